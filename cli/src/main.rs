@@ -1,0 +1,2 @@
+//! The `cotas` program.
+fn main() {}

@@ -1,0 +1,23 @@
+//! The catalog: what may be limited, what can be bought and what the host does.
+//!
+//! A catalog is written in TOML or JSON and read strictly: whatever is not understood is refused,
+//! with the file, the line and the key.
+
+mod actions;
+mod compile;
+mod error;
+mod from_json;
+mod from_toml;
+mod model;
+mod parse;
+mod plans;
+mod resources;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod values;
+
+pub(crate) use compile::{Compiled, Names, is_granted};
+pub use error::CatalogError;
+pub use model::*;
+pub use parse::MAX_TEXT_BYTES;

@@ -1,0 +1,241 @@
+//! What a catalog says, by name, after it has been parsed and validated.
+
+use std::collections::BTreeMap;
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::rules::GateTable;
+
+/// Everything that may be limited, and how: resources, plans, actions and the status table.
+///
+/// Built by [`Catalog::parse`]; a value of this type has been validated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catalog {
+    /// ISO 4217 code of every price, such as `BRL`.
+    pub currency: String,
+    /// The zone of tenants that have none of their own.
+    pub time_zone: Tz,
+    /// Days of a demonstration account (seed 001: 14).
+    pub demo_days: u32,
+    /// What is counted.
+    pub resources: BTreeMap<String, Resource>,
+    /// What can be bought.
+    pub plans: BTreeMap<String, Plan>,
+    /// What the host does.
+    pub actions: BTreeMap<String, Action>,
+    /// What each tenant status permits.
+    pub statuses: GateTable,
+}
+
+/// Something that is counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// How it is counted, with the parameters of that kind.
+    pub kind: Kind,
+    /// A resource that must have room as well (`channels` for `channels.whatsapp`).
+    pub parent: Option<String>,
+}
+
+/// The kinds of resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Units used up, restored at renewal.
+    Allowance,
+    /// A window opened per contact; opening it uses one unit, everything inside is free.
+    Session {
+        /// How long a session lasts, in milliseconds (default 24 h).
+        window_ms: i64,
+        /// How long an ended session is remembered for late messages, in milliseconds
+        /// (default 7 days).
+        late_ms: i64,
+    },
+    /// Held by a named holder until released.
+    Seat,
+    /// Held by a named holder for a limited time.
+    Lease {
+        /// How long a lease lasts unless renewed, in milliseconds.
+        ttl_ms: i64,
+    },
+    /// Measured, with or without a limit.
+    Meter {
+        /// When the count starts again.
+        reset: Reset,
+    },
+    /// So many per time and key.
+    Rate {
+        /// The time in which one unit is regained, in milliseconds.
+        every_ms: i64,
+        /// How many may come at once.
+        burst: u64,
+    },
+}
+
+impl Kind {
+    /// The kind's name, as a catalog writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Allowance => "allowance",
+            Kind::Session { .. } => "session",
+            Kind::Seat => "seat",
+            Kind::Lease { .. } => "lease",
+            Kind::Meter { .. } => "meter",
+            Kind::Rate { .. } => "rate",
+        }
+    }
+}
+
+/// When a meter starts again from zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reset {
+    /// With the subscription's period.
+    Period,
+    /// On the first of every month in the tenant's zone.
+    CalendarMonth,
+    /// Never.
+    Never,
+}
+
+/// A limit as a plan writes it. There is no number that means "unlimited".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// As much as one likes.
+    Unlimited,
+    /// So many units per period (zero is a number like any other).
+    Finite(u64),
+    /// Not part of the plan.
+    Disabled,
+}
+
+/// A set of limits and features with a price.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What people call it, such as `Plano full`.
+    pub title: String,
+    /// The price of one period in cents; `None` where it is agreed one by one (`"custom"`).
+    pub price_cents: Option<i64>,
+    /// Length of a billing period in months.
+    pub period_months: u32,
+    /// A shorter interval, in months, at which allowances are restored within the period.
+    pub cadence_months: Option<u32>,
+    /// What happens to a subscription that is not renewed.
+    pub on_lapse: OnLapse,
+    /// Days after the due date in which a subscription that is not renewed still counts.
+    pub grace_days: u32,
+    /// How often a subscription renews at most.
+    pub max_renewals: Option<u32>,
+    /// Limits by resource. A resource that is not named is [`Limit::Disabled`].
+    pub limits: BTreeMap<String, Limit>,
+    /// Features by name. A feature that is not named is off.
+    pub features: BTreeMap<String, Feature>,
+}
+
+/// What happens to a subscription without auto-renewal after its due date.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLapse {
+    /// What is left stays usable (seed 000).
+    #[default]
+    Keep,
+    /// Decisions are denied with `plan_lapsed` after the due date and the grace days.
+    Expire,
+}
+
+/// A feature of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Feature {
+    /// On or off.
+    Flag(bool),
+    /// A level, such as `basic` or `full`.
+    Level(String),
+}
+
+/// A named operation of the host's: the policy for one thing that it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// Which permission of the tenant's status it needs.
+    pub gate: Gate,
+    /// The feature it needs: a name, and a level where the feature has levels.
+    pub feature: Option<NeededFeature>,
+    /// How it deals with the contact's session.
+    pub session: Option<SessionRule>,
+    /// What it charges, by resource (at most 16).
+    pub charge: BTreeMap<String, Cost>,
+}
+
+/// A feature that an action needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeededFeature {
+    /// The feature's name.
+    pub name: String,
+    /// The level it must have; `None`: a flag that is on, or any level.
+    pub level: Option<String>,
+}
+
+/// The permissions that a tenant's status gives or withholds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// Using the platform at all.
+    Access,
+    /// Sending to a contact.
+    Send,
+    /// Receiving from a contact.
+    Receive,
+    /// Using up anything else; what a bare `consume` needs, and an action that names no gate.
+    #[default]
+    Consume,
+}
+
+/// How an action deals with a contact's session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRule {
+    /// The session resource.
+    pub resource: String,
+    /// Whether the action may open a session.
+    pub open: Open,
+    /// Whether the action moves the end of an open session (inbound messages do).
+    pub extend: bool,
+}
+
+/// Whether an action may open a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Open {
+    /// Opens one where none is open.
+    IfNone,
+    /// Needs one that is open.
+    Never,
+    /// As `IfNone`, with a session of its own for each category of template.
+    PerCategory,
+}
+
+/// What one action costs of one resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cost {
+    /// The same every time. Zero is always allowed, and recorded.
+    Fixed(u64),
+    /// As many as the call says (`"quantity"`).
+    Quantity,
+}
+
+impl Catalog {
+    /// A catalog in which there is nothing.
+    pub(crate) fn empty() -> Catalog {
+        Catalog {
+            currency: String::new(),
+            time_zone: Tz::UTC,
+            demo_days: 0,
+            resources: BTreeMap::new(),
+            plans: BTreeMap::new(),
+            actions: BTreeMap::new(),
+            statuses: GateTable::default(),
+        }
+    }
+}

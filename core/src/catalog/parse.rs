@@ -1,0 +1,116 @@
+//! A catalog's text into a [`Catalog`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use chrono_tz::{TZ_VARIANTS, Tz};
+
+use crate::rules::{GateTable, Status};
+
+use super::actions::actions;
+use super::error::{Result, did_you_mean, quoted};
+use super::plans::plans;
+use super::resources::resources;
+use super::tree::{Node, Place, Table};
+use super::{Catalog, CatalogError, from_json, from_toml};
+
+/// The longest text of a catalog, in bytes.
+pub const MAX_TEXT_BYTES: usize = 1 << 20;
+
+/// The length of a demonstration unless the catalog says otherwise (seed 001).
+const DEFAULT_DEMO_DAYS: u32 = 14;
+/// The longest demonstration, in days.
+const MAX_DEMO_DAYS: u32 = 3_660;
+
+impl Catalog {
+    /// Reads the text of a catalog. `name` is what errors call it, and decides the syntax: a name
+    /// ending in `.json` is JSON, any other is TOML.
+    ///
+    /// # Errors
+    ///
+    /// A [`CatalogError`] for the first thing that is not understood, missing, out of range or at
+    /// odds with the rest of the catalog.
+    pub fn parse(text: &str, name: &str) -> std::result::Result<Catalog, CatalogError> {
+        let file = Place::file(name);
+        if text.len() > MAX_TEXT_BYTES {
+            let bytes = text.len();
+            return Err(file.error(format!("{bytes} bytes, at most {MAX_TEXT_BYTES} are allowed")));
+        }
+        catalog(&tree(text, &file)?)
+    }
+}
+
+fn tree(text: &str, file: &Rc<Place>) -> Result<Node> {
+    match Path::new(&file.key).extension() {
+        Some(json) if json.eq_ignore_ascii_case("json") => from_json::tree(text, file),
+        _ => from_toml::tree(text, file),
+    }
+}
+
+fn catalog(root: &Node) -> Result<Catalog> {
+    let root = root.table()?;
+    root.only(&["catalog", "resources", "plans", "actions", "statuses"])?;
+    let absent = BTreeMap::new();
+    let general = root
+        .optional("catalog", Node::table)?
+        .unwrap_or(Table { place: root.place, entries: &absent });
+    general.only(&["currency", "time_zone", "demo_days"])?;
+    let resources = resources(root)?;
+    let plans = plans(root, &resources)?;
+    let actions = actions(root, &resources, &plans)?;
+    Ok(Catalog {
+        currency: general.optional("currency", currency)?.unwrap_or_else(|| "BRL".to_owned()),
+        time_zone: general.optional("time_zone", time_zone)?.unwrap_or(Tz::America__Sao_Paulo),
+        demo_days: general
+            .optional("demo_days", |node| node.integer(1..=MAX_DEMO_DAYS))?
+            .unwrap_or(DEFAULT_DEMO_DAYS),
+        resources,
+        plans,
+        actions,
+        statuses: statuses(root)?,
+    })
+}
+
+fn currency(node: &Node) -> Result<String> {
+    let text = node.text()?;
+    if text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Ok(text.to_owned());
+    }
+    Err(node.expected("three upper-case letters such as \"BRL\""))
+}
+
+fn time_zone(node: &Node) -> Result<Tz> {
+    let name = node.text()?;
+    name.parse().map_err(|_| {
+        let hint = did_you_mean(name, TZ_VARIANTS.iter().map(|zone| zone.name()));
+        node.place.error(format!("unknown time zone {}{hint}", quoted(name)))
+    })
+}
+
+/// The default table of permissions with what `[statuses]` changes.
+fn statuses(root: Table) -> Result<GateTable> {
+    let mut gates = GateTable::default();
+    let Some(table) = root.optional("statuses", Node::table)? else {
+        return Ok(gates);
+    };
+    for (code, node) in table.entries {
+        let status = Status::from_code(code).ok_or_else(|| {
+            let hint = did_you_mean(code, Status::ALL.map(Status::code));
+            node.place.error(format!("unknown status {}{hint}", quoted(code)))
+        })?;
+        let table = node.table()?;
+        table.only(&["access", "send", "receive", "consume", "billed"])?;
+        let row = gates.row_mut(status);
+        for (key, permission) in [
+            ("access", &mut row.access),
+            ("send", &mut row.send),
+            ("receive", &mut row.receive),
+            ("consume", &mut row.consume),
+            ("billed", &mut row.billed),
+        ] {
+            *permission = table.optional(key, Node::flag)?.unwrap_or(*permission);
+        }
+    }
+    Ok(gates)
+}

@@ -1,0 +1,102 @@
+//! The tables `[plans.*]`.
+
+use std::collections::BTreeMap;
+
+use super::error::Result;
+use super::resources::{MAX_RESOURCES, Resources, lookup};
+use super::tree::{Node, Table, Value};
+use super::values::{check_name, months, price};
+use super::{Feature, Limit, OnLapse, Plan};
+
+/// Plans of a catalog, by name.
+pub(super) type Plans = BTreeMap<String, Plan>;
+
+/// The most plans of a catalog.
+const MAX_PLANS: usize = 1_000;
+/// The most features of a plan.
+const MAX_FEATURES: usize = 256;
+/// The longest title of a plan, in bytes.
+const MAX_TITLE_BYTES: usize = 128;
+/// The most days of grace.
+const MAX_GRACE_DAYS: u32 = 366;
+
+/// The catalog's plans.
+pub(super) fn plans(root: Table, resources: &Resources) -> Result<Plans> {
+    root.named("plans", MAX_PLANS, |node| plan(node, resources))
+}
+
+fn plan(node: &Node, resources: &Resources) -> Result<Plan> {
+    check_name(&node.place.key, &node.place)?;
+    let table = node.table()?;
+    table.only(&[
+        "title",
+        "price",
+        "period",
+        "cadence",
+        "on_lapse",
+        "grace_days",
+        "max_renewals",
+        "limits",
+        "features",
+    ])?;
+    let period_months = table.optional("period", months)?.unwrap_or(1);
+    Ok(Plan {
+        title: table.required("title", title)?,
+        price_cents: table.required("price", price)?,
+        period_months,
+        cadence_months: table.optional("cadence", |node| cadence(node, period_months))?,
+        on_lapse: table.optional("on_lapse", on_lapse)?.unwrap_or_default(),
+        grace_days: table
+            .optional("grace_days", |node| node.integer(0..=MAX_GRACE_DAYS))?
+            .unwrap_or(0),
+        max_renewals: table.optional("max_renewals", |node| node.integer(0..=u32::MAX))?,
+        limits: table.named("limits", MAX_RESOURCES, |node| limit(node, resources))?,
+        features: table.named("features", MAX_FEATURES, feature)?,
+    })
+}
+
+fn title(node: &Node) -> Result<String> {
+    let text = node.text()?;
+    if (1..=MAX_TITLE_BYTES).contains(&text.len()) && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err(node.expected(&format!("1 to {MAX_TITLE_BYTES} bytes on one line")))
+}
+
+fn cadence(node: &Node, period_months: u32) -> Result<u32> {
+    let cadence_months = months(node)?;
+    if cadence_months < period_months && period_months.is_multiple_of(cadence_months) {
+        return Ok(cadence_months);
+    }
+    Err(node.expected(&format!(
+        "an interval shorter than the period of {period_months} months that divides it"
+    )))
+}
+
+fn on_lapse(node: &Node) -> Result<OnLapse> {
+    node.choice(&[("keep", OnLapse::Keep), ("expire", OnLapse::Expire)])
+}
+
+fn limit(node: &Node, resources: &Resources) -> Result<Limit> {
+    lookup(&node.place.key, node, resources)?;
+    match &node.value {
+        Value::Text(text) if text == "unlimited" => Ok(Limit::Unlimited),
+        Value::Text(text) if text == "disabled" => Ok(Limit::Disabled),
+        Value::Integer(units) => u64::try_from(*units).map(Limit::Finite).map_err(|_| {
+            node.place.error(format!("{units} is no limit; write \"unlimited\" for no limit"))
+        }),
+        _ => Err(node.expected("a whole number of units, \"unlimited\" or \"disabled\"")),
+    }
+}
+
+fn feature(node: &Node) -> Result<Feature> {
+    check_name(&node.place.key, &node.place)?;
+    match &node.value {
+        Value::Flag(on) => Ok(Feature::Flag(*on)),
+        Value::Text(level) => {
+            check_name(level, &node.place)?;
+            Ok(Feature::Level(level.clone()))
+        }
+        _ => Err(node.expected("true, false or the name of a level")),
+    }
+}

@@ -1,0 +1,110 @@
+//! The values that catalogs write in a way of their own: names, durations, periods and prices.
+
+use crate::clock::{DAY_MS, HOUR_MS, SECOND_MS};
+
+use super::error::{Result, quoted};
+use super::tree::{Node, Place, Value};
+
+/// The longest name of a resource, plan, action, feature or level, in bytes.
+const MAX_NAME_BYTES: usize = 64;
+/// The longest duration.
+const MAX_DURATION_MS: i64 = 400 * DAY_MS;
+/// The longest period.
+const MAX_PERIOD_MONTHS: u32 = 120;
+/// The highest price: ten thousand million.
+const MAX_PRICE_CENTS: i64 = 1_000_000_000_000;
+
+/// Refuses `name` unless it can name something.
+pub(super) fn check_name(name: &str, place: &Place) -> Result<()> {
+    let allowed = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_' | '.' | '-');
+    if (1..=MAX_NAME_BYTES).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(allowed)
+    {
+        return Ok(());
+    }
+    Err(place.error(format!(
+        "{} is not a name: a name is 1 to {MAX_NAME_BYTES} characters of a-z, 0-9, \"_\", \".\" \
+         and \"-\", and starts with a letter",
+        quoted(name)
+    )))
+}
+
+/// A duration such as `24h`, in milliseconds.
+pub(super) fn duration(node: &Node) -> Result<i64> {
+    let wrong = || {
+        node.expected(
+            "a duration such as \"24h\" (ms, s, m, h or d; more than 0, at most 400 days)",
+        )
+    };
+    let text = node.text().map_err(|_| wrong())?;
+    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => SECOND_MS,
+        "m" => 60 * SECOND_MS,
+        "h" => HOUR_MS,
+        "d" => DAY_MS,
+        _ => return Err(wrong()),
+    };
+    number
+        .parse::<i64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit_ms))
+        .filter(|ms| (1..=MAX_DURATION_MS).contains(ms))
+        .ok_or_else(wrong)
+}
+
+/// A period such as `1 month` or `2 years`, in months.
+pub(super) fn months(node: &Node) -> Result<u32> {
+    let wrong = || {
+        node.expected(
+            "a period such as \"1 month\", \"6 months\" or \"2 years\" (at most 10 years)",
+        )
+    };
+    let text = node.text().map_err(|_| wrong())?;
+    let (number, unit) = text.split_once(' ').ok_or_else(wrong)?;
+    let unit_months = match (number, unit) {
+        ("1", "month") | (_, "months") => 1,
+        ("1", "year") | (_, "years") => 12,
+        _ => return Err(wrong()),
+    };
+    whole::<u32>(number)
+        .and_then(|number| number.checked_mul(unit_months))
+        .filter(|months| (1..=MAX_PERIOD_MONTHS).contains(months))
+        .ok_or_else(wrong)
+}
+
+/// A price such as `"299.00"`, in cents, or `None` for `"custom"`.
+///
+/// It is read digit by digit: a float could not hold every amount exactly.
+pub(super) fn price(node: &Node) -> Result<Option<i64>> {
+    let cents = match &node.value {
+        Value::Text(text) if text == "custom" => return Ok(None),
+        Value::Text(text) => cents(text),
+        Value::Integer(units) => units.checked_mul(100),
+        _ => None,
+    };
+    cents.filter(|cents| (0..=MAX_PRICE_CENTS).contains(cents)).map(Some).ok_or_else(|| {
+        node.expected(
+            "a price in quotes such as \"299.00\" (0 to 10000000000, at most two decimals) \
+             or \"custom\"",
+        )
+    })
+}
+
+fn cents(text: &str) -> Option<i64> {
+    let (units, decimals) = text.split_once('.').unwrap_or((text, "00"));
+    let decimals = match decimals.len() {
+        1 => whole::<i64>(decimals)? * 10,
+        2 => whole::<i64>(decimals)?,
+        _ => return None,
+    };
+    whole::<i64>(units)?.checked_mul(100)?.checked_add(decimals)
+}
+
+/// A number of decimal digits only: no sign, no blank.
+fn whole<N: std::str::FromStr>(digits: &str) -> Option<N> {
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
+}

@@ -1,0 +1,173 @@
+//! Time. Everything in the engine that needs "now" asks a [`Clock`]; nothing else reads one.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds in a second.
+pub(crate) const SECOND_MS: i64 = 1_000;
+/// Milliseconds in an hour.
+pub(crate) const HOUR_MS: i64 = 3_600 * SECOND_MS;
+/// Milliseconds in a day of 24 hours.
+pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// An instant: milliseconds since 1970-01-01T00:00:00Z, between the years 0 and 9999.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The first instant of the year 0: earlier than anything that happens.
+    pub const MIN: Timestamp = Timestamp(-62_167_219_200_000);
+    /// The last instant of the year 9999: "never".
+    pub const MAX: Timestamp = Timestamp(253_402_300_799_999);
+
+    /// The instant `ms` milliseconds after 1970-01-01T00:00:00Z, held within [`MIN`](Self::MIN)
+    /// and [`MAX`](Self::MAX).
+    #[must_use]
+    pub const fn from_ms(ms: i64) -> Timestamp {
+        if ms < Self::MIN.0 {
+            Self::MIN
+        } else if ms > Self::MAX.0 {
+            Self::MAX
+        } else {
+            Timestamp(ms)
+        }
+    }
+
+    /// The instant `seconds` seconds after 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn from_seconds(seconds: i64) -> Timestamp {
+        Self::from_ms(seconds.saturating_mul(SECOND_MS))
+    }
+
+    /// Reads an RFC 3339 time such as `2026-05-20T10:00:00-03:00`; `None` if it is not one.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
+        DateTime::parse_from_rfc3339(text).ok().map(|at| Self::from_ms(at.timestamp_millis()))
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn ms(self) -> i64 {
+        self.0
+    }
+
+    /// This instant moved by `ms` milliseconds, held within [`MIN`](Self::MIN) and
+    /// [`MAX`](Self::MAX).
+    #[must_use]
+    pub const fn plus_ms(self, ms: i64) -> Timestamp {
+        Self::from_ms(self.0.saturating_add(ms))
+    }
+
+    /// The same instant in chrono's terms.
+    #[must_use]
+    pub fn to_utc(self) -> DateTime<Utc> {
+        // `from_ms` keeps every value inside chrono's range.
+        Utc.timestamp_millis_opt(self.0).single().unwrap_or_default()
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(at: DateTime<Utc>) -> Self {
+        Self::from_ms(at.timestamp_millis())
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format =
+            if self.0 % SECOND_MS == 0 { SecondsFormat::Secs } else { SecondsFormat::Millis };
+        f.write_str(&self.to_utc().to_rfc3339_opts(format, true))
+    }
+}
+
+/// Where "now" comes from.
+///
+/// Hosts use [`SystemClock`]; replays and tests use [`ManualClock`].
+pub trait Clock: Send + Sync + 'static {
+    /// The present instant. Called once per decision: it must be fast and must not block.
+    fn now(&self) -> Timestamp;
+
+    /// Whether this is the wall clock. Maintenance settles tenants only by a wall clock, so that
+    /// a process that replays old traffic is not overtaken by the present.
+    fn is_wall(&self) -> bool {
+        false
+    }
+}
+
+/// The machine's clock, to a few milliseconds: far finer than any rule, and read without a
+/// system call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        crate::live::coarse_realtime()
+    }
+
+    fn is_wall(&self) -> bool {
+        true
+    }
+}
+
+/// A clock that stands still until it is told otherwise, shared by everyone who holds it.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// A clock that shows `now`.
+    #[must_use]
+    pub const fn new(now: Timestamp) -> ManualClock {
+        ManualClock(AtomicI64::new(now.0))
+    }
+
+    /// Shows `now` from here on; it may lie in the past.
+    pub fn set(&self, now: Timestamp) {
+        self.0.store(now.0, Ordering::Release);
+    }
+
+    /// Moves on by `ms` milliseconds.
+    pub fn advance_ms(&self, ms: i64) {
+        self.set(self.now().plus_ms(ms));
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Acquire))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_reads_and_prints_rfc_3339() {
+        let at = Timestamp::parse_rfc3339("2026-05-21T00:00:00-03:00").expect("valid");
+        assert_eq!(at.to_string(), "2026-05-21T03:00:00Z");
+        assert_eq!(at.plus_ms(1).to_string(), "2026-05-21T03:00:00.001Z");
+        assert_eq!(Timestamp::parse_rfc3339("21/05/2026"), None);
+    }
+
+    #[test]
+    fn a_timestamp_stays_in_range() {
+        assert_eq!(Timestamp::from_ms(i64::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::from_seconds(i64::MIN), Timestamp::MIN);
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn the_system_clock_is_close_to_the_standard_library_s() {
+        let exact = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .expect("after 1970")
+            .as_millis() as i64;
+        assert!((SystemClock.now().ms() - exact).abs() < 1_000);
+    }
+}

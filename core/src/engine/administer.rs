@@ -1,0 +1,319 @@
+//! Administration: everything that changes what a tenant may do. Every verb is one transaction
+//! that survives a power cut, and is seen by every process at its next decision.
+
+use std::hash::Hasher;
+
+use chrono::NaiveDate;
+
+use super::decide::UNITS_MAX;
+use super::lane::{Manner, Work};
+use super::{Engine, check_key, unknown_resource};
+use crate::catalog::{Compiled, Limit, is_granted};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::live::Hash128;
+use crate::rules::settle::{add_grant, close_period, grant_plan};
+use crate::rules::{ResourceId, Source, Status, Subscription};
+use crate::store::{Loaded, NewSubscription, Sync, Write};
+use chrono::Datelike;
+
+/// Grants in force per tenant, at most.
+const GRANTS_MAX: usize = 1_024;
+
+const DURABLE: Manner = Manner { sync: Sync::Full, confirm_jump: false };
+
+/// What a tenant subscribes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms<'a> {
+    /// The plan, as the catalog in force names it.
+    pub plan: &'a str,
+    /// The first due date; its day is the day of all later ones. The due day is fully usable.
+    pub first_due: NaiveDate,
+    /// Whether the plan's units are restored one day after each due date.
+    pub auto_renew: bool,
+}
+
+impl Engine {
+    /// Gives a tenant units on top of its plan's: used after them, surviving renewal, until
+    /// `expires_at`. With `key`, at most once per key. Waits for the disk.
+    #[allow(clippy::too_many_arguments)] // One flat call, as the C ABI has it.
+    pub fn grant(
+        &self,
+        tenant: &str,
+        resource: &str,
+        source: Source,
+        units: u64,
+        expires_at: Option<Timestamp>,
+        key: Option<&str>,
+    ) -> Result<(), Error> {
+        check_amount(units)?;
+        if source == Source::Plan {
+            let why = "the plan's units come with the plan; see set_limit".to_owned();
+            return Err(Error::InvalidArgument { what: "source", why });
+        }
+        self.change(tenant, DURABLE, |work| {
+            let resource = granted_resource(work.compiled, resource, "a grant")?;
+            if expires_at.is_some_and(|at| at <= work.now) {
+                let why = "it has passed already".to_owned();
+                return Err(Error::InvalidArgument { what: "expires_at", why });
+            }
+            let arguments = format!("{}:{source:?}:{units}:{expires_at:?}", resource.0);
+            if self.was_done(work, key, "grant", &arguments)? {
+                return Ok(());
+            }
+            let account = &mut work.loaded.account;
+            if account.grants.len() >= GRANTS_MAX {
+                let why = format!("the tenant has {GRANTS_MAX} in force already");
+                return Err(Error::InvalidArgument { what: "grants", why });
+            }
+            add_grant(account, resource, source, units, work.now, expires_at);
+            let detail = format!("{} {units} of resource {}", source.code(), resource.0);
+            work.write.audit(Some(work.loaded.row), work.now, "grant", &detail)?;
+            Ok(())
+        })
+    }
+
+    /// Puts a tenant on a plan now: the period is closed and a new one begins with the plan's
+    /// units; extras stay (seed 000). Waits for the disk.
+    pub fn change_plan(
+        &self,
+        tenant: &str,
+        terms: &Terms<'_>,
+        key: Option<&str>,
+    ) -> Result<(), Error> {
+        self.change(tenant, DURABLE, |work| {
+            let arguments = format!("{terms:?}");
+            if self.was_done(work, key, "change_plan", &arguments)? {
+                return Ok(());
+            }
+            if work.loaded.account.subscription.is_some() {
+                let closed = close_period(&mut work.loaded.account, work.now, false);
+                work.write.save_period(work.loaded.row, &closed)?;
+            }
+            subscribe(work.write, work.loaded, work.compiled, terms, work.now)?;
+            work.write.audit(Some(work.loaded.row), work.now, "plan", terms.plan)?;
+            Ok(())
+        })
+    }
+
+    /// Changes the number of a tenant's plan, as a reseller may (seed 000). Lowering takes back
+    /// only units of the plan that are not used; extras stay. Waits for the disk.
+    pub fn set_limit(&self, tenant: &str, resource: &str, limit: Limit) -> Result<(), Error> {
+        if let Limit::Finite(units) = limit
+            && units > UNITS_MAX
+        {
+            return Err(too_much(units));
+        }
+        self.change(tenant, DURABLE, |work| {
+            let id = granted_resource(work.compiled, resource, "a limit")?;
+            if work.loaded.account.subscription.is_none() {
+                return Err(Error::NoSubscription(tenant.to_owned()));
+            }
+            set_limit(work, id, limit)?;
+            let detail = format!("resource {} {limit:?}", id.0);
+            work.write.audit(Some(work.loaded.row), work.now, "limit", &detail)?;
+            Ok(())
+        })
+    }
+
+    /// Moves a tenant to another status, giving a reason. A move that the table of `seed 001`
+    /// does not have needs `as_operator`. Waits for the disk.
+    pub fn set_status(
+        &self,
+        tenant: &str,
+        status: Status,
+        reason: &str,
+        as_operator: bool,
+    ) -> Result<(), Error> {
+        if reason.len() > super::KEY_BYTES_MAX {
+            let why = format!("it has {} bytes, more than {}", reason.len(), super::KEY_BYTES_MAX);
+            return Err(Error::InvalidArgument { what: "reason", why });
+        }
+        self.change(tenant, DURABLE, |work| {
+            let from = work.loaded.account.status;
+            if from == status {
+                return Ok(());
+            }
+            if !from.may_become(status) && !as_operator {
+                return Err(Error::Transition { from, to: status });
+            }
+            work.loaded.account.status = status;
+            reason.clone_into(&mut work.loaded.status_reason);
+            let override_mark = if as_operator { " (operator)" } else { "" };
+            let detail = format!("{} -> {}{override_mark}", from.code(), status.code());
+            work.write.audit(Some(work.loaded.row), work.now, "status", &detail)?;
+            Ok(())
+        })
+    }
+
+    /// Settles a tenant at the clock's now: what the next decision would do first.
+    pub fn settle(&self, tenant: &str) -> Result<(), Error> {
+        self.shared.settle_block(self.block_of(tenant)?, tenant, self.now())
+    }
+
+    /// Believes a clock that shows more than 400 days past all that the tenant has seen, and
+    /// settles it there. Waits for the disk.
+    pub fn confirm_clock(&self, tenant: &str) -> Result<(), Error> {
+        self.change(tenant, Manner { confirm_jump: true, ..DURABLE }, |_| Ok(()))
+    }
+
+    fn change<T>(
+        &self,
+        tenant: &str,
+        manner: Manner,
+        work: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let at = self.block_of(tenant)?;
+        let value = self.shared.administer(at, tenant, self.now(), manner, work)?;
+        Ok(value)
+    }
+
+    /// Whether a verb with this key was done before, with the same arguments.
+    fn was_done(
+        &self,
+        work: &Work<'_>,
+        key: Option<&str>,
+        verb: &str,
+        arguments: &str,
+    ) -> Result<bool, Error> {
+        let Some(key) = key else { return Ok(false) };
+        check_key("idempotency key", key)?;
+        let hash = |parts: &[&str]| -> Hash128 {
+            self.shared.live.hash(|hasher| {
+                hasher.write_u64(work.loaded.row as u64);
+                for part in parts {
+                    hasher.write_u64(part.len() as u64);
+                    hasher.write(part.as_bytes());
+                }
+            })
+        };
+        match work.write.admin_key(hash(&[key]), hash(&[verb, arguments]), work.now)? {
+            None => Ok(false),
+            Some(true) => Ok(true),
+            Some(false) => Err(Error::IdempotencyConflict),
+        }
+    }
+}
+
+/// Begins a subscription and grants its first units.
+pub(super) fn subscribe(
+    write: &Write<'_>,
+    loaded: &mut Loaded,
+    compiled: &Compiled,
+    terms: &Terms<'_>,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let unknown = || Error::UnknownPlan(super::shorten(terms.plan));
+    let plan = compiled.catalog.plans.get(terms.plan).ok_or_else(unknown)?;
+    let account = &mut loaded.account;
+    if crate::rules::calendar::end_of_due_day(terms.first_due, account.time_zone) <= at {
+        let why = format!("{} has passed already", terms.first_due);
+        return Err(Error::InvalidArgument { what: "first due date", why });
+    }
+    let mut subscription = Subscription {
+        id: 0,
+        plan: terms.plan.to_owned(),
+        catalog_version: compiled.version,
+        first_due: terms.first_due,
+        anchor_day: terms.first_due.day(),
+        period_months: plan.period_months,
+        auto_renew: terms.auto_renew,
+        renewed: 0,
+        max_renewals: plan.max_renewals,
+        on_lapse: plan.on_lapse,
+        grace_days: plan.grace_days,
+        lapsed: false,
+    };
+    let new = NewSubscription { terms: subscription.clone(), started_at: at };
+    subscription.id = write.insert_subscription(loaded.row, &new)?;
+    account.subscription = Some(subscription);
+    account.limits = compiled.limits(plan);
+    account.features = compiled.features(plan);
+    account.period_start = at;
+    grant_plan(account, at);
+    Ok(())
+}
+
+fn set_limit(work: &mut Work<'_>, resource: ResourceId, limit: Limit) -> Result<(), Error> {
+    let account = &mut work.loaded.account;
+    let old = account.limits.insert(resource, limit).unwrap_or(Limit::Disabled);
+    let (Limit::Finite(old), Limit::Finite(new)) = (old, limit) else {
+        return change_mode(work, resource, old, limit);
+    };
+    let of_plan = |grant: &&mut crate::rules::Grant| {
+        grant.resource == resource && grant.source == Source::Plan && grant.is_live()
+    };
+    match account.grants.iter_mut().find(of_plan) {
+        Some(grant) if new < old => grant.revoke(old - new),
+        Some(grant) => {
+            grant.granted += new - old;
+            grant.remaining += new - old;
+            grant.at_period_start += new - old;
+        }
+        None if new > old => {
+            add_grant(account, resource, Source::Plan, new - old, work.now, None);
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+/// Between a number, none and unlimited: the period is closed, since what was used under the one
+/// was not taken from the grants of the other.
+fn change_mode(
+    work: &mut Work<'_>,
+    resource: ResourceId,
+    old: Limit,
+    new: Limit,
+) -> Result<(), Error> {
+    if old == new {
+        return Ok(());
+    }
+    let account = &mut work.loaded.account;
+    let used = account.used.get(&resource).copied().unwrap_or(0);
+    if used == 0 {
+        for grant in account.grants.iter_mut() {
+            if grant.resource == resource && grant.source == Source::Plan {
+                grant.revoke(grant.remaining);
+            }
+        }
+        if let Limit::Finite(units) = new
+            && units > 0
+        {
+            add_grant(account, resource, Source::Plan, units, work.now, None);
+        }
+        return Ok(());
+    }
+    let closed = close_period(account, work.now, false);
+    grant_plan(account, work.now);
+    work.write.save_period(work.loaded.row, &closed)?;
+    Ok(())
+}
+
+/// The number of a resource that is used up from grants.
+pub(super) fn granted_resource(
+    compiled: &Compiled,
+    name: &str,
+    verb: &'static str,
+) -> Result<ResourceId, Error> {
+    let resource = compiled.resource(name).ok_or_else(|| unknown_resource(name))?;
+    match compiled.kind(resource) {
+        Some(kind) if is_granted(kind) => Ok(resource),
+        Some(kind) => Err(Error::WrongKind {
+            resource: name.to_owned(),
+            kind: kind.name(),
+            verb,
+            needed: "an allowance or a session",
+        }),
+        None => Err(unknown_resource(name)),
+    }
+}
+
+pub(super) fn check_amount(units: u64) -> Result<(), Error> {
+    if units == 0 || units > UNITS_MAX { Err(too_much(units)) } else { Ok(()) }
+}
+
+fn too_much(units: u64) -> Error {
+    let why = format!("{units} is not between 1 and {UNITS_MAX}");
+    Error::InvalidArgument { what: "units", why }
+}

@@ -1,0 +1,153 @@
+//! Checkpoints: what the blocks hold and SQLite does not have yet, written in batches.
+//!
+//! A tenant's checkpoint is one snapshot under one lock. No block is locked while SQLite works.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::{Maintenance, Shared};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::live::directory;
+use crate::live::layout::header;
+use crate::live::lock;
+use crate::store::{Sync, Write};
+use crate::torture;
+
+/// Rows that one transaction writes, where tenants allow.
+const ROWS_PER_COMMIT: usize = 2_000;
+/// How long one round waits for another process's.
+const ROUND_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a decision waits for room that only a checkpoint can make.
+const ROOM_PATIENCE: Duration = Duration::from_secs(10);
+/// How often a waiting caller looks again, in case the one it waits for has died.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+impl Shared {
+    /// Writes everything that has changed. Waits for the disk. Says how many tenants that were.
+    pub(super) fn checkpoint(&self) -> Result<usize, Error> {
+        self.checkpoint_within(ROUND_PATIENCE)
+    }
+
+    /// As [`checkpoint`](Self::checkpoint), giving up where another process is at it for longer
+    /// than `patience`.
+    pub(super) fn checkpoint_within(&self, patience: Duration) -> Result<usize, Error> {
+        self.check_poison()?;
+        let _round = lock::take(&self.live.memory, header::CHECKPOINT_LOCK, patience)
+            .map_err(|_| Error::Busy { what: "the checkpoint" })?;
+        // Whoever drew a ticket up to here had marked its block before.
+        let ticket = self.live.header(header::WANTED);
+        let mut dirty = Vec::new();
+        directory::for_each_block(&self.live.memory, true, |at| dirty.push(at));
+        if dirty.is_empty() && ticket <= self.live.header(header::DURABLE) {
+            return Ok(0);
+        }
+        let mut rest = dirty.as_slice();
+        loop {
+            rest = self.checkpoint_batch(rest)?;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        torture::point("round.end");
+        self.live.round_ended(ticket);
+        Ok(dirty.len())
+    }
+
+    /// One transaction: as many of `blocks` as fit. Returns the others.
+    fn checkpoint_batch<'b>(&self, blocks: &'b [u64]) -> Result<&'b [u64], Error> {
+        let _lane = self.enter_lane()?;
+        self.store.with(|connection| {
+            let mut write = Write::begin(connection, &self.live, Sync::Full)?;
+            let mut written = Vec::new();
+            let mut rows = 0;
+            let mut rest = blocks;
+            while let Some((&at, others)) = rest.split_first() {
+                if rows >= ROWS_PER_COMMIT {
+                    break;
+                }
+                if let Some((seq, count)) = self.write_block(&write, at)? {
+                    written.push((at, seq));
+                    rows += count;
+                }
+                rest = others;
+            }
+            torture::point("checkpoint.written");
+            // Also where nothing was written: earlier commits that did not wait for the disk
+            // are waited for now.
+            write.commit()?;
+            torture::point("checkpoint.committed");
+            for (at, seq) in written {
+                self.lock_block(at)?.confirm_snapshot(seq);
+                torture::point("checkpoint.confirmed");
+            }
+            Ok(rest)
+        })
+    }
+
+    /// Writes the checkpoint of one block; `None`: there is nothing to write.
+    fn write_block(&self, write: &Write<'_>, at: u64) -> Result<Option<(u64, usize)>, Error> {
+        let mut guard = self.lock_block(at)?;
+        self.resolve(&mut guard, write)?;
+        let Some((row, committed)) = write.checkpointed(guard.hash())? else { return Ok(None) };
+        let taken = guard.take_snapshot(committed);
+        if taken.seq <= committed {
+            guard.mark_clean_if_clean();
+            return Ok(None);
+        }
+        drop(guard);
+        torture::point("checkpoint.snapshot");
+        let rows = write.save_snapshot(row, &taken)?;
+        Ok(Some((taken.seq, rows)))
+    }
+
+    /// Waits until everything applied so far is on disk.
+    pub(super) fn wait_for_disk(&self, patience: Duration) -> Result<(), Error> {
+        let ticket = self.live.draw_ticket();
+        let until = Instant::now() + patience;
+        loop {
+            let seen = self.live.done_word();
+            if self.live.header(header::DURABLE) >= ticket {
+                return Ok(());
+            }
+            self.check_poison()?;
+            let now = Instant::now();
+            if now >= until {
+                return Err(Error::DurabilityUnknown);
+            }
+            if self.maintenance == Maintenance::Thread {
+                self.live.wake_checkpointer();
+                self.live.wait_for_round(seen, LOOK_AGAIN.min(until - now));
+            } else {
+                self.join_round(until - now)?;
+            }
+        }
+    }
+
+    /// Has a round of checkpoints run, or lets another process finish its own.
+    fn join_round(&self, patience: Duration) -> Result<(), Error> {
+        match self.checkpoint_within(patience) {
+            Ok(_) => Ok(()),
+            Err(Error::Busy { .. }) => Err(Error::DurabilityUnknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for a checkpoint, because a tenant's list of changes is full: the one case in which
+    /// a decision waits for SQLite.
+    pub(super) fn make_room(&self) -> Result<(), Error> {
+        self.checkpoint_within(ROOM_PATIENCE).map(|_| ())
+    }
+
+    /// [`Maintenance::Inline`]: the call that finds a checkpoint overdue makes it. Failing is no
+    /// news for this call, which has been decided; the next one tries again.
+    pub(super) fn checkpoint_if_overdue(&self, now: Timestamp) {
+        let interval = self.keeper.interval.as_millis() as i64;
+        let last = self.keeper.last_round_ms.load(Ordering::Relaxed);
+        if now.ms() >= last && now.ms() - last < interval {
+            return;
+        }
+        self.keeper.last_round_ms.store(now.ms(), Ordering::Relaxed);
+        let _ = self.checkpoint_within(Duration::ZERO);
+    }
+}

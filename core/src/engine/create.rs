@@ -1,0 +1,234 @@
+//! Creating tenants: all of them in one transaction, or none.
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+
+use super::administer::{self, Terms};
+use super::lane::{save, settle_loaded};
+use super::{Engine, Shared, check_name};
+use crate::catalog::Compiled;
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::live::block::{self, BlockGuard};
+use crate::live::layout::block as word;
+use crate::live::{Hash128, directory};
+use crate::rules::settle::add_grant;
+use crate::rules::{Account, Source, Standing, Status, calendar};
+use crate::store::{Loaded, Sync, Write};
+use crate::torture;
+
+/// Blocks locked by one transaction; the kernel releases only so many locks of a dead thread.
+const BATCH: usize = 200;
+/// Slots that a new block has to spare for resources of later catalogs.
+const SPARE_SLOTS: u16 = 2;
+
+/// A tenant to be created.
+#[derive(Clone, Debug)]
+pub struct NewTenant<'a> {
+    /// Its name: up to 128 bytes.
+    pub name: &'a str,
+    /// Its first status.
+    pub status: Status,
+    /// The zone of its days; `None`: the catalog's.
+    pub time_zone: Option<Tz>,
+    /// When it came to be; `None`: now.
+    pub created_at: Option<Timestamp>,
+    /// What it subscribes to.
+    pub plan: Option<Terms<'a>>,
+    /// Units that it gets on top of the plan's.
+    pub extras: &'a [Extra<'a>],
+}
+
+/// Units on top of a plan's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extra<'a> {
+    /// The resource.
+    pub resource: &'a str,
+    /// How many units, at least 1.
+    pub units: u64,
+    /// When they cease to count.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl<'a> NewTenant<'a> {
+    /// An active tenant without a plan.
+    #[must_use]
+    pub fn new(name: &'a str) -> NewTenant<'a> {
+        NewTenant {
+            name,
+            status: Status::Active,
+            time_zone: None,
+            created_at: None,
+            plan: None,
+            extras: &[],
+        }
+    }
+
+    /// The same tenant with a plan.
+    #[must_use]
+    pub fn plan(mut self, plan: &'a str, first_due: NaiveDate, auto_renew: bool) -> Self {
+        self.plan = Some(Terms { plan, first_due, auto_renew });
+        self
+    }
+}
+
+/// A tenant that is being created: its block, locked, and its account.
+struct Creation<'a> {
+    guard: BlockGuard<'a>,
+    loaded: Loaded,
+    standing: Standing,
+}
+
+impl Engine {
+    /// Creates a tenant with its plan and its extras, in one transaction. Waits for the disk.
+    pub fn create_tenant(&self, new: &NewTenant<'_>) -> Result<(), Error> {
+        if self.ensure_tenant(new)? {
+            Ok(())
+        } else {
+            Err(Error::TenantExists(new.name.to_owned()))
+        }
+    }
+
+    /// As [`create_tenant`](Self::create_tenant), unless there is a tenant of that name already,
+    /// which is left as it is. Says whether it was created.
+    pub fn ensure_tenant(&self, new: &NewTenant<'_>) -> Result<bool, Error> {
+        Ok(self.ensure_tenants(std::slice::from_ref(new))? == 1)
+    }
+
+    /// Creates those of `tenants` that do not exist, many in one transaction; says how many.
+    pub fn ensure_tenants(&self, tenants: &[NewTenant<'_>]) -> Result<usize, Error> {
+        let mut created = 0;
+        for batch in tenants.chunks(BATCH) {
+            created += self.shared.create(batch, self.now())?;
+        }
+        Ok(created)
+    }
+}
+
+impl Shared {
+    fn create(&self, batch: &[NewTenant<'_>], now: Timestamp) -> Result<usize, Error> {
+        batch.iter().try_for_each(|new| check_name(new.name))?;
+        let _lane = self.enter_lane()?;
+        self.finish_pending_catalog()?;
+        let compiled = self.compiled()?;
+        self.store.with(|connection| {
+            let mut write = Write::begin(connection, &self.live, Sync::Full)?;
+            let mut creations = Vec::new();
+            let done = self.create_all(batch, &mut write, &mut creations, &compiled, now);
+            for creation in &mut creations {
+                match &done {
+                    Ok(()) => {
+                        creation.guard.write_seq(creation.loaded.seq);
+                        creation
+                            .guard
+                            .write_standing(&creation.standing, creation.loaded.admin_seq);
+                    }
+                    Err(_) if self.live.poison().is_none() => {
+                        creation.guard.put(word::PENDING, 0);
+                    }
+                    Err(_) => {}
+                }
+            }
+            done.map(|()| creations.len())
+        })
+    }
+
+    fn create_all<'a>(
+        &'a self,
+        batch: &[NewTenant<'_>],
+        write: &mut Write<'_>,
+        creations: &mut Vec<Creation<'a>>,
+        compiled: &Compiled,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        for new in batch {
+            let hash = self.live.hash_name(new.name);
+            // A block without a row belongs to a creation that was not committed.
+            if write.load_tenant(hash)?.is_some() {
+                continue;
+            }
+            let at = new.created_at.unwrap_or(now);
+            let (mut loaded, sum) = account_of(write, compiled, new, hash, at)?;
+            settle_loaded(write, &mut loaded, sum)?;
+            let mut guard = self.vacant_block(hash, compiled)?;
+            torture::point("create.published");
+            let taken = guard.take_snapshot(0);
+            let standing = save(write, &mut loaded, &compiled.catalog.statuses, sum, &taken)?;
+            guard.ensure_standing(&standing)?;
+            write.audit(Some(loaded.row), at, "created", new.status.code())?;
+            creations.push(Creation { guard, loaded, standing });
+        }
+        torture::point("create.written");
+        if creations.is_empty() {
+            return Ok(());
+        }
+        write.commit()?;
+        torture::point("create.committed");
+        Ok(())
+    }
+
+    /// A block for a tenant that does not exist: published, locked and pending.
+    fn vacant_block(&self, hash: Hash128, compiled: &Compiled) -> Result<BlockGuard<'_>, Error> {
+        let memory = &self.live.memory;
+        if let Some(at) = directory::find(memory, hash) {
+            let guard = self.lock_block(at)?;
+            guard.put(word::STATE, 0);
+            guard.put(word::PENDING, 1);
+            return Ok(guard);
+        }
+        let slots = compiled.names.resources.len() as u16 + SPARE_SLOTS;
+        let at = block::create(memory, hash, slots)?;
+        let guard = self.lock_block(at)?;
+        guard.put(word::PENDING, 1);
+        torture::point("create.locked");
+        directory::insert(memory, at, hash)?;
+        Ok(guard)
+    }
+}
+
+/// The account of a new tenant, with a row of its own, and the instant at which it begins.
+fn account_of(
+    write: &Write<'_>,
+    compiled: &Compiled,
+    new: &NewTenant<'_>,
+    hash: Hash128,
+    at: Timestamp,
+) -> Result<(Loaded, Timestamp), Error> {
+    let time_zone = new.time_zone.unwrap_or(compiled.catalog.time_zone);
+    let demo_days = compiled.catalog.demo_days;
+    let account = Account {
+        status: new.status,
+        created_at: at,
+        time_zone,
+        demo_ends_at: (new.status == Status::Demo)
+            .then(|| calendar::same_wall_time_after(at, demo_days, time_zone)),
+        mark: at,
+        subscription: None,
+        limits: std::collections::BTreeMap::new(),
+        features: [0; 4],
+        grants: Vec::new(),
+        used: std::collections::BTreeMap::new(),
+        period: 1,
+        period_start: at,
+        renewals: 0,
+        next_grant: 1,
+    };
+    let mut loaded = Loaded {
+        row: write.insert_tenant(new.name, hash)?,
+        name: new.name.to_owned(),
+        status_reason: String::new(),
+        admin_seq: 1,
+        seq: 0,
+        account,
+    };
+    if let Some(terms) = &new.plan {
+        administer::subscribe(write, &mut loaded, compiled, terms, at)?;
+    }
+    for extra in new.extras {
+        let resource = administer::granted_resource(compiled, extra.resource, "an extra")?;
+        administer::check_amount(extra.units)?;
+        let account = &mut loaded.account;
+        add_grant(account, resource, Source::Extra, extra.units, at, extra.expires_at);
+    }
+    Ok((loaded, at))
+}

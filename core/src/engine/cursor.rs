@@ -1,0 +1,161 @@
+//! Replay cursors: how far a tenant has come in a file of traffic, moved in the decision's own
+//! critical section, so that a replay that was killed goes on without charging anything twice.
+
+use std::hash::Hasher;
+
+use super::decide::Message;
+use super::tenant::Tenant;
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::live::Hash128;
+use crate::live::block::BlockGuard;
+use crate::live::claims::ClaimKind;
+use crate::live::layout::claim;
+use crate::rules::{Decision, Reason, ResourceId};
+
+/// A place in a file of traffic.
+#[derive(Clone, Copy, Debug)]
+pub struct Cursor<'a> {
+    /// What identifies the file: the same for the same file, also when it has grown.
+    pub source: &'a [u8],
+    /// The time of the file's first line.
+    pub since: Timestamp,
+    /// The event's place in the file, from 1, rising.
+    pub position: u64,
+}
+
+/// How far a tenant has come in a file, and what came of its events so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Place of the last event that was decided.
+    pub position: u64,
+    /// The time of the file's first line.
+    pub since: Timestamp,
+    /// Events that opened a session.
+    pub opened: u64,
+    /// Events inside a session that was open, or kept for late messages.
+    pub continued: u64,
+    /// Allowed events that have nothing to do with sessions.
+    pub others: u64,
+    /// Events that were denied.
+    pub refused: u64,
+    /// Denied events for want of quota.
+    pub refused_quota: u64,
+    /// Denied events for the tenant's status.
+    pub refused_status: u64,
+}
+
+/// A cursor as the decision path needs it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CursorCall {
+    key: Hash128,
+    since: Timestamp,
+    position: u64,
+}
+
+impl Progress {
+    fn from_claim(guard: &BlockGuard<'_>, key: Hash128) -> Option<Progress> {
+        let place = guard.find_claim(key)?;
+        let [position, opened, continued, others, refused, refused_quota, refused_status, _] =
+            guard.claim_payload(place);
+        let since = Timestamp::from_ms(guard.claim_get(place, claim::START) as i64);
+        Some(Progress {
+            position,
+            since,
+            opened,
+            continued,
+            others,
+            refused,
+            refused_quota,
+            refused_status,
+        })
+    }
+
+    fn count(&mut self, decision: &Decision) {
+        match (decision.reason(), decision.session) {
+            (None, Some(session)) if session.opened && !decision.replayed => self.opened += 1,
+            (None, Some(_)) => self.continued += 1,
+            (None, None) => self.others += 1,
+            (Some(reason), _) => {
+                self.refused += 1;
+                match reason {
+                    Reason::QuotaExhausted => self.refused_quota += 1,
+                    Reason::StatusForbids => self.refused_status += 1,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+impl CursorCall {
+    /// Refuses an event that was decided before.
+    pub(super) fn refuse_if_passed(&self, guard: &BlockGuard<'_>) -> Result<(), Error> {
+        match Progress::from_claim(guard, self.key) {
+            Some(progress) if progress.position >= self.position => {
+                Err(Error::AlreadyDecided { position: self.position })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves on past the event.
+    pub(super) fn advance(&self, guard: &mut BlockGuard<'_>, decision: &Decision, seq: u64) {
+        let mut progress = Progress::from_claim(guard, self.key).unwrap_or_default();
+        progress.position = self.position;
+        progress.count(decision);
+        let place = guard.find_claim(self.key).unwrap_or_else(|| {
+            let place = guard.make_claim(ClaimKind::Cursor, ResourceId::NONE, self.key, None);
+            guard.claim_set(place, claim::START, self.since.ms() as u64);
+            place
+        });
+        let payload = [
+            progress.position,
+            progress.opened,
+            progress.continued,
+            progress.others,
+            progress.refused,
+            progress.refused_quota,
+            progress.refused_status,
+            0,
+        ];
+        guard.claim_set_payload(place, &payload);
+        guard.touch_claim(place, seq);
+    }
+}
+
+impl Tenant {
+    /// As [`admit`](Self::admit), once per place in a file of traffic: `None` where this place,
+    /// or a later one, was decided before.
+    pub fn admit_next(
+        &self,
+        action: &str,
+        message: &Message<'_>,
+        cursor: &Cursor<'_>,
+    ) -> Result<Option<Decision>, Error> {
+        let call = CursorCall {
+            key: self.cursor_key(cursor.source),
+            since: cursor.since,
+            position: cursor.position,
+        };
+        match self.engine().admit_at(self.at(), self.name(), action, message, Some(call), true) {
+            Ok(decision) => Ok(Some(decision)),
+            Err(Error::AlreadyDecided { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How far this tenant has come in the file identified by `source`.
+    pub fn progress(&self, source: &[u8]) -> Result<Option<Progress>, Error> {
+        let key = self.cursor_key(source);
+        let guard = self.engine().shared.lock_block(self.at())?;
+        Ok(Progress::from_claim(&guard, key))
+    }
+
+    fn cursor_key(&self, source: &[u8]) -> Hash128 {
+        self.engine().shared.live.hash(|hasher| {
+            hasher.write_u8(ClaimKind::Cursor as u8);
+            hasher.write(source);
+        })
+    }
+}

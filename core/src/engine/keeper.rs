@@ -1,0 +1,160 @@
+//! Maintenance: checkpoints, and settlement promptly after its time.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::{Engine, Shared};
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::error::Error;
+use crate::live::{directory, process};
+
+/// How often settlement looks for tenants that are due.
+const SETTLE_EVERY: Duration = Duration::from_secs(1);
+/// Tenants that one look settles.
+const SETTLED_AT_ONCE: u32 = 1_000;
+
+/// The state of maintenance in this process.
+pub(super) struct Keeper {
+    /// Time between checkpoints.
+    pub(super) interval: Duration,
+    /// When the last inline checkpoint was begun, by the clock of the call that made it.
+    pub(super) last_round_ms: AtomicI64,
+    /// Whether an engine with a wall clock has been opened: only then does the thread settle.
+    pub(super) settles: AtomicBool,
+    /// Fork generation, plus one, in which the thread was started; 0: it has not been.
+    started_in: AtomicU64,
+    stop: AtomicBool,
+    /// Never touched by a forked child, which has no thread to join.
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What a call of [`Engine::maintain`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Maintained {
+    /// Tenants whose changes were written to SQLite.
+    pub checkpointed: usize,
+    /// Tenants that were settled.
+    pub settled: usize,
+}
+
+impl Keeper {
+    pub(super) fn new(interval: Duration) -> Keeper {
+        Keeper {
+            interval,
+            last_round_ms: AtomicI64::new(i64::MIN / 2),
+            settles: AtomicBool::new(false),
+            started_in: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+            thread: Mutex::new(None),
+        }
+    }
+
+    fn is_started(&self) -> bool {
+        self.started_in.load(Ordering::Relaxed) == process::fork_generation() + 1
+    }
+}
+
+impl Engine {
+    /// Starts the maintenance thread, once per process.
+    #[inline]
+    pub(super) fn ensure_keeper(&self) {
+        if !self.shared.keeper.is_started() {
+            start(&self.shared);
+        }
+    }
+
+    /// Does now what maintenance does: writes everything that has changed to SQLite and, if this
+    /// engine's clock is a wall clock, settles tenants whose time has come. Waits for the disk.
+    pub fn maintain(&self) -> Result<Maintained, Error> {
+        let settled = if self.clock.is_wall() { self.shared.settle_due(self.now())? } else { 0 };
+        Ok(Maintained { checkpointed: self.shared.checkpoint()?, settled })
+    }
+
+    /// Writes everything that has changed to SQLite. Waits for the disk.
+    pub fn checkpoint(&self) -> Result<usize, Error> {
+        self.shared.checkpoint()
+    }
+}
+
+impl Shared {
+    /// Settles tenants that are due at `now`, by a wall clock. A tenant whose clock seems to have
+    /// jumped is left for its own next call, which says so.
+    fn settle_due(&self, now: Timestamp) -> Result<usize, Error> {
+        let mut settled = 0;
+        for hash in self.store.due_tenants(now, SETTLED_AT_ONCE)? {
+            let Some(at) = directory::find(&self.live.memory, hash) else { continue };
+            match self.settle_block(at, "", now) {
+                Ok(()) => settled += 1,
+                Err(Error::ClockJump { .. } | Error::UnknownTenant(_) | Error::Busy { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(settled)
+    }
+}
+
+#[cold]
+fn start(shared: &Arc<Shared>) {
+    let keeper = &shared.keeper;
+    let generation = process::fork_generation() + 1;
+    let before = keeper.started_in.load(Ordering::Relaxed);
+    let first =
+        keeper.started_in.compare_exchange(before, generation, Ordering::AcqRel, Ordering::Relaxed);
+    if before == generation || first.is_err() {
+        return;
+    }
+    let weak = Arc::downgrade(shared);
+    let spawned = thread::Builder::new().name("cotas".to_owned()).spawn(move || keep(&weak));
+    match spawned {
+        // In a forked child the lock may be in any state; the thread ends with the process.
+        Ok(handle) if generation == 1 => *keeper.thread.lock() = Some(handle),
+        Ok(_) => {}
+        // No thread to be had now: the next call tries again.
+        Err(_) => keeper.started_in.store(0, Ordering::Release),
+    }
+}
+
+/// The thread: until the engine is closed.
+fn keep(shared: &Weak<Shared>) {
+    process::block_all_signals();
+    let mut settled_at: Option<Instant> = None;
+    while let Some(shared) = shared.upgrade() {
+        if shared.keeper.stop.load(Ordering::Acquire) {
+            return;
+        }
+        let seen = shared.live.wake_word();
+        // What fails is tried again at the next round; a poisoned file refuses by itself.
+        let _ = shared.checkpoint_within(shared.keeper.interval);
+        if shared.keeper.settles.load(Ordering::Relaxed)
+            && settled_at.is_none_or(|at| at.elapsed() >= SETTLE_EVERY)
+        {
+            settled_at = Some(Instant::now());
+            let _ = shared.settle_due(SystemClock.now());
+        }
+        if !shared.keeper.stop.load(Ordering::Acquire) {
+            shared.live.wait_to_be_wanted(seen, shared.keeper.interval);
+        }
+    }
+}
+
+impl Drop for Shared {
+    /// The last engine of this process is closed: nothing is left to a checkpoint that nobody
+    /// makes.
+    fn drop(&mut self) {
+        self.keeper.stop.store(true, Ordering::Release);
+        if self.keeper.started_in.load(Ordering::Relaxed) == 1 && process::fork_generation() == 0 {
+            self.live.wake_checkpointer();
+            let handle = self.keeper.thread.lock().take();
+            // The thread itself may be the last to let go.
+            if let Some(handle) = handle.filter(|it| it.thread().id() != thread::current().id()) {
+                let _ = handle.join();
+            }
+        }
+        let _ = self.checkpoint_within(Duration::from_secs(1));
+        self.store.close();
+    }
+}

@@ -1,0 +1,247 @@
+//! What a host calls: opening, deciding, administration, maintenance.
+
+mod administer;
+mod checkpoint;
+mod create;
+mod cursor;
+mod decide;
+mod keeper;
+mod lane;
+mod open;
+mod rebuild;
+mod replayed;
+mod tenant;
+mod verify;
+mod view;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+pub use administer::Terms;
+pub use create::{Extra, NewTenant};
+pub use cursor::{Cursor, Progress};
+pub use decide::Message;
+pub use keeper::Maintained;
+pub use open::{Builder, Durability, Maintenance, Opening, Origin};
+pub use tenant::{ResourceRef, Tenant};
+pub use verify::Finding;
+pub use view::{Balance, GrantView, Metric, PeriodView, SubscriptionView, TenantReport, UsageRow};
+
+use crate::catalog::{Catalog, Compiled};
+use crate::clock::{Clock, Timestamp};
+use crate::error::{Error, OpenError};
+use crate::live::attach::Attachment;
+use crate::live::block::BlockGuard;
+use crate::live::file::GrowError;
+use crate::live::lock::LockError;
+use crate::live::{LiveFile, directory};
+use crate::rules::ResourceId;
+use crate::store::Store;
+use keeper::Keeper;
+
+/// Longest tenant name, in bytes.
+pub const TENANT_NAME_BYTES_MAX: usize = 128;
+/// Longest contact, channel, category or idempotency key, in bytes.
+pub const KEY_BYTES_MAX: usize = 256;
+
+/// How long a decision waits for another thread that holds the tenant: a stopped process must
+/// not hang every other one.
+const BLOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The quota engine of one database: cheap to clone, to be shared by all threads.
+///
+/// One database file has one engine per process; opening it again gives the same one. A forked
+/// child may go on using what it inherited.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    durability: Durability,
+    /// How long `Durability::Disk` waits.
+    disk_patience: Duration,
+}
+
+/// What all engines of one database and process share.
+struct Shared {
+    live: LiveFile,
+    store: Arc<Store>,
+    catalog: ArcSwap<Compiled>,
+    opening: Opening,
+    live_path: Option<PathBuf>,
+    maintenance: Maintenance,
+    keeper: Keeper,
+    /// Held as long as this process is attached; `None`: in memory.
+    _attachment: Option<Attachment>,
+}
+
+impl Engine {
+    /// Opens the database at `path`, creating it if there is none, with the default options.
+    ///
+    /// Reads and writes the disk.
+    pub fn open(path: impl AsRef<Path>) -> Result<Engine, Error> {
+        Engine::builder(path).open()
+    }
+
+    /// Options for opening the database at `path`.
+    pub fn builder(path: impl AsRef<Path>) -> Builder {
+        Builder::new(Some(path.as_ref()))
+    }
+
+    /// Options for a database in memory, which nobody else sees: for tests of a host.
+    #[must_use]
+    pub fn in_memory() -> Builder {
+        Builder::new(None)
+    }
+
+    /// How the live file was found when this process opened it.
+    #[must_use]
+    pub fn opening(&self) -> &Opening {
+        &self.shared.opening
+    }
+
+    /// Where the live file lies; `None`: in memory.
+    #[must_use]
+    pub fn live_path(&self) -> Option<&Path> {
+        self.shared.live_path.as_deref()
+    }
+
+    /// What the engine's clock shows.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The same engine with another durability for the calls made through it.
+    #[must_use]
+    pub fn with_durability(&self, durability: Durability) -> Engine {
+        Engine { durability, ..self.clone() }
+    }
+
+    /// The same engine with another clock: for replays, each with the time of its own traffic.
+    #[must_use]
+    pub fn with_clock(&self, clock: Arc<dyn Clock>) -> Engine {
+        Engine { clock, ..self.clone() }
+    }
+
+    /// The tenant with this name, for many calls. Neither blocks nor touches the disk.
+    pub fn tenant(&self, name: &str) -> Result<Tenant, Error> {
+        Ok(Tenant::new(self.clone(), self.block_of(name)?, name))
+    }
+
+    /// The number of a resource that can be consumed, which saves its look-up by name in every
+    /// call.
+    pub fn resource(&self, name: &str) -> Result<ResourceId, Error> {
+        administer::granted_resource(&*self.shared.compiled()?, name, "consume")
+    }
+
+    /// The catalog in force and its version.
+    pub fn catalog(&self) -> Result<(u64, Catalog), Error> {
+        let compiled = self.shared.compiled()?;
+        Ok((compiled.version, compiled.catalog.clone()))
+    }
+
+    fn block_of(&self, name: &str) -> Result<u64, Error> {
+        check_name(name)?;
+        let hash = self.shared.live.hash_name(name);
+        let found = directory::find(&self.shared.live.memory, hash);
+        found.ok_or_else(|| Error::UnknownTenant(name.to_owned()))
+    }
+}
+
+impl Shared {
+    /// Refuses if the live file may no longer be used.
+    #[inline]
+    fn check_poison(&self) -> Result<(), Error> {
+        match self.live.poison() {
+            None => Ok(()),
+            Some(poison) => Err(Error::Poisoned(poison.why())),
+        }
+    }
+
+    #[inline]
+    fn lock_block(&self, at: u64) -> Result<BlockGuard<'_>, Error> {
+        BlockGuard::lock(&self.live.memory, at, BLOCK_PATIENCE).map_err(|error| match error {
+            LockError::Busy => Error::Busy { what: "the tenant" },
+            LockError::Broken => Error::Poisoned("a lock of the live file is broken"),
+        })
+    }
+
+    /// The catalog in force, as every process sees it.
+    #[inline]
+    fn compiled(&self) -> Result<arc_swap::Guard<Arc<Compiled>>, Error> {
+        let cached = self.catalog.load();
+        if cached.version == self.live.catalog_version() {
+            return Ok(cached);
+        }
+        drop(cached);
+        self.reload_catalog()?;
+        Ok(self.catalog.load())
+    }
+
+    #[cold]
+    fn reload_catalog(&self) -> Result<(), Error> {
+        if let Some((_, bytes)) = self.live.catalog() {
+            let compiled = Compiled::from_bytes(&bytes)
+                .ok_or(Error::Poisoned("the catalog in the live file is damaged"))?;
+            self.catalog.store(Arc::new(compiled));
+        }
+        Ok(())
+    }
+}
+
+fn unknown_resource(name: &str) -> Error {
+    Error::UnknownResource(shorten(name))
+}
+
+/// A name as it may stand in a message.
+fn shorten(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
+#[inline]
+fn check_name(name: &str) -> Result<(), Error> {
+    if name.is_empty() || name.len() > TENANT_NAME_BYTES_MAX || name.contains('\0') {
+        return Err(bad_name(name));
+    }
+    Ok(())
+}
+
+#[cold]
+fn bad_name(name: &str) -> Error {
+    let why = match name.len() {
+        0 => "it is empty".to_owned(),
+        bytes if bytes > TENANT_NAME_BYTES_MAX => {
+            format!("it has {bytes} bytes, more than {TENANT_NAME_BYTES_MAX}")
+        }
+        _ => "it contains a NUL character".to_owned(),
+    };
+    Error::InvalidArgument { what: "tenant name", why }
+}
+
+/// Refuses keys that are empty or too long. Their text is personal and stays out of the message.
+fn check_key(what: &'static str, key: &str) -> Result<(), Error> {
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        let why = format!("it has {} bytes; 1 to {KEY_BYTES_MAX} are allowed", key.len());
+        return Err(Error::InvalidArgument { what, why });
+    }
+    Ok(())
+}
+
+impl From<GrowError> for Error {
+    fn from(error: GrowError) -> Self {
+        match error {
+            GrowError::Io(error) => Error::NoRoom(error.to_string()),
+            GrowError::AddressSpace => Error::NoRoom("its address space is used up".to_owned()),
+            GrowError::Lock(_) => Error::Busy { what: "the live file's allocator" },
+        }
+    }
+}
+
+impl From<LockError> for OpenError {
+    fn from(_: LockError) -> Self {
+        OpenError::Busy { path: PathBuf::new() }
+    }
+}

@@ -1,0 +1,389 @@
+//! Opening: adopting the live file, joining those who use it, or rebuilding it from SQLite.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::keeper::Keeper;
+use super::rebuild::rebuild;
+use super::{Engine, Shared};
+use crate::catalog::{Catalog, Compiled, Names};
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, OpenError};
+use crate::live::attach::{self, Attachment, Found};
+use crate::live::{Identity, LiveFile};
+use crate::store::{self, Meta, Store};
+use std::sync::atomic::Ordering;
+
+/// What an acknowledged decision survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The death of any and all processes; a power cut costs at most one checkpoint interval.
+    #[default]
+    Process,
+    /// A power cut as well: the call returns when the decision is on disk.
+    Disk,
+}
+
+/// Who makes checkpoints and settles tenants promptly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Maintenance {
+    /// A background thread of this process, started with the first decision.
+    #[default]
+    Thread,
+    /// No thread: the call that finds a checkpoint overdue makes it.
+    Inline,
+    /// The host, by [`Engine::maintain`], or another process.
+    External,
+}
+
+/// How the live file was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// What was done.
+    pub origin: Origin,
+    /// Why, in a sentence.
+    pub why: &'static str,
+    /// Consumption since the last checkpoint may be missing.
+    pub may_miss_consumption: bool,
+}
+
+/// What opening did with the live file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was taken over as it stood: nothing is missing.
+    Adopted,
+    /// Others are using it: nothing is missing.
+    Joined,
+    /// It was made from SQLite.
+    Rebuilt,
+}
+
+/// Options for opening an engine.
+#[derive(Clone)]
+pub struct Builder {
+    path: Option<PathBuf>,
+    live_directory: Option<PathBuf>,
+    clock: Arc<dyn Clock>,
+    durability: Durability,
+    maintenance: Maintenance,
+    checkpoint_interval: Duration,
+    disk_patience: Duration,
+    allow_network: bool,
+}
+
+/// Engines open in this process, by database file.
+static OPEN: Mutex<Option<HashMap<PathBuf, Weak<Shared>>>> = Mutex::new(None);
+
+/// Times that opening looks again where others are coming or going.
+const TRIES: u32 = 100;
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+impl Builder {
+    pub(super) fn new(path: Option<&Path>) -> Builder {
+        Builder {
+            path: path.map(Path::to_owned),
+            live_directory: None,
+            clock: Arc::new(SystemClock),
+            durability: Durability::default(),
+            maintenance: Maintenance::default(),
+            checkpoint_interval: Duration::from_millis(100),
+            disk_patience: Duration::from_secs(5),
+            allow_network: false,
+        }
+    }
+
+    /// Where the live file lies, instead of beside the database. All processes must name the
+    /// same directory.
+    #[must_use]
+    pub fn live_directory(mut self, directory: impl AsRef<Path>) -> Self {
+        self.live_directory = Some(directory.as_ref().to_owned());
+        self
+    }
+
+    /// Where "now" comes from, instead of the machine's clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// What an acknowledged decision survives.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Who makes checkpoints.
+    #[must_use]
+    pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
+        self.maintenance = maintenance;
+        self
+    }
+
+    /// The time between checkpoints (default 100 ms): what a power cut may cost.
+    #[must_use]
+    pub fn checkpoint_interval(mut self, interval: Duration) -> Self {
+        self.checkpoint_interval = interval;
+        self
+    }
+
+    /// How long [`Durability::Disk`] waits before it answers
+    /// [`DurabilityUnknown`](Error::DurabilityUnknown) (default 5 s).
+    #[must_use]
+    pub fn disk_patience(mut self, patience: Duration) -> Self {
+        self.disk_patience = patience;
+        self
+    }
+
+    /// Permits a live file on a network file system, for those who know that only one host
+    /// mounts it.
+    #[must_use]
+    pub fn allow_network_file_system(mut self, allow: bool) -> Self {
+        self.allow_network = allow;
+        self
+    }
+
+    /// Opens. Reads and writes the disk; with a live file that can be adopted or joined it takes
+    /// well under a millisecond and reads no tenant.
+    pub fn open(&self) -> Result<Engine, Error> {
+        let shared = match &self.path {
+            Some(path) => self.open_shared(path)?,
+            None => Arc::new(self.open_in_memory()?),
+        };
+        if self.clock.is_wall() {
+            shared.keeper.settles.store(true, Ordering::Relaxed);
+        }
+        Ok(Engine {
+            shared,
+            clock: Arc::clone(&self.clock),
+            durability: self.durability,
+            disk_patience: self.disk_patience,
+        })
+    }
+
+    fn open_shared(&self, path: &Path) -> Result<Arc<Shared>, Error> {
+        let path = canonical(path)?;
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = open.get_or_insert_default();
+        if let Some(shared) = open.get(&path).and_then(Weak::upgrade) {
+            if shared.maintenance != self.maintenance {
+                return Err(OpenError::AlreadyOpen { path, what: "maintenance" }.into());
+            }
+            return Ok(shared);
+        }
+        let shared = Arc::new(self.attach(&path)?);
+        open.retain(|_, shared| shared.strong_count() > 0);
+        open.insert(path, Arc::downgrade(&shared));
+        Ok(shared)
+    }
+
+    fn open_in_memory(&self) -> Result<Shared, Error> {
+        let store = Arc::new(Store::in_memory());
+        let meta = store.prepare()?;
+        let live = attach::create_anonymous(identity(&meta)).map_err(|source| OpenError::Io {
+            doing: "create the live file of",
+            path: PathBuf::from(":memory:"),
+            source,
+        })?;
+        let opening = Opening {
+            origin: Origin::Rebuilt,
+            why: "the database is in memory",
+            may_miss_consumption: false,
+        };
+        Ok(self.shared(live, store, opening, None, None))
+    }
+
+    fn shared(
+        &self,
+        live: LiveFile,
+        store: Arc<Store>,
+        opening: Opening,
+        live_path: Option<PathBuf>,
+        attachment: Option<Attachment>,
+    ) -> Shared {
+        let nothing = Compiled::new(0, Catalog::empty(), Names::default());
+        Shared {
+            live,
+            store,
+            catalog: ArcSwap::from_pointee(nothing),
+            opening,
+            live_path,
+            maintenance: self.maintenance,
+            keeper: Keeper::new(self.checkpoint_interval),
+            _attachment: attachment,
+        }
+    }
+
+    /// Attaches this process: as the first, or as one of many.
+    fn attach(&self, path: &Path) -> Result<Shared, Error> {
+        let live_path = self.live_path(path)?;
+        let store = Arc::new(Store::at(path.to_owned()));
+        if !path.exists() {
+            store.prepare()?;
+        }
+        let lock_path = with_suffix(path, "-lock");
+        let attachment = Attachment::open(&lock_path, path)?;
+        let io = |source| OpenError::Io { doing: "lock", path: lock_path.clone(), source };
+        let mut last = OpenError::Busy { path: lock_path.clone() };
+        for _ in 0..TRIES {
+            let attached = if attachment.try_exclusive().map_err(io)? {
+                self.attach_first(&attachment, &store, path, &live_path)?
+            } else if attachment.try_shared().map_err(io)? {
+                match join(&live_path) {
+                    Ok(found) => Some(found),
+                    // Perhaps whoever is attached is only just leaving: then we are the first.
+                    Err(error) => {
+                        last = error;
+                        None
+                    }
+                }
+            } else {
+                None
+            };
+            if let Some((live, opening)) = attached {
+                store::watch_forks(&store);
+                let shared = self.shared(live, store, opening, Some(live_path), Some(attachment));
+                return Ok(shared);
+            }
+            attachment.release().map_err(io)?;
+            thread::sleep(LOOK_AGAIN);
+        }
+        Err(last.into())
+    }
+
+    fn live_path(&self, path: &Path) -> Result<PathBuf, OpenError> {
+        let beside = with_suffix(path, "-live");
+        let live_path = match &self.live_directory {
+            Some(directory) => {
+                let name = beside.file_name().unwrap_or_default();
+                canonical(&directory.join(name))?
+            }
+            None => beside,
+        };
+        if let Some(directory) = live_path.parent().filter(|_| !self.allow_network) {
+            attach::check_file_system(directory)?;
+        }
+        Ok(live_path)
+    }
+
+    /// With nobody else attached: adopts the live file, or makes a new one. `None`: somebody
+    /// slipped in while the lock was handed down.
+    fn attach_first(
+        &self,
+        attachment: &Attachment,
+        store: &Arc<Store>,
+        path: &Path,
+        live_path: &Path,
+    ) -> Result<Option<(LiveFile, Opening)>, Error> {
+        let meta = store.prepare()?;
+        let rebuilt = |why, may_miss_consumption| Opening {
+            origin: Origin::Rebuilt,
+            why,
+            may_miss_consumption,
+        };
+        let (live, opening) = match attach::open(live_path, Some(meta.database_id))? {
+            Found::Usable(live) => {
+                if !live.token_fits(meta.token) {
+                    return Err(OpenError::TokenMismatch {
+                        database: path.to_owned(),
+                        live: live_path.to_owned(),
+                        found: meta.token,
+                    }
+                    .into());
+                }
+                attach::adopt(&live, live_path)?;
+                let why = "it was whole and fitted the database";
+                let opening = Opening { origin: Origin::Adopted, why, may_miss_consumption: false };
+                (live, opening)
+            }
+            Found::OtherBoot => {
+                let why = "the machine was restarted since it was made";
+                (rebuild(store, &meta, path, live_path)?, rebuilt(why, true))
+            }
+            Found::Missing => {
+                check_no_second(&meta, live_path)?;
+                let (why, may_miss) = if meta.live_path.is_empty() {
+                    ("the database had none", false)
+                } else {
+                    ("it was missing", true)
+                };
+                (rebuild(store, &meta, path, live_path)?, rebuilt(why, may_miss))
+            }
+        };
+        // Handing the lock down leaves a moment in which another may be the first.
+        let io = |source| OpenError::Io { doing: "lock", path: path.to_owned(), source };
+        attachment.release().map_err(io)?;
+        let stands = attachment.try_shared().map_err(io)?
+            && attach::is_at(&live, live_path).map_err(io)?
+            && attach::check_namespace(&live, live_path).is_ok();
+        Ok(stands.then_some((live, opening)))
+    }
+}
+
+/// Attaches to a live file that others use.
+fn join(live_path: &Path) -> Result<(LiveFile, Opening), OpenError> {
+    match attach::open(live_path, None)? {
+        Found::Usable(live) => {
+            attach::check_namespace(&live, live_path)?;
+            let why = "other processes are using it";
+            Ok((live, Opening { origin: Origin::Joined, why, may_miss_consumption: false }))
+        }
+        Found::Missing | Found::OtherBoot => {
+            Err(OpenError::LiveFileMissing { path: live_path.to_owned() })
+        }
+    }
+}
+
+/// Refuses to make a live file while the database has a usable one elsewhere.
+fn check_no_second(meta: &Meta, live_path: &Path) -> Result<(), OpenError> {
+    let other = Path::new(&meta.live_path);
+    if meta.live_path.is_empty() || other == live_path {
+        return Ok(());
+    }
+    match attach::open(other, Some(meta.database_id)) {
+        Ok(Found::Usable(live)) if live.token_fits(meta.token) => {
+            Err(OpenError::SecondLiveFile { other: other.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn identity(meta: &Meta) -> Identity {
+    Identity {
+        database_id: meta.database_id,
+        hash_key: meta.hash_key,
+        epoch: meta.epoch,
+        token: meta.token,
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// The path with its directory resolved, so that one file has one name; the file itself need
+/// not exist, and a link to it is followed if it does.
+fn canonical(path: &Path) -> Result<PathBuf, OpenError> {
+    if let Ok(path) = path.canonicalize() {
+        return Ok(path);
+    }
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let name = path.file_name().unwrap_or_default();
+    let directory = directory.canonicalize().map_err(|source| OpenError::Io {
+        doing: "find the directory of",
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(directory.join(name))
+}

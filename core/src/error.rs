@@ -1,0 +1,345 @@
+//! What can go wrong, by family. A denial is not among it: that is a [`Decision`](crate::Decision).
+//!
+//! Every error has a stable number, [`Error::code`], which C and Python share.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::catalog::CatalogError;
+use crate::clock::Timestamp;
+use crate::rules::Status;
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The file system said no.
+    #[error("cannot {doing} {path}: {source}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The database file is no SQLite database, or another program's.
+    #[error("{path} is not a database of Cotas: {why}")]
+    ForeignDatabase {
+        /// The file.
+        path: PathBuf,
+        /// How that can be told.
+        why: String,
+    },
+    /// The database was written by a newer version.
+    #[error("{path} has schema {found}; this version knows schemas up to {known}")]
+    SchemaTooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its schema's number.
+        found: i64,
+        /// The newest that is known.
+        known: i64,
+    },
+    /// The live file was not made by this program, or belongs to another database.
+    #[error("{path} is not the live file of this database: {why}")]
+    LiveFileForeign {
+        /// The file.
+        path: PathBuf,
+        /// How that can be told.
+        why: &'static str,
+    },
+    /// The live file has another layout, or was made with another C library or processor.
+    #[error("{path} was made by an incompatible version: {what} is {found:#x}, not {expected:#x}")]
+    LiveFileVersion {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// As it is.
+        found: u64,
+        /// As it would have to be.
+        expected: u64,
+    },
+    /// The live file is shorter than it says, or refers outside itself.
+    #[error("{path} is damaged: {why}; remove it to rebuild it from the last checkpoint")]
+    LiveFileDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Others are using a live file that is no longer where it was.
+    #[error("{path} is missing while other processes are attached to it; stop them first")]
+    LiveFileMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The database has a live file in another place.
+    #[error("the database already has a live file at {other}; a second one would count again")]
+    SecondLiveFile {
+        /// The live file in use.
+        other: PathBuf,
+    },
+    /// The database is not the one the live file was running with: a restored backup, a copy.
+    #[error(
+        "{database} and {live} do not belong together (token {found:#018x}): the database was \
+         restored or copied. Remove the live file to go on from the database alone"
+    )]
+    TokenMismatch {
+        /// The database.
+        database: PathBuf,
+        /// The live file.
+        live: PathBuf,
+        /// What the database holds.
+        found: u64,
+    },
+    /// The processes that are attached live in another PID namespace, where thread ids collide.
+    #[error(
+        "{path} is in use from PID namespace {theirs}, this process is in {ours}: share one \
+         (`--pid=container:...`) or one directory each"
+    )]
+    PidNamespace {
+        /// The live file.
+        path: PathBuf,
+        /// Their namespace's inode.
+        theirs: u64,
+        /// This process's.
+        ours: u64,
+    },
+    /// The live file would lie on a network file system, which does not share memory.
+    #[error(
+        "{path} is on a network file system ({kind}); name a local directory for the live file"
+    )]
+    NetworkFileSystem {
+        /// The directory.
+        path: PathBuf,
+        /// The file system.
+        kind: &'static str,
+    },
+    /// Somebody is opening the database and does not finish.
+    #[error("another process has been opening {path} for too long")]
+    Busy {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// This process already has the database open in an incompatible way.
+    #[error("{path} is already open in this process with another {what}")]
+    AlreadyOpen {
+        /// The database.
+        path: PathBuf,
+        /// The option that differs.
+        what: &'static str,
+    },
+    /// SQLite could not open or read the database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why remembering in SQLite failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// SQLite reported an error; nothing was changed.
+    #[error("SQLite, while {doing}: {source}")]
+    Sqlite {
+        /// What was being done.
+        doing: &'static str,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// The disk is full; nothing was changed and the next attempt may succeed.
+    #[error("the disk is full (while {doing})")]
+    Full {
+        /// What was being done.
+        doing: &'static str,
+    },
+    /// Another writer held the database for too long.
+    #[error("the database is busy (while {doing})")]
+    Busy {
+        /// What was being done.
+        doing: &'static str,
+    },
+    /// The database cannot be written.
+    #[error("the database is read-only (while {doing})")]
+    ReadOnly {
+        /// What was being done.
+        doing: &'static str,
+    },
+    /// The database was exchanged under the live file.
+    #[error(
+        "the database was restored or replaced under a running live file (token {found:#018x})"
+    )]
+    TokenMismatch {
+        /// What the database holds.
+        found: u64,
+    },
+    /// A commit whose outcome is unknown: the engine refuses until all have detached.
+    #[error("a commit's outcome is unknown; close the engine in all processes and open it again")]
+    Poisoned,
+    /// A row says something that cannot be.
+    #[error("the database holds an impossible {what}: {value}")]
+    Corrupt {
+        /// What it is.
+        what: &'static str,
+        /// What it says.
+        value: String,
+    },
+}
+
+/// Everything that a call can answer instead of doing what was asked. Nothing was changed, unless
+/// the variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Opening failed.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Remembering failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The catalog is wrong.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// There is no such tenant.
+    #[error("unknown tenant {0:?}")]
+    UnknownTenant(String),
+    /// There is such a tenant already.
+    #[error("tenant {0:?} exists already")]
+    TenantExists(String),
+    /// The catalog has no such resource.
+    #[error("unknown resource {0:?}")]
+    UnknownResource(String),
+    /// The catalog has no such action.
+    #[error("unknown action {0:?}")]
+    UnknownAction(String),
+    /// The catalog has no such plan.
+    #[error("unknown plan {0:?}")]
+    UnknownPlan(String),
+    /// The verb does not fit the kind of resource.
+    #[error("{resource:?} is a {kind}: {verb} needs {needed}")]
+    WrongKind {
+        /// The resource.
+        resource: String,
+        /// Its kind.
+        kind: &'static str,
+        /// What was asked.
+        verb: &'static str,
+        /// The kind that it works on.
+        needed: &'static str,
+    },
+    /// An argument is not acceptable.
+    #[error("{what}: {why}")]
+    InvalidArgument {
+        /// The argument.
+        what: &'static str,
+        /// The rule, and the value where it is not personal.
+        why: String,
+    },
+    /// The idempotency key was used before, with other arguments.
+    #[error("the idempotency key was used before with other arguments")]
+    IdempotencyConflict,
+    /// An account cannot go from the one status to the other.
+    #[error("a tenant that is {from} cannot become {to}", from = .from.code(), to = .to.code())]
+    Transition {
+        /// The present status.
+        from: Status,
+        /// The one asked for.
+        to: Status,
+    },
+    /// The tenant has no subscription that this could be done to.
+    #[error("tenant {0:?} has no subscription")]
+    NoSubscription(String),
+    /// The clock has jumped far ahead of all that the tenant has seen; it would burn periods.
+    #[error("the clock shows {now}, more than 400 days past {mark}; confirm it for this tenant")]
+    ClockJump {
+        /// What the clock shows.
+        now: Timestamp,
+        /// The latest instant the tenant has seen.
+        mark: Timestamp,
+    },
+    /// A replay has come past this place already.
+    #[error("the event at position {position} was decided before")]
+    AlreadyDecided {
+        /// The event's place in its file.
+        position: u64,
+    },
+    /// Somebody held the tenant, or the administrative lane, for too long.
+    #[error("{what} was held by another process for too long")]
+    Busy {
+        /// What was held.
+        what: &'static str,
+    },
+    /// The live file cannot grow.
+    #[error("the live file cannot grow: {0}")]
+    NoRoom(String),
+    /// The decision was applied; whether it reached the disk in time is not known.
+    #[error("applied, but not confirmed on disk in time")]
+    DurabilityUnknown,
+    /// The live file was found damaged, or a commit's outcome is unknown.
+    #[error("the engine is poisoned: {0}; close it in all processes and open it again")]
+    Poisoned(&'static str),
+}
+
+impl Error {
+    /// The error's number, the same in every release and every language.
+    #[must_use]
+    pub const fn code(&self) -> i32 {
+        match self {
+            Error::Open(error) => error.code(),
+            Error::Store(error) => error.code(),
+            Error::Catalog(_) => 300,
+            Error::UnknownTenant(_) => 400,
+            Error::TenantExists(_) => 401,
+            Error::UnknownResource(_) => 402,
+            Error::UnknownAction(_) => 403,
+            Error::UnknownPlan(_) => 404,
+            Error::WrongKind { .. } => 405,
+            Error::InvalidArgument { .. } => 406,
+            Error::IdempotencyConflict => 407,
+            Error::Transition { .. } => 408,
+            Error::NoSubscription(_) => 409,
+            Error::ClockJump { .. } => 410,
+            Error::AlreadyDecided { .. } => 411,
+            Error::Busy { .. } => 500,
+            Error::NoRoom(_) => 501,
+            Error::DurabilityUnknown => 502,
+            Error::Poisoned(_) => 503,
+        }
+    }
+}
+
+impl OpenError {
+    const fn code(&self) -> i32 {
+        match self {
+            OpenError::Io { .. } => 100,
+            OpenError::ForeignDatabase { .. } => 101,
+            OpenError::SchemaTooNew { .. } => 102,
+            OpenError::LiveFileForeign { .. } => 103,
+            OpenError::LiveFileVersion { .. } => 104,
+            OpenError::LiveFileDamaged { .. } => 105,
+            OpenError::LiveFileMissing { .. } => 106,
+            OpenError::SecondLiveFile { .. } => 107,
+            OpenError::TokenMismatch { .. } => 108,
+            OpenError::PidNamespace { .. } => 109,
+            OpenError::NetworkFileSystem { .. } => 110,
+            OpenError::Busy { .. } => 111,
+            OpenError::AlreadyOpen { .. } => 112,
+            OpenError::Store(error) => error.code(),
+        }
+    }
+}
+
+impl StoreError {
+    const fn code(&self) -> i32 {
+        match self {
+            StoreError::Sqlite { .. } => 200,
+            StoreError::Full { .. } => 201,
+            StoreError::Busy { .. } => 202,
+            StoreError::ReadOnly { .. } => 203,
+            StoreError::TokenMismatch { .. } => 204,
+            StoreError::Poisoned => 205,
+            StoreError::Corrupt { .. } => 206,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Cotas: exact, durable quotas inside a chat platform's own process.
+//!
+//! *May this tenant do this now, and if so, what does it use up?* The engine answers from memory
+//! that all processes of a host share, exactly, and remembers in SQLite.
+//!
+//! - **Exact**: N threads in M processes against a limit of L: exactly L admitted.
+//! - **Fast**: a decision makes no system call and allocates nothing.
+//! - **Durable**: `kill -9` of any process loses no acknowledged unit.
+//! - **One file, no server, no cron**: renewals happen when their time has come.
+//! - **Explained**: a refusal is a value, with the rule and the numbers.
+//!
+//! ```
+//! use cotas::{Catalog, Engine, Message, NewTenant};
+//!
+//! let engine = Engine::in_memory().open()?;
+//! engine.load_catalog(&Catalog::parse(
+//!     r#"
+//!     [catalog]
+//!     currency = "BRL"
+//!     [resources.sessions]
+//!     kind = "session"
+//!     [plans.full]
+//!     title = "Plano full"
+//!     price = "299.00"
+//!     limits = { sessions = 1000 }
+//!     [actions.receive_message]
+//!     gate = "receive"
+//!     session = { resource = "sessions", extend = true }
+//!     "#,
+//!     "catalog.toml",
+//! )?)?;
+//! let due = engine.now().to_utc().date_naive();
+//! engine.create_tenant(&NewTenant::new("padaria-aurora").plan("full", due, true))?;
+//!
+//! let tenant = engine.tenant("padaria-aurora")?;
+//! let message = Message { channel: "whatsapp-1", contact: "c-1042", ..Message::default() };
+//! let decision = tenant.admit("receive_message", &message)?;
+//! assert!(decision.allowed());
+//! assert_eq!(decision.available, 999);
+//! # Ok::<(), cotas::Error>(())
+//! ```
+#![deny(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("Cotas needs robust process-shared mutexes and futexes: Linux only, for now");
+
+pub mod catalog;
+mod clock;
+mod engine;
+mod error;
+mod live;
+pub mod rules;
+mod store;
+mod torture;
+
+pub use catalog::{Catalog, CatalogError, Limit};
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use engine::{
+    Balance, Builder, Cursor, Durability, Engine, Extra, Finding, GrantView, KEY_BYTES_MAX,
+    Maintained, Maintenance, Message, Metric, NewTenant, Opening, Origin, PeriodView, Progress,
+    ResourceRef, SubscriptionView, TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms, UsageRow,
+};
+pub use error::{Error, OpenError, StoreError};
+pub use rules::{Decision, Mode, Reason, Reasons, ResourceId, SessionOutcome, Source, Status};
+
+/// What every message of a demonstration account must carry (seed 001).
+pub const DEMO_NOTICE: &str = "Esta é uma mensagem de teste";

@@ -1,0 +1,189 @@
+//! From the hash of a tenant's name to its block, without a lock; and all blocks by number.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::file::{GrowError, Memory};
+use super::layout::{LINE, WORD, block, chunk_of, header, pack, unpack};
+use super::lock;
+
+/// A keyed hash of 128 bits: of a tenant's name, or of the key of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Hash128 {
+    pub(crate) low: u64,
+    pub(crate) high: u64,
+}
+
+/// log2 of the first table's buckets.
+pub(crate) const FIRST_LOG2: u64 = 10;
+/// log2 of the first chunk of the block table.
+const FIRST_CHUNK_LOG2: u32 = 10;
+const PATIENCE: Duration = Duration::from_secs(10);
+const TAG_BITS: u32 = 16;
+
+/// A bucket: the block's offset and 16 bits of its hash, so that strangers are not looked up.
+fn bucket(block: u64, hash: Hash128) -> u64 {
+    pack(block, hash.high >> (u64::BITS - TAG_BITS))
+}
+
+/// The offset of the block of `hash`.
+#[inline]
+pub(crate) fn find(memory: &Memory, hash: Hash128) -> Option<u64> {
+    loop {
+        let table = memory.cell(header::DIRECTORY).load(Ordering::Acquire);
+        if let Some(block) = probe(memory, table, hash) {
+            return Some(block);
+        }
+        // A miss counts only if the table was the current one all the while.
+        if memory.cell(header::DIRECTORY).load(Ordering::Acquire) == table {
+            return None;
+        }
+    }
+}
+
+#[inline]
+fn probe(memory: &Memory, table: u64, hash: Hash128) -> Option<u64> {
+    let (table, log2) = unpack(table);
+    let mask = (1u64 << log2.min(40)) - 1;
+    let mut at = hash.low & mask;
+    for _ in 0..=mask {
+        let word = memory.cell(table + at * WORD).load(Ordering::Acquire);
+        if word == 0 {
+            return None;
+        }
+        let block = unpack(word).0;
+        if word == bucket(block, hash)
+            && memory.get(block + block::HASH) == hash.low
+            && memory.get(block + block::HASH + WORD) == hash.high
+        {
+            return Some(block);
+        }
+        at = (at + 1) & mask;
+    }
+    None
+}
+
+/// Publishes `block`, whose hash is written and which is in no table yet.
+pub(crate) fn insert(memory: &Memory, block: u64, hash: Hash128) -> Result<(), GrowError> {
+    let held = lock::take(memory, header::DIRECTORY_LOCK, PATIENCE).map_err(GrowError::Lock)?;
+    let count = memory.get(header::DIRECTORY_COUNT) + 1;
+    let (_, log2) = unpack(memory.get(header::DIRECTORY));
+    if count * 2 > 1 << log2 {
+        enlarge(memory, log2 + 1)?;
+    }
+    memory.put(header::DIRECTORY_COUNT, count);
+    crate::torture::point("directory.counted");
+    place(memory, memory.get(header::DIRECTORY), block, hash);
+    crate::torture::point("directory.published");
+    drop(held);
+    Ok(())
+}
+
+/// Copies the directory into a larger table and makes that the current one. The old one stays
+/// where it is: somebody may be reading it.
+fn enlarge(memory: &Memory, log2: u64) -> Result<(), GrowError> {
+    let new = pack(memory.allocate((1 << log2) * WORD)?, log2);
+    let (old, old_log2) = unpack(memory.get(header::DIRECTORY));
+    for at in 0..1u64 << old_log2 {
+        let word = memory.get(old + at * WORD);
+        if word != 0 {
+            let block = unpack(word).0;
+            place(memory, new, block, hash_of(memory, block));
+        }
+    }
+    crate::torture::point("directory.copied");
+    memory.cell(header::DIRECTORY).store(new, Ordering::Release);
+    Ok(())
+}
+
+fn place(memory: &Memory, table: u64, block: u64, hash: Hash128) {
+    let (table, log2) = unpack(table);
+    let mask = (1u64 << log2) - 1;
+    let mut at = hash.low & mask;
+    while memory.get(table + at * WORD) != 0 {
+        at = (at + 1) & mask;
+    }
+    memory.cell(table + at * WORD).store(bucket(block, hash), Ordering::Release);
+}
+
+/// The hash of the tenant of `block`.
+pub(crate) fn hash_of(memory: &Memory, block: u64) -> Hash128 {
+    Hash128 { low: memory.get(block + block::HASH), high: memory.get(block + block::HASH + WORD) }
+}
+
+/// Gives the new `block` a number, under which the checkpointer finds it.
+pub(crate) fn number(memory: &Memory, block: u64) -> Result<u64, GrowError> {
+    let held = lock::take(memory, header::DIRECTORY_LOCK, PATIENCE).map_err(GrowError::Lock)?;
+    let index = memory.get(header::BLOCK_COUNT);
+    let (chunk, place) = chunk_of(index, FIRST_CHUNK_LOG2);
+    if chunk >= header::BLOCK_CHUNK_COUNT {
+        return Err(GrowError::AddressSpace);
+    }
+    let root = header::BLOCK_CHUNKS + chunk * WORD;
+    if memory.get(root) == 0 {
+        let places = chunk_places(chunk);
+        let bytes = places * WORD + places / 8;
+        memory.cell(root).store(memory.allocate(bytes)?, Ordering::Release);
+    }
+    memory.put(memory.get(root) + place * WORD, block);
+    memory.put(block + block::INDEX, index);
+    memory.cell(header::BLOCK_COUNT).store(index + 1, Ordering::Release);
+    drop(held);
+    Ok(index)
+}
+
+const fn chunk_places(chunk: u64) -> u64 {
+    1 << (chunk + FIRST_CHUNK_LOG2 as u64)
+}
+
+/// Marks the block with this number as changed since its last checkpoint.
+#[inline]
+pub(crate) fn mark_dirty(memory: &Memory, index: u64) {
+    let (cell, bit) = dirty_bit(memory, index);
+    memory.cell(cell).fetch_or(bit, Ordering::Release);
+}
+
+/// Takes the mark away again.
+pub(crate) fn mark_clean(memory: &Memory, index: u64) {
+    let (cell, bit) = dirty_bit(memory, index);
+    memory.cell(cell).fetch_and(!bit, Ordering::Release);
+}
+
+fn dirty_bit(memory: &Memory, index: u64) -> (u64, u64) {
+    let (chunk, place) = chunk_of(index, FIRST_CHUNK_LOG2);
+    let bits = memory.get(header::BLOCK_CHUNKS + chunk * WORD) + chunk_places(chunk) * WORD;
+    (bits + place / 64 * WORD, 1 << (place % 64))
+}
+
+/// Calls `visit` with the offset of every block, or of every block that is marked as changed.
+pub(crate) fn for_each_block(memory: &Memory, only_dirty: bool, mut visit: impl FnMut(u64)) {
+    let count = memory.cell(header::BLOCK_COUNT).load(Ordering::Acquire);
+    let mut index = 0;
+    while index < count {
+        let (chunk, place) = chunk_of(index, FIRST_CHUNK_LOG2);
+        let table = memory.get(header::BLOCK_CHUNKS + chunk * WORD);
+        let mut marks = u64::MAX << (place % 64);
+        if only_dirty {
+            marks &= memory.cell(dirty_bit(memory, index).0).load(Ordering::Acquire);
+        }
+        // 64 blocks share a word of marks; chunks are multiples of 64.
+        let word_end = (index / 64 + 1) * 64;
+        while marks != 0 {
+            let bit = u64::from(marks.trailing_zeros());
+            marks &= marks - 1;
+            let at = index / 64 * 64 + bit;
+            if at < count {
+                visit(memory.get(table + (place / 64 * 64 + bit) * WORD));
+            }
+        }
+        index = word_end;
+    }
+}
+
+/// Makes the first, empty directory of a new file.
+pub(crate) fn create(memory: &Memory) -> Result<(), GrowError> {
+    let table = memory.allocate((1 << FIRST_LOG2) * WORD)?;
+    debug_assert!(table.is_multiple_of(LINE));
+    memory.put(header::DIRECTORY, pack(table, FIRST_LOG2));
+    Ok(())
+}

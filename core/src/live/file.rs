@@ -1,0 +1,187 @@
+//! The mapped file: cells, locks and growth.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use libc::pthread_mutex_t;
+use memmap2::{MmapOptions, MmapRaw};
+
+use super::layout::{HEADER_BYTES, LINE, WORD, header};
+use super::lock::{self, LOCK_BYTES, LockError};
+
+/// Address space set aside for the file, so that it grows without ever moving. Where a process
+/// may not have so much (`ulimit -v`), the next smaller size is tried.
+const ADDRESS_SPACE: [u64; 4] = [64 << 30, 16 << 30, 4 << 30, 1 << 30];
+/// Bytes of a new file.
+pub(crate) const FIRST_BYTES: u64 = 256 << 10;
+/// The file grows by an eighth, but by no less and no more than this.
+const GROW_BYTES: (u64, u64) = (1 << 20, 64 << 20);
+/// How long to wait for another thread that is growing the file.
+const ALLOCATOR_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why there is no more room in the live file.
+#[derive(Debug)]
+pub(crate) enum GrowError {
+    /// The file system said no: it is full, or the file may not be larger.
+    Io(io::Error),
+    /// The address space that was set aside is used up.
+    AddressSpace,
+    /// Somebody else has been growing the file for too long.
+    Lock(LockError),
+}
+
+/// The mapped bytes of a live file, and the file behind them.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    map: MmapRaw,
+    file: File,
+    /// The length that this process knows of; the header may know of more.
+    known_len: AtomicU64,
+    /// Stands in for a cell that lies outside the file: only a damaged file leads there.
+    nowhere: AtomicU64,
+}
+
+impl Memory {
+    /// Maps `file`, which has at least a header's length.
+    pub(crate) fn map(file: File) -> io::Result<Memory> {
+        let mut last = io::Error::from(io::ErrorKind::OutOfMemory);
+        for bytes in ADDRESS_SPACE {
+            let Ok(len) = usize::try_from(bytes) else { continue };
+            // The mapping reaches past the end of the file on purpose: pages become usable as the
+            // file grows, without a system call in the processes that did not grow it.
+            match MmapOptions::new().len(len).map_raw(&file) {
+                Ok(map) => {
+                    let known_len = AtomicU64::new(HEADER_BYTES);
+                    return Ok(Memory { map, file, known_len, nowhere: AtomicU64::new(0) });
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// The file behind the mapping.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Whether `bytes` from `offset` lie within the file.
+    #[inline]
+    fn holds(&self, offset: u64, bytes: u64) -> bool {
+        let end = offset.saturating_add(bytes);
+        end <= self.known_len.load(Ordering::Relaxed) || self.learn_len() >= end
+    }
+
+    #[cold]
+    fn learn_len(&self) -> u64 {
+        // SAFETY: the header is always mapped and backed, and the word is aligned.
+        let word = unsafe {
+            AtomicU64::from_ptr(self.map.as_mut_ptr().add(header::FILE_LEN as usize).cast())
+        };
+        let len = word.load(Ordering::Acquire).min(self.map.len() as u64);
+        self.known_len.store(len, Ordering::Relaxed);
+        len
+    }
+
+    /// The word at `offset`. An offset outside the file, which only a damaged file holds, poisons
+    /// the file and gives a word that nobody else sees.
+    #[inline]
+    pub(crate) fn cell(&self, offset: u64) -> &AtomicU64 {
+        if !offset.is_multiple_of(WORD) || !self.holds(offset, WORD) {
+            return self.outside();
+        }
+        // SAFETY: the word is aligned and lies in the mapping and in the file, which never
+        // shrinks; all access to it, by any process, is atomic.
+        unsafe { AtomicU64::from_ptr(self.map.as_mut_ptr().add(offset as usize).cast()) }
+    }
+
+    #[cold]
+    fn outside(&self) -> &AtomicU64 {
+        self.cell(header::POISON).store(super::Poison::Damaged as u64, Ordering::Release);
+        self.nowhere.store(0, Ordering::Relaxed);
+        &self.nowhere
+    }
+
+    /// The word at `offset`, read. Plain order is enough: locks and publication bring the order.
+    #[inline]
+    pub(crate) fn get(&self, offset: u64) -> u64 {
+        self.cell(offset).load(Ordering::Relaxed)
+    }
+
+    /// The word at `offset`, written, where no undo is needed.
+    #[inline]
+    pub(crate) fn put(&self, offset: u64, value: u64) {
+        self.cell(offset).store(value, Ordering::Relaxed);
+    }
+
+    /// The low half of the word at `offset`, for waiting on.
+    pub(crate) fn futex(&self, offset: u64) -> &AtomicU32 {
+        let cell = self.cell(offset);
+        // SAFETY: the low half of an aligned word on a little-endian machine; the word is used
+        // as a futex only, so that no access is half of another.
+        unsafe { AtomicU32::from_ptr(cell.as_ptr().cast()) }
+    }
+
+    /// The lock at `offset`.
+    #[inline]
+    pub(crate) fn lock_at(&self, offset: u64) -> *mut pthread_mutex_t {
+        // A damaged offset leads to the allocator's lock: a real mutex, the wrong one, in a file
+        // that is poisoned by then.
+        let offset = if offset.is_multiple_of(LINE) && self.holds(offset, LOCK_BYTES) {
+            offset
+        } else {
+            self.outside();
+            header::ALLOCATOR_LOCK
+        };
+        // SAFETY: the bytes lie in the mapping, as `holds` says.
+        unsafe { self.map.as_mut_ptr().add(offset as usize).cast() }
+    }
+
+    /// Room for `bytes`, all zero, aligned to a cache line. It is never given back.
+    pub(crate) fn allocate(&self, bytes: u64) -> Result<u64, GrowError> {
+        let held = lock::take(self, header::ALLOCATOR_LOCK, ALLOCATOR_PATIENCE)
+            .map_err(GrowError::Lock)?;
+        // A predecessor that died left the two words as they were or as they should be.
+        let start = self.get(header::NEXT_FREE).next_multiple_of(LINE);
+        let end = start.checked_add(bytes).ok_or(GrowError::AddressSpace)?;
+        let len = self.get(header::FILE_LEN);
+        if end > len {
+            let step = (len / 8).clamp(GROW_BYTES.0, GROW_BYTES.1);
+            self.grow(len, end.max(len + step).next_multiple_of(HEADER_BYTES))?;
+        }
+        self.put(header::NEXT_FREE, end);
+        crate::torture::point("allocate.taken");
+        drop(held);
+        Ok(start)
+    }
+
+    /// Makes the file `new_len` long, with its space reserved: a full disk is an error here, not
+    /// a SIGBUS later.
+    fn grow(&self, len: u64, new_len: u64) -> Result<(), GrowError> {
+        if new_len > self.map.len() as u64 {
+            return Err(GrowError::AddressSpace);
+        }
+        crate::torture::point("grow.begin");
+        reserve(&self.file, len, new_len - len).map_err(GrowError::Io)?;
+        crate::torture::point("grow.reserved");
+        self.cell(header::FILE_LEN).store(new_len, Ordering::Release);
+        crate::torture::point("grow.published");
+        Ok(())
+    }
+}
+
+/// Gives `file` real disk space for `len` bytes from `offset`, zero where it was not yet written.
+pub(crate) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    loop {
+        // SAFETY: plain call with a descriptor that is open.
+        let result = unsafe { libc::posix_fallocate(file.as_raw_fd(), offset as i64, len as i64) };
+        match result {
+            0 => return Ok(()),
+            libc::EINTR => {}
+            error => return Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+}

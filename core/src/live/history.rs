@@ -1,0 +1,141 @@
+//! Usage that waits to be booked in SQLite, by the hour of the decision.
+
+use super::block::{BlockGuard, Slot};
+use super::layout::{WORD, block, slot};
+use crate::clock::{HOUR_MS, Timestamp};
+use crate::rules::{Reason, ResourceId};
+
+/// What an entry of the history counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct HistoryKey {
+    /// Hours since 1970-01-01T00:00Z.
+    pub(crate) hour: u32,
+    /// 0: units used; else the number of the reason for which a decision was denied.
+    pub(crate) metric: u8,
+    /// The resource; [`ResourceId::NONE`] where no resource was the reason.
+    pub(crate) resource: ResourceId,
+}
+
+const COUNT: u64 = WORD;
+const AT_SNAPSHOT: u64 = 2 * WORD;
+
+impl HistoryKey {
+    pub(crate) fn units(now: Timestamp, resource: ResourceId) -> HistoryKey {
+        HistoryKey { hour: hour(now), metric: 0, resource }
+    }
+
+    pub(crate) fn denied(now: Timestamp, reason: Reason, resource: Option<ResourceId>) -> Self {
+        let resource = resource.unwrap_or(ResourceId::NONE);
+        HistoryKey { hour: hour(now), metric: reason as u8, resource }
+    }
+
+    const fn to_word(self) -> u64 {
+        (self.hour as u64) << 32 | (self.metric as u64) << 16 | self.resource.0 as u64
+    }
+
+    const fn from_word(word: u64) -> HistoryKey {
+        HistoryKey {
+            hour: (word >> 32) as u32,
+            metric: (word >> 16) as u8,
+            resource: ResourceId(word as u16),
+        }
+    }
+}
+
+/// The hour in which `now` lies; times before 1970 count as its first hour.
+fn hour(now: Timestamp) -> u32 {
+    u32::try_from(now.ms().div_euclid(HOUR_MS)).unwrap_or(0)
+}
+
+const fn entry(index: u64) -> u64 {
+    block::HISTORY + index * block::HISTORY_ENTRY
+}
+
+impl BlockGuard<'_> {
+    /// Whether `keys` more kinds of usage can be noted without a checkpoint.
+    #[inline]
+    pub(crate) fn history_has_room(&self, keys: u64) -> bool {
+        self.get(block::HISTORY_COUNT) + keys <= block::HISTORY_ENTRIES
+    }
+
+    /// Notes `count` units of `slot`'s resource as used. Writes at most four words.
+    #[inline]
+    pub(crate) fn book_units(&mut self, slot: Slot, key: HistoryKey, count: u64) {
+        let hint_at = slot.at + slot::HISTORY_HINT;
+        let hint = self.memory.get(hint_at) % block::HISTORY_ENTRIES;
+        if self.get(entry(hint)) == key.to_word() {
+            self.add(hint, count);
+            return;
+        }
+        if let Some(index) = self.book(key, count) {
+            self.set(hint_at, index);
+        }
+    }
+
+    /// Notes `count` of `key`. Writes at most three words.
+    pub(crate) fn book(&mut self, key: HistoryKey, count: u64) -> Option<u64> {
+        let word = key.to_word();
+        let mut free = None;
+        for index in 0..block::HISTORY_ENTRIES {
+            if self.get(entry(index)) == word {
+                self.add(index, count);
+                return Some(index);
+            }
+            if free.is_none() && self.get(entry(index) + COUNT) == 0 {
+                free = Some(index);
+            }
+        }
+        let index = free?;
+        self.set(self.at + entry(index), word);
+        self.add(index, count);
+        Some(index)
+    }
+
+    #[inline]
+    fn add(&mut self, index: u64, count: u64) {
+        let at = entry(index) + COUNT;
+        let old = self.get(at);
+        if old == 0 && count != 0 {
+            self.set(self.at + block::HISTORY_COUNT, self.get(block::HISTORY_COUNT) + 1);
+        }
+        self.set(self.at + at, old.saturating_add(count));
+    }
+
+    /// Everything noted since the last confirmed checkpoint, remembered as such.
+    pub(super) fn snapshot_history(&self) -> Vec<(HistoryKey, u64)> {
+        let mut entries = Vec::new();
+        for index in 0..block::HISTORY_ENTRIES {
+            let count = self.get(entry(index) + COUNT);
+            self.put(entry(index) + AT_SNAPSHOT, count);
+            if count != 0 {
+                entries.push((HistoryKey::from_word(self.get(entry(index))), count));
+            }
+        }
+        entries
+    }
+
+    /// Takes away what the last snapshot held: SQLite has it. Writes at most 65 words.
+    pub(super) fn confirm_history(&mut self) {
+        let mut left = 0;
+        for index in 0..block::HISTORY_ENTRIES {
+            let (count_at, snapshot_at) = (entry(index) + COUNT, entry(index) + AT_SNAPSHOT);
+            let (count, booked) = (self.get(count_at), self.get(snapshot_at));
+            let rest = count.saturating_sub(booked);
+            left += u64::from(rest != 0);
+            if booked != 0 {
+                self.set(self.at + count_at, rest);
+                self.set(self.at + snapshot_at, 0);
+            }
+        }
+        self.set(self.at + block::HISTORY_COUNT, left);
+    }
+
+    /// What is noted and not yet in SQLite.
+    pub(crate) fn history(&self) -> Vec<(HistoryKey, u64)> {
+        (0..block::HISTORY_ENTRIES)
+            .map(|index| (self.get(entry(index)), self.get(entry(index) + COUNT)))
+            .filter(|&(_, count)| count != 0)
+            .map(|(key, count)| (HistoryKey::from_word(key), count))
+            .collect()
+    }
+}

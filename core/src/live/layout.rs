@@ -1,0 +1,258 @@
+//! Where every word of the live file lies. `docs/live-file.md` draws the same in pictures.
+//!
+//! All offsets are bytes from the start of the file. A "word" is an aligned `u64`. Words that
+//! hold an offset and a small number together are [`pack`]ed, so that both change in one store.
+
+/// "COTASLIV", the first word of every live file.
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"COTASLIV");
+/// Changes with every change to what this module says.
+pub(crate) const LAYOUT_VERSION: u64 = 1;
+
+/// Bytes in a word.
+pub(crate) const WORD: u64 = 8;
+/// Everything that is allocated starts on a cache line.
+pub(crate) const LINE: u64 = 64;
+/// The header is one page; what is allocated comes after it.
+pub(crate) const HEADER_BYTES: u64 = 4096;
+
+/// Words and locks of the header.
+pub(crate) mod header {
+    use super::WORD;
+
+    pub(crate) const MAGIC: u64 = 0;
+    pub(crate) const LAYOUT: u64 = WORD;
+    pub(crate) const ABI_TAG: u64 = 2 * WORD;
+    /// 128 random bits that name the database; the same in SQLite.
+    pub(crate) const DATABASE_ID: u64 = 3 * WORD;
+    /// 128 bits that name the run of the kernel in which the file was made.
+    pub(crate) const BOOT_ID: u64 = 5 * WORD;
+    pub(crate) const PID_NAMESPACE: u64 = 7 * WORD;
+    /// 128 random bits; the key of every hash in the file; the same in SQLite.
+    pub(crate) const HASH_KEY: u64 = 8 * WORD;
+    pub(crate) const EPOCH: u64 = 10 * WORD;
+    /// Bytes of the file that are backed by disk space.
+    pub(crate) const FILE_LEN: u64 = 11 * WORD;
+    /// First byte that nobody has been given.
+    pub(crate) const NEXT_FREE: u64 = 12 * WORD;
+    pub(crate) const TOKEN_CURRENT: u64 = 13 * WORD;
+    pub(crate) const TOKEN_INTENDED: u64 = 14 * WORD;
+    /// Packed: directory table, log2 of its buckets.
+    pub(crate) const DIRECTORY: u64 = 15 * WORD;
+    pub(crate) const DIRECTORY_COUNT: u64 = 16 * WORD;
+    pub(crate) const BLOCK_COUNT: u64 = 17 * WORD;
+    /// Offset of the compiled catalog: version word, byte-length word, bytes.
+    pub(crate) const CATALOG: u64 = 18 * WORD;
+    /// Version of the catalog that is being committed; 0: none.
+    pub(crate) const CATALOG_PENDING: u64 = 19 * WORD;
+    pub(crate) const POISON: u64 = 20 * WORD;
+    /// Tickets drawn by callers who wait for the disk.
+    pub(crate) const WANTED: u64 = 21 * WORD;
+    /// Highest ticket that has reached the disk.
+    pub(crate) const DURABLE: u64 = 22 * WORD;
+    /// Futex word: changes when the checkpointer is wanted.
+    pub(crate) const WAKE: u64 = 23 * WORD;
+    /// Futex word: changes when a round of checkpoints has ended.
+    pub(crate) const DONE: u64 = 24 * WORD;
+    /// Not 0: a checkpointer died; every block must be looked at once.
+    pub(crate) const SCAN_ALL: u64 = 25 * WORD;
+
+    pub(crate) const LANE_LOCK: u64 = 1024;
+    pub(crate) const CHECKPOINT_LOCK: u64 = 1024 + 64;
+    pub(crate) const DIRECTORY_LOCK: u64 = 1024 + 128;
+    pub(crate) const ALLOCATOR_LOCK: u64 = 1024 + 192;
+
+    /// Chunks of the block table, one word each.
+    pub(crate) const BLOCK_CHUNKS: u64 = 2048;
+    pub(crate) const BLOCK_CHUNK_COUNT: u64 = 24;
+}
+
+/// Words of a block, one per tenant.
+pub(crate) mod block {
+    use super::WORD;
+
+    pub(crate) const LOCK: u64 = 0;
+    pub(crate) const HASH: u64 = 8 * WORD;
+    /// 0: vacant (its tenant does not exist), 1: live.
+    pub(crate) const STATE: u64 = 10 * WORD;
+    /// Number of the last administrative change that is applied here.
+    pub(crate) const ADMIN_SEQ: u64 = 11 * WORD;
+    /// Number of the administrative change under way; 0: none.
+    pub(crate) const PENDING: u64 = 12 * WORD;
+    /// Counts every change.
+    pub(crate) const SEQ: u64 = 13 * WORD;
+    /// Until then the block is right as it stands (milliseconds since 1970).
+    pub(crate) const VALID_UNTIL: u64 = 14 * WORD;
+    /// The latest instant this tenant has seen.
+    pub(crate) const MARK: u64 = 15 * WORD;
+    pub(crate) const GATES: u64 = 16 * WORD;
+    pub(crate) const FEATURES: u64 = 17 * WORD;
+    pub(crate) const FEATURE_WORDS: u64 = 4;
+    /// Packed: slot table, number of slots.
+    pub(crate) const SLOTS: u64 = 21 * WORD;
+    /// `SEQ` as of the last snapshot taken for a checkpoint.
+    pub(crate) const SNAPSHOT_SEQ: u64 = 22 * WORD;
+    /// `SEQ` up to which SQLite has everything.
+    pub(crate) const CHECKPOINTED_SEQ: u64 = 23 * WORD;
+    /// Packed: undo record, how many entries it has room for.
+    pub(crate) const UNDO: u64 = 24 * WORD;
+    /// Entries of the undo record in force; not 0: armed.
+    pub(crate) const UNDO_COUNT: u64 = 25 * WORD;
+    pub(crate) const HISTORY_COUNT: u64 = 26 * WORD;
+    /// Offset of the claim table; 0: none yet.
+    pub(crate) const CLAIMS: u64 = 27 * WORD;
+    /// When the plan's units are next restored (milliseconds since 1970); `MAX`: not foreseen.
+    pub(crate) const RESTORES_AT: u64 = 28 * WORD;
+    /// This block's number.
+    pub(crate) const INDEX: u64 = 29 * WORD;
+
+    /// Usage not yet booked in SQLite: entries of key, count, count at the last snapshot.
+    pub(crate) const HISTORY: u64 = 40 * WORD;
+    pub(crate) const HISTORY_ENTRIES: u64 = 32;
+    pub(crate) const HISTORY_ENTRY: u64 = 3 * WORD;
+
+    /// The first undo record; a larger one replaces it where an operation needs it.
+    pub(crate) const FIRST_UNDO: u64 = HISTORY + HISTORY_ENTRIES * HISTORY_ENTRY;
+    pub(crate) const FIRST_UNDO_ENTRIES: u64 = 96;
+    pub(crate) const UNDO_ENTRY: u64 = 2 * WORD;
+
+    /// The first slot table follows.
+    pub(crate) const FIRST_SLOTS: u64 = FIRST_UNDO + FIRST_UNDO_ENTRIES * UNDO_ENTRY;
+}
+
+/// Words of a slot: one resource of one tenant.
+pub(crate) mod slot {
+    use super::WORD;
+
+    pub(crate) const BYTES: u64 = 16 * WORD;
+    /// [`Mode`](crate::rules::Mode) as a number.
+    pub(crate) const MODE: u64 = 0;
+    pub(crate) const USED: u64 = WORD;
+    /// Packed: burn-down list, how many entries it has room for.
+    pub(crate) const GRANTS: u64 = 2 * WORD;
+    pub(crate) const GRANT_COUNT: u64 = 3 * WORD;
+    /// Where this resource's usage was last written in the block's history.
+    pub(crate) const HISTORY_HINT: u64 = 4 * WORD;
+    /// Expiry list of the resource's sessions: first and last claim, 32 bits each.
+    pub(crate) const SESSIONS: u64 = 5 * WORD;
+    /// Entries of grant id and remaining units.
+    pub(crate) const FIRST_GRANTS: u64 = 8 * WORD;
+    pub(crate) const FIRST_GRANT_ENTRIES: u64 = 4;
+    pub(crate) const GRANT_ENTRY: u64 = 2 * WORD;
+}
+
+/// Words of a tenant's claim table.
+pub(crate) mod claims {
+    use super::WORD;
+
+    /// Claims that have ever been in use; the slots above are untouched.
+    pub(crate) const TOUCHED: u64 = 0;
+    /// First free claim plus one; 0: none.
+    pub(crate) const FREE: u64 = WORD;
+    /// Buckets of the index that are not empty, tombstones included.
+    pub(crate) const FILLED: u64 = 2 * WORD;
+    /// Claims in use.
+    pub(crate) const LIVE: u64 = 3 * WORD;
+    /// Packed: index, log2 of its buckets.
+    pub(crate) const INDEX: u64 = 4 * WORD;
+    /// Packed: the index being emptied into `INDEX`; 0: none.
+    pub(crate) const OLD_INDEX: u64 = 5 * WORD;
+    /// First bucket of the old index that has not been moved.
+    pub(crate) const OLD_CURSOR: u64 = 6 * WORD;
+    /// Packed: an emptied index, to be used again; 0: none.
+    pub(crate) const SPARE_INDEX: u64 = 7 * WORD;
+    /// Packed: ring of changed claims, log2 of its room.
+    pub(crate) const RING: u64 = 8 * WORD;
+    /// First entry of the ring that SQLite does not have.
+    pub(crate) const RING_HEAD: u64 = 9 * WORD;
+    /// Where the next entry of the ring goes.
+    pub(crate) const RING_TAIL: u64 = 10 * WORD;
+    /// `RING_TAIL` as of the last snapshot.
+    pub(crate) const RING_SNAPSHOT: u64 = 11 * WORD;
+    /// Expiry list of idempotency keys: first and last claim, 32 bits each.
+    pub(crate) const KEYS: u64 = 12 * WORD;
+    /// Chunks of the slab, one word each: chunk k has room for `FIRST_CHUNK << k` claims.
+    pub(crate) const CHUNKS: u64 = 16 * WORD;
+    pub(crate) const CHUNK_COUNT: u64 = 24;
+    pub(crate) const FIRST_CHUNK: u64 = 16;
+    pub(crate) const BYTES: u64 = CHUNKS + CHUNK_COUNT * WORD;
+}
+
+/// Words of a claim.
+pub(crate) mod claim {
+    use super::WORD;
+
+    pub(crate) const BYTES: u64 = 16 * WORD;
+    pub(crate) const KEY: u64 = 0;
+    /// Kind in the low byte (0: free), resource in the next 16 bits.
+    pub(crate) const META: u64 = 2 * WORD;
+    pub(crate) const START: u64 = 3 * WORD;
+    pub(crate) const END: u64 = 4 * WORD;
+    /// When the expiry list will look at the claim; of a free claim: the next free one plus one.
+    pub(crate) const HUNG_UNTIL: u64 = 5 * WORD;
+    /// Neighbours in the expiry list: previous plus one, next plus one, 32 bits each.
+    pub(crate) const LINKS: u64 = 6 * WORD;
+    /// The block's `SEQ` when the claim last changed.
+    pub(crate) const CHANGED: u64 = 7 * WORD;
+    pub(crate) const PAYLOAD: u64 = 8 * WORD;
+    pub(crate) const PAYLOAD_WORDS: usize = 8;
+}
+
+const LOW_BITS: u32 = 16;
+
+/// An offset below 2^48 and a number below 2^16 in one word.
+pub(crate) const fn pack(offset: u64, low: u64) -> u64 {
+    debug_assert!(offset < 1 << 48 && low < 1 << LOW_BITS);
+    offset << LOW_BITS | low
+}
+
+/// The offset and the number that [`pack`] put together.
+pub(crate) const fn unpack(word: u64) -> (u64, u64) {
+    (word >> LOW_BITS, word & ((1 << LOW_BITS) - 1))
+}
+
+/// Two 32-bit numbers in one word.
+pub(crate) const fn pair(first: u32, second: u32) -> u64 {
+    (first as u64) << 32 | second as u64
+}
+
+/// The two numbers that [`pair`] put together.
+pub(crate) const fn unpair(word: u64) -> (u32, u32) {
+    ((word >> 32) as u32, word as u32)
+}
+
+/// In a doubling chunked array whose first chunk has `1 << first_log2` places: the chunk of
+/// `index` and the place in it.
+pub(crate) const fn chunk_of(index: u64, first_log2: u32) -> (u64, u64) {
+    let shifted = (index >> first_log2) + 1;
+    let chunk = shifted.ilog2();
+    (chunk as u64, index - (((1u64 << chunk) - 1) << first_log2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_words_come_apart_again() {
+        assert_eq!(unpack(pack(0x7fff_ffff_ffc0, 65_535)), (0x7fff_ffff_ffc0, 65_535));
+        assert_eq!(unpair(pair(u32::MAX, 7)), (u32::MAX, 7));
+    }
+
+    #[test]
+    fn chunks_double_and_leave_no_gap() {
+        assert_eq!(chunk_of(0, 4), (0, 0));
+        assert_eq!(chunk_of(15, 4), (0, 15));
+        assert_eq!(chunk_of(16, 4), (1, 0));
+        assert_eq!(chunk_of(47, 4), (1, 31));
+        assert_eq!(chunk_of(48, 4), (2, 0));
+    }
+
+    #[test]
+    fn the_parts_of_a_block_do_not_overlap() {
+        assert!(block::INDEX < block::HISTORY);
+        assert_eq!(block::FIRST_SLOTS % WORD, 0);
+        assert!(slot::SESSIONS < slot::FIRST_GRANTS);
+        assert_eq!(slot::FIRST_GRANTS + slot::FIRST_GRANT_ENTRIES * slot::GRANT_ENTRY, slot::BYTES);
+        assert_eq!(claim::PAYLOAD + claim::PAYLOAD_WORDS as u64 * WORD, claim::BYTES);
+    }
+}

@@ -1,0 +1,127 @@
+//! Locks that several processes share and that outlive their holder.
+//!
+//! A robust `pthread` mutex: where its holder dies the kernel hands it on, marked. The lock is
+//! recovered then, the data is not; that is what the undo record of a block is for.
+
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use libc::{EBUSY, EOWNERDEAD, ETIMEDOUT, pthread_mutex_t, timespec};
+
+use super::file::Memory;
+
+/// Bytes that a lock takes in the file: a cache line, whatever the C library's size.
+pub(crate) const LOCK_BYTES: u64 = 64;
+const _: () = assert!(size_of::<pthread_mutex_t>() <= LOCK_BYTES as usize);
+
+/// The kernel releases only 2,048 robust locks of a thread that dies; stay far below.
+const HELD_AT_MOST: u32 = 256;
+
+thread_local! {
+    static HELD: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Why a lock was not had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockError {
+    /// Somebody alive held it all the time.
+    Busy,
+    /// The file holds no usable lock there, or this thread holds too many.
+    Broken,
+}
+
+/// A lock that is held; dropping it unlocks.
+#[derive(Debug)]
+pub(crate) struct Held<'a> {
+    mutex: *mut pthread_mutex_t,
+    /// The holder before us died while it held the lock.
+    pub(crate) owner_died: bool,
+    _memory: &'a Memory,
+}
+
+/// Makes a lock at `offset`, which nobody may use yet.
+pub(crate) fn init(memory: &Memory, offset: u64) {
+    let mutex = memory.lock_at(offset);
+    let mut attributes = MaybeUninit::uninit();
+    // SAFETY: `attributes` is initialised by the first call before the others use it. `mutex`
+    // points to LOCK_BYTES of mapped memory that no thread has locked.
+    unsafe {
+        libc::pthread_mutexattr_init(attributes.as_mut_ptr());
+        let attributes = attributes.as_mut_ptr();
+        libc::pthread_mutexattr_settype(attributes, libc::PTHREAD_MUTEX_NORMAL);
+        libc::pthread_mutexattr_setpshared(attributes, libc::PTHREAD_PROCESS_SHARED);
+        libc::pthread_mutexattr_setrobust(attributes, libc::PTHREAD_MUTEX_ROBUST);
+        libc::pthread_mutex_init(mutex, attributes);
+        libc::pthread_mutexattr_destroy(attributes);
+    }
+}
+
+/// Takes the lock at `offset`, waiting `patience` at most.
+#[inline]
+pub(crate) fn take(
+    memory: &Memory,
+    offset: u64,
+    patience: Duration,
+) -> Result<Held<'_>, LockError> {
+    if HELD.get() >= HELD_AT_MOST {
+        return Err(LockError::Broken);
+    }
+    if crate::torture::off(crate::torture::Guard::Lock) {
+        HELD.set(HELD.get() + 1);
+        return Ok(Held { mutex: std::ptr::null_mut(), owner_died: false, _memory: memory });
+    }
+    let mutex = memory.lock_at(offset);
+    // SAFETY: `lock_at` gives a pointer to LOCK_BYTES of mapped memory in which `init` made a
+    // mutex before the offset was published.
+    let mut result = unsafe { libc::pthread_mutex_trylock(mutex) };
+    if result == EBUSY {
+        result = wait(mutex, patience);
+    }
+    match result {
+        0 | EOWNERDEAD => {
+            HELD.set(HELD.get() + 1);
+            Ok(Held { mutex, owner_died: result == EOWNERDEAD, _memory: memory })
+        }
+        EBUSY | ETIMEDOUT => Err(LockError::Busy),
+        _ => Err(LockError::Broken),
+    }
+}
+
+#[cold]
+fn wait(mutex: *mut pthread_mutex_t, patience: Duration) -> i32 {
+    let mut until = MaybeUninit::<timespec>::uninit();
+    // SAFETY: `clock_gettime` fills `until`; `mutex` is a mutex as in `take`.
+    unsafe {
+        libc::clock_gettime(libc::CLOCK_REALTIME, until.as_mut_ptr());
+        let mut until = until.assume_init();
+        let nanoseconds = until.tv_nsec + i64::from(patience.subsec_nanos());
+        until.tv_sec += patience.as_secs() as i64 + nanoseconds / 1_000_000_000;
+        until.tv_nsec = nanoseconds % 1_000_000_000;
+        libc::pthread_mutex_timedlock(mutex, &raw const until)
+    }
+}
+
+impl Held<'_> {
+    /// Says that what the dead holder left behind has been put in order.
+    pub(crate) fn repaired(&mut self) {
+        if self.owner_died {
+            // SAFETY: this thread holds the mutex, which is marked inconsistent.
+            unsafe { libc::pthread_mutex_consistent(self.mutex) };
+            self.owner_died = false;
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        HELD.set(HELD.get() - 1);
+        if self.mutex.is_null() {
+            return; // Only where a counter-proof has switched locking off.
+        }
+        self.repaired();
+        // SAFETY: this thread holds the mutex.
+        unsafe { libc::pthread_mutex_unlock(self.mutex) };
+    }
+}

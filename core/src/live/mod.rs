@@ -1,0 +1,218 @@
+//! The live file: memory that all processes of a host share, in which decisions are made.
+//!
+//! `docs/live-file.md` draws it byte for byte and says what a death at each step leaves behind.
+//! This is the only folder of the crate with `unsafe` in it.
+#![allow(unsafe_code)]
+
+pub(crate) mod attach;
+pub(crate) mod block;
+pub(crate) mod claims;
+pub(crate) mod directory;
+pub(crate) mod file;
+mod futex;
+pub(crate) mod history;
+pub(crate) mod layout;
+pub(crate) mod lock;
+pub(crate) mod process;
+pub(crate) mod restore;
+pub(crate) mod snapshot;
+
+use std::hash::Hasher;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+pub(crate) use directory::Hash128;
+use file::{GrowError, Memory};
+use layout::{WORD, header};
+pub(crate) use process::coarse_realtime;
+#[cfg(feature = "torture")]
+pub(crate) use process::kill_this_process;
+
+/// Why a live file may no longer be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub(crate) enum Poison {
+    /// A commit or a sync failed, or its outcome is unknown.
+    Commit = 1,
+    /// A word of the file leads outside it.
+    Damaged = 2,
+}
+
+impl Poison {
+    pub(crate) const fn why(self) -> &'static str {
+        match self {
+            Poison::Commit => "a commit's outcome is unknown",
+            Poison::Damaged => "the live file is damaged",
+        }
+    }
+}
+
+/// What makes a live file this database's, in this run of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) database_id: [u64; 2],
+    pub(crate) hash_key: [u64; 2],
+    pub(crate) epoch: u64,
+    pub(crate) token: u64,
+}
+
+/// A mapped live file and what is constant in it.
+#[derive(Debug)]
+pub(crate) struct LiveFile {
+    pub(crate) memory: Memory,
+    hasher: SipHasher13,
+}
+
+impl LiveFile {
+    fn of(memory: Memory) -> LiveFile {
+        let key = [memory.get(header::HASH_KEY), memory.get(header::HASH_KEY + WORD)];
+        LiveFile { memory, hasher: SipHasher13::new_with_keys(key[0], key[1]) }
+    }
+
+    /// The hash of a tenant's name.
+    #[inline]
+    pub(crate) fn hash_name(&self, name: &str) -> Hash128 {
+        self.hash(|hasher| hasher.write(name.as_bytes()))
+    }
+
+    /// The keyed hash of whatever `feed` writes.
+    #[inline]
+    pub(crate) fn hash(&self, feed: impl FnOnce(&mut SipHasher13)) -> Hash128 {
+        let mut hasher = self.hasher;
+        feed(&mut hasher);
+        let hash = hasher.finish128();
+        Hash128 { low: hash.h1, high: hash.h2 }
+    }
+
+    /// A word of the header.
+    #[inline]
+    pub(crate) fn header(&self, word: u64) -> u64 {
+        self.memory.cell(word).load(Ordering::Acquire)
+    }
+
+    /// Publishes a word of the header.
+    pub(crate) fn set_header(&self, word: u64, value: u64) {
+        self.memory.cell(word).store(value, Ordering::Release);
+    }
+
+    /// Why the file may not be used, if so.
+    #[inline]
+    pub(crate) fn poison(&self) -> Option<Poison> {
+        match self.memory.get(header::POISON) {
+            0 => None,
+            1 => Some(Poison::Commit),
+            _ => Some(Poison::Damaged),
+        }
+    }
+
+    /// Refuses everything from here on, in all processes, until the last has detached.
+    pub(crate) fn set_poison(&self, poison: Poison) {
+        self.set_header(header::POISON, poison as u64);
+    }
+
+    /// The compiled catalog: its version and its bytes.
+    pub(crate) fn catalog(&self) -> Option<(u64, Vec<u8>)> {
+        let at = self.header(header::CATALOG);
+        if at == 0 {
+            return None;
+        }
+        let version = self.memory.get(at);
+        let len = self.memory.get(at + WORD) as usize;
+        let words = (0..len.div_ceil(WORD as usize) as u64)
+            .flat_map(|word| self.memory.get(at + (2 + word) * WORD).to_le_bytes());
+        Some((version, words.take(len).collect()))
+    }
+
+    /// The version of the compiled catalog; 0: there is none.
+    #[inline]
+    pub(crate) fn catalog_version(&self) -> u64 {
+        let at = self.header(header::CATALOG);
+        if at == 0 { 0 } else { self.memory.get(at) }
+    }
+
+    /// Publishes a compiled catalog. The one before stays where it is: somebody may read it.
+    pub(crate) fn publish_catalog(&self, version: u64, bytes: &[u8]) -> Result<(), GrowError> {
+        let at = self.memory.allocate(2 * WORD + bytes.len().next_multiple_of(8) as u64)?;
+        self.memory.put(at, version);
+        self.memory.put(at + WORD, bytes.len() as u64);
+        for (word, chunk) in bytes.chunks(WORD as usize).enumerate() {
+            let mut padded = [0; WORD as usize];
+            for (to, &from) in padded.iter_mut().zip(chunk) {
+                *to = from;
+            }
+            self.memory.put(at + (2 + word as u64) * WORD, u64::from_le_bytes(padded));
+        }
+        self.set_header(header::CATALOG, at);
+        Ok(())
+    }
+
+    // ---- tokens ----------------------------------------------------------------------------
+
+    /// Whether a database with `token` is the one this file runs with.
+    pub(crate) fn token_fits(&self, token: u64) -> bool {
+        token == self.header(header::TOKEN_CURRENT) || token == self.header(header::TOKEN_INTENDED)
+    }
+
+    /// A token that was intended and then neither seen in the database nor abandoned: its
+    /// transaction may sit in a commit that only recovery would bring to light.
+    pub(crate) fn outstanding_token(&self, found: u64) -> Option<u64> {
+        Some(self.header(header::TOKEN_INTENDED)).filter(|&intended| intended != found)
+    }
+
+    /// A fresh token for the transaction that found `found`, which is not outstanding.
+    pub(crate) fn intend_token(&self, found: u64) -> u64 {
+        self.set_header(header::TOKEN_CURRENT, found);
+        let fresh = process::random_u64();
+        self.set_header(header::TOKEN_INTENDED, fresh);
+        fresh
+    }
+
+    /// The transaction with the intended token was rolled back: the token means nothing.
+    pub(crate) fn abandon_token(&self) {
+        self.set_header(header::TOKEN_INTENDED, self.header(header::TOKEN_CURRENT));
+    }
+
+    /// The transaction with the intended token is committed.
+    pub(crate) fn confirm_token(&self, token: u64) {
+        self.set_header(header::TOKEN_CURRENT, token);
+    }
+
+    // ---- waiting for the disk --------------------------------------------------------------
+
+    /// Draws a ticket: everything applied so far is durable once `durable` reaches it.
+    pub(crate) fn draw_ticket(&self) -> u64 {
+        self.memory.cell(header::WANTED).fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    /// Wakes the checkpointer, wherever it is.
+    pub(crate) fn wake_checkpointer(&self) {
+        futex::wake_all(self.memory.futex(header::WAKE));
+    }
+
+    /// Sleeps until the checkpointer is wanted or `patience` is over. `seen` is what
+    /// [`wake_word`](Self::wake_word) said before the last look at the work.
+    pub(crate) fn wait_to_be_wanted(&self, seen: u32, patience: Duration) {
+        futex::wait(self.memory.futex(header::WAKE), seen, patience);
+    }
+
+    pub(crate) fn wake_word(&self) -> u32 {
+        self.memory.futex(header::WAKE).load(Ordering::Acquire)
+    }
+
+    /// Says that a round of checkpoints has ended and that everything up to `ticket` is durable.
+    pub(crate) fn round_ended(&self, ticket: u64) {
+        self.memory.cell(header::DURABLE).fetch_max(ticket, Ordering::AcqRel);
+        futex::wake_all(self.memory.futex(header::DONE));
+    }
+
+    pub(crate) fn done_word(&self) -> u32 {
+        self.memory.futex(header::DONE).load(Ordering::Acquire)
+    }
+
+    /// Sleeps until a round of checkpoints has ended or `patience` is over.
+    pub(crate) fn wait_for_round(&self, seen: u32, patience: Duration) {
+        futex::wait(self.memory.futex(header::DONE), seen, patience);
+    }
+}

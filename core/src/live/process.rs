@@ -1,0 +1,116 @@
+//! What the system says about this process and this machine.
+
+use std::fs;
+use std::mem::MaybeUninit;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::clock::Timestamp;
+
+/// `CLOCK_REALTIME_COARSE`: the time of the last tick, 1 to 4 ms old, without a system call.
+#[inline]
+pub(crate) fn coarse_realtime() -> Timestamp {
+    let mut now = MaybeUninit::<libc::timespec>::uninit();
+    // SAFETY: `clock_gettime` fills `now`; the clock exists on every Linux since 2.6.32.
+    let now = unsafe {
+        libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, now.as_mut_ptr());
+        now.assume_init()
+    };
+    Timestamp::from_ms(now.tv_sec * 1_000 + now.tv_nsec / 1_000_000)
+}
+
+/// 64 bits from the system's random source.
+pub(crate) fn random_u64() -> u64 {
+    // Where the kernel has no randomness there is nothing that could go on safely; it always has.
+    getrandom::u64().unwrap_or_else(|_| coarse_realtime().ms() as u64 ^ std::process::id() as u64)
+}
+
+/// The 128 bits that name this run of the kernel.
+pub(crate) fn boot_id() -> std::io::Result<[u64; 2]> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
+    let bits = u128::from_str_radix(&digits, 16).map_err(std::io::Error::other)?;
+    Ok([(bits >> 64) as u64, bits as u64])
+}
+
+/// The inode of this process's PID namespace.
+pub(crate) fn pid_namespace() -> std::io::Result<u64> {
+    Ok(fs::metadata("/proc/self/ns/pid")?.ino())
+}
+
+/// What a robust mutex depends on: the processor, the C library, the mutex's size.
+pub(crate) const fn abi_tag() -> u64 {
+    let library = if cfg!(target_env = "musl") { 2 } else { 1 };
+    let processor = if cfg!(target_arch = "x86_64") {
+        1
+    } else if cfg!(target_arch = "aarch64") {
+        2
+    } else {
+        3
+    };
+    library << 32 | processor << 16 | size_of::<libc::pthread_mutex_t>() as u64
+}
+
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+/// How often this process has been forked off since the library was loaded: changes in a child.
+#[inline]
+pub(crate) fn fork_generation() -> u64 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// What has to happen around a fork.
+pub(crate) struct ForkHooks {
+    pub(crate) before: fn(),
+    pub(crate) after_in_parent: fn(),
+    pub(crate) after_in_child: fn(),
+}
+
+static HOOKS: std::sync::OnceLock<ForkHooks> = std::sync::OnceLock::new();
+
+/// Runs `hooks` around every fork of this process from now on. The first call counts.
+pub(crate) fn watch_forks(hooks: ForkHooks) {
+    extern "C" fn prepare() {
+        if let Some(hooks) = HOOKS.get() {
+            (hooks.before)();
+        }
+    }
+    extern "C" fn parent() {
+        if let Some(hooks) = HOOKS.get() {
+            (hooks.after_in_parent)();
+        }
+    }
+    extern "C" fn child() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+        if let Some(hooks) = HOOKS.get() {
+            (hooks.after_in_child)();
+        }
+    }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = HOOKS.set(hooks);
+        // SAFETY: the handlers are plain functions that live as long as the program.
+        unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+    });
+}
+
+/// Blocks every signal in this thread, so that the host's handlers never run on it.
+pub(crate) fn block_all_signals() {
+    let mut all = MaybeUninit::uninit();
+    // SAFETY: `sigfillset` fills `all` before it is used.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_BLOCK, all.as_ptr(), std::ptr::null_mut());
+    }
+}
+
+/// Dies as by `kill -9`: no destructor, no flush, no unlock.
+#[cfg(feature = "torture")]
+pub(crate) fn kill_this_process() {
+    // SAFETY: a plain system call.
+    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    loop {
+        std::hint::spin_loop();
+    }
+}

@@ -1,0 +1,128 @@
+//! A tenant's checkpoint as seen from the live file: one snapshot under one lock, and its
+//! confirmation once SQLite has it.
+
+use super::block::BlockGuard;
+use super::claims::Place;
+use super::directory;
+use super::history::HistoryKey;
+use super::layout::{WORD, block, claim, claims, unpack};
+use crate::clock::Timestamp;
+use crate::rules::ResourceId;
+
+/// What the block holds and SQLite does not have yet, all of one instant.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    /// The block's sequence number at that instant.
+    pub(crate) seq: u64,
+    pub(crate) mark: Timestamp,
+    /// Units used since the period began, by resource.
+    pub(crate) used: Vec<(ResourceId, u64)>,
+    /// What remains of each grant.
+    pub(crate) remaining: Vec<(u64, u64)>,
+    pub(crate) claims: Vec<ClaimImage>,
+    pub(crate) history: Vec<(HistoryKey, u64)>,
+}
+
+/// A claim as it was; `meta` 0: it is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClaimImage {
+    pub(crate) place: u32,
+    pub(crate) key: [u64; 2],
+    pub(crate) meta: u64,
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    pub(crate) payload: super::claims::Payload,
+}
+
+impl BlockGuard<'_> {
+    /// Whether anything has changed since the last confirmed checkpoint.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.get(block::SEQ) != self.get(block::CHECKPOINTED_SEQ)
+    }
+
+    /// Copies what SQLite does not have. `committed` is the sequence number that SQLite has for
+    /// this tenant: a checkpointer that died after its commit is confirmed first.
+    pub(crate) fn take_snapshot(&mut self, committed: u64) -> Snapshot {
+        if committed == self.get(block::SNAPSHOT_SEQ)
+            && committed > self.get(block::CHECKPOINTED_SEQ)
+        {
+            self.confirm_snapshot(committed);
+        }
+        let seq = self.get(block::SEQ);
+        let (used, remaining) = self.counters();
+        let claims = self.changed_claims();
+        let history = self.snapshot_history();
+        if self.get(block::CLAIMS) != 0 {
+            let at = self.get(block::CLAIMS);
+            self.memory.put(at + claims::RING_SNAPSHOT, self.memory.get(at + claims::RING_TAIL));
+        }
+        crate::torture::point("snapshot.noted");
+        // Last: until it stands, the snapshot before is the one that can be confirmed.
+        self.put(block::SNAPSHOT_SEQ, seq);
+        Snapshot { seq, mark: self.mark(), used, remaining, claims, history }
+    }
+
+    fn counters(&self) -> (Vec<(ResourceId, u64)>, Vec<(u64, u64)>) {
+        let mut used = Vec::new();
+        let mut remaining = Vec::new();
+        for resource in (0..self.slot_count()).map(ResourceId) {
+            let Some(slot) = self.slot(resource) else { continue };
+            used.push((resource, slot.used(self.memory)));
+            remaining.extend(slot.grants(self.memory));
+        }
+        (used, remaining)
+    }
+
+    fn changed_claims(&self) -> Vec<ClaimImage> {
+        let at = self.get(block::CLAIMS);
+        if at == 0 {
+            return Vec::new();
+        }
+        let (ring, log2) = unpack(self.memory.get(at + claims::RING));
+        let (head, tail) =
+            (self.memory.get(at + claims::RING_HEAD), self.memory.get(at + claims::RING_TAIL));
+        let mut places: Vec<u32> = (head..tail)
+            .map(|position| self.memory.get(ring + (position & ((1 << log2) - 1)) * WORD) as u32)
+            .collect();
+        // A claim that changed on both sides of an unconfirmed snapshot is listed twice.
+        places.sort_unstable();
+        places.dedup();
+        places.into_iter().map(|place| self.claim_image(Place(place))).collect()
+    }
+
+    pub(crate) fn claim_image(&self, place: Place) -> ClaimImage {
+        ClaimImage {
+            place: place.0,
+            key: [self.claim_get(place, claim::KEY), self.claim_get(place, claim::KEY + WORD)],
+            meta: self.claim_get(place, claim::META),
+            start: self.claim_get(place, claim::START) as i64,
+            end: self.claim_get(place, claim::END) as i64,
+            payload: self.claim_payload(place),
+        }
+    }
+
+    /// SQLite has the snapshot with this sequence number. Writes at most 68 words.
+    pub(crate) fn confirm_snapshot(&mut self, seq: u64) {
+        if seq != self.get(block::SNAPSHOT_SEQ) || seq <= self.get(block::CHECKPOINTED_SEQ) {
+            return;
+        }
+        self.confirm_history();
+        let at = self.get(block::CLAIMS);
+        if at != 0 {
+            self.set(at + claims::RING_HEAD, self.memory.get(at + claims::RING_SNAPSHOT));
+        }
+        self.set(self.at + block::CHECKPOINTED_SEQ, seq);
+        let stood = self.finish();
+        debug_assert!(stood, "the first undo record has room for a confirmation");
+        if self.get(block::SEQ) == seq {
+            directory::mark_clean(self.memory, self.get(block::INDEX));
+        }
+    }
+
+    /// Takes the mark away from a block that was marked but never changed.
+    pub(crate) fn mark_clean_if_clean(&self) {
+        if !self.is_dirty() {
+            directory::mark_clean(self.memory, self.get(block::INDEX));
+        }
+    }
+}

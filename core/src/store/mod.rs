@@ -1,0 +1,91 @@
+//! SQLite: everything that must be remembered. SQL stands here and nowhere else.
+
+mod audit;
+mod catalogs;
+mod checkpoint;
+mod fork;
+mod open;
+mod read;
+mod tenants;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::Connection;
+use rusqlite::ffi::ErrorCode;
+
+pub(crate) use audit::Finding;
+pub(crate) use fork::watch_forks;
+pub(crate) use open::Meta;
+pub(crate) use read::{HistoryRow, PeriodRow, TenantRow};
+pub(crate) use tenants::{Loaded, NewSubscription};
+pub(crate) use write::{Sync, Write};
+
+use crate::error::StoreError;
+
+/// The database. Its one connection belongs to the process that opened it; it is opened when it
+/// is first needed and closed before a fork.
+#[derive(Debug)]
+pub(crate) struct Store {
+    /// `None`: in memory.
+    path: Option<PathBuf>,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Store {
+    /// A database in a file.
+    pub(crate) fn at(path: PathBuf) -> Store {
+        Store { path: Some(path), connection: Mutex::new(None) }
+    }
+
+    /// A database that is gone when it is dropped.
+    pub(crate) fn in_memory() -> Store {
+        Store { path: None, connection: Mutex::new(None) }
+    }
+
+    /// The database file.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Runs `work` with the connection. May block on other threads' use of it, and on the disk.
+    pub(crate) fn with<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _passage = fork::enter();
+        let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_none() {
+            *slot = Some(open::connect(self.path.as_deref())?);
+        }
+        match slot.as_mut() {
+            Some(connection) => {
+                let result = work(connection);
+                if !connection.is_autocommit() {
+                    // Whatever went wrong, no transaction is left behind.
+                    let _ = connection.execute_batch("ROLLBACK");
+                }
+                result
+            }
+            None => Err(E::from(StoreError::Busy { doing: "opening" })),
+        }
+    }
+
+    /// Closes the connection; the next use opens another.
+    pub(crate) fn close(&self) {
+        if self.path.is_some() {
+            self.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+    }
+}
+
+/// Turns what SQLite says into what it means.
+pub(crate) fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError {
+    move |source| match source.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StoreError::Full { doing },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { doing },
+        Some(ErrorCode::ReadOnly) => StoreError::ReadOnly { doing },
+        _ => StoreError::Sqlite { doing, source },
+    }
+}

@@ -1,0 +1,219 @@
+//! Opening and creating the database.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+
+use super::{Store, sqlite};
+use crate::error::{OpenError, StoreError};
+use crate::live::process;
+
+/// "Cota" in the header of the database file.
+const APPLICATION_ID: i64 = 0x436F_7461;
+/// Number of the schema that this version writes.
+const SCHEMA_VERSION: i64 = 1;
+/// What brings a database from schema number `index` to `index + 1`.
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [include_str!("schema.sql")];
+
+/// Other programs may hold the database for as long; ours wait in the lane, not here.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages of the write-ahead log before a commit moves them into the database.
+const WAL_PAGES: i64 = 4_000;
+
+/// What the database says about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Meta {
+    pub(crate) database_id: [u64; 2],
+    pub(crate) hash_key: [u64; 2],
+    pub(crate) token: u64,
+    /// Counts rebuilds of the live file.
+    pub(crate) epoch: u64,
+    /// Where the live file lies; empty: there has never been one, or this is a backup.
+    pub(crate) live_path: String,
+}
+
+/// Opens a connection with everything set as this engine needs it.
+pub(super) fn connect(path: Option<&Path>) -> Result<Connection, StoreError> {
+    let connection = match path {
+        Some(path) => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+                | OpenFlags::SQLITE_OPEN_CREATE
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            Connection::open_with_flags(path, flags)
+        }
+        None => Connection::open_in_memory(),
+    };
+    let connection = connection.map_err(sqlite("opening the database"))?;
+    let set = |connection: &Connection| -> rusqlite::Result<()> {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+        connection.pragma_update(None, "foreign_keys", false)?;
+        connection.set_db_config(
+            rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
+            path.is_some(),
+        )?;
+        Ok(())
+    };
+    set(&connection).map_err(sqlite("setting up the connection"))?;
+    Ok(connection)
+}
+
+impl Store {
+    /// Makes sure that the file is ours, creates or migrates its tables, and says who it is.
+    pub(crate) fn prepare(&self) -> Result<Meta, OpenError> {
+        let path = self.path().unwrap_or(Path::new(":memory:")).to_owned();
+        self.with(|connection| {
+            let foreign = |why: String| OpenError::ForeignDatabase { path: path.clone(), why };
+            let number = |connection: &Connection, pragma| {
+                connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
+            };
+            let application = match number(connection, "application_id") {
+                Err(error) if error.sqlite_error_code() == Some(NOT_A_DATABASE) => {
+                    return Err(foreign("it is no SQLite database".to_owned()));
+                }
+                other => other.map_err(sqlite("reading the header"))?,
+            };
+            let version =
+                number(connection, "user_version").map_err(sqlite("reading the header"))?;
+            if application != APPLICATION_ID {
+                let tables = "SELECT count(*) FROM sqlite_schema";
+                let tables: i64 = connection
+                    .query_row(tables, [], |row| row.get(0))
+                    .map_err(sqlite("reading the schema"))?;
+                if application != 0 || version != 0 || tables != 0 {
+                    return Err(foreign(format!("its application id is {application:#x}")));
+                }
+            }
+            if version > SCHEMA_VERSION {
+                let (found, known) = (version, SCHEMA_VERSION);
+                return Err(OpenError::SchemaTooNew { path: path.clone(), found, known });
+            }
+            if version < SCHEMA_VERSION {
+                migrate(connection).map_err(sqlite("creating the tables"))?;
+            }
+            Ok(read_meta(connection)?)
+        })
+    }
+}
+
+const NOT_A_DATABASE: rusqlite::ffi::ErrorCode = rusqlite::ffi::ErrorCode::NotADatabase;
+
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for step in MIGRATIONS.iter().skip(version.max(0) as usize) {
+        transaction.execute_batch(step)?;
+    }
+    if version == 0 {
+        for (name, value) in [("database_id", random_blob()), ("hash_key", random_blob())] {
+            insert_meta(&transaction, name, &value)?;
+        }
+        insert_meta(&transaction, "token", &process::random_u64().cast_signed())?;
+        insert_meta(&transaction, "epoch", &0)?;
+        insert_meta(&transaction, "live_path", &"")?;
+        insert_meta(&transaction, "settled_commits", &0)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
+}
+
+fn insert_meta(
+    connection: &Connection,
+    name: &str,
+    value: &dyn rusqlite::ToSql,
+) -> rusqlite::Result<()> {
+    connection.execute("INSERT INTO meta (name, value) VALUES (?1, ?2)", params![name, value])?;
+    Ok(())
+}
+
+fn random_blob() -> Vec<u8> {
+    [process::random_u64(), process::random_u64()].map(u64::to_be_bytes).concat()
+}
+
+/// Two words as SQLite keeps them.
+pub(super) fn blob(words: [u64; 2]) -> Vec<u8> {
+    words.map(u64::to_be_bytes).concat()
+}
+
+/// Words out of a blob; missing bytes count as zero.
+pub(super) fn words<const N: usize>(blob: &[u8]) -> [u64; N] {
+    let mut words = [0; N];
+    for (word, bytes) in words.iter_mut().zip(blob.chunks(8)) {
+        *word = bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+    }
+    words
+}
+
+fn read_meta(connection: &Connection) -> Result<Meta, StoreError> {
+    let blob_of = |name| meta::<Vec<u8>>(connection, name).map(|blob| words(&blob));
+    Ok(Meta {
+        database_id: blob_of("database_id")?,
+        hash_key: blob_of("hash_key")?,
+        token: read_token(connection)?,
+        epoch: meta::<i64>(connection, "epoch")? as u64,
+        live_path: meta(connection, "live_path")?,
+    })
+}
+
+pub(super) fn read_token(connection: &Connection) -> Result<u64, StoreError> {
+    Ok(meta::<i64>(connection, "token")?.cast_unsigned())
+}
+
+fn meta<T: rusqlite::types::FromSql>(
+    connection: &Connection,
+    name: &'static str,
+) -> Result<T, StoreError> {
+    connection
+        .prepare_cached("SELECT value FROM meta WHERE name = ?1")
+        .and_then(|mut statement| statement.query_row([name], |row| row.get(0)).optional())
+        .map_err(sqlite("reading who the database is"))?
+        .ok_or(StoreError::Corrupt { what: "meta row, missing:", value: name.to_owned() })
+}
+
+impl Store {
+    /// Notes a new live file: where it lies, and its epoch.
+    pub(crate) fn note_live_file(&self, path: &str, epoch: u64) -> Result<(), StoreError> {
+        self.with(|connection| {
+            connection
+                .execute_batch("BEGIN IMMEDIATE")
+                .and_then(|()| update_meta(connection, "live_path", &path))
+                .and_then(|()| update_meta(connection, "epoch", &epoch.cast_signed()))
+                .and_then(|()| connection.execute_batch("COMMIT"))
+                .map_err(sqlite("noting the live file"))
+        })
+    }
+
+    /// Copies the database, as of its last commit, to `target`, which must not exist. The copy
+    /// has a token of its own and no live file: it opens as it is, and never under this one's.
+    pub(crate) fn backup(&self, target: &Path) -> Result<(), StoreError> {
+        let doing = "making the backup";
+        self.with(|connection| {
+            let mut copy = Connection::open(target).map_err(sqlite(doing))?;
+            rusqlite::backup::Backup::new(connection, &mut copy)
+                .and_then(|backup| backup.run_to_completion(1_000, Duration::from_millis(1), None))
+                .and_then(|()| {
+                    let token = process::random_u64().cast_signed();
+                    update_meta(&copy, "token", &token)?;
+                    update_meta(&copy, "live_path", &"")
+                })
+                .map_err(sqlite(doing))
+        })
+    }
+}
+
+pub(super) fn update_meta(
+    connection: &Connection,
+    name: &str,
+    value: &dyn rusqlite::ToSql,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE meta SET value = ?2 WHERE name = ?1")?
+        .execute(params![name, value])?;
+    Ok(())
+}

@@ -1,0 +1,391 @@
+//! Tenants, their subscriptions and their grants.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension, Row, named_params, params};
+
+use super::open::{blob, words};
+use super::{Write, sqlite};
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::live::Hash128;
+use crate::rules::{Account, ClosedPeriod, Grant, ResourceId, Source, Status, Subscription};
+
+/// A tenant's account with what only the database needs to know of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    /// Row number of the tenant.
+    pub(crate) row: i64,
+    pub(crate) name: String,
+    pub(crate) status_reason: String,
+    /// Number of the last administrative change.
+    pub(crate) admin_seq: u64,
+    /// Sequence number of the last checkpoint.
+    pub(crate) seq: u64,
+    pub(crate) account: Account,
+}
+
+/// A subscription that begins.
+#[derive(Clone, Debug)]
+pub(crate) struct NewSubscription {
+    pub(crate) terms: Subscription,
+    pub(crate) started_at: Timestamp,
+}
+
+const LOADING: &str = "reading a tenant";
+const SAVING: &str = "writing a tenant";
+
+fn time(row: &Row<'_>, name: &str) -> rusqlite::Result<Timestamp> {
+    row.get::<_, i64>(name).map(Timestamp::from_ms)
+}
+
+fn corrupt(what: &'static str, value: &str) -> StoreError {
+    StoreError::Corrupt { what, value: value.chars().take(64).collect() }
+}
+
+impl Write<'_> {
+    /// The tenant with this hash, if there is one.
+    pub(crate) fn load_tenant(&self, hash: Hash128) -> Result<Option<Loaded>, StoreError> {
+        load_tenant(self.connection, hash)
+    }
+
+    /// Adds a tenant and returns its row number. Its account is written by
+    /// [`save_tenant`](Self::save_tenant).
+    pub(crate) fn insert_tenant(&self, name: &str, hash: Hash128) -> Result<i64, StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO tenants (name, hash, status, status_reason, created_at, time_zone, \
+                 mark, limits, features, period, period_start, renewals, next_grant, admin_seq, \
+                 seq, valid_until) VALUES (?1, ?2, '', '', 0, '', 0, '{}', x'', 0, 0, 0, 0, 0, \
+                 0, 0)",
+            )
+            .and_then(|mut statement| statement.insert(params![name, blob([hash.high, hash.low])]))
+            .map_err(sqlite(SAVING))
+    }
+
+    /// Writes the whole account of a tenant, with its live grants and its usage.
+    pub(crate) fn save_tenant(
+        &self,
+        loaded: &Loaded,
+        valid_until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let account = &loaded.account;
+        let limits = serde_json::to_string(&account.limits)
+            .map_err(|error| corrupt("limits", &error.to_string()))?;
+        self.connection
+            .prepare_cached(
+                "UPDATE tenants SET status = :status, status_reason = :status_reason, \
+                 created_at = :created_at, time_zone = :time_zone, demo_ends_at = :demo_ends_at, \
+                 mark = :mark, subscription = :subscription, limits = :limits, \
+                 features = :features, period = :period, period_start = :period_start, \
+                 renewals = :renewals, next_grant = :next_grant, admin_seq = :admin_seq, \
+                 seq = :seq, valid_until = :valid_until WHERE id = :id",
+            )
+            .and_then(|mut statement| {
+                statement.execute(named_params! {
+                    ":status": account.status.code(),
+                    ":status_reason": loaded.status_reason,
+                    ":created_at": account.created_at.ms(),
+                    ":time_zone": account.time_zone.name(),
+                    ":demo_ends_at": account.demo_ends_at.map(Timestamp::ms),
+                    ":mark": account.mark.ms(),
+                    ":subscription": account.subscription.as_ref().map(|it| it.id),
+                    ":limits": limits,
+                    ":features": account.features.map(u64::to_be_bytes).concat(),
+                    ":period": account.period,
+                    ":period_start": account.period_start.ms(),
+                    ":renewals": account.renewals,
+                    ":next_grant": account.next_grant,
+                    ":admin_seq": loaded.admin_seq,
+                    ":seq": loaded.seq,
+                    ":valid_until": valid_until.ms(),
+                    ":id": loaded.row,
+                })
+            })
+            .map_err(sqlite(SAVING))?;
+        if let Some(subscription) = &account.subscription {
+            self.save_terms(subscription)?;
+        }
+        self.save_usage(loaded.row, &account.used)?;
+        account.grants.iter().try_for_each(|grant| self.save_grant(loaded.row, grant, false))
+    }
+
+    /// Begins a subscription, ending the one before, and returns its number.
+    pub(crate) fn insert_subscription(
+        &self,
+        tenant: i64,
+        new: &NewSubscription,
+    ) -> Result<i64, StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE subscriptions SET state = 'replaced', ended_at = ?2 \
+                 WHERE tenant = ?1 AND state = 'active'",
+            )
+            .and_then(|mut statement| statement.execute(params![tenant, new.started_at.ms()]))
+            .map_err(sqlite(SAVING))?;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO subscriptions (tenant, plan, state, started_at, terms) \
+                 VALUES (?1, ?2, 'active', ?3, '')",
+            )
+            .and_then(|mut statement| {
+                statement.insert(params![tenant, new.terms.plan, new.started_at.ms()])
+            })
+            .map_err(sqlite(SAVING))
+    }
+
+    fn save_terms(&self, subscription: &Subscription) -> Result<(), StoreError> {
+        let terms = serde_json::to_string(subscription)
+            .map_err(|error| corrupt("subscription", &error.to_string()))?;
+        self.connection
+            .prepare_cached("UPDATE subscriptions SET terms = ?2 WHERE id = ?1")
+            .and_then(|mut statement| statement.execute(params![subscription.id, terms]))
+            .map_err(sqlite(SAVING))?;
+        Ok(())
+    }
+
+    fn save_usage(&self, tenant: i64, used: &BTreeMap<ResourceId, u64>) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM usage WHERE tenant = ?1")
+            .and_then(|mut statement| statement.execute([tenant]))
+            .map_err(sqlite(SAVING))?;
+        used.iter().try_for_each(|(&resource, &used)| self.save_used(tenant, resource, used))
+    }
+
+    pub(super) fn save_used(
+        &self,
+        tenant: i64,
+        resource: ResourceId,
+        used: u64,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO usage (tenant, resource, used) VALUES (?1, ?2, ?3) \
+                 ON CONFLICT DO UPDATE SET used = excluded.used",
+            )
+            .and_then(|mut statement| statement.execute(params![tenant, resource.0, used]))
+            .map_err(sqlite(SAVING))?;
+        Ok(())
+    }
+
+    /// Writes a grant; `ended`: nothing can happen to it any more.
+    pub(crate) fn save_grant(
+        &self,
+        tenant: i64,
+        grant: &Grant,
+        ended: bool,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO grants (tenant, id, resource, source, priority, granted, remaining, \
+                 at_period_start, expired, revoked, starts_at, expires_at, ended) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+                 ON CONFLICT DO UPDATE SET granted = excluded.granted, \
+                 remaining = excluded.remaining, at_period_start = excluded.at_period_start, \
+                 expired = excluded.expired, revoked = excluded.revoked, ended = excluded.ended",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![
+                    tenant,
+                    grant.id,
+                    grant.resource.0,
+                    grant.source.code(),
+                    grant.priority,
+                    grant.granted,
+                    grant.remaining,
+                    grant.at_period_start,
+                    grant.expired,
+                    grant.revoked,
+                    grant.starts_at.ms(),
+                    grant.expires_at.map(Timestamp::ms),
+                    ended,
+                ])
+            })
+            .map_err(sqlite(SAVING))?;
+        Ok(())
+    }
+
+    /// Writes a closed period into the books.
+    pub(crate) fn save_period(&self, tenant: i64, closed: &ClosedPeriod) -> Result<(), StoreError> {
+        let write = || -> rusqlite::Result<()> {
+            let period = closed.period;
+            self.connection
+                .prepare_cached("INSERT INTO periods VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute(params![
+                    tenant,
+                    period,
+                    closed.start.ms(),
+                    closed.end.ms(),
+                    closed.renewed
+                ])?;
+            for &(resource, used) in &closed.used {
+                self.connection
+                    .prepare_cached("INSERT INTO period_usage VALUES (?1, ?2, ?3, ?4)")?
+                    .execute(params![tenant, period, resource.0, used])?;
+            }
+            for &(grant, resource, consumed) in &closed.consumed {
+                self.connection
+                    .prepare_cached("INSERT INTO period_grants VALUES (?1, ?2, ?3, ?4, ?5)")?
+                    .execute(params![tenant, period, grant, resource.0, consumed])?;
+            }
+            Ok(())
+        };
+        write().map_err(sqlite("closing a period"))
+    }
+
+    /// Notes an administrative change for those who ask why.
+    pub(crate) fn audit(
+        &self,
+        tenant: Option<i64>,
+        at: Timestamp,
+        what: &str,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("INSERT INTO audit (tenant, at, what, detail) VALUES (?1, ?2, ?3, ?4)")
+            .and_then(|mut statement| statement.execute(params![tenant, at.ms(), what, detail]))
+            .map_err(sqlite("writing the audit trail"))?;
+        Ok(())
+    }
+
+    /// Whether an administrative verb with this key was done before. With other arguments the
+    /// answer is `Some(false)`.
+    pub(crate) fn admin_key(
+        &self,
+        key: Hash128,
+        fingerprint: Hash128,
+        at: Timestamp,
+    ) -> Result<Option<bool>, StoreError> {
+        let (key, fingerprint) =
+            (blob([key.high, key.low]), blob([fingerprint.high, fingerprint.low]));
+        let doing = "looking up an idempotency key";
+        let found: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached("SELECT fingerprint FROM admin_keys WHERE key = ?1")
+            .and_then(|mut statement| statement.query_row([&key], |row| row.get(0)).optional())
+            .map_err(sqlite(doing))?;
+        if let Some(found) = found {
+            return Ok(Some(found == fingerprint));
+        }
+        self.connection
+            .prepare_cached("INSERT INTO admin_keys (key, fingerprint, at) VALUES (?1, ?2, ?3)")
+            .and_then(|mut statement| statement.execute(params![key, fingerprint, at.ms()]))
+            .map_err(sqlite(doing))?;
+        Ok(None)
+    }
+}
+
+pub(super) fn load_tenant(
+    connection: &rusqlite::Connection,
+    hash: Hash128,
+) -> Result<Option<Loaded>, StoreError> {
+    let row = connection
+        .prepare_cached("SELECT * FROM tenants WHERE hash = ?1")
+        .and_then(|mut statement| {
+            statement
+                .query_row([blob([hash.high, hash.low])], |row| Ok(read_tenant(row)))
+                .optional()
+        })
+        .map_err(sqlite(LOADING))?;
+    let Some(loaded) = row else { return Ok(None) };
+    let (mut loaded, subscription) = loaded?;
+    let account = &mut loaded.account;
+    account.subscription = subscription.map(|id| load_terms(connection, id)).transpose()?;
+    account.grants = load_grants(connection, loaded.row)?;
+    account.used = load_usage(connection, loaded.row)?;
+    Ok(Some(loaded))
+}
+
+fn read_tenant(row: &Row<'_>) -> Result<(Loaded, Option<i64>), StoreError> {
+    let plain = |row: &Row<'_>| -> rusqlite::Result<_> {
+        Ok((
+            row.get::<_, String>("status")?,
+            row.get::<_, String>("time_zone")?,
+            row.get::<_, String>("limits")?,
+            row.get::<_, Vec<u8>>("features")?,
+        ))
+    };
+    let (status, zone, limits, features) = plain(row).map_err(sqlite(LOADING))?;
+    let status = Status::from_code(&status).ok_or_else(|| corrupt("status", &status))?;
+    let time_zone = zone.parse().map_err(|_| corrupt("time zone", &zone))?;
+    let limits = serde_json::from_str(&limits).map_err(|_| corrupt("limits", &limits))?;
+    let build = |row: &Row<'_>| -> rusqlite::Result<Loaded> {
+        Ok(Loaded {
+            row: row.get("id")?,
+            name: row.get("name")?,
+            status_reason: row.get("status_reason")?,
+            admin_seq: row.get("admin_seq")?,
+            seq: row.get("seq")?,
+            account: Account {
+                status,
+                created_at: time(row, "created_at")?,
+                time_zone,
+                demo_ends_at: row.get::<_, Option<i64>>("demo_ends_at")?.map(Timestamp::from_ms),
+                mark: time(row, "mark")?,
+                subscription: None,
+                limits,
+                features: words(&features),
+                grants: Vec::new(),
+                used: BTreeMap::new(),
+                period: row.get("period")?,
+                period_start: time(row, "period_start")?,
+                renewals: row.get("renewals")?,
+                next_grant: row.get("next_grant")?,
+            },
+        })
+    };
+    let loaded = build(row).map_err(sqlite(LOADING))?;
+    let subscription = row.get("subscription").map_err(sqlite(LOADING))?;
+    Ok((loaded, subscription))
+}
+
+fn load_terms(connection: &rusqlite::Connection, id: i64) -> Result<Subscription, StoreError> {
+    let terms: String = connection
+        .prepare_cached("SELECT terms FROM subscriptions WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+        .map_err(sqlite(LOADING))?;
+    serde_json::from_str(&terms).map_err(|_| corrupt("subscription", &terms))
+}
+
+fn load_grants(connection: &rusqlite::Connection, tenant: i64) -> Result<Vec<Grant>, StoreError> {
+    let read = |row: &Row<'_>| -> rusqlite::Result<(Grant, String)> {
+        let grant = Grant {
+            id: row.get("id")?,
+            resource: ResourceId(row.get("resource")?),
+            source: Source::Plan,
+            priority: row.get("priority")?,
+            granted: row.get("granted")?,
+            remaining: row.get("remaining")?,
+            at_period_start: row.get("at_period_start")?,
+            expired: row.get("expired")?,
+            revoked: row.get("revoked")?,
+            starts_at: time(row, "starts_at")?,
+            expires_at: row.get::<_, Option<i64>>("expires_at")?.map(Timestamp::from_ms),
+        };
+        Ok((grant, row.get("source")?))
+    };
+    let mut statement = connection
+        .prepare_cached("SELECT * FROM grants WHERE tenant = ?1 AND ended = 0 ORDER BY id")
+        .map_err(sqlite(LOADING))?;
+    let rows = statement.query_map([tenant], read).map_err(sqlite(LOADING))?;
+    rows.map(|row| {
+        let (grant, source) = row.map_err(sqlite(LOADING))?;
+        let source =
+            Source::from_code(&source).ok_or_else(|| corrupt("source of a grant", &source))?;
+        Ok(Grant { source, ..grant })
+    })
+    .collect()
+}
+
+fn load_usage(
+    connection: &rusqlite::Connection,
+    tenant: i64,
+) -> Result<BTreeMap<ResourceId, u64>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT resource, used FROM usage WHERE tenant = ?1")
+        .map_err(sqlite(LOADING))?;
+    statement
+        .query_map([tenant], |row| Ok((ResourceId(row.get(0)?), row.get(1)?)))
+        .and_then(Iterator::collect)
+        .map_err(sqlite(LOADING))
+}

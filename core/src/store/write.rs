@@ -1,0 +1,110 @@
+//! One write transaction, and the tokens that keep database and live file together.
+
+use rusqlite::Connection;
+
+use super::open::{read_token, update_meta};
+use super::sqlite;
+use crate::error::StoreError;
+use crate::live::{LiveFile, Poison};
+
+/// A write transaction under way. Dropped without [`commit`](Self::commit) it changes nothing.
+pub(crate) struct Write<'a> {
+    pub(super) connection: &'a Connection,
+    live: &'a LiveFile,
+    token: u64,
+    open: bool,
+}
+
+/// Whether a commit waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sync {
+    /// It survives a power cut.
+    Full,
+    /// It survives the death of processes; what it says can be derived again.
+    Normal,
+}
+
+impl<'a> Write<'a> {
+    /// Begins. The caller holds the lane.
+    ///
+    /// If an earlier transaction may have been committed without anybody having seen it (its
+    /// process died inside COMMIT, and only SQLite's recovery would bring it to light), a small
+    /// transaction takes its place first: from then on the database is what it seems.
+    pub(crate) fn begin(
+        connection: &'a Connection,
+        live: &'a LiveFile,
+        sync: Sync,
+    ) -> Result<Write<'a>, StoreError> {
+        if live.poison() == Some(Poison::Commit) {
+            return Err(StoreError::Poisoned);
+        }
+        let level = if sync == Sync::Full { "FULL" } else { "NORMAL" };
+        connection
+            .pragma_update(None, "synchronous", level)
+            .map_err(sqlite("setting how to commit"))?;
+        let mut found = begin(connection, live)?;
+        if let Some(token) = live.outstanding_token(found) {
+            // The same token, so that the unseen commit fits for as long as it may come to light.
+            let mut write = Write { connection, live, token, open: true };
+            connection
+                .prepare_cached("UPDATE meta SET value = value + 1 WHERE name = 'settled_commits'")
+                .and_then(|mut statement| statement.execute([]))
+                .map_err(sqlite("settling an unseen commit"))?;
+            write.write_token()?;
+            write.commit()?;
+            found = begin(connection, live)?;
+        }
+        let token = live.intend_token(found);
+        let write = Write { connection, live, token, open: true };
+        crate::torture::point("token.intended");
+        write.write_token()?;
+        Ok(write)
+    }
+
+    fn write_token(&self) -> Result<(), StoreError> {
+        update_meta(self.connection, "token", &self.token.cast_signed())
+            .map_err(sqlite("writing the token"))
+    }
+
+    /// Commits. On success everything stands, on `Poisoned` the outcome is not known, on any
+    /// other error nothing was changed.
+    pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+        crate::torture::point("commit.before");
+        let result = self.connection.execute_batch("COMMIT");
+        crate::torture::point("commit.after");
+        match result.map_err(sqlite("committing")) {
+            Ok(()) => {
+                self.open = false;
+                self.live.confirm_token(self.token);
+                crate::torture::point("commit.confirmed");
+                Ok(())
+            }
+            // SQLite says for certain that it has not committed.
+            Err(error @ (StoreError::Full { .. } | StoreError::Busy { .. })) => Err(error),
+            // A failed write or sync: never tried again.
+            Err(_) => {
+                self.live.set_poison(Poison::Commit);
+                Err(StoreError::Poisoned)
+            }
+        }
+    }
+}
+
+/// Begins and looks whether this is the database the live file runs with.
+fn begin(connection: &Connection, live: &LiveFile) -> Result<u64, StoreError> {
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(sqlite("beginning to write"))?;
+    let found = read_token(connection)?;
+    if live.token_fits(found) { Ok(found) } else { Err(StoreError::TokenMismatch { found }) }
+}
+
+impl Drop for Write<'_> {
+    fn drop(&mut self) {
+        if !self.open {
+            return;
+        }
+        let _ = self.connection.execute_batch("ROLLBACK");
+        if self.live.poison().is_none() {
+            self.live.abandon_token();
+        }
+    }
+}
