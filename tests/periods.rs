@@ -1,0 +1,191 @@
+//! Periods and renewal: the worked examples of seed 000 and of the calendar, number by number.
+
+use cotas::{Error, Limit, NewTenant, Reason, Status, Terms};
+use cotas_tests::{NOON, add_tenant, add_tenant_with, assert_sound, at, balance, date, in_memory};
+
+const MONTH_START: &str = "2026-04-21T09:00:00-03:00";
+
+#[test]
+fn seed_000_08_due_20_05_restores_on_21_05_in_the_tenants_zone() {
+    for (zone, restored_at) in [
+        ("America/Sao_Paulo", "2026-05-21T03:00:00Z"),
+        ("America/Manaus", "2026-05-21T04:00:00Z"),
+        ("America/Rio_Branco", "2026-05-21T05:00:00Z"),
+        ("America/Noronha", "2026-05-21T02:00:00Z"),
+    ] {
+        let (engine, clock) = in_memory(MONTH_START);
+        let mut new = NewTenant::new("acme").plan("full", date("2026-05-20"), true);
+        new.time_zone = Some(zone.parse().expect("a zone"));
+        engine.create_tenant(&new).expect("is created");
+        assert!(engine.consume("acme", "credits", 400).expect("decides").allowed());
+
+        clock.set(at(restored_at).plus_ms(-1));
+        assert_eq!(balance(&engine, "acme", "credits"), (600, Some(1000)), "{zone}");
+        clock.set(at(restored_at));
+        assert_eq!(balance(&engine, "acme", "credits"), (1000, Some(1000)), "{zone}");
+        // A report persists nothing; a decision settles.
+        let decision = engine.consume("acme", "credits", 1).expect("decides");
+        assert_eq!((decision.used, decision.available), (1, 999), "{zone}");
+        assert_eq!(engine.report("acme").expect("reports").renewals, 1);
+        assert_sound(&engine);
+    }
+}
+
+#[test]
+fn seed_000_04_and_05_extras_come_after_the_plan_and_survive_renewal() {
+    let (engine, clock) = in_memory(MONTH_START);
+    add_tenant_with(&engine, "acme", "full", "2026-05-20", &[("credits", 100)]);
+    assert!(engine.consume("acme", "credits", 150).expect("decides").allowed());
+    assert_eq!(balance(&engine, "acme", "credits"), (950, Some(1100)));
+    assert!(engine.consume("acme", "credits", 900).expect("decides").allowed());
+    assert_eq!(balance(&engine, "acme", "credits"), (50, Some(1100)));
+    clock.set(at("2026-05-21T03:00:00Z"));
+    assert_eq!(balance(&engine, "acme", "credits"), (1050, Some(1050)));
+    engine.settle("acme").expect("settles");
+    assert_eq!(balance(&engine, "acme", "credits"), (1050, Some(1050)));
+    assert_sound(&engine);
+}
+
+#[test]
+fn seed_000_16_a_lowered_plan_takes_back_only_what_is_not_used_of_it() {
+    let (engine, _) = in_memory(NOON);
+    add_tenant_with(&engine, "acme", "full", "2026-05-20", &[("credits", 100)]);
+    assert!(engine.consume("acme", "credits", 600).expect("decides").allowed());
+    engine.set_limit("acme", "credits", Limit::Finite(500)).expect("is lowered");
+    assert_eq!(balance(&engine, "acme", "credits"), (100, Some(700)));
+    assert_sound(&engine);
+    engine.set_limit("acme", "credits", Limit::Finite(800)).expect("is raised");
+    assert_eq!(balance(&engine, "acme", "credits"), (400, Some(1000)));
+    assert_sound(&engine);
+}
+
+#[test]
+fn several_boundaries_missed_are_applied_in_order_and_units_do_not_pile_up() {
+    let (engine, clock) = in_memory(MONTH_START);
+    add_tenant(&engine, "acme", "full", "2026-04-30", true);
+    assert!(engine.consume("acme", "credits", 10).expect("decides").allowed());
+    clock.set(at("2026-07-15T12:00:00-03:00"));
+    assert_eq!(balance(&engine, "acme", "credits"), (1000, Some(1000)));
+    engine.settle("acme").expect("settles");
+    let periods = engine.periods("acme").expect("reads");
+    let ends: Vec<_> = periods.iter().map(|period| period.end.to_string()).collect();
+    assert_eq!(
+        ends,
+        ["2026-05-01T03:00:00Z", "2026-05-31T03:00:00Z", "2026-07-01T03:00:00Z"],
+        "due on the 30th, each boundary the day after"
+    );
+    assert_eq!(periods[0].used, [("credits".to_owned(), 10)]);
+    assert!(periods.iter().all(|period| period.renewed));
+    assert_sound(&engine);
+}
+
+#[test]
+fn seed_000_09_without_renewal_what_is_left_stays_usable() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", false);
+    assert!(engine.consume("acme", "credits", 400).expect("decides").allowed());
+    clock.set(at("2026-09-01T00:00:00-03:00"));
+    assert_eq!(balance(&engine, "acme", "credits"), (600, Some(1000)));
+    assert!(engine.consume("acme", "credits", 600).expect("decides").allowed());
+    let denied = engine.consume("acme", "credits", 1).expect("decides");
+    assert_eq!(denied.reason(), Some(Reason::QuotaExhausted));
+    assert_eq!(denied.retry_at, None, "nothing restores it");
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_plan_that_lapses_is_usable_through_its_grace_days() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "strict", "2026-05-10", false);
+    clock.set(at("2026-05-13T23:59:59-03:00"));
+    assert!(engine.consume("acme", "credits", 1).expect("decides").allowed());
+    clock.set(at("2026-05-14T00:00:00-03:00"));
+    let denied = engine.consume("acme", "credits", 1).expect("decides");
+    assert_eq!(denied.reason(), Some(Reason::PlanLapsed));
+    assert_eq!(denied.used, 1, "a denial shows the numbers as they are");
+}
+
+#[test]
+fn seed_001_05_a_demonstration_ends_after_14_days_at_the_same_wall_time() {
+    let (engine, clock) = in_memory("2026-03-01T10:00:00-03:00");
+    let mut new = NewTenant::new("acme").plan("full", date("2026-04-30"), true);
+    new.status = Status::Demo;
+    engine.create_tenant(&new).expect("is created");
+    clock.set(at("2026-03-15T09:59:59-03:00"));
+    let allowed = engine.consume("acme", "credits", 1).expect("decides");
+    assert!(allowed.allowed());
+    clock.set(at("2026-03-15T10:00:00-03:00"));
+    let denied = engine.consume("acme", "credits", 1).expect("decides");
+    assert_eq!(denied.reason(), Some(Reason::DemoExpired));
+}
+
+#[test]
+fn a_new_plan_closes_the_period_and_keeps_the_extras() {
+    let (engine, _) = in_memory(NOON);
+    add_tenant_with(&engine, "acme", "full", "2026-05-20", &[("credits", 100)]);
+    assert!(engine.consume("acme", "credits", 50).expect("decides").allowed());
+    let terms = Terms { plan: "small", first_due: date("2026-05-30"), auto_renew: true };
+    engine.change_plan("acme", &terms, None).expect("changes");
+    assert_eq!(balance(&engine, "acme", "credits"), (110, Some(110)));
+    let periods = engine.periods("acme").expect("reads");
+    assert_eq!((periods.len(), periods[0].renewed), (1, false));
+    assert_eq!(engine.report("acme").expect("reports").renewals, 0);
+    assert_sound(&engine);
+}
+
+#[test]
+fn an_extra_that_expires_is_used_before_one_that_does_not_and_then_gone() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "small", "2026-05-20", true);
+    let soon = at("2026-05-06T00:00:00-03:00");
+    let extra = cotas::Source::Extra;
+    engine.grant("acme", "credits", extra, 5, None, None).expect("grants");
+    engine.grant("acme", "credits", extra, 5, Some(soon), None).expect("grants");
+    assert!(engine.consume("acme", "credits", 12).expect("decides").allowed());
+    clock.set(soon);
+    assert_eq!(balance(&engine, "acme", "credits"), (5, Some(17)), "three have expired");
+    assert!(engine.consume("acme", "credits", 5).expect("decides").allowed());
+    assert_sound(&engine);
+    let expired: u64 =
+        engine.report("acme").expect("reports").grants.iter().map(|grant| grant.expired).sum();
+    assert_eq!(expired, 3);
+}
+
+#[test]
+fn a_clock_that_jumps_back_changes_nothing() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    clock.set(at("2026-05-21T12:00:00-03:00"));
+    assert!(engine.consume("acme", "credits", 5).expect("decides").allowed());
+    clock.set(at("2026-05-01T12:00:00-03:00"));
+    let decision = engine.consume("acme", "credits", 5).expect("decides");
+    assert_eq!((decision.used, decision.available), (10, 990));
+    engine.settle("acme").expect("settles");
+    assert_eq!(engine.report("acme").expect("reports").renewals, 1);
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_clock_that_jumps_far_ahead_is_not_believed_until_confirmed() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    clock.set(at("2027-07-01T12:00:00-03:00"));
+    let refused = engine.consume("acme", "credits", 1);
+    assert!(matches!(refused, Err(Error::ClockJump { .. })), "{refused:?}");
+    assert_eq!(engine.report("acme").expect("reports").renewals, 0);
+    engine.confirm_clock("acme").expect("is confirmed");
+    assert!(engine.consume("acme", "credits", 1).expect("decides").allowed());
+    assert_eq!(engine.report("acme").expect("reports").renewals, 14);
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_denial_says_when_the_units_are_restored() {
+    let (engine, _) = in_memory(NOON);
+    add_tenant(&engine, "acme", "small", "2026-05-20", true);
+    let denied = engine.consume("acme", "credits", 11).expect("decides");
+    assert_eq!(denied.reason(), Some(Reason::QuotaExhausted));
+    assert_eq!((denied.units, denied.used, denied.available), (11, 0, 10));
+    assert_eq!(denied.limit(), Some(10));
+    assert_eq!(denied.retry_at, Some(at("2026-05-21T03:00:00Z")));
+}

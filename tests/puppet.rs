@@ -1,0 +1,165 @@
+//! A second process for the integration tests: `puppet DATABASE VERB [WORD ...]`.
+//!
+//! `COTAS_NOW` stands the clock still at that millisecond; `COTAS_MAINTENANCE` is `external`,
+//! `inline` or `thread`; `COTAS_LIVE` names the live directory.
+
+use std::io::{Read, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cotas::{
+    Durability, Engine, Error, Limit, Maintenance, ManualClock, Message, NewTenant, Source, Status,
+    Terms, Timestamp,
+};
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let Some((&path, words)) = words.split_first() else { panic!("puppet DATABASE VERB ...") };
+    if let ["copy", from, to, bytes] = words {
+        return copy(from, to, number(bytes) as usize);
+    }
+    match open(path).and_then(|engine| obey(&engine, words)) {
+        Ok(said) => println!("{said}"),
+        Err(error) => {
+            eprintln!("{} {error}", error.code());
+            std::process::exit(1);
+        }
+    }
+}
+
+fn number(word: &str) -> u64 {
+    word.parse().unwrap_or_else(|_| panic!("{word} is not a number"))
+}
+
+fn open(path: &str) -> Result<Engine, Error> {
+    let mut builder = Engine::builder(path).checkpoint_interval(Duration::from_millis(5));
+    if let Ok(now) = std::env::var("COTAS_NOW") {
+        let now = Timestamp::from_ms(now.parse().expect("milliseconds"));
+        builder = builder.clock(Arc::new(ManualClock::new(now)));
+    }
+    if let Ok(directory) = std::env::var("COTAS_LIVE") {
+        builder = builder.live_directory(directory);
+    }
+    builder = builder.maintenance(match std::env::var("COTAS_MAINTENANCE").as_deref() {
+        Ok("external") => Maintenance::External,
+        Ok("inline") => Maintenance::Inline,
+        _ => Maintenance::Thread,
+    });
+    builder.open()
+}
+
+fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
+    let due = "2026-05-20".parse().expect("a date");
+    match *words {
+        ["origin"] => return Ok(format!("{:?}", engine.opening().origin)),
+        ["catalog"] => return Ok(engine.load_catalog(&cotas_tests::catalog())?.to_string()),
+        ["catalog-small"] => {
+            let text = cotas_tests::CATALOG.replace("sms = 10", "sms = 11");
+            let catalog = cotas::Catalog::parse(&text, "small.toml")?;
+            return Ok(engine.load_catalog(&catalog)?.to_string());
+        }
+        ["create", name] => {
+            engine.create_tenant(&NewTenant::new(name).plan("full", due, true))?;
+        }
+        ["create-many", count] => {
+            let names: Vec<_> = (0..number(count)).map(|index| format!("t{index}")).collect();
+            let new: Vec<_> =
+                names.iter().map(|name| NewTenant::new(name).plan("full", due, true)).collect();
+            return Ok(engine.ensure_tenants(&new)?.to_string());
+        }
+        ["grant", name, units, key] => {
+            let units = number(units);
+            engine.grant(name, "credits", Source::Extra, units, None, Some(key))?;
+        }
+        ["plan", name, plan] => {
+            let terms = Terms { plan, first_due: due, auto_renew: true };
+            engine.change_plan(name, &terms, None)?;
+        }
+        ["limit", name, units] => {
+            engine.set_limit(name, "credits", Limit::Finite(number(units)))?;
+        }
+        ["suspend", name] => engine.set_status(name, Status::Suspended, "debt", false)?,
+        ["settle", name] => engine.settle(name)?,
+        ["checkpoint"] => return Ok(engine.checkpoint()?.to_string()),
+        ["verify"] => {
+            let findings = engine.verify()?;
+            assert_eq!(findings, []);
+        }
+        ["consume", name, units, times] => return consume(engine, name, number(units), times),
+        ["acks", name, times] => return acks(engine, name, number(times)),
+        ["disk-acks", name, times] => {
+            return acks(&engine.with_durability(Durability::Disk), name, number(times));
+        }
+        ["once", name, units, key] => {
+            let decision = engine.tenant(name)?.consume_once("credits", number(units), key)?;
+            return Ok(format!("{} {}", decision.allowed(), decision.replayed));
+        }
+        ["open-sessions", name, prefix, count] => {
+            let opened = open_sessions(engine, name, prefix, number(count))?;
+            return Ok(opened.to_string());
+        }
+        ["hold"] => {
+            // Stays attached until its standard input is closed.
+            println!("attached");
+            let _ = std::io::stdin().read(&mut [0]);
+        }
+        ["sleep-forever"] => loop {
+            std::thread::sleep(Duration::from_secs(1));
+        },
+        _ => panic!("the puppet does not know {words:?}"),
+    }
+    Ok("done".to_owned())
+}
+
+/// Consumes so many times and says how often it was allowed.
+fn consume(engine: &Engine, name: &str, units: u64, times: &str) -> Result<String, Error> {
+    let tenant = engine.tenant(name)?;
+    let credits = engine.resource("credits")?;
+    let mut allowed = 0;
+    for _ in 0..number(times) {
+        allowed += u64::from(tenant.consume(credits, units)?.allowed());
+    }
+    Ok(allowed.to_string())
+}
+
+/// Consumes one unit at a time and writes one byte for each that is acknowledged, at once.
+fn acks(engine: &Engine, name: &str, times: u64) -> Result<String, Error> {
+    let tenant = engine.tenant(name)?;
+    let credits = engine.resource("credits")?;
+    let mut out = std::io::stdout();
+    for _ in 0..times {
+        if !tenant.consume(credits, 1)?.allowed() {
+            break;
+        }
+        out.write_all(b".").and_then(|()| out.flush()).expect("the test is listening");
+    }
+    Ok(String::new())
+}
+
+/// Receives one message of each of so many contacts; says how many sessions that opened.
+fn open_sessions(engine: &Engine, name: &str, prefix: &str, count: u64) -> Result<u64, Error> {
+    let tenant = engine.tenant(name)?;
+    let mut opened = 0;
+    for index in 0..count {
+        let contact = format!("{prefix}{index}");
+        let message = Message { channel: "w", contact: &contact, ..Message::default() };
+        let decision = tenant.admit("receive_message", &message)?;
+        opened += u64::from(decision.session.is_some_and(|session| session.opened));
+    }
+    Ok(opened)
+}
+
+/// Copies the first bytes of one file over those of another. Another process has to do it: a
+/// process that closes a database's file loses SQLite's locks on it.
+fn copy(from: &str, to: &str, bytes: usize) {
+    let mut head = std::fs::read(from).expect("can be read");
+    head.truncate(bytes);
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(to)
+        .expect("can be written");
+    file.write_all(&head).expect("can be written");
+}

@@ -1,0 +1,254 @@
+//! Contact sessions and actions: the worked examples of seed 000, and what a host may rely on.
+
+use std::sync::Arc;
+
+use cotas::{Decision, Engine, Error, ManualClock, Message, Reason, Status, Timestamp};
+use cotas_tests::{NOON, add_tenant, assert_sound, at, balance, in_memory};
+
+const HOUR_MS: i64 = 3_600_000;
+
+fn small() -> (Engine, Arc<ManualClock>) {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "small", "2026-05-20", true);
+    (engine, clock)
+}
+
+fn message(contact: &str) -> Message<'_> {
+    Message { channel: "w1", contact, ..Message::default() }
+}
+
+fn receive(engine: &Engine, contact: &str) -> Decision {
+    engine.admit("acme", "receive_message", &message(contact)).expect("decides")
+}
+
+fn receive_at(engine: &Engine, contact: &str, sent: Timestamp) -> Decision {
+    let message = Message { at: Some(sent), ..message(contact) };
+    engine.admit("acme", "receive_message", &message).expect("decides")
+}
+
+fn opened(decision: &Decision) -> Option<bool> {
+    decision.session.map(|session| session.opened)
+}
+
+#[test]
+fn seed_000_14_and_15_at_zero_no_new_session_and_open_ones_go_on() {
+    let (engine, clock) = small();
+    assert_eq!(opened(&receive(&engine, "a")), Some(true));
+    assert_eq!(opened(&receive(&engine, "b")), Some(true));
+    let denied = receive(&engine, "c");
+    assert_eq!(denied.reason(), Some(Reason::QuotaExhausted));
+    let out = engine.admit("acme", "send_message", &message("c")).expect("decides");
+    assert_eq!(out.reason(), Some(Reason::QuotaExhausted), "nothing to them either");
+    // A goes on past its first 24 h as long as it keeps writing.
+    for _ in 0..4 {
+        clock.advance_ms(20 * HOUR_MS);
+        assert_eq!(opened(&receive(&engine, "a")), Some(false));
+    }
+    assert_eq!(receive(&engine, "b").reason(), Some(Reason::QuotaExhausted), "B's has ended");
+    assert_eq!(balance(&engine, "acme", "sessions"), (0, Some(2)));
+    assert_sound(&engine);
+}
+
+#[test]
+fn an_outbound_message_does_not_prolong_a_session() {
+    let (engine, clock) = small();
+    let first = receive(&engine, "a").session.expect("a session").expires_at;
+    clock.advance_ms(10 * HOUR_MS);
+    let sent = engine.admit("acme", "send_message", &message("a")).expect("decides");
+    assert_eq!(sent.session.expect("continued").expires_at, first);
+    let kept = engine.admit("acme", "reply_only", &message("a")).expect("decides");
+    assert!(kept.allowed());
+    clock.set(first);
+    let late = engine.admit("acme", "reply_only", &message("a")).expect("decides");
+    assert_eq!(late.reason(), Some(Reason::SessionRequired));
+}
+
+#[test]
+fn a_session_belongs_to_the_period_in_which_it_was_opened() {
+    let (engine, clock) = small();
+    clock.set(at("2026-05-20T20:00:00-03:00"));
+    assert_eq!(opened(&receive(&engine, "a")), Some(true));
+    clock.set(at("2026-05-21T08:00:00-03:00"));
+    assert_eq!(opened(&receive(&engine, "a")), Some(false));
+    assert_eq!(balance(&engine, "acme", "sessions"), (2, Some(2)), "restored, and not charged");
+}
+
+#[test]
+fn redelivered_and_late_messages_cost_nothing() {
+    let (engine, clock) = small();
+    let start = engine.now();
+    assert_eq!(opened(&receive_at(&engine, "a", start)), Some(true));
+    // Six days later the same message comes again, and one from before it.
+    clock.advance_ms(6 * 24 * HOUR_MS);
+    assert_eq!(opened(&receive_at(&engine, "a", start)), Some(false));
+    assert_eq!(opened(&receive_at(&engine, "a", start.plus_ms(-HOUR_MS))), Some(false));
+    assert_eq!(balance(&engine, "acme", "sessions").0, 1);
+    // A message of now opens a new one; the old redelivery still costs nothing.
+    assert_eq!(opened(&receive(&engine, "a")), Some(true));
+    assert_eq!(opened(&receive_at(&engine, "a", start)), Some(false));
+}
+
+#[test]
+fn a_late_message_never_shortens_and_one_from_the_future_counts_as_now() {
+    let (engine, clock) = small();
+    let end = receive(&engine, "a").session.expect("a session").expires_at;
+    let late = receive_at(&engine, "a", engine.now().plus_ms(-20 * HOUR_MS));
+    assert_eq!(late.session.expect("continued").expires_at, end);
+    let future = receive_at(&engine, "b", engine.now().plus_ms(30 * HOUR_MS));
+    assert_eq!(future.session.expect("opened").expires_at, clock_end(&clock));
+}
+
+fn clock_end(clock: &ManualClock) -> Timestamp {
+    use cotas::Clock;
+    clock.now().plus_ms(24 * HOUR_MS)
+}
+
+#[test]
+fn an_ended_session_is_forgotten_after_seven_days_whether_swept_or_not() {
+    let (engine, clock) = small();
+    let start = engine.now();
+    assert_eq!(opened(&receive(&engine, "a")), Some(true));
+    clock.advance_ms(8 * 24 * HOUR_MS);
+    assert_eq!(opened(&receive_at(&engine, "a", start)), Some(true), "nobody remembers it");
+    assert_eq!(balance(&engine, "acme", "sessions").0, 0);
+    assert_sound(&engine);
+}
+
+#[test]
+fn templates_have_a_session_per_category() {
+    let (engine, _) = small();
+    let send = |category| {
+        let message = Message { category, ..message("a") };
+        opened(&engine.admit("acme", "send_template", &message).expect("decides"))
+    };
+    assert_eq!(send("marketing"), Some(true));
+    assert_eq!(send("utility"), Some(true));
+    assert_eq!(send("marketing"), Some(false));
+}
+
+#[test]
+fn channels_and_contacts_do_not_run_into_each_other() {
+    let (engine, _) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    let receive = |channel, contact| {
+        let message = Message { channel, contact, ..Message::default() };
+        opened(&engine.admit("acme", "receive_message", &message).expect("decides"))
+    };
+    assert_eq!(receive("ab", "c"), Some(true));
+    assert_eq!(receive("a", "bc"), Some(true));
+    assert_eq!(receive("ab", "c"), Some(false));
+}
+
+#[test]
+fn seed_001_a_suspended_tenant_receives_and_does_not_send() {
+    let (engine, _) = small();
+    engine.set_status("acme", Status::Suspended, "debt", false).expect("is suspended");
+    assert_eq!(opened(&receive(&engine, "a")), Some(true));
+    let sent = engine.admit("acme", "send_message", &message("a")).expect("decides");
+    assert_eq!(sent.reason(), Some(Reason::StatusForbids));
+    let bare = engine.consume("acme", "credits", 1).expect("decides");
+    assert_eq!(bare.reason(), Some(Reason::StatusForbids), "a bare consume counts as outbound");
+    let refused = engine.set_status("acme", Status::Demo, "", false);
+    assert!(matches!(refused, Err(Error::Transition { .. })));
+    engine.set_status("acme", Status::Active, "paid", false).expect("is active again");
+    assert!(engine.admit("acme", "send_message", &message("a")).expect("decides").allowed());
+}
+
+#[test]
+fn seed_001_06_the_sends_of_a_demonstration_carry_the_notice() {
+    let (engine, _) = in_memory(NOON);
+    let mut new = cotas::NewTenant::new("acme").plan("full", cotas_tests::date("2026-05-20"), true);
+    new.status = Status::Demo;
+    engine.create_tenant(&new).expect("is created");
+    let sent = engine.admit("acme", "send_message", &message("a")).expect("decides");
+    assert!(sent.allowed() && sent.demo_notice);
+    assert_eq!(cotas::DEMO_NOTICE, "Esta é uma mensagem de teste");
+    assert!(!receive(&engine, "a").demo_notice);
+}
+
+#[test]
+fn an_action_charges_all_or_nothing() {
+    let (engine, _) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    let sms = |quantity, key| {
+        let message = Message { quantity: Some(quantity), key, ..Message::default() };
+        engine.admit("acme", "send_sms", &message)
+    };
+    assert!(sms(9, None).expect("decides").allowed());
+    let denied = sms(2, None).expect("decides");
+    assert_eq!(denied.reason(), Some(Reason::QuotaExhausted));
+    assert_eq!((denied.units, denied.available), (2, 1), "the numbers are those of the SMS");
+    assert_eq!(balance(&engine, "acme", "credits").0, 999, "the other charge was not made");
+    let free = engine.admit("acme", "send_email", &Message::default()).expect("decides");
+    assert!(free.allowed(), "what costs nothing is always allowed");
+    assert_sound(&engine);
+}
+
+#[test]
+fn an_idempotency_key_gives_the_stored_decision_and_charges_nothing() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    let tenant = engine.tenant("acme").expect("exists");
+    let first = tenant.consume_once("credits", 5, "order-1").expect("decides");
+    assert!(first.allowed() && !first.replayed);
+    let again = tenant.consume_once("credits", 5, "order-1").expect("decides");
+    assert_eq!(again, Decision { replayed: true, ..first });
+    assert!(matches!(
+        tenant.consume_once("credits", 6, "order-1"),
+        Err(Error::IdempotencyConflict)
+    ));
+    assert_eq!(balance(&engine, "acme", "credits").0, 995);
+    // A denial may be tried again.
+    assert!(!tenant.consume_once("credits", 2000, "order-2").expect("decides").allowed());
+    let raised = cotas::Limit::Finite(5000);
+    engine.set_limit("acme", "credits", raised).expect("is raised");
+    assert!(tenant.consume_once("credits", 2000, "order-2").expect("decides").allowed());
+    // After seven days the key is free again.
+    clock.advance_ms(8 * 24 * HOUR_MS);
+    assert!(!tenant.consume_once("credits", 5, "order-1").expect("decides").replayed);
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_feature_is_needed_where_an_action_says_so() {
+    let (engine, _) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    add_tenant(&engine, "tiny", "small", "2026-05-20", true);
+    let record = |tenant| engine.admit(tenant, "record_call", &Message::default());
+    assert!(record("acme").expect("decides").allowed());
+    assert_eq!(record("tiny").expect("decides").reason(), Some(Reason::FeatureMissing));
+}
+
+#[test]
+fn a_check_says_what_would_happen_and_changes_nothing() {
+    let (engine, clock) = small();
+    let tenant = engine.tenant("acme").expect("exists");
+    let checked = tenant.check("credits", 3).expect("decides");
+    assert_eq!((checked.allowed(), checked.used, checked.available), (true, 3, 7));
+    assert_eq!(balance(&engine, "acme", "credits"), (10, Some(10)));
+    assert!(tenant.consume("credits", 10).expect("decides").allowed());
+    // Past the renewal a check shows the settled view, and still changes nothing.
+    clock.set(at("2026-05-21T03:00:00Z"));
+    assert!(tenant.check("credits", 10).expect("decides").allowed());
+    assert!(tenant.check_admit("receive_message", &message("a")).expect("decides").allowed());
+    assert_eq!(engine.periods("acme").expect("reads").len(), 0);
+}
+
+#[test]
+fn thousands_of_sessions_come_and_go_and_the_table_stays_sound() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    engine.set_limit("acme", "sessions", cotas::Limit::Finite(1_000_000)).expect("is raised");
+    for round in 0..12 {
+        for contact in 0..700 {
+            let _ = receive(&engine, &format!("c{}", contact * 7 % 1000 + round));
+        }
+        clock.advance_ms(26 * HOUR_MS);
+    }
+    assert_sound(&engine);
+    clock.advance_ms(30 * 24 * HOUR_MS);
+    for contact in 0..2_000 {
+        assert_eq!(opened(&receive(&engine, &format!("new{contact}"))), Some(true));
+    }
+    assert_sound(&engine);
+}

@@ -1,0 +1,218 @@
+//! What the integration tests share: a small catalog, databases in temporary directories, and
+//! the puppet, a second process that does what a test tells it to.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use cotas::{Builder, Catalog, Engine, Extra, Maintenance, ManualClock, NewTenant, Timestamp};
+
+/// Sessions, credits, and plans of several sizes.
+pub const CATALOG: &str = r#"
+[catalog]
+time_zone = "America/Sao_Paulo"
+[resources.sessions]
+kind = "session"
+[resources.credits]
+kind = "allowance"
+[resources.sms]
+kind = "allowance"
+[resources.users]
+kind = "seat"
+[plans.full]
+title = "Plano full"
+price = "299.00"
+limits = { sessions = 1000, credits = 1000, sms = 10, users = 30 }
+features = { recording = true, analytics = "full" }
+[plans.small]
+title = "Plano pequeno"
+price = "29.00"
+limits = { sessions = 2, credits = 10, sms = "unlimited" }
+[plans.strict]
+title = "Plano estrito"
+price = "29.00"
+on_lapse = "expire"
+grace_days = 3
+limits = { sessions = 2, credits = 10 }
+[actions.receive_message]
+gate = "receive"
+session = { resource = "sessions", extend = true }
+[actions.send_message]
+gate = "send"
+session = { resource = "sessions" }
+[actions.reply_only]
+gate = "send"
+session = { resource = "sessions", open = "never" }
+[actions.send_template]
+gate = "send"
+session = { resource = "sessions", open = "per_category" }
+[actions.send_sms]
+gate = "send"
+charge = { sms = "quantity", credits = 1 }
+[actions.send_email]
+gate = "send"
+charge = { sms = 0 }
+[actions.record_call]
+feature = "recording"
+charge = { credits = 1 }
+"#;
+
+/// [`CATALOG`], parsed.
+pub fn catalog() -> Catalog {
+    Catalog::parse(CATALOG, "test.toml").expect("the test catalog is valid")
+}
+
+/// An instant from RFC 3339.
+pub fn at(text: &str) -> Timestamp {
+    Timestamp::parse_rfc3339(text).expect("a valid time")
+}
+
+/// A date.
+pub fn date(text: &str) -> NaiveDate {
+    text.parse().expect("a valid date")
+}
+
+/// An engine in memory with a clock of its own, the test catalog loaded.
+pub fn in_memory(now: &str) -> (Engine, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(at(now)));
+    let engine = Engine::in_memory()
+        .clock(Arc::clone(&clock) as _)
+        .maintenance(Maintenance::External)
+        .open()
+        .expect("opens");
+    engine.load_catalog(&catalog()).expect("loads");
+    (engine, clock)
+}
+
+/// A tenant on `plan`, due on `due`.
+pub fn add_tenant(engine: &Engine, name: &str, plan: &str, due: &str, auto_renew: bool) {
+    engine
+        .create_tenant(&NewTenant::new(name).plan(plan, date(due), auto_renew))
+        .expect("is created");
+}
+
+/// As [`add_tenant`], with extras.
+pub fn add_tenant_with(engine: &Engine, name: &str, plan: &str, due: &str, extras: &[(&str, u64)]) {
+    let extras: Vec<_> = extras
+        .iter()
+        .map(|&(resource, units)| Extra { resource, units, expires_at: None })
+        .collect();
+    let new = NewTenant { extras: &extras, ..NewTenant::new(name) };
+    engine.create_tenant(&new.plan(plan, date(due), true)).expect("is created");
+}
+
+/// What is available and contracted of a resource.
+pub fn balance(engine: &Engine, tenant: &str, resource: &str) -> (u64, Option<u64>) {
+    let report = engine.report(tenant).expect("reports");
+    let found = report.balances.iter().find(|it| it.resource == resource);
+    let found = found.unwrap_or_else(|| panic!("{resource} is not among {:?}", report.balances));
+    (found.available, found.limit())
+}
+
+/// Asserts that the books add up.
+pub fn assert_sound(engine: &Engine) {
+    assert_eq!(engine.verify().expect("verifies"), []);
+}
+
+/// The middle of the day on which most tests take place.
+pub const NOON: &str = "2026-05-04T12:00:00-03:00";
+
+/// A database in a directory of its own, for several processes.
+pub struct Database {
+    directory: tempfile::TempDir,
+    puppet: PathBuf,
+}
+
+impl Database {
+    /// A new directory; `puppet` is `env!("CARGO_BIN_EXE_puppet")`.
+    pub fn new(puppet: &str) -> Database {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        Database { directory, puppet: PathBuf::from(puppet) }
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The database file.
+    pub fn path(&self) -> PathBuf {
+        self.directory().join("app.db")
+    }
+
+    /// The live file.
+    pub fn live(&self) -> PathBuf {
+        self.directory().join("app.db-live")
+    }
+
+    /// Options for opening it with a clock that stands at [`NOON`] and no maintenance.
+    pub fn builder(&self) -> Builder {
+        Engine::builder(self.path())
+            .clock(Arc::new(ManualClock::new(at(NOON))))
+            .maintenance(Maintenance::External)
+            .checkpoint_interval(Duration::from_secs(3600))
+    }
+
+    /// Opens it as [`builder`](Self::builder) says.
+    pub fn open(&self) -> Engine {
+        self.builder().open().expect("opens")
+    }
+
+    /// Opens it with the test catalog and the tenant `acme` on the plan `full`, with 7 credits
+    /// used that no checkpoint has seen.
+    pub fn with_acme(&self) -> Engine {
+        let engine = self.open();
+        engine.load_catalog(&catalog()).expect("loads");
+        add_tenant(&engine, "acme", "full", "2026-05-20", true);
+        assert!(engine.consume("acme", "credits", 7).expect("decides").allowed());
+        engine
+    }
+
+    /// The puppet with these words, ready to be run.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.puppet);
+        command
+            .arg(self.path())
+            .args(words)
+            .env("COTAS_NOW", at(NOON).ms().to_string())
+            .env("COTAS_MAINTENANCE", "external")
+            .env_remove("COTAS_CRASH")
+            .env_remove("COTAS_WITHOUT");
+        command
+    }
+
+    /// Runs the puppet to its end.
+    pub fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().expect("the puppet starts")
+    }
+
+    /// Runs the puppet, which must succeed, and gives what it printed.
+    pub fn told(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{words:?}: {error}");
+        String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
+    }
+
+    /// Runs the puppet so that it dies at a crash point. `false`: it lived.
+    pub fn dies_at(&self, point: &str, words: &[&str]) -> bool {
+        use std::os::unix::process::ExitStatusExt;
+        let output = self.command(words).env("COTAS_CRASH", point).output().expect("starts");
+        match output.status.signal() {
+            Some(libc::SIGKILL) => true,
+            None if output.status.success() => false,
+            _ => panic!("{point}: {:?} {}", output.status, String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+
+    /// Starts the puppet and leaves it running.
+    pub fn start(&self, words: &[&str]) -> Child {
+        self.command(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the puppet starts")
+    }
+}
