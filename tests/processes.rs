@@ -1,1 +1,287 @@
-//! To come.
+//! Several threads, processes and forks on one database.
+
+use std::process::Child;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use cotas::{Durability, Engine, Error, Limit, Maintenance, Message, Origin, SystemClock};
+use cotas_tests::{Database, add_tenant, assert_sound, balance, catalog, open_sessions};
+
+fn database() -> Database {
+    Database::new(env!("CARGO_BIN_EXE_puppet"))
+}
+
+/// Waits for the puppets and adds up what they printed.
+fn sum(children: Vec<Child>) -> u64 {
+    children
+        .into_iter()
+        .map(|child| {
+            let output = child.wait_with_output().expect("ends");
+            assert!(output.status.success());
+            String::from_utf8_lossy(&output.stdout).trim().parse::<u64>().expect("a number")
+        })
+        .sum()
+}
+
+#[test]
+fn i1_threads_and_processes_against_a_limit_admit_exactly_the_limit() {
+    for maintenance in ["external", "inline", "thread"] {
+        let database = database();
+        let engine = database.with_acme();
+        engine.set_limit("acme", "credits", Limit::Finite(50_007)).expect("is raised");
+        let children: Vec<_> = (0..3)
+            .map(|_| {
+                let mut command = database.command(&["consume", "acme", "1", "40000"]);
+                command.env("COTAS_MAINTENANCE", maintenance);
+                command.stdout(std::process::Stdio::piped()).spawn().expect("starts")
+            })
+            .collect();
+        let threads: Vec<_> = (0..3)
+            .map(|_| {
+                let tenant = engine.tenant("acme").expect("exists");
+                thread::spawn(move || {
+                    (0..10_000)
+                        .filter(|_| tenant.consume("credits", 1).expect("decides").allowed())
+                        .count() as u64
+                })
+            })
+            .collect();
+        let here: u64 = threads.into_iter().map(|thread| thread.join().expect("ends")).sum();
+        assert_eq!(here + sum(children), 50_000, "{maintenance}");
+        assert_eq!(balance(&engine, "acme", "credits").0, 0);
+        assert_sound(&engine);
+    }
+}
+
+#[test]
+fn two_processes_open_one_session_per_contact() {
+    let database = database();
+    let engine = database.with_acme();
+    engine.set_limit("acme", "sessions", Limit::Finite(100_000)).expect("is raised");
+    let words = ["open-sessions", "acme", "c", "20000"];
+    let children = (0..2)
+        .map(|_| {
+            let mut command = database.command(&words);
+            command.env("COTAS_MAINTENANCE", "thread");
+            command.stdout(std::process::Stdio::piped()).spawn().expect("starts")
+        })
+        .collect();
+    assert_eq!(sum(children), 20_000);
+    assert_eq!(balance(&engine, "acme", "sessions").0, 80_000);
+    assert_sound(&engine);
+}
+
+#[test]
+fn i7_every_process_sees_a_change_on_its_next_decision() {
+    let database = database();
+    let engine = database.with_acme();
+    database.told(&["suspend", "acme"]);
+    assert!(!engine.consume("acme", "credits", 1).expect("decides").allowed());
+    database.told(&["catalog-small"]);
+    assert_eq!(engine.catalog().expect("reads").0, 2);
+}
+
+#[test]
+fn i2_a_torn_shutdown_loses_nothing_and_a_lost_live_file_costs_one_interval() {
+    let database = database();
+    let engine = database.with_acme();
+    engine.checkpoint().expect("checkpoints");
+    // Acknowledged after the checkpoint, with the next an hour away; then everybody is killed.
+    let mut child = database.command(&["acks", "acme", "500"]);
+    child.env("COTAS_ABANDON", "1");
+    assert!(child.output().expect("ends").status.success());
+    std::mem::forget(engine);
+    // (This process stays attached by what it forgot: another one looks.)
+    assert_eq!(database.told(&["origin"]), "Joined");
+    assert_eq!(database.told(&["consume", "acme", "1", "1000"]), "493");
+}
+
+#[test]
+fn after_a_power_cut_the_state_is_that_of_the_last_checkpoint_and_opening_says_so() {
+    let database = database();
+    drop(database.with_acme());
+    let mut command = database.command(&["acks", "acme", "500"]);
+    assert!(command.env("COTAS_ABANDON", "1").output().expect("ends").status.success());
+    {
+        let engine = database.open();
+        assert_eq!(engine.opening().origin, Origin::Adopted);
+        assert_eq!(balance(&engine, "acme", "credits").0, 493, "nothing is lost by a kill");
+        std::mem::forget(engine.with_durability(Durability::Process));
+    }
+    let second = self::database();
+    drop(second.with_acme());
+    let mut command = second.command(&["acks", "acme", "500"]);
+    assert!(command.env("COTAS_ABANDON", "1").output().expect("ends").status.success());
+    std::fs::remove_file(second.live()).expect("is removed");
+    let engine = second.open();
+    assert_eq!(engine.opening().origin, Origin::Rebuilt);
+    assert!(engine.opening().may_miss_consumption);
+    assert_eq!(balance(&engine, "acme", "credits").0, 993, "the customer's favour");
+    assert_sound(&engine);
+}
+
+#[test]
+fn i2_what_was_acknowledged_by_the_disk_survives_a_power_cut() {
+    for maintenance in ["thread", "inline", "external"] {
+        let database = database();
+        drop(database.with_acme());
+        let mut command = database.command(&["disk-acks", "acme", "40"]);
+        command.env("COTAS_MAINTENANCE", maintenance).env("COTAS_ABANDON", "1");
+        let output = command.output().expect("ends");
+        assert_eq!(output.stdout.iter().filter(|&&byte| byte == b'.').count(), 40);
+        std::fs::remove_file(database.live()).expect("is removed");
+        let engine = database.open();
+        assert_eq!(balance(&engine, "acme", "credits").0, 953, "{maintenance}");
+        assert_sound(&engine);
+    }
+}
+
+#[test]
+fn callers_who_wait_for_the_disk_share_syncs() {
+    let database = database();
+    let engine = database
+        .builder()
+        .maintenance(Maintenance::Thread)
+        .durability(Durability::Disk)
+        .open()
+        .expect("opens");
+    engine.load_catalog(&catalog()).expect("loads");
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let tenant = engine.tenant("acme").expect("exists");
+            thread::spawn(move || {
+                for _ in 0..20 {
+                    assert!(tenant.consume("credits", 1).expect("is durable").allowed());
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().expect("ends"));
+    assert_eq!(balance(&engine, "acme", "credits").0, 840);
+}
+
+#[test]
+fn a_durable_decision_that_nobody_writes_is_unknown_not_refused() {
+    let database = database();
+    let engine = database.with_acme();
+    // Another process is at a checkpoint and does not go on: it is stopped inside it.
+    let patience = Duration::from_millis(200);
+    let hasty = Engine::builder(database.path())
+        .clock(Arc::new(cotas::ManualClock::new(cotas_tests::at(cotas_tests::NOON))))
+        .maintenance(Maintenance::External)
+        .durability(Durability::Disk)
+        .disk_patience(patience)
+        .open()
+        .expect("is shared");
+    assert!(hasty.consume("acme", "credits", 1).expect("is durable").allowed());
+    let zero = Engine::builder(database.path())
+        .clock(Arc::new(cotas::ManualClock::new(cotas_tests::at(cotas_tests::NOON))))
+        .maintenance(Maintenance::External)
+        .durability(Durability::Disk)
+        .disk_patience(Duration::ZERO)
+        .open()
+        .expect("is shared");
+    assert!(matches!(zero.consume("acme", "credits", 1), Err(Error::DurabilityUnknown)));
+    assert_eq!(balance(&engine, "acme", "credits").0, 991, "applied, not confirmed");
+}
+
+#[test]
+fn many_claims_wait_for_a_checkpoint_and_not_for_ever() {
+    for maintenance in [Maintenance::External, Maintenance::Inline, Maintenance::Thread] {
+        let database = database();
+        let engine = database.builder().maintenance(maintenance).open().expect("opens");
+        engine.load_catalog(&catalog()).expect("loads");
+        add_tenant(&engine, "acme", "full", "2026-05-20", true);
+        engine.set_limit("acme", "sessions", Limit::Finite(100_000)).expect("is raised");
+        assert_eq!(open_sessions(&engine, "acme", "c", 15_000).expect("decides"), 15_000);
+        assert_eq!(open_sessions(&engine, "acme", "c", 15_000).expect("decides"), 0);
+        assert_sound(&engine);
+    }
+}
+
+#[test]
+fn the_second_open_in_a_process_shares_the_engine() {
+    let database = database();
+    let first = database.with_acme();
+    let second = database.open();
+    assert!(second.consume("acme", "credits", 1).expect("decides").allowed());
+    assert_eq!(balance(&first, "acme", "credits").0, 992);
+    let other = database.builder().maintenance(Maintenance::Thread).open();
+    assert!(matches!(other, Err(Error::Open(cotas::OpenError::AlreadyOpen { .. }))));
+}
+
+#[test]
+fn maintenance_settles_tenants_promptly_by_the_wall_clock() {
+    let engine = Engine::in_memory().maintenance(Maintenance::External).open().expect("opens");
+    engine.load_catalog(&catalog()).expect("loads");
+    let today = engine.now().to_utc().date_naive();
+    let mut new = cotas::NewTenant::new("acme").plan("full", today - chrono::Days::new(40), true);
+    new.created_at = Some(engine.now().plus_ms(-50 * 86_400_000));
+    engine.create_tenant(&new).expect("is created");
+    let done = engine.maintain().expect("maintains");
+    assert_eq!(done.settled, 1);
+    assert_eq!(engine.periods("acme").expect("reads").len(), 2);
+    assert_eq!(engine.maintain().expect("maintains").settled, 0);
+    let _ = SystemClock;
+}
+
+/// Forks; the child runs `work` and ends with 0 if it says so.
+fn in_child(work: impl FnOnce() -> bool) -> libc::pid_t {
+    // SAFETY: the child only runs `work` and `_exit`s; the engine is made for it.
+    unsafe {
+        let pid = libc::fork();
+        assert!(pid >= 0, "no child to be had");
+        if pid == 0 {
+            let good = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            libc::_exit(i32::from(!matches!(good, Ok(true))));
+        }
+        pid
+    }
+}
+
+fn ended_well(pid: libc::pid_t) -> bool {
+    let mut status = 0;
+    // SAFETY: plain call with a child of ours.
+    unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    status == 0
+}
+
+#[test]
+fn forked_children_work_at_once_and_nobody_shares_a_connection() {
+    for maintenance in [Maintenance::Thread, Maintenance::External, Maintenance::Inline] {
+        let database = database();
+        let engine = database.builder().maintenance(maintenance).open().expect("opens");
+        engine.load_catalog(&catalog()).expect("loads");
+        add_tenant(&engine, "acme", "full", "2026-05-20", true);
+        assert!(engine.consume("acme", "credits", 1).expect("decides").allowed());
+        let children: Vec<_> = (0..4)
+            .map(|index| {
+                let engine = engine.clone();
+                in_child(move || {
+                    let name = format!("child{index}");
+                    let decided = (0..100)
+                        .all(|_| engine.consume("acme", "credits", 1).is_ok_and(|it| it.allowed()));
+                    add_tenant(&engine, &name, "full", "2026-05-20", true);
+                    let own = engine.consume(&name, "credits", 5).is_ok_and(|it| it.allowed());
+                    // Both orders of exit: some close the engine, some just go.
+                    if index % 2 == 0 {
+                        drop(engine);
+                    } else {
+                        std::mem::forget(engine);
+                    }
+                    decided && own
+                })
+            })
+            .collect();
+        // The parent goes on meanwhile.
+        add_tenant(&engine, "parent", "full", "2026-05-20", true);
+        for pid in children {
+            assert!(ended_well(pid), "{maintenance:?}");
+        }
+        assert_eq!(balance(&engine, "acme", "credits").0, 599, "{maintenance:?}");
+        assert_eq!(engine.tenants().expect("reads").len(), 6);
+        assert_sound(&engine);
+    }
+}

@@ -1,15 +1,16 @@
 //! A second process for the integration tests: `puppet DATABASE VERB [WORD ...]`.
 //!
 //! `COTAS_NOW` stands the clock still at that millisecond; `COTAS_MAINTENANCE` is `external`,
-//! `inline` or `thread`; `COTAS_LIVE` names the live directory.
+//! `inline` or `thread`; `COTAS_LIVE` names the live directory. With
+//! `COTAS_ABANDON` it goes without closing the engine, as a process that is killed does.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cotas::{
-    Durability, Engine, Error, Limit, Maintenance, ManualClock, Message, NewTenant, Source, Status,
-    Terms, Timestamp,
+    Durability, Engine, Error, Limit, Maintenance, ManualClock, NewTenant, Source, Status, Terms,
+    Timestamp,
 };
 
 fn main() {
@@ -19,7 +20,14 @@ fn main() {
     if let ["copy", from, to, bytes] = words {
         return copy(from, to, number(bytes) as usize);
     }
-    match open(path).and_then(|engine| obey(&engine, words)) {
+    let said = open(path).and_then(|engine| {
+        let said = obey(&engine, words);
+        if std::env::var_os("COTAS_ABANDON").is_some() {
+            std::mem::forget(engine);
+        }
+        said
+    });
+    match said {
         Ok(said) => println!("{said}"),
         Err(error) => {
             eprintln!("{} {error}", error.code());
@@ -96,17 +104,15 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
             return Ok(format!("{} {}", decision.allowed(), decision.replayed));
         }
         ["open-sessions", name, prefix, count] => {
-            let opened = open_sessions(engine, name, prefix, number(count))?;
+            let opened = cotas_tests::open_sessions(engine, name, prefix, number(count))?;
             return Ok(opened.to_string());
         }
         ["hold"] => {
-            // Stays attached until its standard input is closed.
+            // Stays attached, with SQLite open, until its standard input is closed.
+            engine.tenants()?;
             println!("attached");
             let _ = std::io::stdin().read(&mut [0]);
         }
-        ["sleep-forever"] => loop {
-            std::thread::sleep(Duration::from_secs(1));
-        },
         _ => panic!("the puppet does not know {words:?}"),
     }
     Ok("done".to_owned())
@@ -135,19 +141,6 @@ fn acks(engine: &Engine, name: &str, times: u64) -> Result<String, Error> {
         out.write_all(b".").and_then(|()| out.flush()).expect("the test is listening");
     }
     Ok(String::new())
-}
-
-/// Receives one message of each of so many contacts; says how many sessions that opened.
-fn open_sessions(engine: &Engine, name: &str, prefix: &str, count: u64) -> Result<u64, Error> {
-    let tenant = engine.tenant(name)?;
-    let mut opened = 0;
-    for index in 0..count {
-        let contact = format!("{prefix}{index}");
-        let message = Message { channel: "w", contact: &contact, ..Message::default() };
-        let decision = tenant.admit("receive_message", &message)?;
-        opened += u64::from(decision.session.is_some_and(|session| session.opened));
-    }
-    Ok(opened)
 }
 
 /// Copies the first bytes of one file over those of another. Another process has to do it: a

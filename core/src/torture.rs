@@ -13,6 +13,8 @@ pub(crate) enum Guard {
     Undo,
     /// The look-up of idempotency keys.
     Dedupe,
+    /// The settling of commits that nobody saw.
+    Settle,
 }
 
 #[cfg(not(feature = "torture"))]
@@ -52,10 +54,11 @@ mod switched {
     }
 
     pub(crate) fn off(guard: super::Guard) -> bool {
-        static OFF: OnceLock<[bool; 3]> = OnceLock::new();
+        static OFF: OnceLock<[bool; 4]> = OnceLock::new();
         let off = OFF.get_or_init(|| {
             let text = std::env::var("COTAS_WITHOUT").unwrap_or_default();
-            ["lock", "undo", "dedupe"].map(|name| text.split(',').any(|word| word == name))
+            ["lock", "undo", "dedupe", "settle"]
+                .map(|name| text.split(',').any(|word| word == name))
         });
         off.get(guard as usize).copied().unwrap_or(false)
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
-use cotas::{Builder, Catalog, Engine, Extra, Maintenance, ManualClock, NewTenant, Timestamp};
+use cotas::{
+    Builder, Catalog, Engine, Error, Extra, Maintenance, ManualClock, Message, NewTenant, Timestamp,
+};
 
 /// Sessions, credits, and plans of several sizes.
 pub const CATALOG: &str = r#"
@@ -111,6 +113,24 @@ pub fn balance(engine: &Engine, tenant: &str, resource: &str) -> (u64, Option<u6
     (found.available, found.limit())
 }
 
+/// Receives one message of each of so many contacts; says how many sessions that opened.
+pub fn open_sessions(
+    engine: &Engine,
+    tenant: &str,
+    prefix: &str,
+    count: u64,
+) -> Result<u64, Error> {
+    let tenant = engine.tenant(tenant)?;
+    let mut opened = 0;
+    for index in 0..count {
+        let contact = format!("{prefix}{index}");
+        let message = Message { channel: "w", contact: &contact, ..Message::default() };
+        let decision = tenant.admit("receive_message", &message)?;
+        opened += u64::from(decision.session.is_some_and(|session| session.opened));
+    }
+    Ok(opened)
+}
+
 /// Asserts that the books add up.
 pub fn assert_sound(engine: &Engine) {
     assert_eq!(engine.verify().expect("verifies"), []);
@@ -196,15 +216,32 @@ impl Database {
         String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
     }
 
-    /// Runs the puppet so that it dies at a crash point. `false`: it lived.
+    /// Runs the puppet so that it dies at a crash point. `false`: it did what it was told and
+    /// went without closing the engine, so that the point lies in the verb or nowhere.
     pub fn dies_at(&self, point: &str, words: &[&str]) -> bool {
         use std::os::unix::process::ExitStatusExt;
-        let output = self.command(words).env("COTAS_CRASH", point).output().expect("starts");
+        let mut command = self.command(words);
+        command.env("COTAS_CRASH", point).env("COTAS_ABANDON", "1");
+        let output = command.output().expect("starts");
         match output.status.signal() {
             Some(libc::SIGKILL) => true,
             None if output.status.success() => false,
             _ => panic!("{point}: {:?} {}", output.status, String::from_utf8_lossy(&output.stderr)),
         }
+    }
+
+    /// Has the puppet copy the first bytes of one file over those of another.
+    pub fn told_copy(&self, from: &str, to: &str, bytes: &str) {
+        assert_eq!(self.told(&["copy", from, to, bytes]), "");
+    }
+
+    /// Starts a puppet that stays attached until it is killed.
+    pub fn hold(&self) -> Child {
+        let mut child = self.start(&["hold"]);
+        let mut said = [0; 9];
+        let out = child.stdout.as_mut().expect("is piped");
+        std::io::Read::read_exact(out, &mut said).expect("it says that it is attached");
+        child
     }
 
     /// Starts the puppet and leaves it running.

@@ -6,6 +6,7 @@ use super::open::{read_token, update_meta};
 use super::sqlite;
 use crate::error::StoreError;
 use crate::live::{LiveFile, Poison};
+use crate::torture;
 
 /// A write transaction under way. Dropped without [`commit`](Self::commit) it changes nothing.
 pub(crate) struct Write<'a> {
@@ -43,7 +44,9 @@ impl<'a> Write<'a> {
             .pragma_update(None, "synchronous", level)
             .map_err(sqlite("setting how to commit"))?;
         let mut found = begin(connection, live)?;
-        if let Some(token) = live.outstanding_token(found) {
+        if let Some(token) = live.outstanding_token(found)
+            && !torture::off(torture::Guard::Settle)
+        {
             // The same token, so that the unseen commit fits for as long as it may come to light.
             let mut write = Write { connection, live, token, open: true };
             connection
@@ -56,7 +59,7 @@ impl<'a> Write<'a> {
         }
         let token = live.intend_token(found);
         let write = Write { connection, live, token, open: true };
-        crate::torture::point("token.intended");
+        torture::point("token.intended");
         write.write_token()?;
         Ok(write)
     }
@@ -69,14 +72,14 @@ impl<'a> Write<'a> {
     /// Commits. On success everything stands, on `Poisoned` the outcome is not known, on any
     /// other error nothing was changed.
     pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
-        crate::torture::point("commit.before");
+        torture::point("commit.before");
         let result = self.connection.execute_batch("COMMIT");
-        crate::torture::point("commit.after");
+        torture::point("commit.after");
         match result.map_err(sqlite("committing")) {
             Ok(()) => {
                 self.open = false;
                 self.live.confirm_token(self.token);
-                crate::torture::point("commit.confirmed");
+                torture::point("commit.confirmed");
                 Ok(())
             }
             // SQLite says for certain that it has not committed.
