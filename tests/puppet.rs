@@ -20,6 +20,10 @@ fn main() {
     if let ["copy", from, to, bytes] = words {
         return copy(from, to, number(bytes) as usize);
     }
+    if std::env::var_os("COTAS_AS_NOBODY").is_some() {
+        // SAFETY: a plain system call; where it is not permitted we are nobody special already.
+        unsafe { libc::setuid(65_534) };
+    }
     let said = open(path).and_then(|engine| {
         let said = obey(&engine, words);
         if std::env::var_os("COTAS_ABANDON").is_some() {
@@ -89,6 +93,7 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
         }
         ["suspend", name] => engine.set_status(name, Status::Suspended, "debt", false)?,
         ["settle", name] => engine.settle(name)?,
+        ["full-disk"] => return fill_the_disk(engine),
         ["checkpoint"] => return Ok(engine.checkpoint()?.to_string()),
         ["verify"] => {
             let findings = engine.verify()?;
@@ -116,6 +121,26 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
         _ => panic!("the puppet does not know {words:?}"),
     }
     Ok("done".to_owned())
+}
+
+/// Makes tenants until the live file cannot grow, and shows that what there was goes on.
+fn fill_the_disk(engine: &Engine) -> Result<String, Error> {
+    engine.load_catalog(&cotas_tests::catalog())?;
+    let due = "2026-05-20".parse().expect("a date");
+    let mut made = 0;
+    let error = loop {
+        let name = format!("t{made}");
+        match engine.create_tenant(&NewTenant::new(&name).plan("full", due, true)) {
+            Ok(()) => made += 1,
+            Err(error) => break error,
+        }
+        assert!(engine.consume(&name, "credits", 1)?.allowed());
+    };
+    assert!(made > 10, "only {made} tenants were made: {error}");
+    for index in 0..made {
+        assert_eq!(engine.consume(&format!("t{index}"), "credits", 1)?.used, 2);
+    }
+    Ok(format!("{}, and what there was goes on", error.code()))
 }
 
 /// Consumes so many times and says how often it was allowed.

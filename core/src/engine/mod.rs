@@ -235,7 +235,7 @@ impl From<GrowError> for Error {
         match error {
             GrowError::Io(error) => Error::NoRoom(error.to_string()),
             GrowError::AddressSpace => Error::NoRoom("its address space is used up".to_owned()),
-            GrowError::Lock(_) => Error::Busy { what: "the live file's allocator" },
+            GrowError::Busy => Error::Busy { what: "the live file's allocator" },
         }
     }
 }

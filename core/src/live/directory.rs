@@ -65,7 +65,7 @@ fn probe(memory: &Memory, table: u64, hash: Hash128) -> Option<u64> {
 
 /// Publishes `block`, whose hash is written and which is in no table yet.
 pub(crate) fn insert(memory: &Memory, block: u64, hash: Hash128) -> Result<(), GrowError> {
-    let held = lock::take(memory, header::DIRECTORY_LOCK, PATIENCE).map_err(GrowError::Lock)?;
+    let held = lock::take(memory, header::DIRECTORY_LOCK, PATIENCE)?;
     let count = memory.get(header::DIRECTORY_COUNT) + 1;
     let (_, log2) = unpack(memory.get(header::DIRECTORY));
     if count * 2 > 1 << log2 {
@@ -113,7 +113,7 @@ pub(crate) fn hash_of(memory: &Memory, block: u64) -> Hash128 {
 
 /// Gives the new `block` a number, under which the checkpointer finds it.
 pub(crate) fn number(memory: &Memory, block: u64) -> Result<u64, GrowError> {
-    let held = lock::take(memory, header::DIRECTORY_LOCK, PATIENCE).map_err(GrowError::Lock)?;
+    let held = lock::take(memory, header::DIRECTORY_LOCK, PATIENCE)?;
     let index = memory.get(header::BLOCK_COUNT);
     let (chunk, place) = chunk_of(index, FIRST_CHUNK_LOG2);
     if chunk >= header::BLOCK_CHUNK_COUNT {

@@ -30,7 +30,13 @@ pub(crate) enum GrowError {
     /// The address space that was set aside is used up.
     AddressSpace,
     /// Somebody else has been growing the file for too long.
-    Lock(LockError),
+    Busy,
+}
+
+impl From<LockError> for GrowError {
+    fn from(_: LockError) -> Self {
+        GrowError::Busy
+    }
 }
 
 /// The mapped bytes of a live file, and the file behind them.
@@ -142,8 +148,7 @@ impl Memory {
 
     /// Room for `bytes`, all zero, aligned to a cache line. It is never given back.
     pub(crate) fn allocate(&self, bytes: u64) -> Result<u64, GrowError> {
-        let held = lock::take(self, header::ALLOCATOR_LOCK, ALLOCATOR_PATIENCE)
-            .map_err(GrowError::Lock)?;
+        let held = lock::take(self, header::ALLOCATOR_LOCK, ALLOCATOR_PATIENCE)?;
         // A predecessor that died left the two words as they were or as they should be.
         let start = self.get(header::NEXT_FREE).next_multiple_of(LINE);
         let end = start.checked_add(bytes).ok_or(GrowError::AddressSpace)?;

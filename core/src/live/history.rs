@@ -129,13 +129,4 @@ impl BlockGuard<'_> {
         }
         self.set(self.at + block::HISTORY_COUNT, left);
     }
-
-    /// What is noted and not yet in SQLite.
-    pub(crate) fn history(&self) -> Vec<(HistoryKey, u64)> {
-        (0..block::HISTORY_ENTRIES)
-            .map(|index| (self.get(entry(index)), self.get(entry(index) + COUNT)))
-            .filter(|&(_, count)| count != 0)
-            .map(|(key, count)| (HistoryKey::from_word(key), count))
-            .collect()
-    }
 }

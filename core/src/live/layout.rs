@@ -53,8 +53,6 @@ pub(crate) mod header {
     pub(crate) const WAKE: u64 = 23 * WORD;
     /// Futex word: changes when a round of checkpoints has ended.
     pub(crate) const DONE: u64 = 24 * WORD;
-    /// Not 0: a checkpointer died; every block must be looked at once.
-    pub(crate) const SCAN_ALL: u64 = 25 * WORD;
 
     pub(crate) const LANE_LOCK: u64 = 1024;
     pub(crate) const CHECKPOINT_LOCK: u64 = 1024 + 64;

@@ -15,10 +15,9 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
 
-pub(crate) use audit::Finding;
 pub(crate) use fork::watch_forks;
 pub(crate) use open::Meta;
-pub(crate) use read::{HistoryRow, PeriodRow, TenantRow};
+pub(crate) use read::{HistoryRow, PeriodRow};
 pub(crate) use tenants::{Loaded, NewSubscription};
 pub(crate) use write::{Sync, Write};
 
@@ -70,6 +69,12 @@ impl Store {
             }
             None => Err(E::from(StoreError::Busy { doing: "opening" })),
         }
+    }
+
+    /// Takes over a connection that has just been opened.
+    fn keep(&self, connection: Connection) {
+        let _passage = fork::enter();
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
     }
 
     /// Closes the connection; the next use opens another.

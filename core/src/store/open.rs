@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
+use rusqlite::ffi::ErrorCode;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use super::{Store, sqlite};
@@ -21,6 +23,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages of the write-ahead log before a commit moves them into the database.
 const WAL_PAGES: i64 = 4_000;
 
+/// Prepared statements that a connection keeps.
+const STATEMENTS: usize = 64;
+
 /// What the database says about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Meta {
@@ -35,6 +40,12 @@ pub(crate) struct Meta {
 
 /// Opens a connection with everything set as this engine needs it.
 pub(super) fn connect(path: Option<&Path>) -> Result<Connection, StoreError> {
+    let connection = connect_bare(path)?;
+    set_up(&connection, path.is_some()).map_err(sqlite("setting up the connection"))?;
+    Ok(connection)
+}
+
+fn connect_bare(path: Option<&Path>) -> Result<Connection, StoreError> {
     let connection = match path {
         Some(path) => {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -44,63 +55,63 @@ pub(super) fn connect(path: Option<&Path>) -> Result<Connection, StoreError> {
         }
         None => Connection::open_in_memory(),
     };
-    let connection = connection.map_err(sqlite("opening the database"))?;
-    let set = |connection: &Connection| -> rusqlite::Result<()> {
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.set_prepared_statement_cache_capacity(64);
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
-        connection.pragma_update(None, "foreign_keys", false)?;
-        connection.set_db_config(
-            rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE,
-            path.is_some(),
-        )?;
-        Ok(())
-    };
-    set(&connection).map_err(sqlite("setting up the connection"))?;
-    Ok(connection)
+    connection.map_err(sqlite("opening the database"))
+}
+
+fn set_up(connection: &Connection, in_file: bool) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+    connection.pragma_update(None, "foreign_keys", false)?;
+    // Closing must be quick, also in a process that is about to fork.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, in_file)?;
+    Ok(())
 }
 
 impl Store {
-    /// Makes sure that the file is ours, creates or migrates its tables, and says who it is.
+    /// Makes sure that the file is ours before anything is written, creates or migrates its
+    /// tables, and says who it is.
     pub(crate) fn prepare(&self) -> Result<Meta, OpenError> {
-        let path = self.path().unwrap_or(Path::new(":memory:")).to_owned();
-        self.with(|connection| {
-            let foreign = |why: String| OpenError::ForeignDatabase { path: path.clone(), why };
-            let number = |connection: &Connection, pragma| {
-                connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
-            };
-            let application = match number(connection, "application_id") {
-                Err(error) if error.sqlite_error_code() == Some(NOT_A_DATABASE) => {
-                    return Err(foreign("it is no SQLite database".to_owned()));
-                }
-                other => other.map_err(sqlite("reading the header"))?,
-            };
-            let version =
-                number(connection, "user_version").map_err(sqlite("reading the header"))?;
-            if application != APPLICATION_ID {
-                let tables = "SELECT count(*) FROM sqlite_schema";
-                let tables: i64 = connection
-                    .query_row(tables, [], |row| row.get(0))
-                    .map_err(sqlite("reading the schema"))?;
-                if application != 0 || version != 0 || tables != 0 {
-                    return Err(foreign(format!("its application id is {application:#x}")));
-                }
-            }
-            if version > SCHEMA_VERSION {
-                let (found, known) = (version, SCHEMA_VERSION);
-                return Err(OpenError::SchemaTooNew { path: path.clone(), found, known });
-            }
-            if version < SCHEMA_VERSION {
-                migrate(connection).map_err(sqlite("creating the tables"))?;
-            }
-            Ok(read_meta(connection)?)
-        })
+        let path = self.path();
+        let mut connection = connect_bare(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite("setting up the connection"))?;
+        let version = identify(&connection, path.unwrap_or(Path::new(":memory:")))?;
+        set_up(&connection, path.is_some()).map_err(sqlite("setting up the connection"))?;
+        if version < SCHEMA_VERSION {
+            migrate(&mut connection).map_err(sqlite("creating the tables"))?;
+        }
+        let meta = read_meta(&connection)?;
+        self.keep(connection);
+        Ok(meta)
     }
 }
 
-const NOT_A_DATABASE: rusqlite::ffi::ErrorCode = rusqlite::ffi::ErrorCode::NotADatabase;
+/// The number of the database's schema; an error where it is not ours.
+fn identify(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let foreign = |why| OpenError::ForeignDatabase { path: path.to_owned(), why };
+    let doing = "reading the header";
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let application = match number("PRAGMA application_id") {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            return Err(foreign("it is no SQLite database".to_owned()));
+        }
+        other => other.map_err(sqlite(doing))?,
+    };
+    let version = number("PRAGMA user_version").map_err(sqlite(doing))?;
+    if application != APPLICATION_ID {
+        let tables = number("SELECT count(*) FROM sqlite_schema").map_err(sqlite(doing))?;
+        if application != 0 || version != 0 || tables != 0 {
+            return Err(foreign(format!("its application id is {application:#x}")));
+        }
+    }
+    if version > SCHEMA_VERSION {
+        let (path, found, known) = (path.to_owned(), version, SCHEMA_VERSION);
+        return Err(OpenError::SchemaTooNew { path, found, known });
+    }
+    Ok(version)
+}
 
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction =
