@@ -182,6 +182,22 @@ fn many_claims_wait_for_a_checkpoint_and_not_for_ever() {
 }
 
 #[test]
+fn opening_with_a_live_file_reads_no_tenant_from_sqlite() {
+    let database = database();
+    drop(database.with_acme());
+    let hide = |sql: &str| {
+        let connection = rusqlite::Connection::open(database.path()).expect("opens");
+        connection.execute_batch(sql).expect("runs");
+    };
+    hide("ALTER TABLE tenants RENAME TO hidden");
+    let engine = database.open();
+    assert_eq!(engine.opening().origin, Origin::Adopted);
+    assert_eq!(engine.consume("acme", "credits", 1).expect("decides").used, 8);
+    assert!(engine.report("acme").is_err(), "there is nothing to read");
+    std::mem::forget(engine);
+}
+
+#[test]
 fn the_second_open_in_a_process_shares_the_engine() {
     let database = database();
     let first = database.with_acme();

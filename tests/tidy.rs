@@ -1,1 +1,160 @@
-//! To come.
+//! The style is a test: lengths of lines, functions and files, and what may stand where.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const LINE_CHARS_MAX: usize = 100;
+const FUNCTION_LINES_MAX: usize = 70;
+const FILE_LINES_MAX: usize = 600;
+const FILE_LINES_MEDIAN_MAX: usize = 200;
+
+/// A source file of the repository.
+struct Source {
+    name: String,
+    text: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").to_owned()
+}
+
+fn collect(directory: &Path, found: &mut Vec<Source>) {
+    for entry in fs::read_dir(directory).into_iter().flatten() {
+        let path = entry.expect("can be read").path();
+        if path.is_dir() {
+            collect(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(root()).expect("inside").display().to_string();
+            found.push(Source { name, text: fs::read_to_string(&path).expect("is UTF-8") });
+        }
+    }
+}
+
+fn sources(rooms: &[&str]) -> Vec<Source> {
+    let mut found = Vec::new();
+    rooms.iter().for_each(|room| collect(&root().join(room), &mut found));
+    assert!(!found.is_empty(), "no source was found in {rooms:?}");
+    found
+}
+
+/// The lines of a file before its unit tests.
+fn product(source: &Source) -> impl Iterator<Item = (usize, &str)> {
+    let tests = source.text.find("#[cfg(test)]\nmod tests {").unwrap_or(source.text.len());
+    source.text[..tests].lines().enumerate().map(|(index, line)| (index + 1, line))
+}
+
+fn assert_none(complaints: &[String]) {
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+/// Product code: without files that hold nothing but tests.
+fn product_sources() -> Vec<Source> {
+    let mut found = sources(&["core/src", "cli/src"]);
+    found.retain(|source| !source.name.ends_with("/tests.rs"));
+    found
+}
+
+/// Complaints about lines of product code that contain one of `words`, outside `rooms`.
+fn forbidden(words: &[&str], rooms: &[&str]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for source in product_sources() {
+        if rooms.iter().any(|room| source.name.starts_with(room)) {
+            continue;
+        }
+        for (number, line) in product(&source) {
+            let code = line.split("//").next().unwrap_or_default();
+            for word in words.iter().filter(|word| code.contains(**word)) {
+                complaints.push(format!("{}:{number}: {word}", source.name));
+            }
+        }
+    }
+    complaints
+}
+
+#[test]
+fn lines_are_short() {
+    let mut complaints = Vec::new();
+    for source in sources(&["core", "cli", "tests", "benches"]) {
+        for (index, line) in source.text.lines().enumerate() {
+            let chars = line.chars().count();
+            if chars > LINE_CHARS_MAX {
+                complaints.push(format!("{}:{}: {chars} characters", source.name, index + 1));
+            }
+        }
+    }
+    assert_none(&complaints);
+}
+
+#[test]
+fn functions_fit_on_a_screen() {
+    let mut complaints = Vec::new();
+    for source in product_sources() {
+        let mut begun: Option<(usize, usize, String)> = None;
+        for (number, line) in product(&source) {
+            let indent = line.len() - line.trim_start().len();
+            let is_head = ["fn ", "pub fn ", "pub(crate) fn ", "pub(super) fn ", "const fn "]
+                .iter()
+                .any(|head| line.trim_start().starts_with(head));
+            match &begun {
+                None if is_head => begun = Some((number, indent, line.trim().to_owned())),
+                Some((start, at, head)) if indent == *at && line.trim_start().starts_with('}') => {
+                    let lines = number - start + 1;
+                    if lines > FUNCTION_LINES_MAX {
+                        complaints.push(format!("{}:{start}: {lines} lines: {head}", source.name));
+                    }
+                    begun = None;
+                }
+                Some((_, at, _)) if indent == *at && line.ends_with(';') => begun = None,
+                _ => {}
+            }
+        }
+    }
+    assert_none(&complaints);
+}
+
+#[test]
+fn files_are_short() {
+    let mut complaints = Vec::new();
+    let mut lengths = Vec::new();
+    for source in product_sources() {
+        let lines = product(&source).count();
+        if lines > FILE_LINES_MAX {
+            complaints.push(format!("{}: {lines} lines", source.name));
+        }
+        lengths.push(lines);
+    }
+    assert_none(&complaints);
+    lengths.sort_unstable();
+    let median = lengths[lengths.len() / 2];
+    assert!(median <= FILE_LINES_MEDIAN_MAX, "the median file has {median} lines");
+}
+
+#[test]
+fn time_comes_from_the_clock() {
+    let words = ["SystemTime::now", "Utc::now", "Local::now"];
+    assert_none(&forbidden(&words, &["core/src/clock.rs"]));
+}
+
+#[test]
+fn only_the_program_prints() {
+    let words = ["println!", "eprintln!", "print!", "dbg!"];
+    assert_none(&forbidden(&words, &["cli/src"]));
+}
+
+#[test]
+fn sql_stands_in_the_store() {
+    let words =
+        ["\"SELECT ", "\"INSERT ", "\"UPDATE ", "\"DELETE ", "\"BEGIN", "\"COMMIT", "rusqlite::"];
+    let rooms = ["core/src/store/", "core/src/error.rs"];
+    assert_none(&forbidden(&words, &rooms));
+}
+
+#[test]
+fn unsafe_stands_in_the_live_file() {
+    assert_none(&forbidden(&["unsafe {", "unsafe fn", "unsafe impl"], &["core/src/live/"]));
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    assert_none(&forbidden(&["todo!", "unimplemented!", "TODO", "FIXME", "XXX"], &[]));
+}

@@ -20,13 +20,13 @@ pub(crate) enum Guard {
 #[cfg(not(feature = "torture"))]
 mod switched {
     /// No guard is ever off.
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn off(_: super::Guard) -> bool {
         false
     }
 
     /// Nobody dies here.
-    #[inline(always)]
+    #[inline]
     pub(crate) const fn point(_: &str) {}
 }
 

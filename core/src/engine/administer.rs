@@ -3,7 +3,7 @@
 
 use std::hash::Hasher;
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 
 use super::decide::UNITS_MAX;
 use super::lane::{Manner, Work};
@@ -15,7 +15,6 @@ use crate::live::Hash128;
 use crate::rules::settle::{add_grant, close_period, grant_plan};
 use crate::rules::{ResourceId, Source, Status, Subscription};
 use crate::store::{Loaded, NewSubscription, Sync, Write};
-use chrono::Datelike;
 
 /// Grants in force per tenant, at most.
 const GRANTS_MAX: usize = 1_024;
@@ -272,7 +271,7 @@ fn change_mode(
     let account = &mut work.loaded.account;
     let used = account.used.get(&resource).copied().unwrap_or(0);
     if used == 0 {
-        for grant in account.grants.iter_mut() {
+        for grant in &mut account.grants {
             if grant.resource == resource && grant.source == Source::Plan {
                 grant.revoke(grant.remaining);
             }

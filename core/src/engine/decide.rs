@@ -538,17 +538,10 @@ fn make_room_for_claims(
     {
         return Ok(());
     }
-    let mut lists = [0; 2];
-    let mut count = 0;
-    if let Some(slot) = call.session.as_ref().and_then(|it| guard.slot(it.resource)) {
-        lists[0] = BlockGuard::session_list(slot);
-        count = 1;
-    }
-    if call.once.is_some() {
-        lists[count] = guard.key_list()?;
-        count += 1;
-    }
-    guard.prepare_claims(mark, lists.get(..count).unwrap_or_default())
+    let sessions = call.session.as_ref().and_then(|it| guard.slot(it.resource));
+    let sessions = sessions.map(BlockGuard::session_list);
+    let keys = if call.once.is_some() { Some(guard.key_list()?) } else { None };
+    guard.prepare_claims(mark, [sessions, keys])
 }
 
 /// Opens the contact's session, or moves its end.

@@ -14,7 +14,7 @@ use crate::live::layout::{block, header};
 use crate::live::lock::{self, Held};
 use crate::live::snapshot::Snapshot;
 use crate::rules::settle::{CLOCK_JUMP_MS, settle, standing};
-use crate::rules::{Account, GateTable, ResourceId, Standing};
+use crate::rules::{Account, GateTable, Standing};
 use crate::store::{Loaded, Sync, Write};
 use crate::torture;
 
@@ -72,8 +72,7 @@ impl Shared {
             let mut loaded = write.load_tenant(guard.hash())?.ok_or_else(unknown)?;
             guard.put(block::PENDING, loaded.admin_seq + 1);
             torture::point("lane.pending");
-            let done =
-                self.change(&mut guard, &mut write, &mut loaded, &compiled, now, manner, work);
+            let done = change(&mut guard, &mut write, &mut loaded, &compiled, now, manner, work);
             match done {
                 Ok((value, standing)) => {
                     guard.write_standing(&standing, loaded.admin_seq);
@@ -89,35 +88,6 @@ impl Shared {
                 }
             }
         })
-    }
-
-    #[allow(clippy::too_many_arguments)] // The steps of one transaction; they share everything.
-    fn change<T>(
-        &self,
-        guard: &mut BlockGuard<'_>,
-        write: &mut Write<'_>,
-        loaded: &mut Loaded,
-        compiled: &Compiled,
-        now: Timestamp,
-        manner: Manner,
-        work: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
-    ) -> Result<(T, Standing), Error> {
-        merge(&mut loaded.account, guard);
-        let now = now.max(loaded.account.mark);
-        if !manner.confirm_jump {
-            check_jump(&loaded.account, now)?;
-        }
-        settle_loaded(write, loaded, now)?;
-        let value = work(&mut Work { write, loaded, compiled, now })?;
-        settle_loaded(write, loaded, now)?;
-        let taken = guard.take_snapshot(loaded.seq);
-        loaded.admin_seq += 1;
-        let standing = save(write, loaded, &compiled.catalog.statuses, now, &taken)?;
-        guard.ensure_standing(&standing)?;
-        torture::point("lane.written");
-        write.commit()?;
-        torture::point("lane.committed");
-        Ok((value, standing))
     }
 
     /// Finishes, or forgets, a change whose process died: SQLite says which.
@@ -228,11 +198,39 @@ impl Engine {
     }
 }
 
+/// The steps of one change, up to its commit; the caller applies what came of it.
+#[allow(clippy::too_many_arguments)] // The steps of one transaction; they share everything.
+fn change<T>(
+    guard: &mut BlockGuard<'_>,
+    write: &mut Write<'_>,
+    loaded: &mut Loaded,
+    compiled: &Compiled,
+    now: Timestamp,
+    manner: Manner,
+    work: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
+) -> Result<(T, Standing), Error> {
+    merge(&mut loaded.account, guard);
+    let now = now.max(loaded.account.mark);
+    if !manner.confirm_jump {
+        check_jump(&loaded.account, now)?;
+    }
+    settle_loaded(write, loaded, now)?;
+    let value = work(&mut Work { write, loaded, compiled, now })?;
+    settle_loaded(write, loaded, now)?;
+    let taken = guard.take_snapshot(loaded.seq);
+    loaded.admin_seq += 1;
+    let standing = save(write, loaded, &compiled.catalog.statuses, now, &taken)?;
+    guard.ensure_standing(&standing)?;
+    torture::point("lane.written");
+    write.commit()?;
+    torture::point("lane.committed");
+    Ok((value, standing))
+}
+
 /// Brings the account up to what the block holds: SQLite is a checkpoint behind.
 pub(super) fn merge(account: &mut Account, guard: &BlockGuard<'_>) {
     account.mark = account.mark.max(guard.mark());
-    for resource in (0..guard.slot_count()).map(ResourceId) {
-        let Some(slot) = guard.slot(resource) else { continue };
+    for (resource, slot) in guard.slots() {
         let used = slot.used(guard.memory);
         if used != 0 || account.used.contains_key(&resource) {
             account.used.insert(resource, used);

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -17,7 +18,6 @@ use crate::error::{Error, OpenError};
 use crate::live::attach::{self, Attachment, Found};
 use crate::live::{Identity, LiveFile};
 use crate::store::{self, Meta, Store};
-use std::sync::atomic::Ordering;
 
 /// What an acknowledged decision survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub struct Builder {
 }
 
 /// Engines open in this process, by database file.
-static OPEN: Mutex<Option<HashMap<PathBuf, Weak<Shared>>>> = Mutex::new(None);
+static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Shared>>>> = LazyLock::new(Mutex::default);
 
 /// Times that opening looks again where others are coming or going.
 const TRIES: u32 = 100;
@@ -170,7 +170,6 @@ impl Builder {
     fn open_shared(&self, path: &Path) -> Result<Arc<Shared>, Error> {
         let path = canonical(path)?;
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = open.get_or_insert_default();
         if let Some(shared) = open.get(&path).and_then(Weak::upgrade) {
             if shared.maintenance != self.maintenance {
                 return Err(OpenError::AlreadyOpen { path, what: "maintenance" }.into());
@@ -233,7 +232,7 @@ impl Builder {
         let mut last = OpenError::Busy { path: lock_path.clone() };
         for _ in 0..TRIES {
             let attached = if attachment.try_exclusive().map_err(io)? {
-                self.attach_first(&attachment, &store, path, &live_path)?
+                attach_first(&attachment, &store, path, &live_path)?
             } else if attachment.try_shared().map_err(io)? {
                 match join(&live_path) {
                     Ok(found) => Some(found),
@@ -271,59 +270,55 @@ impl Builder {
         }
         Ok(live_path)
     }
+}
 
-    /// With nobody else attached: adopts the live file, or makes a new one. `None`: somebody
-    /// slipped in while the lock was handed down.
-    fn attach_first(
-        &self,
-        attachment: &Attachment,
-        store: &Arc<Store>,
-        path: &Path,
-        live_path: &Path,
-    ) -> Result<Option<(LiveFile, Opening)>, Error> {
-        let meta = store.prepare()?;
-        let rebuilt = |why, may_miss_consumption| Opening {
-            origin: Origin::Rebuilt,
-            why,
-            may_miss_consumption,
-        };
-        let (live, opening) = match attach::open(live_path, Some(meta.database_id))? {
-            Found::Usable(live) => {
-                if !live.token_fits(meta.token) {
-                    return Err(OpenError::TokenMismatch {
-                        database: path.to_owned(),
-                        live: live_path.to_owned(),
-                        found: meta.token,
-                    }
-                    .into());
+/// With nobody else attached: adopts the live file, or makes a new one. `None`: somebody
+/// slipped in while the lock was handed down.
+fn attach_first(
+    attachment: &Attachment,
+    store: &Store,
+    path: &Path,
+    live_path: &Path,
+) -> Result<Option<(LiveFile, Opening)>, Error> {
+    let meta = store.prepare()?;
+    let rebuilt =
+        |why, may_miss_consumption| Opening { origin: Origin::Rebuilt, why, may_miss_consumption };
+    let (live, opening) = match attach::open(live_path, Some(meta.database_id))? {
+        Found::Usable(live) => {
+            if !live.token_fits(meta.token) {
+                return Err(OpenError::TokenMismatch {
+                    database: path.to_owned(),
+                    live: live_path.to_owned(),
+                    found: meta.token,
                 }
-                attach::adopt(&live, live_path)?;
-                let why = "it was whole and fitted the database";
-                let opening = Opening { origin: Origin::Adopted, why, may_miss_consumption: false };
-                (live, opening)
+                .into());
             }
-            Found::OtherBoot => {
-                let why = "the machine was restarted since it was made";
-                (rebuild(store, &meta, path, live_path)?, rebuilt(why, true))
-            }
-            Found::Missing => {
-                check_no_second(&meta, live_path)?;
-                let (why, may_miss) = if meta.live_path.is_empty() {
-                    ("the database had none", false)
-                } else {
-                    ("it was missing", true)
-                };
-                (rebuild(store, &meta, path, live_path)?, rebuilt(why, may_miss))
-            }
-        };
-        // Handing the lock down leaves a moment in which another may be the first.
-        let io = |source| OpenError::Io { doing: "lock", path: path.to_owned(), source };
-        attachment.release().map_err(io)?;
-        let stands = attachment.try_shared().map_err(io)?
-            && attach::is_at(&live, live_path).map_err(io)?
-            && attach::check_namespace(&live, live_path).is_ok();
-        Ok(stands.then_some((live, opening)))
-    }
+            attach::adopt(&live, live_path)?;
+            let why = "it was whole and fitted the database";
+            let opening = Opening { origin: Origin::Adopted, why, may_miss_consumption: false };
+            (live, opening)
+        }
+        Found::OtherBoot => {
+            let why = "the machine was restarted since it was made";
+            (rebuild(store, &meta, path, live_path)?, rebuilt(why, true))
+        }
+        Found::Missing => {
+            check_no_second(&meta, live_path)?;
+            let (why, may_miss) = if meta.live_path.is_empty() {
+                ("the database had none", false)
+            } else {
+                ("it was missing", true)
+            };
+            (rebuild(store, &meta, path, live_path)?, rebuilt(why, may_miss))
+        }
+    };
+    // Handing the lock down leaves a moment in which another may be the first.
+    let io = |source| OpenError::Io { doing: "lock", path: path.to_owned(), source };
+    attachment.release().map_err(io)?;
+    let stands = attachment.try_shared().map_err(io)?
+        && attach::is_at(&live, live_path).map_err(io)?
+        && attach::check_namespace(&live, live_path).is_ok();
+    Ok(stands.then_some((live, opening)))
 }
 
 /// Attaches to a live file that others use.

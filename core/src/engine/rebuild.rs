@@ -1,17 +1,18 @@
 //! Making a live file from SQLite: the state of the last checkpoint.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::open::identity;
-use crate::catalog::Compiled;
+use crate::catalog::{Catalog, Compiled, Names};
 use crate::error::{Error, OpenError};
 use crate::live::attach;
 use crate::live::block::{self, BlockGuard};
 use crate::live::claims::ClaimError;
+use crate::live::snapshot::ClaimImage;
 use crate::live::{Identity, LiveFile, directory};
 use crate::rules::settle::standing;
 use crate::store::{Loaded, Meta, Store};
-use std::time::Duration;
 
 /// Makes a new live file for the database at `path` and puts it at `live_path`, under a new
 /// epoch. The caller is the only one attached. A death before the end leaves what was there.
@@ -29,7 +30,7 @@ pub(super) fn rebuild(
             live.publish_catalog(version, &compiled.to_bytes())?;
             compiled
         }
-        None => Compiled::new(0, crate::catalog::Catalog::empty(), Default::default()),
+        None => Compiled::new(0, Catalog::empty(), Names::default()),
     };
     store.for_each_tenant(|hash, loaded, claims| {
         let slots = compiled.names.resources.len() as u16;
@@ -55,7 +56,7 @@ fn restore(
     guard: &mut BlockGuard<'_>,
     compiled: &Compiled,
     loaded: &Loaded,
-    claims: &[crate::live::snapshot::ClaimImage],
+    claims: &[ClaimImage],
 ) -> Result<(), Error> {
     let account = &loaded.account;
     let standing = standing(account, &compiled.catalog.statuses, account.mark);

@@ -55,13 +55,10 @@ pub(super) fn write(
 ) -> Result<(), ClaimError> {
     debug_assert_eq!(decision.reasons.to_bits(), 0);
     let until = now.max(guard.mark()).plus_ms(KEY_LIFETIME_MS);
-    let place = match guard.find_claim(key) {
-        Some(place) => place,
-        None => {
-            let list = guard.key_list()?;
-            guard.make_claim(ClaimKind::Key, ResourceId::NONE, key, Some((list, until)))
-        }
-    };
+    let list = guard.key_list()?;
+    let place = guard.find_claim(key).unwrap_or_else(|| {
+        guard.make_claim(ClaimKind::Key, ResourceId::NONE, key, Some((list, until)))
+    });
     let flag = |set: bool, flag: u64| if set { flag } else { 0 };
     let resource = decision.resource.unwrap_or(ResourceId::NONE);
     let codes = decision.mode.to_number()

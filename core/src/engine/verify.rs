@@ -8,7 +8,7 @@ use crate::error::{Error, OpenError};
 use crate::live::block::BlockGuard;
 use crate::live::directory;
 use crate::live::layout::{block, claims};
-use crate::rules::{Account, Mode, ResourceId};
+use crate::rules::{Account, Mode};
 
 /// Something that does not add up. A sound database has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,9 +20,10 @@ pub struct Finding {
 }
 
 impl Engine {
-    /// Proves that nothing was lost or invented: for every grant, granted = consumed + remaining
-    /// + expired + revoked; for every period, what the grants gave = what was used; and that live
-    /// file and database agree. Writes a checkpoint first; waits for the disk.
+    /// Proves that nothing was lost or invented: for every grant, what was granted is what was
+    /// consumed, remains, expired and was revoked; for every period, what the grants gave is what
+    /// was used; and that live file and database agree. Writes a checkpoint first; waits for the
+    /// disk.
     pub fn verify(&self) -> Result<Vec<Finding>, Error> {
         self.shared.checkpoint()?;
         let mut findings: Vec<_> = self
@@ -120,9 +121,8 @@ fn check_claims(guard: &BlockGuard<'_>, report: &mut impl FnMut(String)) {
             report(format!("claim {} is not found by its key", image.place));
         }
     }
-    let lists = (0..guard.slot_count())
-        .filter_map(|resource| guard.slot(ResourceId(resource)).map(BlockGuard::session_list))
-        .chain([table + claims::KEYS]);
+    let lists =
+        guard.slots().map(|(_, slot)| BlockGuard::session_list(slot)).chain([table + claims::KEYS]);
     for list in lists {
         if !guard.list_is_sound(list) {
             report("an expiry list is broken".to_owned());

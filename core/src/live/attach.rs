@@ -264,7 +264,7 @@ pub(crate) fn check_file_system(directory: &Path) -> Result<(), OpenError> {
         if libc::fstatfs(handle.as_raw_fd(), status.as_mut_ptr()) != 0 {
             return Err(io_error("inspect", directory)(io::Error::last_os_error()));
         }
-        i64::from(status.assume_init().f_type)
+        status.assume_init().f_type
     };
     match NETWORK.iter().find(|(number, _)| *number == kind) {
         Some((_, kind)) => Err(OpenError::NetworkFileSystem { path: directory.to_owned(), kind }),

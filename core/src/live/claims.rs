@@ -169,7 +169,7 @@ impl BlockGuard<'_> {
     pub(crate) fn prepare_claims(
         &mut self,
         now: Timestamp,
-        lists: &[u64],
+        lists: [Option<u64>; 2],
     ) -> Result<(), ClaimError> {
         if self.claims_at() == 0 {
             self.create_claims()?;
@@ -180,7 +180,7 @@ impl BlockGuard<'_> {
         if waiting + RING_NEEDED > 1 << ring_log2 {
             return Err(ClaimError::CheckpointNeeded);
         }
-        for &list in lists {
+        for list in lists.into_iter().flatten() {
             self.sweep(list, now);
         }
         self.move_buckets();
@@ -355,7 +355,7 @@ impl BlockGuard<'_> {
         self.claim_set(place, claim::KEY + WORD, key.high);
         self.claim_set(place, claim::META, meta(kind, resource));
         self.claims_set(claims::LIVE, self.claims_get(claims::LIVE) + 1);
-        self.fill_bucket(key.low, tag(key) << 32 | u64::from(place.0) + 1);
+        self.fill_bucket(key.low, (tag(key) << 32) | (u64::from(place.0) + 1));
         if let Some((list, until)) = hang {
             self.hang(list, place, until);
         }
@@ -411,30 +411,30 @@ impl BlockGuard<'_> {
 
     /// Puts a claim at the end of a list.
     pub(crate) fn hang(&mut self, list: u64, place: Place, until: Timestamp) {
-        let (first, last) = unpair(self.memory.get(list));
+        let (oldest, newest) = unpair(self.memory.get(list));
         let this = place.0 + 1;
         self.claim_set(place, claim::HUNG_UNTIL, until.ms() as u64);
-        self.claim_set(place, claim::LINKS, pair(last, 0));
-        if last == 0 {
+        self.claim_set(place, claim::LINKS, pair(newest, 0));
+        if newest == 0 {
             self.set(list, pair(this, this));
         } else {
-            let previous = Place(last - 1);
+            let previous = Place(newest - 1);
             let (before, _) = unpair(self.claim_get(previous, claim::LINKS));
             self.claim_set(previous, claim::LINKS, pair(before, this));
-            self.set(list, pair(first, this));
+            self.set(list, pair(oldest, this));
         }
     }
 
     /// Takes the first claim off a list.
     fn unhang_first(&mut self, list: u64) {
-        let (first, last) = unpair(self.memory.get(list));
-        let (_, next) = unpair(self.claim_get(Place(first - 1), claim::LINKS));
+        let (oldest, newest) = unpair(self.memory.get(list));
+        let (_, next) = unpair(self.claim_get(Place(oldest - 1), claim::LINKS));
         if next == 0 {
             self.set(list, 0);
         } else {
             let (_, after) = unpair(self.claim_get(Place(next - 1), claim::LINKS));
             self.claim_set(Place(next - 1), claim::LINKS, pair(0, after));
-            self.set(list, pair(next, last));
+            self.set(list, pair(next, newest));
         }
     }
 

@@ -226,6 +226,14 @@ pub(crate) const fn chunk_of(index: u64, first_log2: u32) -> (u64, u64) {
     (chunk as u64, index - (((1u64 << chunk) - 1) << first_log2))
 }
 
+// The parts of a block, a slot and a claim do not overlap.
+const _: () = {
+    assert!(block::INDEX < block::HISTORY);
+    assert!(slot::SESSIONS < slot::FIRST_GRANTS);
+    assert!(slot::FIRST_GRANTS + slot::FIRST_GRANT_ENTRIES * slot::GRANT_ENTRY == slot::BYTES);
+    assert!(claim::PAYLOAD + claim::PAYLOAD_WORDS as u64 * WORD == claim::BYTES);
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,14 +251,5 @@ mod tests {
         assert_eq!(chunk_of(16, 4), (1, 0));
         assert_eq!(chunk_of(47, 4), (1, 31));
         assert_eq!(chunk_of(48, 4), (2, 0));
-    }
-
-    #[test]
-    fn the_parts_of_a_block_do_not_overlap() {
-        assert!(block::INDEX < block::HISTORY);
-        assert_eq!(block::FIRST_SLOTS % WORD, 0);
-        assert!(slot::SESSIONS < slot::FIRST_GRANTS);
-        assert_eq!(slot::FIRST_GRANTS + slot::FIRST_GRANT_ENTRIES * slot::GRANT_ENTRY, slot::BYTES);
-        assert_eq!(claim::PAYLOAD + claim::PAYLOAD_WORDS as u64 * WORD, claim::BYTES);
     }
 }

@@ -25,8 +25,7 @@ impl BlockGuard<'_> {
 
     /// Writes what the tenant may do from now on. Room has been made.
     pub(crate) fn write_standing(&self, standing: &Standing, admin_seq: u64) {
-        for resource in (0..self.slot_count()).map(ResourceId) {
-            let Some(to) = self.slot(resource) else { continue };
+        for (resource, to) in self.slots() {
             let from = standing.slots.iter().find(|slot| slot.resource == resource);
             let memory = self.memory;
             memory.put(to.at + slot::MODE, from.map_or(0, |from| from.mode.to_number()));
@@ -93,7 +92,7 @@ impl BlockGuard<'_> {
         image: &ClaimImage,
     ) -> Result<(), ClaimError> {
         loop {
-            self.prepare_claims(Timestamp::MIN, &[])?;
+            self.prepare_claims(Timestamp::MIN, [None, None])?;
             let at = self.get(block::CLAIMS) + claims::TOUCHED;
             let touched = self.memory.get(at);
             if touched >= u64::from(image.place) {
@@ -147,11 +146,11 @@ impl BlockGuard<'_> {
             .collect()
     }
 
-    /// A word of the expiry list, for the audit: whether first and last agree.
+    /// Whether an expiry list runs both ways, for the audit.
     pub(crate) fn list_is_sound(&self, list: u64) -> bool {
-        let (first, last) = unpair(self.memory.get(list));
+        let (oldest, newest) = unpair(self.memory.get(list));
         let mut previous = 0;
-        let mut this = first;
+        let mut this = oldest;
         while this != 0 {
             let (before, next) = unpair(self.claim_get(Place(this - 1), claim::LINKS));
             if before != previous || pair(before, next) == pair(this, this) {
@@ -160,7 +159,7 @@ impl BlockGuard<'_> {
             previous = this;
             this = next;
         }
-        previous == last
+        previous == newest
     }
 }
 

@@ -1,7 +1,7 @@
 //! A tenant's checkpoint as seen from the live file: one snapshot under one lock, and its
 //! confirmation once SQLite has it.
 
-use super::block::BlockGuard;
+use super::block::{BlockGuard, Slot};
 use super::claims::Place;
 use super::directory;
 use super::history::HistoryKey;
@@ -49,7 +49,8 @@ impl BlockGuard<'_> {
             self.confirm_snapshot(committed);
         }
         let seq = self.get(block::SEQ);
-        let (used, remaining) = self.counters();
+        let used = self.used();
+        let remaining = self.remaining();
         let claims = self.changed_claims();
         let history = self.snapshot_history();
         if self.get(block::CLAIMS) != 0 {
@@ -62,15 +63,19 @@ impl BlockGuard<'_> {
         Snapshot { seq, mark: self.mark(), used, remaining, claims, history }
     }
 
-    fn counters(&self) -> (Vec<(ResourceId, u64)>, Vec<(u64, u64)>) {
-        let mut used = Vec::new();
-        let mut remaining = Vec::new();
-        for resource in (0..self.slot_count()).map(ResourceId) {
-            let Some(slot) = self.slot(resource) else { continue };
-            used.push((resource, slot.used(self.memory)));
-            remaining.extend(slot.grants(self.memory));
-        }
-        (used, remaining)
+    /// Every resource of the block with its slot.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (ResourceId, Slot)> {
+        (0..self.slot_count())
+            .map(ResourceId)
+            .filter_map(|resource| Some((resource, self.slot(resource)?)))
+    }
+
+    fn used(&self) -> Vec<(ResourceId, u64)> {
+        self.slots().map(|(resource, slot)| (resource, slot.used(self.memory))).collect()
+    }
+
+    fn remaining(&self) -> Vec<(u64, u64)> {
+        self.slots().flat_map(|(_, slot)| slot.grants(self.memory)).collect()
     }
 
     fn changed_claims(&self) -> Vec<ClaimImage> {

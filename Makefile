@@ -1,0 +1,44 @@
+# make demo    the main job on sample traffic: a busy day of a help desk
+# make test    everything there is to check, from nothing
+# make bench   how fast, beside peers in the same run
+
+COTAS := target/release/cotas
+DEMO := target/demo
+CARGO := cargo
+TORTURE := --package cotas-tests --features torture
+
+.PHONY: demo test bench traffic
+
+demo: export COTAS_DB := $(DEMO)/help-desk.db
+demo:
+	$(CARGO) build --release --bin cotas
+	rm -rf $(DEMO) && mkdir -p $(DEMO)
+	$(COTAS) catalog load examples/catalogs/help_desk.toml
+	$(COTAS) tenant add padaria-aurora --plan starter --first-due 2026-06-10 \
+	    --auto-renew --extra sessions=200 --at 2026-05-20T08:00:00-03:00
+	$(COTAS) tenant add oficina-tres-irmaos --plan starter --first-due 2026-05-20 \
+	    --auto-renew --at 2026-05-20T08:00:00-03:00
+	$(COTAS) tenant add mercado-sao-jorge --plan premium --first-due 2026-06-10 \
+	    --auto-renew --at 2026-05-20T08:00:00-03:00
+	$(COTAS) tenant add pet-shop-amigo-fiel --plan starter --first-due 2026-06-10 \
+	    --auto-renew --at 2026-05-20T08:00:00-03:00
+	$(COTAS) tenant status pet-shop-amigo-fiel suspended --reason debt \
+	    --at 2026-05-20T08:00:00-03:00
+	$(COTAS) replay examples/traffic/help_desk_day.csv \
+	    --plan full --first-due 2026-06-10 --time-zone America/Sao_Paulo --auto-renew
+	$(COTAS) verify
+
+test:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy $(TORTURE) --all-targets -- -D warnings
+	$(CARGO) test --workspace
+	$(CARGO) test $(TORTURE) --test torture
+	python3 examples/traffic/generate.py | cmp - examples/traffic/help_desk_day.csv
+
+bench:
+	$(CARGO) bench --package cotas --bench decisions -- --noplot
+	python3 benches/summary.py
+
+traffic:
+	python3 examples/traffic/generate.py > examples/traffic/help_desk_day.csv
