@@ -66,9 +66,11 @@ fn units_have_limits() {
     }
     assert!(engine.consume("acme", "credits", most).expect("decides").allowed());
     assert!(engine.consume("tiny", "sms", most).expect("unlimited").allowed());
-    assert!(engine.consume("tiny", "sms", most).expect("unlimited").allowed());
-    let overflow = engine.consume("tiny", "sms", most).expect("decides");
-    assert!(!overflow.allowed(), "a count that would overflow is denied");
+    for (tenant, resource) in [("tiny", "sms"), ("acme", "credits")] {
+        let overflow = engine.consume(tenant, resource, 1).expect("decides");
+        assert!(!overflow.allowed(), "a count that would overflow is denied");
+    }
+    assert_sound(&engine);
     let no_room = Message { quantity: Some(0), ..Message::default() };
     refused(engine.admit("acme", "send_sms", &no_room), 406, "units");
 }
@@ -165,6 +167,21 @@ fn a_number_of_another_database_denies_and_does_no_harm() {
     };
     let denied = engine.consume("acme", wild, 1).expect("decides");
     assert_eq!(denied.reason(), Some(cotas::Reason::NotInPlan));
+    assert_sound(&engine);
+}
+
+#[test]
+fn grants_have_a_limit_however_they_come() {
+    let (engine, _) = in_memory(NOON);
+    let extras = vec![Extra { resource: "credits", units: 1, expires_at: None }; 40_000];
+    let new = NewTenant { extras: &extras, ..NewTenant::new("acme") };
+    refused(engine.create_tenant(&new.plan("full", date("2026-05-20"), true)), 406, "1024");
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    let grant = || engine.grant("acme", "credits", Source::Extra, 1, None, None);
+    let made = (0..2_000).take_while(|_| grant().is_ok()).count();
+    assert_eq!(made, 1_024 - 3, "the plan has three");
+    refused(grant(), 406, "1024");
+    assert!(engine.consume("acme", "credits", 2_000).expect("decides").allowed());
     assert_sound(&engine);
 }
 

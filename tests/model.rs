@@ -70,6 +70,8 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Clone, Debug)]
 struct Grant {
     of_plan: bool,
+    /// What it gave in this period, used or not.
+    given: u64,
     left: u64,
     expires: Option<i64>,
 }
@@ -109,7 +111,8 @@ impl Resource {
     fn renew(&mut self) {
         self.used = 0;
         self.grants.retain(|grant| !grant.of_plan);
-        self.grants.push(Grant { of_plan: true, left: self.limit, expires: None });
+        let (given, left) = (self.limit, self.limit);
+        self.grants.push(Grant { of_plan: true, given, left, expires: None });
     }
 }
 
@@ -319,16 +322,22 @@ fn take(subject: &mut Subject, model: &mut [Tenant], now: &mut i64, step: &Step)
                     None,
                 )
                 .expect("grants");
-            model[tenant].credits.grants.push(Grant { of_plan: false, left: units, expires });
+            let (given, left) = (units, units);
+            model[tenant].credits.grants.push(Grant { of_plan: false, given, left, expires });
         }
         Step::SetLimit { tenant, units } => {
             model[tenant].settle(*now);
             engine.set_limit(TENANTS[tenant], "credits", Limit::Finite(units)).expect("changes");
             let credits = &mut model[tenant].credits;
             let grant = credits.grants.iter_mut().find(|grant| grant.of_plan).expect("a plan");
-            grant.left = (grant.left + units)
-                .saturating_sub(credits.limit)
-                .max(if units >= credits.limit { grant.left + units - credits.limit } else { 0 });
+            if units < grant.given {
+                let taken_back = (grant.given - units).min(grant.left);
+                grant.given -= taken_back;
+                grant.left -= taken_back;
+            } else {
+                grant.left += units - grant.given;
+                grant.given = units;
+            }
             credits.limit = units;
         }
         Step::ChangePlan { tenant, small, days, auto_renew } => {

@@ -55,7 +55,44 @@ fn seed_000_16_a_lowered_plan_takes_back_only_what_is_not_used_of_it() {
     assert_eq!(balance(&engine, "acme", "credits"), (100, Some(700)));
     assert_sound(&engine);
     engine.set_limit("acme", "credits", Limit::Finite(800)).expect("is raised");
-    assert_eq!(balance(&engine, "acme", "credits"), (400, Some(1000)));
+    assert_eq!(balance(&engine, "acme", "credits"), (300, Some(900)), "800 and 100, 600 used");
+    engine.set_limit("acme", "credits", Limit::Finite(1000)).expect("is as before");
+    assert_eq!(balance(&engine, "acme", "credits"), (500, Some(1100)));
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_limit_that_comes_and_goes_touches_no_other_resource_and_gives_nothing_away() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant_with(&engine, "acme", "full", "2026-05-20", &[("credits", 100)]);
+    assert!(engine.consume("acme", "credits", 600).expect("decides").allowed());
+    assert!(engine.admit("acme", "send_sms", &Default::default()).expect("decides").allowed());
+    engine.set_limit("acme", "credits", Limit::Unlimited).expect("changes");
+    assert!(engine.consume("acme", "credits", 5_000).expect("unlimited").allowed());
+    assert_eq!(balance(&engine, "acme", "sms"), (9, Some(10)), "another resource");
+    engine.set_limit("acme", "credits", Limit::Finite(1000)).expect("changes");
+    assert_eq!(balance(&engine, "acme", "credits"), (100, Some(5701)), "the extras are left");
+    assert_sound(&engine);
+    engine.set_limit("acme", "credits", Limit::Disabled).expect("changes");
+    let denied = engine.consume("acme", "credits", 1).expect("decides");
+    assert_eq!(denied.reason(), Some(Reason::NotInPlan));
+    engine.set_limit("acme", "credits", Limit::Finite(6_000)).expect("changes");
+    assert_eq!(balance(&engine, "acme", "credits").0, 100 + 6_000 - 5_601);
+    clock.set(at("2026-05-21T03:00:00Z"));
+    engine.settle("acme").expect("settles");
+    assert_eq!(balance(&engine, "acme", "credits"), (6_100, Some(6_100)));
+    assert_sound(&engine);
+}
+
+#[test]
+fn many_changes_of_plan_leave_no_grants_behind() {
+    let (engine, _) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    for _ in 0..30 {
+        let terms = Terms { plan: "full", first_due: date("2026-05-20"), auto_renew: true };
+        engine.change_plan("acme", &terms, None).expect("changes");
+    }
+    assert_eq!(engine.report("acme").expect("reports").grants.len(), 3);
     assert_sound(&engine);
 }
 

@@ -235,6 +235,22 @@ fn a_check_says_what_would_happen_and_changes_nothing() {
 }
 
 #[test]
+fn sessions_and_keys_of_one_operation_always_find_room() {
+    let (engine, _) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    engine.set_limit("acme", "sessions", cotas::Limit::Finite(10_000)).expect("is raised");
+    for index in 0..700 {
+        let contact = format!("c{index}");
+        let key = (index % 3 != 0).then_some(contact.as_str());
+        let message = Message { key, ..message(&contact) };
+        let decision = engine.admit("acme", "receive_message", &message).expect("decides");
+        assert_eq!(opened(&decision), Some(true));
+    }
+    assert_eq!(balance(&engine, "acme", "sessions").0, 9_300);
+    assert_sound(&engine);
+}
+
+#[test]
 fn thousands_of_sessions_come_and_go_and_the_table_stays_sound() {
     let (engine, clock) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);

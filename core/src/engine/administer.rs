@@ -13,11 +13,8 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::Hash128;
 use crate::rules::settle::{add_grant, close_period, grant_plan};
-use crate::rules::{ResourceId, Source, Status, Subscription};
+use crate::rules::{Account, Grant, ResourceId, Source, Status, Subscription};
 use crate::store::{Loaded, NewSubscription, Sync, Write};
-
-/// Grants in force per tenant, at most.
-const GRANTS_MAX: usize = 1_024;
 
 const DURABLE: Manner = Manner { sync: Sync::Full, confirm_jump: false };
 
@@ -52,19 +49,15 @@ impl Engine {
         }
         self.change(tenant, DURABLE, |work| {
             let resource = granted_resource(work.compiled, resource, "a grant")?;
-            if expires_at.is_some_and(|at| at <= work.now) {
-                let why = "it has passed already".to_owned();
-                return Err(Error::InvalidArgument { what: "expires_at", why });
-            }
             let arguments = format!("{}:{source:?}:{units}:{expires_at:?}", resource.0);
             if self.was_done(work, key, "grant", &arguments)? {
                 return Ok(());
             }
-            let account = &mut work.loaded.account;
-            if account.grants.len() >= GRANTS_MAX {
-                let why = format!("the tenant has {GRANTS_MAX} in force already");
-                return Err(Error::InvalidArgument { what: "grants", why });
+            if expires_at.is_some_and(|at| at <= work.now) {
+                let why = "it has passed already".to_owned();
+                return Err(Error::InvalidArgument { what: "expires_at", why });
             }
+            let account = &mut work.loaded.account;
             add_grant(account, resource, source, units, work.now, expires_at);
             let detail = format!("{} {units} of resource {}", source.code(), resource.0);
             work.write.audit(Some(work.loaded.row), work.now, "grant", &detail)?;
@@ -108,7 +101,7 @@ impl Engine {
             if work.loaded.account.subscription.is_none() {
                 return Err(Error::NoSubscription(tenant.to_owned()));
             }
-            set_limit(work, id, limit)?;
+            set_limit(work, id, limit);
             let detail = format!("resource {} {limit:?}", id.0);
             work.write.audit(Some(work.loaded.row), work.now, "limit", &detail)?;
             Ok(())
@@ -233,60 +226,49 @@ pub(super) fn subscribe(
     Ok(())
 }
 
-fn set_limit(work: &mut Work<'_>, resource: ResourceId, limit: Limit) -> Result<(), Error> {
+/// Brings what the plan gives in this period to the new number; units that are used stay used.
+fn set_limit(work: &mut Work<'_>, resource: ResourceId, limit: Limit) {
+    let now = work.now;
     let account = &mut work.loaded.account;
     let old = account.limits.insert(resource, limit).unwrap_or(Limit::Disabled);
-    let (Limit::Finite(old), Limit::Finite(new)) = (old, limit) else {
-        return change_mode(work, resource, old, limit);
-    };
-    let of_plan = |grant: &&mut crate::rules::Grant| {
-        grant.resource == resource && grant.source == Source::Plan && grant.is_live()
-    };
-    match account.grants.iter_mut().find(of_plan) {
-        Some(grant) if new < old => grant.revoke(old - new),
-        Some(grant) => {
-            grant.granted += new - old;
-            grant.remaining += new - old;
-            grant.at_period_start += new - old;
+    let Limit::Finite(units) = limit else { return };
+    if let Limit::Finite(_) = old {
+        let given = of_plan(account, resource).map(|grant| grant.at_period_start).sum::<u64>();
+        let mut excess = given.saturating_sub(units);
+        // The newest is used last and holds most of what is left.
+        for grant in of_plan(account, resource).rev() {
+            excess -= grant.revoke(excess);
         }
-        None if new > old => {
-            add_grant(account, resource, Source::Plan, new - old, work.now, None);
+        if units > given {
+            add_grant(account, resource, Source::Plan, units - given, now, None);
         }
-        None => {}
+        return;
     }
-    Ok(())
+    // Until now nothing limited it: what was used beyond the grants is charged to the new one.
+    of_plan(account, resource).for_each(|grant| {
+        grant.revoke(grant.remaining);
+    });
+    let used = account.used.get(&resource).copied().unwrap_or(0);
+    let of_resource = account.grants.iter().filter(|grant| grant.resource == resource);
+    let from_grants: u64 = of_resource.map(Grant::consumed_in_period).sum();
+    let beyond = used.saturating_sub(from_grants);
+    let left = units.saturating_sub(used);
+    if beyond + left > 0 {
+        add_grant(account, resource, Source::Plan, beyond + left, now, None);
+        if let Some(grant) = account.grants.last_mut() {
+            grant.remaining = left;
+        }
+    }
 }
 
-/// Between a number, none and unlimited: the period is closed, since what was used under the one
-/// was not taken from the grants of the other.
-fn change_mode(
-    work: &mut Work<'_>,
+fn of_plan(
+    account: &mut Account,
     resource: ResourceId,
-    old: Limit,
-    new: Limit,
-) -> Result<(), Error> {
-    if old == new {
-        return Ok(());
-    }
-    let account = &mut work.loaded.account;
-    let used = account.used.get(&resource).copied().unwrap_or(0);
-    if used == 0 {
-        for grant in &mut account.grants {
-            if grant.resource == resource && grant.source == Source::Plan {
-                grant.revoke(grant.remaining);
-            }
-        }
-        if let Limit::Finite(units) = new
-            && units > 0
-        {
-            add_grant(account, resource, Source::Plan, units, work.now, None);
-        }
-        return Ok(());
-    }
-    let closed = close_period(account, work.now, false);
-    grant_plan(account, work.now);
-    work.write.save_period(work.loaded.row, &closed)?;
-    Ok(())
+) -> impl DoubleEndedIterator<Item = &mut Grant> {
+    account
+        .grants
+        .iter_mut()
+        .filter(move |grant| grant.resource == resource && grant.source == Source::Plan)
 }
 
 /// The number of a resource that is used up from grants.

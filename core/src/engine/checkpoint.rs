@@ -42,20 +42,29 @@ impl Shared {
         if dirty.is_empty() && ticket <= self.live.header(header::DURABLE) {
             return Ok(0);
         }
+        let mut failed = None;
         let mut rest = dirty.as_slice();
         loop {
-            rest = self.checkpoint_batch(rest)?;
+            rest = self.checkpoint_batch(rest, &mut failed)?;
             if rest.is_empty() {
                 break;
             }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         torture::point("round.end");
         self.live.round_ended(ticket);
         Ok(dirty.len())
     }
 
-    /// One transaction: as many of `blocks` as fit. Returns the others.
-    fn checkpoint_batch<'b>(&self, blocks: &'b [u64]) -> Result<&'b [u64], Error> {
+    /// One transaction: as many of `blocks` as fit. Returns the others. A block that cannot be
+    /// written now (its holder is stopped, say) keeps no other from it; `failed` says why.
+    fn checkpoint_batch<'b>(
+        &self,
+        blocks: &'b [u64],
+        failed: &mut Option<Error>,
+    ) -> Result<&'b [u64], Error> {
         let _lane = self.enter_lane()?;
         self.store.with(|connection| {
             let mut write = Write::begin(connection, &self.live, Sync::Full)?;
@@ -66,9 +75,13 @@ impl Shared {
                 if rows >= ROWS_PER_COMMIT {
                     break;
                 }
-                if let Some((seq, count)) = self.write_block(&write, at)? {
-                    written.push((at, seq));
-                    rows += count;
+                match write.attempt(|| self.write_block(&write, at)) {
+                    Ok(Some((seq, count))) => {
+                        written.push((at, seq));
+                        rows += count;
+                    }
+                    Ok(None) => {}
+                    Err(error) => *failed = failed.take().or(Some(error)),
                 }
                 rest = others;
             }
@@ -78,7 +91,11 @@ impl Shared {
             write.commit()?;
             torture::point("checkpoint.committed");
             for (at, seq) in written {
-                self.lock_block(at)?.confirm_snapshot(seq);
+                // One that is busy is confirmed by the next round, which finds it committed.
+                match self.lock_block(at) {
+                    Ok(mut guard) => guard.confirm_snapshot(seq),
+                    Err(error) => *failed = failed.take().or(Some(error)),
+                }
                 torture::point("checkpoint.confirmed");
             }
             Ok(rest)

@@ -380,6 +380,7 @@ impl Shared {
         if decision.allowed() || call.cursor.is_some() {
             make_room_for_claims(guard, call, &changes, mark)?;
         }
+        let was_half_full = guard.ring_is_half_full();
         let seq = prepare(guard, call)?;
         apply(guard, call, &decision, &changes, now, seq);
         if decision.allowed() {
@@ -394,7 +395,7 @@ impl Shared {
             cursor.advance(guard, &decision, seq);
         }
         self.finish_by_ref(guard)?;
-        if guard.ring_is_half_full() {
+        if !was_half_full && guard.ring_is_half_full() {
             self.live.wake_checkpointer();
         }
         Ok(decision)

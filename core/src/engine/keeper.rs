@@ -28,8 +28,8 @@ pub(super) struct Keeper {
     /// Fork generation, plus one, in which the thread was started; 0: it has not been.
     started_in: AtomicU64,
     stop: AtomicBool,
-    /// Never touched by a forked child, which has no thread to join.
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// The thread, with the fork generation in which it was started.
+    thread: Mutex<Option<(u64, JoinHandle<()>)>>,
 }
 
 /// What a call of [`Engine::maintain`] did.
@@ -85,15 +85,17 @@ impl Shared {
     /// jumped is left for its own next call, which says so.
     fn settle_due(&self, now: Timestamp) -> Result<usize, Error> {
         let mut settled = 0;
+        let mut failed = None;
         for hash in self.store.due_tenants(now, SETTLED_AT_ONCE)? {
             let Some(at) = directory::find(&self.live.memory, hash) else { continue };
             match self.settle_block(at, "", now) {
                 Ok(()) => settled += 1,
                 Err(Error::ClockJump { .. } | Error::UnknownTenant(_) | Error::Busy { .. }) => {}
-                Err(error) => return Err(error),
+                // One tenant that cannot be settled does not keep the others from it.
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Ok(settled)
+        failed.map_or(Ok(settled), Err)
     }
 }
 
@@ -110,9 +112,7 @@ fn start(shared: &Arc<Shared>) {
     let weak = Arc::downgrade(shared);
     let spawned = thread::Builder::new().name("cotas".to_owned()).spawn(move || keep(&weak));
     match spawned {
-        // In a forked child the lock may be in any state; the thread ends with the process.
-        Ok(handle) if generation == 1 => *keeper.thread.lock() = Some(handle),
-        Ok(_) => {}
+        Ok(handle) => std::mem::forget(keeper.thread.lock().replace((generation - 1, handle))),
         // No thread to be had now: the next call tries again.
         Err(_) => keeper.started_in.store(0, Ordering::Release),
     }
@@ -123,6 +123,7 @@ fn keep(shared: &Weak<Shared>) {
     process::block_all_signals();
     let mut settled_at: Option<Instant> = None;
     while let Some(shared) = shared.upgrade() {
+        // Held over the wait below: whoever closes the engine sets `stop` and wakes us.
         if shared.keeper.stop.load(Ordering::Acquire) {
             return;
         }
@@ -141,20 +142,26 @@ fn keep(shared: &Weak<Shared>) {
     }
 }
 
-impl Drop for Shared {
-    /// The last engine of this process is closed: nothing is left to a checkpoint that nobody
-    /// makes.
+/// What all engines of one database in this process hold: the last one closes it.
+pub(super) struct Opened {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Drop for Opened {
+    /// Ends the thread and leaves nothing to a checkpoint that nobody makes.
     fn drop(&mut self) {
-        self.keeper.stop.store(true, Ordering::Release);
-        if self.keeper.started_in.load(Ordering::Relaxed) == 1 && process::fork_generation() == 0 {
-            self.live.wake_checkpointer();
-            let handle = self.keeper.thread.lock().take();
-            // The thread itself may be the last to let go.
-            if let Some(handle) = handle.filter(|it| it.thread().id() != thread::current().id()) {
+        let keeper = &self.shared.keeper;
+        keeper.stop.store(true, Ordering::Release);
+        self.shared.live.wake_checkpointer();
+        if let Some((generation, handle)) = keeper.thread.lock().take() {
+            if generation == process::fork_generation() {
                 let _ = handle.join();
+            } else {
+                // A thread of the parent's: it does not exist here.
+                std::mem::forget(handle);
             }
         }
-        let _ = self.checkpoint_within(Duration::from_secs(1));
-        self.store.close();
+        let _ = self.shared.checkpoint_within(Duration::from_secs(1));
+        self.shared.store.close();
     }
 }

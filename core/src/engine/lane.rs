@@ -10,6 +10,7 @@ use crate::catalog::{Catalog, Compiled, Names};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
+use crate::live::directory;
 use crate::live::layout::{block, header};
 use crate::live::lock::{self, Held};
 use crate::live::snapshot::Snapshot;
@@ -20,6 +21,9 @@ use crate::torture;
 
 /// How long a writer waits for the one before it.
 const LANE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Grants in force per tenant, at most.
+const GRANTS_MAX: usize = 1_024;
 
 /// What an administrative verb works with: the tenant's account, settled.
 pub(super) struct Work<'a> {
@@ -146,20 +150,30 @@ impl Shared {
         self.store.with(|connection| {
             let write = Write::begin(connection, &self.live, Sync::Normal)?;
             if let Some((version, catalog, names)) = write.newest_catalog()? {
-                self.publish(version, catalog, names)?;
+                let at = self.write_catalog(version, catalog, names)?;
+                self.publish_catalog(at);
             }
             Ok::<_, Error>(())
         })
     }
 
-    fn publish(&self, version: u64, catalog: Catalog, names: Names) -> Result<(), Error> {
-        if version != self.live.catalog_version() {
-            let compiled = Compiled::new(version, catalog, names);
-            self.live.publish_catalog(version, &compiled.to_bytes())?;
-        }
+    fn write_catalog(&self, version: u64, catalog: Catalog, names: Names) -> Result<u64, Error> {
+        let compiled = Compiled::new(version, catalog, names);
+        Ok(self.live.write_catalog(version, &compiled.to_bytes())?)
+    }
+
+    /// Puts a catalog in force. What blocks hold of its status table is out of date: they are
+    /// settled at their next decision, as at a boundary.
+    fn publish_catalog(&self, at: u64) {
+        self.live.publish_catalog(at);
         torture::point("catalog.published");
+        directory::for_each_block(&self.live.memory, false, |block| {
+            // A block that is busy keeps the old table until its next boundary.
+            if let Ok(guard) = self.lock_block(block) {
+                guard.put(block::VALID_UNTIL, Timestamp::MIN.ms() as u64);
+            }
+        });
         self.live.set_header(header::CATALOG_PENDING, 0);
-        Ok(())
     }
 }
 
@@ -168,6 +182,7 @@ impl Engine {
     /// Tenants keep what they have until they are moved to another plan. Waits for the disk.
     pub fn load_catalog(&self, catalog: &Catalog) -> Result<u64, Error> {
         let shared = &self.shared;
+        let now = self.now();
         let _lane = shared.enter_lane()?;
         shared.finish_pending_catalog()?;
         shared.store.with(|connection| {
@@ -181,8 +196,10 @@ impl Engine {
                 what: "catalog",
                 why: format!("there is no room for one more name, {name:?}"),
             })?;
-            write.insert_catalog(version, self.now(), catalog, &names)?;
-            write.audit(None, self.now(), "catalog", &format!("version {version}"))?;
+            // All that may fail comes before the commit.
+            let at = shared.write_catalog(version, catalog.clone(), names.clone())?;
+            write.insert_catalog(version, now, catalog, &names)?;
+            write.audit(None, now, "catalog", &format!("version {version}"))?;
             shared.live.set_header(header::CATALOG_PENDING, version);
             torture::point("catalog.pending");
             if let Err(error) = write.commit() {
@@ -192,7 +209,7 @@ impl Engine {
                 return Err(error.into());
             }
             torture::point("catalog.committed");
-            shared.publish(version, catalog.clone(), names)?;
+            shared.publish_catalog(at);
             Ok(version)
         })
     }
@@ -275,6 +292,10 @@ pub(super) fn save(
     now: Timestamp,
     taken: &Snapshot,
 ) -> Result<Standing, Error> {
+    if loaded.account.grants.len() > GRANTS_MAX {
+        let why = format!("the tenant would have more than {GRANTS_MAX} in force");
+        return Err(Error::InvalidArgument { what: "grants", why });
+    }
     write.save_changes(loaded.row, taken)?;
     loaded.seq = taken.seq;
     let standing = standing(&loaded.account, statuses, now);

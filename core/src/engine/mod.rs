@@ -40,7 +40,7 @@ use crate::live::lock::LockError;
 use crate::live::{LiveFile, directory};
 use crate::rules::ResourceId;
 use crate::store::Store;
-use keeper::Keeper;
+use keeper::{Keeper, Opened};
 
 /// Longest tenant name, in bytes.
 pub const TENANT_NAME_BYTES_MAX: usize = 128;
@@ -58,6 +58,8 @@ const BLOCK_PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
+    /// Closes when the last engine is dropped; the maintenance thread holds `shared` alone.
+    _opened: Arc<Opened>,
     clock: Arc<dyn Clock>,
     durability: Durability,
     /// How long `Durability::Disk` waits.

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
-use super::keeper::Keeper;
+use super::keeper::{Keeper, Opened};
 use super::rebuild::rebuild;
 use super::{Engine, Shared};
 use crate::catalog::{Catalog, Compiled, Names};
@@ -77,11 +77,15 @@ pub struct Builder {
 }
 
 /// Engines open in this process, by database file.
-static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Shared>>>> = LazyLock::new(Mutex::default);
+static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Opened>>>> = LazyLock::new(Mutex::default);
 
-/// Times that opening looks again where others are coming or going.
-const TRIES: u32 = 100;
+/// How long opening waits for somebody else who is adopting or rebuilding the live file.
+const OPENING_PATIENCE: Duration = Duration::from_mins(1);
+/// Times that a live file of others may refuse us before it is not their leaving.
+const REFUSALS: u32 = 20;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// The longest time that any option may name.
+const DAY: Duration = Duration::from_hours(24);
 
 impl Builder {
     pub(super) fn new(path: Option<&Path>) -> Builder {
@@ -126,18 +130,20 @@ impl Builder {
         self
     }
 
-    /// The time between checkpoints (default 100 ms): what a power cut may cost.
+    /// The time between checkpoints (default 100 ms, at most a day): what a power cut
+    /// may cost.
     #[must_use]
     pub fn checkpoint_interval(mut self, interval: Duration) -> Self {
-        self.checkpoint_interval = interval;
+        self.checkpoint_interval = interval.min(DAY);
         self
     }
 
     /// How long [`Durability::Disk`] waits before it answers
-    /// [`DurabilityUnknown`](Error::DurabilityUnknown) (default 5 s).
+    /// [`DurabilityUnknown`](Error::DurabilityUnknown) (default 5 s, at most a
+    /// day).
     #[must_use]
     pub fn disk_patience(mut self, patience: Duration) -> Self {
-        self.disk_patience = patience;
+        self.disk_patience = patience.min(DAY);
         self
     }
 
@@ -152,34 +158,37 @@ impl Builder {
     /// Opens. Reads and writes the disk; with a live file that can be adopted or joined it takes
     /// well under a millisecond and reads no tenant.
     pub fn open(&self) -> Result<Engine, Error> {
-        let shared = match &self.path {
+        let opened = match &self.path {
             Some(path) => self.open_shared(path)?,
-            None => Arc::new(self.open_in_memory()?),
+            None => Arc::new(Opened { shared: Arc::new(self.open_in_memory()?) }),
         };
         if self.clock.is_wall() {
-            shared.keeper.settles.store(true, Ordering::Relaxed);
+            opened.shared.keeper.settles.store(true, Ordering::Relaxed);
         }
         Ok(Engine {
-            shared,
+            shared: Arc::clone(&opened.shared),
+            _opened: opened,
             clock: Arc::clone(&self.clock),
             durability: self.durability,
             disk_patience: self.disk_patience,
         })
     }
 
-    fn open_shared(&self, path: &Path) -> Result<Arc<Shared>, Error> {
+    fn open_shared(&self, path: &Path) -> Result<Arc<Opened>, Error> {
         let path = canonical(path)?;
+        // No fork of this process while a database is being opened.
+        let _passage = store::enter();
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(shared) = open.get(&path).and_then(Weak::upgrade) {
-            if shared.maintenance != self.maintenance {
+        if let Some(opened) = open.get(&path).and_then(Weak::upgrade) {
+            if opened.shared.maintenance != self.maintenance {
                 return Err(OpenError::AlreadyOpen { path, what: "maintenance" }.into());
             }
-            return Ok(shared);
+            return Ok(opened);
         }
-        let shared = Arc::new(self.attach(&path)?);
-        open.retain(|_, shared| shared.strong_count() > 0);
-        open.insert(path, Arc::downgrade(&shared));
-        Ok(shared)
+        let opened = Arc::new(Opened { shared: Arc::new(self.attach(&path)?) });
+        open.retain(|_, opened| opened.strong_count() > 0);
+        open.insert(path, Arc::downgrade(&opened));
+        Ok(opened)
     }
 
     fn open_in_memory(&self) -> Result<Shared, Error> {
@@ -223,37 +232,38 @@ impl Builder {
     fn attach(&self, path: &Path) -> Result<Shared, Error> {
         let live_path = self.live_path(path)?;
         let store = Arc::new(Store::at(path.to_owned()));
-        if !path.exists() {
-            store.prepare()?;
-        }
+        store::watch_forks(&store);
+        attach::create_database(path)?;
         let lock_path = with_suffix(path, "-lock");
         let attachment = Attachment::open(&lock_path, path)?;
         let io = |source| OpenError::Io { doing: "lock", path: lock_path.clone(), source };
-        let mut last = OpenError::Busy { path: lock_path.clone() };
-        for _ in 0..TRIES {
+        let until = Instant::now() + OPENING_PATIENCE;
+        let mut refusals = 0;
+        loop {
             let attached = if attachment.try_exclusive().map_err(io)? {
                 attach_first(&attachment, &store, path, &live_path)?
             } else if attachment.try_shared().map_err(io)? {
-                match join(&live_path) {
+                match join(&attachment, &live_path) {
                     Ok(found) => Some(found),
                     // Perhaps whoever is attached is only just leaving: then we are the first.
-                    Err(error) => {
-                        last = error;
+                    Err(error) if refusals >= REFUSALS => return Err(error.into()),
+                    Err(_) => {
+                        refusals += 1;
                         None
                     }
                 }
+            } else if Instant::now() > until {
+                return Err(OpenError::Busy { path: lock_path.clone() }.into());
             } else {
                 None
             };
             if let Some((live, opening)) = attached {
-                store::watch_forks(&store);
                 let shared = self.shared(live, store, opening, Some(live_path), Some(attachment));
                 return Ok(shared);
             }
             attachment.release().map_err(io)?;
             thread::sleep(LOOK_AGAIN);
         }
-        Err(last.into())
     }
 
     fn live_path(&self, path: &Path) -> Result<PathBuf, OpenError> {
@@ -293,7 +303,6 @@ fn attach_first(
                 }
                 .into());
             }
-            attach::adopt(&live, live_path)?;
             let why = "it was whole and fitted the database";
             let opening = Opening { origin: Origin::Adopted, why, may_miss_consumption: false };
             (live, opening)
@@ -312,20 +321,21 @@ fn attach_first(
             (rebuild(store, &meta, path, live_path)?, rebuilt(why, may_miss))
         }
     };
+    attach::adopt(&live, attachment, live_path)?;
     // Handing the lock down leaves a moment in which another may be the first.
     let io = |source| OpenError::Io { doing: "lock", path: path.to_owned(), source };
     attachment.release().map_err(io)?;
     let stands = attachment.try_shared().map_err(io)?
         && attach::is_at(&live, live_path).map_err(io)?
-        && attach::check_namespace(&live, live_path).is_ok();
+        && attach::check_joins(&live, attachment, live_path).is_ok();
     Ok(stands.then_some((live, opening)))
 }
 
 /// Attaches to a live file that others use.
-fn join(live_path: &Path) -> Result<(LiveFile, Opening), OpenError> {
+fn join(attachment: &Attachment, live_path: &Path) -> Result<(LiveFile, Opening), OpenError> {
     match attach::open(live_path, None)? {
         Found::Usable(live) => {
-            attach::check_namespace(&live, live_path)?;
+            attach::check_joins(&live, attachment, live_path)?;
             let why = "other processes are using it";
             Ok((live, Opening { origin: Origin::Joined, why, may_miss_consumption: false }))
         }

@@ -27,7 +27,7 @@ pub(super) fn rebuild(
     let compiled = match store.newest_catalog()? {
         Some((version, catalog, names)) => {
             let compiled = Compiled::new(version, catalog, names);
-            live.publish_catalog(version, &compiled.to_bytes())?;
+            live.publish_catalog(live.write_catalog(version, &compiled.to_bytes())?);
             compiled
         }
         None => Compiled::new(0, Catalog::empty(), Names::default()),

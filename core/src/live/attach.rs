@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::AcqRel;
 
 use super::file::{self, FIRST_BYTES, Memory};
 use super::layout::{HEADER_BYTES, LAYOUT_VERSION, MAGIC, WORD, header};
@@ -38,6 +39,11 @@ impl Attachment {
     /// Tries to be one of many. `false`: somebody is the only one.
     pub(crate) fn try_shared(&self) -> io::Result<bool> {
         locked(self.file.try_lock_shared())
+    }
+
+    /// What tells this lock file from others.
+    fn inode(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.ino())
     }
 
     /// Lets go.
@@ -81,6 +87,17 @@ fn match_owner(file: &File, model: &fs::Metadata) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(model.mode() & 0o777))
 }
 
+/// Makes an empty file for a new database, so that there is something to lock and to take owner
+/// and mode from.
+pub(crate) fn create_database(path: &Path) -> Result<(), OpenError> {
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(io_error("create", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A live file as it was found on disk.
 #[derive(Debug)]
 pub(crate) enum Found {
@@ -114,6 +131,10 @@ pub(crate) fn open(path: &Path, database_id: Option<[u64; 2]>) -> Result<Found, 
         return Err(OpenError::LiveFileForeign { path: path.to_owned(), why });
     }
     let claimed = memory.get(header::FILE_LEN);
+    if claimed > memory.address_space() {
+        let source = io::Error::from(io::ErrorKind::OutOfMemory);
+        return Err(io_error("map all of", path)(source));
+    }
     if claimed > len || memory.get(header::NEXT_FREE) > claimed {
         let why = format!("it has {len} bytes and says that it has {claimed}");
         return Err(OpenError::LiveFileDamaged { path: path.to_owned(), why });
@@ -143,8 +164,22 @@ fn check_version(memory: &Memory, path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Looks whether this process may attach to a file that others use.
-pub(crate) fn check_namespace(live: &LiveFile, path: &Path) -> Result<(), OpenError> {
+/// Looks whether this process may attach to a file that others use: it is the one that goes with
+/// the lock file, and they live in our PID namespace.
+pub(crate) fn check_joins(
+    live: &LiveFile,
+    attachment: &Attachment,
+    path: &Path,
+) -> Result<(), OpenError> {
+    let inode = attachment.inode().map_err(io_error("inspect the lock file of", path))?;
+    if live.header(header::LOCK_INODE) != inode {
+        return Err(OpenError::LiveFileMissing { path: path.to_owned() });
+    }
+    live.memory.cell(header::ADDRESS_LIMIT).fetch_min(live.memory.address_space(), AcqRel);
+    check_namespace(live, path)
+}
+
+fn check_namespace(live: &LiveFile, path: &Path) -> Result<(), OpenError> {
     let ours = process::pid_namespace().map_err(io_error("read the PID namespace for", path))?;
     let theirs = live.header(header::PID_NAMESPACE);
     if ours == theirs {
@@ -154,7 +189,18 @@ pub(crate) fn check_namespace(live: &LiveFile, path: &Path) -> Result<(), OpenEr
 }
 
 /// Takes over a usable file that nobody is attached to.
-pub(crate) fn adopt(live: &LiveFile, path: &Path) -> Result<(), OpenError> {
+pub(crate) fn adopt(
+    live: &LiveFile,
+    attachment: &Attachment,
+    path: &Path,
+) -> Result<(), OpenError> {
+    if live.poison() == Some(super::Poison::Damaged) {
+        let why = "a word of it leads outside it".to_owned();
+        return Err(OpenError::LiveFileDamaged { path: path.to_owned(), why });
+    }
+    let inode = attachment.inode().map_err(io_error("inspect the lock file of", path))?;
+    live.set_header(header::LOCK_INODE, inode);
+    live.set_header(header::ADDRESS_LIMIT, live.memory.address_space());
     let ours = process::pid_namespace().map_err(io_error("read the PID namespace for", path))?;
     live.set_header(header::PID_NAMESPACE, ours);
     live.set_header(header::POISON, 0);
@@ -204,6 +250,7 @@ fn init(file: File, identity: Identity) -> io::Result<LiveFile> {
         memory.put(at + WORD, second);
     }
     memory.put(header::PID_NAMESPACE, process::pid_namespace()?);
+    memory.put(header::ADDRESS_LIMIT, memory.address_space());
     memory.put(header::EPOCH, identity.epoch);
     memory.put(header::TOKEN_CURRENT, identity.token);
     memory.put(header::TOKEN_INTENDED, identity.token);

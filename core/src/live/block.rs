@@ -132,7 +132,7 @@ impl<'a> BlockGuard<'a> {
         if words <= self.undo_room {
             return Ok(());
         }
-        let room = words.next_power_of_two();
+        let room = packable(words.next_power_of_two())?;
         self.undo = self.memory.allocate(room * block::UNDO_ENTRY)?;
         self.undo_room = room;
         self.put(block::UNDO, pack(self.undo, room));
@@ -205,6 +205,11 @@ impl Drop for BlockGuard<'_> {
             self.roll_back();
         }
     }
+}
+
+/// A number of entries that can be packed beside an offset.
+fn packable(room: u64) -> Result<u64, GrowError> {
+    if room < 1 << 16 { Ok(room) } else { Err(GrowError::AddressSpace) }
 }
 
 /// One resource of one tenant.
@@ -299,7 +304,7 @@ impl BlockGuard<'_> {
         if wanted <= room {
             return Ok(());
         }
-        let room = wanted.next_power_of_two();
+        let room = packable(wanted.next_power_of_two())?;
         let new = self.memory.allocate(room * slot::GRANT_ENTRY)?;
         for word in 0..slot.grant_count(self.memory) * slot::GRANT_ENTRY / WORD {
             self.memory.put(new + word * WORD, self.memory.get(old + word * WORD));

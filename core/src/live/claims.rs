@@ -63,6 +63,8 @@ const FIRST_INDEX_LOG2: u64 = 5;
 const FIRST_RING_LOG2: u64 = 6;
 const RING_LOG2_MAX: u64 = 12;
 const FIRST_CHUNK_LOG2: u32 = claims::FIRST_CHUNK.ilog2();
+/// Claims that one operation makes at most: a session, an idempotency key, a cursor.
+const CLAIMS_PER_OPERATION: u64 = 3;
 /// Claims that one operation may change besides its own: those that it reclaims.
 const SWEPT_PER_OPERATION: u32 = 2;
 /// Entries of the ring that one operation may need.
@@ -74,6 +76,8 @@ const FILL: (u64, u64) = (3, 4);
 /// The low half of a bucket whose claim is gone: the search goes on.
 const TOMBSTONE: u64 = u32::MAX as u64;
 const LOW: u64 = u32::MAX as u64;
+/// An offset that lies in no file.
+const OUTSIDE: u64 = 1 << 62;
 
 impl BlockGuard<'_> {
     fn claims_at(&self) -> u64 {
@@ -91,7 +95,10 @@ impl BlockGuard<'_> {
     /// Where the claim in `place` lies in the file.
     pub(crate) fn claim_offset(&self, place: Place) -> u64 {
         let (chunk, in_chunk) = chunk_of(u64::from(place.0), FIRST_CHUNK_LOG2);
-        self.claims_get(claims::CHUNKS + chunk * WORD) + in_chunk * claim::BYTES
+        match self.claims_get(claims::CHUNKS + chunk * WORD) {
+            0 => OUTSIDE, // Only a damaged file leads there; it is not followed.
+            root => root + in_chunk * claim::BYTES,
+        }
     }
 
     pub(crate) fn claim_get(&self, place: Place, word: u64) -> u64 {
@@ -133,22 +140,24 @@ impl BlockGuard<'_> {
         if self.claims_get(claims::OLD_INDEX) == 0 {
             return None;
         }
-        // Buckets that have been moved are empty; they do not end the search.
         self.find_bucket(claims::OLD_INDEX, key, self.claims_get(claims::OLD_CURSOR))
     }
 
-    /// The bucket of `key`. Empty buckets below `moved` do not end the search.
+    /// The bucket of `key`. Buckets below `moved` have been emptied and are passed over: all
+    /// buckets between a key's home and its place were in use, so that its place, if it has not
+    /// been moved, is reached from `moved` on.
     fn find_bucket(&self, index: u64, key: Hash128, moved: u64) -> Option<u64> {
         let (table, log2) = unpack(self.claims_get(index));
         let mask = (1u64 << log2) - 1;
         let mut at = key.low & mask;
         for _ in 0..=mask {
+            at = at.max(moved);
             let bucket = table + at * WORD;
             let word = self.memory.get(bucket);
-            if word == 0 && at >= moved {
+            if word == 0 {
                 return None;
             }
-            if word >> 32 == tag(key) && word & LOW != TOMBSTONE && word != 0 {
+            if word >> 32 == tag(key) && word & LOW != TOMBSTONE {
                 let claim = self.claim_offset(place_of(word));
                 if self.memory.get(claim + claim::KEY) == key.low
                     && self.memory.get(claim + claim::KEY + WORD) == key.high
@@ -221,11 +230,18 @@ impl BlockGuard<'_> {
     }
 
     fn grow_slab(&mut self) -> Result<(), ClaimError> {
-        let touched = self.claims_get(claims::TOUCHED);
-        if self.claims_get(claims::FREE) != 0 {
+        let mut missing = CLAIMS_PER_OPERATION;
+        let mut free = self.claims_get(claims::FREE);
+        while free != 0 && missing > 0 {
+            free = self.claim_get(Place((free - 1) as u32), claim::HUNG_UNTIL);
+            missing -= 1;
+        }
+        if missing == 0 {
             return Ok(());
         }
-        let (chunk, _) = chunk_of(touched, FIRST_CHUNK_LOG2);
+        // Chunks are larger than what one operation needs: one more is always enough.
+        let last = self.claims_get(claims::TOUCHED) + missing - 1;
+        let (chunk, _) = chunk_of(last, FIRST_CHUNK_LOG2);
         if chunk >= claims::CHUNK_COUNT {
             return Err(ClaimError::Grow(GrowError::AddressSpace));
         }

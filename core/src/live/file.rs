@@ -69,6 +69,11 @@ impl Memory {
         Err(last)
     }
 
+    /// Bytes of address space that this process has set aside.
+    pub(crate) fn address_space(&self) -> u64 {
+        self.map.len() as u64
+    }
+
     /// The file behind the mapping.
     pub(crate) fn file(&self) -> &File {
         &self.file
@@ -166,7 +171,7 @@ impl Memory {
     /// Makes the file `new_len` long, with its space reserved: a full disk is an error here, not
     /// a SIGBUS later.
     fn grow(&self, len: u64, new_len: u64) -> Result<(), GrowError> {
-        if new_len > self.map.len() as u64 {
+        if new_len > self.get(header::ADDRESS_LIMIT) {
             return Err(GrowError::AddressSpace);
         }
         crate::torture::point("grow.begin");

@@ -3,6 +3,7 @@
 use super::block::{BlockGuard, Slot};
 use super::layout::{WORD, block, slot};
 use crate::clock::{HOUR_MS, Timestamp};
+use crate::rules::decide::USED_MAX;
 use crate::rules::{Reason, ResourceId};
 
 /// What an entry of the history counts.
@@ -98,7 +99,7 @@ impl BlockGuard<'_> {
         if old == 0 && count != 0 {
             self.set(self.at + block::HISTORY_COUNT, self.get(block::HISTORY_COUNT) + 1);
         }
-        self.set(self.at + at, old.saturating_add(count));
+        self.set(self.at + at, old.saturating_add(count).min(USED_MAX));
     }
 
     /// Everything noted since the last confirmed checkpoint, remembered as such.

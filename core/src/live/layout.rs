@@ -53,6 +53,11 @@ pub(crate) mod header {
     pub(crate) const WAKE: u64 = 23 * WORD;
     /// Futex word: changes when a round of checkpoints has ended.
     pub(crate) const DONE: u64 = 24 * WORD;
+    /// Inode of the lock file that goes with this live file.
+    pub(crate) const LOCK_INODE: u64 = 25 * WORD;
+    /// The least address space that any attached process could set aside: the file may not grow
+    /// past what all of them can see.
+    pub(crate) const ADDRESS_LIMIT: u64 = 26 * WORD;
 
     pub(crate) const LANE_LOCK: u64 = 1024;
     pub(crate) const CHECKPOINT_LOCK: u64 = 1024 + 64;

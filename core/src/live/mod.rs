@@ -132,8 +132,8 @@ impl LiveFile {
         if at == 0 { 0 } else { self.memory.get(at) }
     }
 
-    /// Publishes a compiled catalog. The one before stays where it is: somebody may read it.
-    pub(crate) fn publish_catalog(&self, version: u64, bytes: &[u8]) -> Result<(), GrowError> {
+    /// Writes a compiled catalog, for [`publish_catalog`](Self::publish_catalog).
+    pub(crate) fn write_catalog(&self, version: u64, bytes: &[u8]) -> Result<u64, GrowError> {
         let at = self.memory.allocate(2 * WORD + bytes.len().next_multiple_of(8) as u64)?;
         self.memory.put(at, version);
         self.memory.put(at + WORD, bytes.len() as u64);
@@ -144,8 +144,13 @@ impl LiveFile {
             }
             self.memory.put(at + (2 + word as u64) * WORD, u64::from_le_bytes(padded));
         }
+        Ok(at)
+    }
+
+    /// Puts the catalog that was written at `at` in force. The one before stays where it is:
+    /// somebody may be reading it.
+    pub(crate) fn publish_catalog(&self, at: u64) {
         self.set_header(header::CATALOG, at);
-        Ok(())
     }
 
     // ---- tokens ----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ use super::directory;
 use super::history::HistoryKey;
 use super::layout::{WORD, block, claim, claims, unpack};
 use crate::clock::Timestamp;
-use crate::rules::ResourceId;
+use crate::rules::{Mode, ResourceId};
 
 /// What the block holds and SQLite does not have yet, all of one instant.
 #[derive(Debug)]
@@ -71,7 +71,11 @@ impl BlockGuard<'_> {
     }
 
     fn used(&self) -> Vec<(ResourceId, u64)> {
-        self.slots().map(|(resource, slot)| (resource, slot.used(self.memory))).collect()
+        self.slots()
+            .map(|(resource, slot)| (resource, slot, slot.used(self.memory)))
+            .filter(|&(_, slot, used)| used > 0 || slot.mode(self.memory) != Mode::Disabled)
+            .map(|(resource, _, used)| (resource, used))
+            .collect()
     }
 
     fn remaining(&self) -> Vec<(u64, u64)> {

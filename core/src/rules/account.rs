@@ -191,11 +191,12 @@ impl Grant {
         self.remaining = 0;
     }
 
-    /// Takes back up to `units` that are not used.
-    pub fn revoke(&mut self, units: u64) {
+    /// Takes back up to `units` that are not used, and says how many.
+    pub fn revoke(&mut self, units: u64) -> u64 {
         let units = units.min(self.remaining);
         self.remaining -= units;
         self.revoked += units;
         self.at_period_start = self.at_period_start.saturating_sub(units);
+        units
     }
 }

@@ -7,6 +7,9 @@ use crate::clock::Timestamp;
 /// Resources that one action charges at most.
 pub const CHARGES_MAX: usize = 16;
 
+/// Units that a period counts at most, in one resource: what SQLite can hold.
+pub const USED_MAX: u64 = i64::MAX as u64;
+
 /// What a host asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
@@ -332,14 +335,14 @@ fn decide_charge<S: State>(state: &S, charge: Charge, decision: &mut Decision) {
     let mode = state.mode(charge.resource);
     let used = state.used(charge.resource);
     let available = if mode == Mode::Finite { state.available(charge.resource) } else { 0 };
+    // The count itself has a limit, also where the plan has none.
+    let too_many = charge.units > USED_MAX.saturating_sub(used);
     let failing = match mode {
         // What costs nothing is always allowed.
         _ if charge.units == 0 => None,
-        Mode::Unlimited => {
-            used.checked_add(charge.units).is_none().then_some(Reason::QuotaExhausted)
-        }
+        Mode::Unlimited => too_many.then_some(Reason::QuotaExhausted),
         Mode::Disabled => Some(Reason::NotInPlan),
-        Mode::Finite => (available < charge.units).then_some(Reason::QuotaExhausted),
+        Mode::Finite => (too_many || available < charge.units).then_some(Reason::QuotaExhausted),
     };
     let failed_before = fell_short(decision);
     if let Some(reason) = failing {

@@ -52,8 +52,8 @@ pub fn settle(account: &mut Account, now: Timestamp) -> Settled {
         if period_end(account) == Some(at) {
             end_period(account, at, &mut settled);
         }
-        drop_ended(account, &mut settled);
     }
+    drop_ended(account, &mut settled);
     account.mark = account.mark.max(now);
     settled
 }

@@ -51,7 +51,7 @@ impl Store {
     /// Looks whether the books add up.
     pub(crate) fn audit(&self) -> Result<Vec<Finding>, StoreError> {
         let doing = "auditing the database";
-        self.with(|connection| {
+        self.aside(|connection| {
             let integrity: String = connection
                 .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
                 .map_err(sqlite(doing))?;

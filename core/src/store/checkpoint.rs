@@ -51,7 +51,9 @@ impl Write<'_> {
                 .prepare_cached(
                     "INSERT INTO history (tenant, hour, resource, metric, count) \
                      VALUES (?1, ?2, ?3, ?4, ?5) \
-                     ON CONFLICT DO UPDATE SET count = count + excluded.count",
+                     ON CONFLICT DO UPDATE SET count = CASE \
+                     WHEN count > 9223372036854775807 - excluded.count \
+                     THEN 9223372036854775807 ELSE count + excluded.count END",
                 )
                 .and_then(|mut statement| {
                     statement.execute(params![tenant, key.hour, key.resource.0, key.metric, count])

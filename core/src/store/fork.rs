@@ -1,7 +1,8 @@
 //! No connection crosses a fork: SQLite's locks belong to a process, and its list of open files
 //! would be inherited. Connections are closed before a fork and nobody is inside SQLite during it.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -10,30 +11,42 @@ use crate::live::process::{self, ForkHooks};
 
 /// How many threads are using a connection.
 static INSIDE: AtomicU32 = AtomicU32::new(0);
-/// A fork is under way: nobody may go in.
-static FORKING: AtomicBool = AtomicBool::new(false);
+/// Forks that are under way, in as many threads: nobody may go in.
+static FORKING: AtomicU32 = AtomicU32::new(0);
 static STORES: Mutex<Vec<Weak<Store>>> = Mutex::new(Vec::new());
 
 const LOOK_AGAIN: Duration = Duration::from_micros(50);
 
+thread_local! {
+    /// How often this thread is inside; it may go in again.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
 /// Being inside.
-pub(super) struct Passage;
+pub(crate) struct Passage;
 
 /// Goes in, after any fork that is under way.
-pub(super) fn enter() -> Passage {
-    loop {
+pub(crate) fn enter() -> Passage {
+    let depth = DEPTH.get();
+    if depth == 0 {
         INSIDE.fetch_add(1, Ordering::SeqCst);
-        if !FORKING.load(Ordering::SeqCst) {
-            return Passage;
+        while FORKING.load(Ordering::SeqCst) != 0 {
+            INSIDE.fetch_sub(1, Ordering::SeqCst);
+            std::thread::sleep(LOOK_AGAIN);
+            INSIDE.fetch_add(1, Ordering::SeqCst);
         }
-        INSIDE.fetch_sub(1, Ordering::SeqCst);
-        std::thread::sleep(LOOK_AGAIN);
     }
+    DEPTH.set(depth + 1);
+    Passage
 }
 
 impl Drop for Passage {
     fn drop(&mut self) {
-        INSIDE.fetch_sub(1, Ordering::SeqCst);
+        let depth = DEPTH.get() - 1;
+        DEPTH.set(depth);
+        if depth == 0 {
+            INSIDE.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 
@@ -51,24 +64,24 @@ pub(crate) fn watch_forks(store: &Arc<Store>) {
 }
 
 fn close_all() {
-    FORKING.store(true, Ordering::SeqCst);
+    FORKING.fetch_add(1, Ordering::SeqCst);
     while INSIDE.load(Ordering::SeqCst) != 0 {
         std::thread::sleep(LOOK_AGAIN);
     }
     // Nobody is inside and nobody can go in: the locks below are free, also in the child.
     for store in STORES.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         if let Some(store) = store.upgrade() {
-            store.close();
+            store.close_inside();
         }
     }
 }
 
 fn open_gate() {
-    FORKING.store(false, Ordering::SeqCst);
+    FORKING.fetch_sub(1, Ordering::SeqCst);
 }
 
-/// The threads that were about to go in do not exist in the child.
+/// The threads that were about to go in, or to fork, do not exist in the child.
 fn open_empty_gate() {
     INSIDE.store(0, Ordering::SeqCst);
-    open_gate();
+    FORKING.store(0, Ordering::SeqCst);
 }

@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
 
-pub(crate) use fork::watch_forks;
+pub(crate) use fork::{enter, watch_forks};
 pub(crate) use open::Meta;
 pub(crate) use read::{HistoryRow, PeriodRow};
 pub(crate) use tenants::{Loaded, NewSubscription};
@@ -71,6 +71,19 @@ impl Store {
         }
     }
 
+    /// As [`with`](Self::with), for long reading: with a connection of its own, so that writers
+    /// do not wait for it. A database in memory has only the one.
+    pub(crate) fn aside<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if self.path.is_none() {
+            return self.with(work);
+        }
+        let _passage = fork::enter();
+        work(&mut open::connect(self.path.as_deref())?)
+    }
+
     /// Takes over a connection that has just been opened.
     fn keep(&self, connection: Connection) {
         let _passage = fork::enter();
@@ -79,6 +92,12 @@ impl Store {
 
     /// Closes the connection; the next use opens another.
     pub(crate) fn close(&self) {
+        let _passage = fork::enter();
+        self.close_inside();
+    }
+
+    /// As [`close`](Self::close), for those who are inside already.
+    fn close_inside(&self) {
         if self.path.is_some() {
             self.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
         }

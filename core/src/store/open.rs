@@ -1,7 +1,7 @@
 //! Opening and creating the database.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::ffi::ErrorCode;
@@ -40,9 +40,18 @@ pub(crate) struct Meta {
 
 /// Opens a connection with everything set as this engine needs it.
 pub(super) fn connect(path: Option<&Path>) -> Result<Connection, StoreError> {
-    let connection = connect_bare(path)?;
-    set_up(&connection, path.is_some()).map_err(sqlite("setting up the connection"))?;
-    Ok(connection)
+    let until = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        let connection = connect_bare(path)?;
+        match set_up(&connection, path.is_some()).map_err(sqlite("setting up the connection")) {
+            Ok(()) => return Ok(connection),
+            // Recovery by another process: SQLite does not always wait for it by itself.
+            Err(StoreError::Busy { .. }) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn connect_bare(path: Option<&Path>) -> Result<Connection, StoreError> {
@@ -204,10 +213,10 @@ impl Store {
     /// has a token of its own and no live file: it opens as it is, and never under this one's.
     pub(crate) fn backup(&self, target: &Path) -> Result<(), StoreError> {
         let doing = "making the backup";
-        self.with(|connection| {
+        self.aside(|connection| {
             let mut copy = Connection::open(target).map_err(sqlite(doing))?;
             rusqlite::backup::Backup::new(connection, &mut copy)
-                .and_then(|backup| backup.run_to_completion(1_000, Duration::from_millis(1), None))
+                .and_then(|backup| backup.run_to_completion(i32::MAX, Duration::ZERO, None))
                 .and_then(|()| {
                     let token = process::random_u64().cast_signed();
                     update_meta(&copy, "token", &token)?;

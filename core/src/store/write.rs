@@ -14,6 +14,8 @@ pub(crate) struct Write<'a> {
     live: &'a LiveFile,
     token: u64,
     open: bool,
+    /// The token is that of a commit nobody saw, and stays in force whatever becomes of this.
+    settling: bool,
 }
 
 /// Whether a commit waits for the disk.
@@ -48,7 +50,7 @@ impl<'a> Write<'a> {
             && !torture::off(torture::Guard::Settle)
         {
             // The same token, so that the unseen commit fits for as long as it may come to light.
-            let mut write = Write { connection, live, token, open: true };
+            let mut write = Write { connection, live, token, open: true, settling: true };
             connection
                 .prepare_cached("UPDATE meta SET value = value + 1 WHERE name = 'settled_commits'")
                 .and_then(|mut statement| statement.execute([]))
@@ -58,10 +60,22 @@ impl<'a> Write<'a> {
             found = begin(connection, live)?;
         }
         let token = live.intend_token(found);
-        let write = Write { connection, live, token, open: true };
+        let write = Write { connection, live, token, open: true, settling: false };
         torture::point("token.intended");
         write.write_token()?;
         Ok(write)
+    }
+
+    /// Runs a part of the transaction that fails or succeeds by itself.
+    pub(crate) fn attempt<T, E: From<StoreError>>(
+        &self,
+        part: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let run = |sql| self.connection.execute_batch(sql).map_err(sqlite("writing in parts"));
+        run("SAVEPOINT part")?;
+        let result = part();
+        run(if result.is_ok() { "RELEASE part" } else { "ROLLBACK TO part; RELEASE part" })?;
+        result
     }
 
     fn write_token(&self) -> Result<(), StoreError> {
@@ -106,7 +120,7 @@ impl Drop for Write<'_> {
             return;
         }
         let _ = self.connection.execute_batch("ROLLBACK");
-        if self.live.poison().is_none() {
+        if self.live.poison().is_none() && !self.settling {
             self.live.abandon_token();
         }
     }
