@@ -5,7 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use cotas::{Durability, Engine, Error, Limit, Maintenance, Origin};
-use cotas_tests::{Database, add_tenant, assert_sound, balance, catalog, open_sessions};
+use cotas_tests::{
+    Database, add_tenant, assert_sound, assert_whole, balance, catalog, open_sessions,
+};
 
 fn database() -> Database {
     Database::new(env!("CARGO_BIN_EXE_puppet"))
@@ -95,7 +97,7 @@ fn torn() -> Database {
 fn i2_a_torn_shutdown_loses_nothing() {
     let database = torn();
     let engine = database.open();
-    assert_eq!(engine.opening().origin, Origin::Adopted);
+    assert_whole(&engine);
     assert!(!engine.opening().may_miss_consumption);
     assert_eq!(balance(&engine, "acme", "credits").0, 493);
     assert_sound(&engine);
@@ -191,7 +193,7 @@ fn opening_with_a_live_file_reads_no_tenant_from_sqlite() {
     };
     hide("ALTER TABLE tenants RENAME TO hidden");
     let engine = database.open();
-    assert_eq!(engine.opening().origin, Origin::Adopted);
+    assert_whole(&engine);
     assert_eq!(engine.consume("acme", "credits", 1).expect("decides").used, 8);
     assert!(engine.report("acme").is_err(), "there is nothing to read");
     std::mem::forget(engine);

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 
 use cotas::{Engine, Message, Origin};
-use cotas_tests::{Database, assert_sound, balance, open_sessions};
+use cotas_tests::{Database, assert_sound, assert_whole, balance, open_sessions};
 
 fn database() -> Database {
     Database::new(env!("CARGO_BIN_EXE_puppet"))
@@ -58,7 +58,7 @@ fn a_death_at_any_step_of_the_lane_leaves_all_or_nothing_and_loses_no_unit() {
         assert_sound(&engine);
         drop(engine);
         let engine = database.open();
-        assert_eq!(engine.opening().origin, Origin::Adopted);
+        assert_whole(&engine);
         assert_eq!(balance(&engine, "acme", "credits").0, left(100) - 1, "{point}, opened again");
         assert_sound(&engine);
     }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use cotas::{
-    Builder, Catalog, Engine, Error, Extra, Maintenance, ManualClock, Message, NewTenant, Timestamp,
+    Builder, Catalog, Engine, Error, Extra, Maintenance, ManualClock, Message, NewTenant, Origin,
+    Timestamp,
 };
 
 /// Sessions, credits, and plans of several sizes.
@@ -134,6 +135,13 @@ pub fn open_sessions(
 /// Asserts that the books add up.
 pub fn assert_sound(engine: &Engine) {
     assert_eq!(engine.verify().expect("verifies"), []);
+}
+
+/// Asserts that opening lost nothing: the live file was adopted, or joined where a child of this
+/// process that has not begun its own program yet still holds what it inherited.
+pub fn assert_whole(engine: &Engine) {
+    assert_ne!(engine.opening().origin, Origin::Rebuilt);
+    assert!(!engine.opening().may_miss_consumption);
 }
 
 /// The middle of the day on which most tests take place.
