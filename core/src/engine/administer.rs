@@ -5,7 +5,7 @@ use std::hash::Hasher;
 
 use chrono::{Datelike, NaiveDate};
 
-use super::decide::UNITS_MAX;
+use super::call::UNITS_MAX;
 use super::lane::{Manner, Work};
 use super::{Engine, check_key, unknown_resource};
 use crate::catalog::{Compiled, Limit, is_granted};

@@ -3,7 +3,7 @@
 
 use std::hash::Hasher;
 
-use super::decide::Message;
+use super::call::Message;
 use super::tenant::Tenant;
 use crate::clock::Timestamp;
 use crate::error::Error;

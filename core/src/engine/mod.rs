@@ -1,6 +1,8 @@
 //! What a host calls: opening, deciding, administration, maintenance.
 
 mod administer;
+mod apply;
+mod call;
 mod checkpoint;
 mod create;
 mod cursor;
@@ -10,6 +12,7 @@ mod lane;
 mod open;
 mod rebuild;
 mod replayed;
+mod state;
 mod tenant;
 mod verify;
 mod view;
@@ -21,9 +24,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 pub use administer::Terms;
+pub use call::Message;
 pub use create::{Extra, NewTenant};
 pub use cursor::{Cursor, Progress};
-pub use decide::Message;
 pub use keeper::Maintained;
 pub use open::{Builder, Durability, Maintenance, Opening, Origin};
 pub use tenant::{ResourceRef, Tenant};

@@ -1,6 +1,6 @@
 //! Decisions stored under idempotency keys.
 
-use super::decide::KEY_LIFETIME_MS;
+use super::call::KEY_LIFETIME_MS;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::Hash128;

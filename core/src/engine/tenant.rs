@@ -1,7 +1,7 @@
 //! A tenant by handle: the shortest way to a decision.
 
 use super::Engine;
-use super::decide::{Call, Message};
+use super::call::{Call, Message};
 use crate::error::Error;
 use crate::rules::{Decision, ResourceId};
 

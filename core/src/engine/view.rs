@@ -2,19 +2,17 @@
 
 use chrono::NaiveDate;
 
-use super::decide::{Call, request_of};
+use super::call::Call;
 use super::lane::merge;
+use super::state::kept_session;
 use super::{Engine, Shared};
 use crate::catalog::Kind;
 use crate::clock::{HOUR_MS, Timestamp};
 use crate::error::Error;
-use crate::live::block::BlockGuard;
-use crate::live::layout::{block, claim};
-use crate::rules::decide::{KeptSession, decide};
+use crate::live::layout::block;
+use crate::rules::decide::decide;
 use crate::rules::settle::{CLOCK_JUMP_MS, settle, standing};
-use crate::rules::{
-    Decision, FeatureId, Gates, Mode, Reason, ResourceId, Source, Standing, State, Status,
-};
+use crate::rules::{Decision, Mode, Reason, Source, Standing, State, Status};
 use crate::store::Loaded;
 
 /// Times that a view is taken again because the tenant was changed meanwhile.
@@ -304,54 +302,6 @@ impl Shared {
         let guard = self.lock_block(at)?;
         let session = call.session_request(now, |key| kept_session(&guard, key, mark));
         drop(guard);
-        Ok(decide(&standing, &request_of(call, session)).0)
-    }
-}
-
-/// The contact's session, if it is still kept at `mark`.
-pub(super) fn kept_session(
-    guard: &BlockGuard<'_>,
-    key: crate::live::Hash128,
-    mark: Timestamp,
-) -> Option<KeptSession> {
-    let place = guard.find_claim(key)?;
-    (guard.kept_until(place) > mark).then(|| KeptSession {
-        start: Timestamp::from_ms(guard.claim_get(place, claim::START) as i64),
-        end: Timestamp::from_ms(guard.claim_get(place, claim::END) as i64),
-    })
-}
-
-impl State for Standing {
-    fn gates(&self) -> Gates {
-        self.gates
-    }
-
-    fn has_feature(&self, feature: FeatureId) -> bool {
-        let word = self.features.get(usize::from(feature.0 / 64)).copied().unwrap_or(0);
-        word & 1 << (feature.0 % 64) != 0
-    }
-
-    fn mode(&self, resource: ResourceId) -> Mode {
-        self.slot(resource).map_or(Mode::Disabled, |slot| slot.mode)
-    }
-
-    fn used(&self, resource: ResourceId) -> u64 {
-        self.slot(resource).map_or(0, |slot| slot.used)
-    }
-
-    fn available(&self, resource: ResourceId) -> u64 {
-        self.slot(resource).map_or(0, |slot| {
-            slot.grants.iter().fold(0u64, |sum, &(_, remaining)| sum.saturating_add(remaining))
-        })
-    }
-
-    fn restores_at(&self) -> Option<Timestamp> {
-        self.restores_at
-    }
-}
-
-impl Standing {
-    fn slot(&self, resource: ResourceId) -> Option<&crate::rules::Slot> {
-        self.slots.iter().find(|slot| slot.resource == resource)
+        Ok(decide(&standing, &call.request(session)).0)
     }
 }
