@@ -16,6 +16,9 @@ use crate::torture;
 
 /// Rows that one transaction writes, where tenants allow.
 const ROWS_PER_COMMIT: usize = 2_000;
+/// Rows written by this process after which the write-ahead log is moved into the database:
+/// well before SQLite would do it in the middle of somebody's commit.
+const ROWS_PER_TRIM: usize = 10_000;
 /// How long one round waits for another process's.
 const ROUND_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a decision waits for room that only a checkpoint can make.
@@ -54,8 +57,18 @@ impl Shared {
             return Err(error);
         }
         torture::point("round.end");
+        self.trim_log();
         self.live.round_ended(ticket);
         Ok(dirty.len())
+    }
+
+    /// Moves what the write-ahead log holds into the database now and then, so that no commit of
+    /// a caller's has to. Failing is no harm: SQLite does it by itself when the log is longer.
+    fn trim_log(&self) {
+        if self.keeper.rows_in_log.load(Ordering::Relaxed) >= ROWS_PER_TRIM {
+            self.keeper.rows_in_log.store(0, Ordering::Relaxed);
+            let _ = self.store.trim_log();
+        }
     }
 
     /// One transaction: as many of `blocks` as fit. Returns the others. A block that cannot be
@@ -90,6 +103,7 @@ impl Shared {
             // are waited for now.
             write.commit()?;
             torture::point("checkpoint.committed");
+            self.keeper.rows_in_log.fetch_add(rows, Ordering::Relaxed);
             for (at, seq) in written {
                 // One that is busy is confirmed by the next round, which finds it committed.
                 match self.lock_block(at) {

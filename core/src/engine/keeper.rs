@@ -1,6 +1,6 @@
 //! Maintenance: checkpoints, and settlement promptly after its time.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -23,6 +23,8 @@ pub(super) struct Keeper {
     pub(super) interval: Duration,
     /// When the last inline checkpoint was begun, by the clock of the call that made it.
     pub(super) last_round_ms: AtomicI64,
+    /// Rows that checkpoints of this process have written to the log since it was last trimmed.
+    pub(super) rows_in_log: AtomicUsize,
     /// Whether an engine with a wall clock has been opened: only then does the thread settle.
     pub(super) settles: AtomicBool,
     /// Fork generation, plus one, in which the thread was started; 0: it has not been.
@@ -46,6 +48,7 @@ impl Keeper {
         Keeper {
             interval,
             last_round_ms: AtomicI64::new(i64::MIN / 2),
+            rows_in_log: AtomicUsize::new(0),
             settles: AtomicBool::new(false),
             started_in: AtomicU64::new(0),
             stop: AtomicBool::new(false),

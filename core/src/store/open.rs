@@ -209,6 +209,15 @@ impl Store {
         })
     }
 
+    /// Moves the write-ahead log into the database, as far as no reader stands in the way.
+    pub(crate) fn trim_log(&self) -> Result<(), StoreError> {
+        self.aside(|connection| {
+            connection
+                .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+                .map_err(sqlite("trimming the log"))
+        })
+    }
+
     /// Copies the database, as of its last commit, to `target`, which must not exist. The copy
     /// has a token of its own and no live file: it opens as it is, and never under this one's.
     pub(crate) fn backup(&self, target: &Path) -> Result<(), StoreError> {
