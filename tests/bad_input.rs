@@ -162,7 +162,7 @@ fn a_number_of_another_database_denies_and_does_no_harm() {
         }
         let catalog = Catalog::parse(&text, "wide.toml").expect("is valid");
         other.load_catalog(&catalog).expect("loads");
-        other.resource("users").err().expect("is a seat");
+        other.resource("users").expect_err("is a seat");
         other.resource("extra99").expect("exists")
     };
     let denied = engine.consume("acme", wild, 1).expect("decides");

@@ -397,6 +397,33 @@ fn a_power_cut_after_a_plan_change_charges_no_contact_again() {
 }
 
 #[test]
+fn a_process_that_is_stopped_while_it_holds_a_tenant_hangs_nobody() {
+    let database = database();
+    let engine = database.with_acme();
+    cotas_tests::add_tenant(&engine, "other", "full", "2026-05-20", true);
+    let limit = cotas::Limit::Finite(100_000);
+    engine.set_limit("other", "sessions", limit).expect("is raised");
+    let mut command = database.command(&["consume", "acme", "1", "1"]);
+    command.env("COTAS_CRASH", "undo.disarm").env("COTAS_STOP", "1");
+    let mut stopped = command.spawn().expect("starts");
+    let pid = stopped.id() as libc::pid_t;
+    let mut status = 0;
+    // SAFETY: waits for the child to stop.
+    unsafe { libc::waitpid(pid, &raw mut status, libc::WUNTRACED) };
+    assert!(libc::WIFSTOPPED(status));
+    let busy = engine.consume("acme", "credits", 1);
+    assert!(matches!(busy, Err(cotas::Error::Busy { .. })), "{busy:?}");
+    // The other tenant goes on, also past what fits without a checkpoint.
+    assert_eq!(open_sessions(&engine, "other", "c", 9_000).expect("decides"), 9_000);
+    assert!(engine.checkpoint().is_err(), "it says that one tenant was not written");
+    stopped.kill().expect("is killed");
+    stopped.wait().expect("is gone");
+    let decision = engine.consume("acme", "credits", 1).expect("decides");
+    assert_eq!(decision.used, 8, "what was not acknowledged is rolled back");
+    assert_sound(&engine);
+}
+
+#[test]
 fn a_death_while_rebuilding_leaves_what_was_there() {
     for point in ["rebuild.filled", "rebuild.rename"] {
         let database = database();

@@ -1,7 +1,8 @@
 //! Deaths on command, for the crash tests: compiled in only with the feature `torture`.
 //!
 //! A test starts a process with `COTAS_CRASH=name` or `COTAS_CRASH=name:n` and the process kills
-//! itself, as `kill -9` would, the n-th time it comes to that point. `COTAS_WITHOUT=undo,lock,...`
+//! itself, as `kill -9` would, the n-th time it comes to that point; with `COTAS_STOP` as well it
+//! stops there, as by `kill -STOP`. `COTAS_WITHOUT=undo,lock,...`
 //! switches guards off, to prove that the tests notice.
 
 /// A guard that a counter-proof removes.
@@ -66,8 +67,7 @@ mod switched {
     pub(crate) fn point(name: &str) {
         let Some(plan) = plan() else { return };
         if plan.name == name && plan.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            // The same end that `kill -9` makes: no destructor, no flush, no unlock.
-            crate::live::kill_this_process();
+            crate::live::signal_this_process(std::env::var_os("COTAS_STOP").is_some());
         }
     }
 }

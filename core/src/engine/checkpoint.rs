@@ -21,6 +21,8 @@ const ROWS_PER_COMMIT: usize = 2_000;
 const ROWS_PER_TRIM: usize = 10_000;
 /// How long one round waits for another process's.
 const ROUND_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a checkpoint waits for a tenant that somebody holds: it comes again.
+const BLOCK_PATIENCE: Duration = Duration::from_millis(50);
 /// How long a decision waits for room that only a checkpoint can make.
 const ROOM_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a waiting caller looks again, in case the one it waits for has died.
@@ -106,7 +108,7 @@ impl Shared {
             self.keeper.rows_in_log.fetch_add(rows, Ordering::Relaxed);
             for (at, seq) in written {
                 // One that is busy is confirmed by the next round, which finds it committed.
-                match self.lock_block(at) {
+                match self.lock_block_within(at, BLOCK_PATIENCE) {
                     Ok(mut guard) => guard.confirm_snapshot(seq),
                     Err(error) => *failed = failed.take().or(Some(error)),
                 }
@@ -118,7 +120,7 @@ impl Shared {
 
     /// Writes the checkpoint of one block; `None`: there is nothing to write.
     fn write_block(&self, write: &Write<'_>, at: u64) -> Result<Option<(u64, usize)>, Error> {
-        let mut guard = self.lock_block(at)?;
+        let mut guard = self.lock_block_within(at, BLOCK_PATIENCE)?;
         self.resolve(&mut guard, write)?;
         let Some((row, committed)) = write.checkpointed(guard.hash())? else { return Ok(None) };
         let taken = guard.take_snapshot(committed);
@@ -167,7 +169,11 @@ impl Shared {
     /// Waits for a checkpoint, because a tenant's list of changes is full: the one case in which
     /// a decision waits for SQLite.
     pub(super) fn make_room(&self) -> Result<(), Error> {
-        self.checkpoint_within(ROOM_PATIENCE).map(|_| ())
+        match self.checkpoint_within(ROOM_PATIENCE) {
+            // Another tenant may have been held; whether this one has room is seen next.
+            Ok(_) | Err(Error::Busy { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// [`Maintenance::Inline`]: the call that finds a checkpoint overdue makes it. Failing is no

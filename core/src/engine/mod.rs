@@ -168,7 +168,12 @@ impl Shared {
 
     #[inline]
     fn lock_block(&self, at: u64) -> Result<BlockGuard<'_>, Error> {
-        BlockGuard::lock(&self.live.memory, at, BLOCK_PATIENCE).map_err(|error| match error {
+        self.lock_block_within(at, BLOCK_PATIENCE)
+    }
+
+    #[inline]
+    fn lock_block_within(&self, at: u64, patience: Duration) -> Result<BlockGuard<'_>, Error> {
+        BlockGuard::lock(&self.live.memory, at, patience).map_err(|error| match error {
             LockError::Busy => Error::Busy { what: "the tenant" },
             LockError::Broken => Error::Poisoned("a lock of the live file is broken"),
         })

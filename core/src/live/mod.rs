@@ -28,7 +28,7 @@ use file::{GrowError, Memory};
 use layout::{WORD, header};
 pub(crate) use process::coarse_realtime;
 #[cfg(feature = "torture")]
-pub(crate) use process::kill_this_process;
+pub(crate) use process::signal_this_process;
 
 /// Why a live file may no longer be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

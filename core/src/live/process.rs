@@ -106,12 +106,10 @@ pub(crate) fn block_all_signals() {
     }
 }
 
-/// Dies as by `kill -9`: no destructor, no flush, no unlock.
+/// Dies as by `kill -9`, with no destructor, no flush and no unlock; or stops, until continued.
 #[cfg(feature = "torture")]
-pub(crate) fn kill_this_process() {
-    // SAFETY: a plain system call.
-    unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
-    loop {
-        std::hint::spin_loop();
-    }
+pub(crate) fn signal_this_process(stop: bool) {
+    let signal = if stop { libc::SIGSTOP } else { libc::SIGKILL };
+    // SAFETY: a plain system call. Either signal takes effect before it returns.
+    unsafe { libc::kill(libc::getpid(), signal) };
 }
