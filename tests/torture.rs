@@ -105,6 +105,7 @@ fn a_death_at_any_step_of_a_creation_leaves_a_tenant_or_none() {
         let database = database();
         let engine = database.with_acme();
         assert!(database.dies_at(point, &["create", "newbie"]), "{point}: it lived");
+        assert_eq!(engine.tenant("newbie").is_ok(), outcome == All, "{point}");
         let decision = engine.consume("newbie", "credits", 1);
         match outcome {
             All => assert!(decision.expect("exists").allowed(), "{point}"),

@@ -1,2 +1,100 @@
-//! The `cotas` program.
-fn main() {}
+//! The `cotas` program: sets a database up, looks into it, and replays traffic against it.
+//!
+//! What is asked for goes to standard output, everything else to standard error. The exit code is
+//! 0, 1 where something failed, 2 where the command line is wrong. A denial is no failure.
+
+mod commands;
+mod database;
+mod failure;
+mod output;
+mod replay;
+mod traffic;
+mod values;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::commands::{backup, catalog, grant, maintain, opening, tenant, usage, verify};
+use crate::database::Database;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::replay::Replay;
+
+/// Quotas inside a chat platform: plans, tenants, usage, and the replay of traffic.
+#[derive(Parser)]
+#[command(name = "cotas", version, disable_help_subcommand = true)]
+struct Cli {
+    /// The database
+    #[arg(long, env = "COTAS_DB", hide_env_values = true, value_name = "PATH")]
+    #[arg(global = true, help_heading = "Database and output")]
+    db: Option<PathBuf>,
+    /// Where its live file lies, if not beside it
+    #[arg(long, value_name = "DIR", global = true, help_heading = "Database and output")]
+    live_directory: Option<PathBuf>,
+    /// Print JSON, for programs
+    #[arg(long, global = true, help_heading = "Database and output")]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Load or show the catalog: what is limited, and the plans
+    #[command(subcommand)]
+    Catalog(catalog::Catalog),
+    /// Set up tenants, change what they may do, or show them
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
+    /// Give a tenant units on top of its plan's
+    Grant(grant::Grant),
+    /// Show what a tenant used and was denied
+    Usage(usage::Usage),
+    /// Decide about traffic that has already happened, by its own clock
+    Replay(Replay),
+    /// Prove that nothing was lost or invented
+    Verify,
+    /// Copy the database as of now
+    Backup(backup::Backup),
+    /// Write checkpoints and settle tenants until killed, which is safe at any moment
+    Maintain(maintain::Maintain),
+    /// Open the database and say how its live file was found
+    Open,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.run() {
+        // Whoever read the output has seen enough.
+        Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::complain(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<(), Failure> {
+        let Some(path) = self.db else {
+            let message = "the database is not named: give --db PATH, or set COTAS_DB";
+            Cli::command().error(ErrorKind::MissingRequiredArgument, message).exit();
+        };
+        let database = Database { path, live_directory: self.live_directory };
+        let output = Output { json: self.json };
+        match self.command {
+            Command::Catalog(command) => command.run(&database, output),
+            Command::Tenant(command) => command.run(&database, output),
+            Command::Grant(command) => command.run(&database, output),
+            Command::Usage(command) => command.run(&database, output),
+            Command::Replay(command) => command.run(&database, output),
+            Command::Verify => verify::run(&database, output),
+            Command::Backup(command) => command.run(&database, output),
+            Command::Maintain(command) => command.run(&database, output),
+            Command::Open => opening::run(&database, output),
+        }
+    }
+}

@@ -131,9 +131,17 @@ impl Engine {
         Engine { clock, ..self.clone() }
     }
 
-    /// The tenant with this name, for many calls. Neither blocks nor touches the disk.
+    /// The tenant with this name, for many calls. Touches the disk only where a process died while
+    /// it was changing this tenant.
     pub fn tenant(&self, name: &str) -> Result<Tenant, Error> {
-        Ok(Tenant::new(self.clone(), self.block_of(name)?, name))
+        let at = self.block_of(name)?;
+        if self.shared.lock_block(at)?.pending().is_some() {
+            self.shared.resolve_block(at)?;
+        }
+        if !self.shared.lock_block(at)?.is_live() {
+            return Err(Error::UnknownTenant(name.to_owned()));
+        }
+        Ok(Tenant::new(self.clone(), at, name))
     }
 
     /// The number of a resource that can be consumed, which saves its look-up by name in every

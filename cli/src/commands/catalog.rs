@@ -1,0 +1,116 @@
+//! `cotas catalog`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Subcommand;
+use cotas::catalog::{Cost, Gate, Plan};
+use cotas::{Engine, Limit, SystemClock};
+use serde_json::json;
+
+use crate::database::Database;
+use crate::failure::Failure;
+use crate::output::{Output, table, words};
+
+/// What is limited, and the plans.
+#[derive(Subcommand)]
+pub enum Catalog {
+    /// Put a catalog in force; tenants keep the plan that they have
+    Load {
+        /// TOML, or JSON if its name says so
+        file: PathBuf,
+    },
+    /// Show the catalog in force
+    Show,
+}
+
+impl Catalog {
+    /// Loads or shows.
+    pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
+        match self {
+            Catalog::Load { file } => {
+                let catalog = read(file)?;
+                load(&database.open_or_create(Arc::new(SystemClock))?, &catalog, output)
+            }
+            Catalog::Show => show(&database.open(Arc::new(SystemClock))?, output),
+        }
+    }
+}
+
+/// Reads the catalog in `file`.
+pub fn read(file: &Path) -> Result<cotas::Catalog, Failure> {
+    let text = fs::read_to_string(file)
+        .map_err(|source| Failure::File { path: file.to_owned(), source })?;
+    let catalog = cotas::Catalog::parse(&text, &file.display().to_string());
+    Ok(catalog.map_err(cotas::Error::from)?)
+}
+
+fn load(engine: &Engine, catalog: &cotas::Catalog, output: Output) -> Result<(), Failure> {
+    let (before, _) = engine.catalog()?;
+    let version = engine.load_catalog(catalog)?;
+    let changed = version != before;
+    let text = if changed {
+        format!("version {version} is in force")
+    } else {
+        format!("version {version} was in force already; nothing changed")
+    };
+    output.print(&text, &json!({ "version": version, "changed": changed }))
+}
+
+fn show(engine: &Engine, output: Output) -> Result<(), Failure> {
+    let (version, catalog) = engine.catalog()?;
+    if version == 0 {
+        return Err(Failure::NoCatalog);
+    }
+    let resources = catalog.resources.iter();
+    let resources = resources.map(|(name, it)| vec![words(name), words(it.kind.name())]);
+    let plans = catalog.plans.iter();
+    let plans = plans.map(|(name, plan)| {
+        let price = price(plan, &catalog.currency);
+        vec![words(name), words(&plan.title), words(price), words(limits(plan))]
+    });
+    let actions = catalog.actions.iter().map(|(name, action)| {
+        let session = action.session.as_ref().map_or("", |rule| &rule.resource);
+        let charge = list(action.charge.iter().map(|(resource, cost)| match cost {
+            Cost::Fixed(units) => format!("{resource} {units}"),
+            Cost::Quantity => format!("{resource} by quantity"),
+        }));
+        vec![words(name), words(gate(action.gate)), words(session), words(charge)]
+    });
+    let text = [
+        format!("version {version}, {}, {}", catalog.currency, catalog.time_zone),
+        table(["resource", "kind"].map(words).into(), resources),
+        table(["plan", "title", "price", "limits"].map(words).into(), plans),
+        table(["action", "gate", "session", "charge"].map(words).into(), actions),
+    ];
+    output.print(&text.join("\n"), &json!({ "version": version, "catalog": catalog }))
+}
+
+fn price(plan: &Plan, currency: &str) -> String {
+    match plan.price_cents {
+        Some(cents) => format!("{currency} {}.{:02}", cents / 100, cents % 100),
+        None => "custom".to_owned(),
+    }
+}
+
+fn limits(plan: &Plan) -> String {
+    list(plan.limits.iter().map(|(resource, limit)| match limit {
+        Limit::Unlimited => format!("{resource} unlimited"),
+        Limit::Finite(units) => format!("{resource} {units}"),
+        Limit::Disabled => format!("{resource} disabled"),
+    }))
+}
+
+fn gate(gate: Gate) -> &'static str {
+    match gate {
+        Gate::Access => "access",
+        Gate::Send => "send",
+        Gate::Receive => "receive",
+        Gate::Consume => "consume",
+    }
+}
+
+fn list(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}

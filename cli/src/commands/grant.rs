@@ -1,0 +1,50 @@
+//! `cotas grant`.
+
+use clap::Args;
+use cotas::{Source, Timestamp};
+use serde_json::json;
+
+use crate::database::{At, Database};
+use crate::failure::Failure;
+use crate::output::{Output, grouped};
+use crate::values;
+
+/// Units on top of a plan's: used after them, and surviving renewal.
+#[derive(Args)]
+pub struct Grant {
+    /// The tenant
+    tenant: String,
+    /// What it gets
+    resource: String,
+    /// How many units
+    units: u64,
+    /// Where they come from
+    #[arg(long, default_value = "extra", value_parser = values::source())]
+    source: Source,
+    /// When what is left of them ceases to count
+    #[arg(long, value_name = "RFC3339", value_parser = values::instant)]
+    expires: Option<Timestamp>,
+    /// Do it once: the same key again changes nothing
+    #[arg(long)]
+    key: Option<String>,
+    #[command(flatten)]
+    at: At,
+}
+
+impl Grant {
+    /// Gives the units.
+    pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
+        let engine = database.open(self.at.clock())?;
+        let Grant { tenant, resource, units, source, expires, .. } = self;
+        engine.grant(tenant, resource, *source, *units, *expires, self.key.as_deref())?;
+        let report = engine.report(tenant)?;
+        let available =
+            report.balances.iter().find(|it| it.resource == *resource).map(|it| it.available);
+        let text =
+            format!("{tenant}: {} {resource} available", grouped(available.unwrap_or_default()));
+        output.print(
+            &text,
+            &json!({ "tenant": tenant, "resource": resource, "available": available }),
+        )
+    }
+}

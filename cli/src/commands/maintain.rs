@@ -1,0 +1,65 @@
+//! `cotas maintain`.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use cotas::{Error, StoreError, SystemClock};
+use serde_json::json;
+
+use crate::database::Database;
+use crate::failure::Failure;
+use crate::output::{Output, complain, grouped};
+
+/// Time between two rounds: what a power cut may cost.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Maintenance for hosts that do none of their own. Killing it loses nothing: the next to open the
+/// database goes on.
+#[derive(Args)]
+pub struct Maintain {
+    /// Do one round and say what was done
+    #[arg(long)]
+    once: bool,
+}
+
+impl Maintain {
+    /// Maintains the database until killed, or once.
+    pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
+        let engine = database.open(Arc::new(SystemClock))?;
+        if self.once {
+            let done = engine.maintain()?;
+            let (written, settled) = (done.checkpointed, done.settled);
+            let text = format!(
+                "wrote {} tenants, settled {}",
+                grouped(written as u64),
+                grouped(settled as u64)
+            );
+            return output.print(&text, &json!({ "checkpointed": written, "settled": settled }));
+        }
+        let mut last_complaint = String::new();
+        loop {
+            match engine.maintain() {
+                Ok(_) => last_complaint.clear(),
+                // It may pass: nothing was changed, and the next round tries again.
+                Err(error) if may_pass(&error) => {
+                    let complaint = error.to_string();
+                    if complaint != last_complaint {
+                        complain(&complaint);
+                        last_complaint = complaint;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+            thread::sleep(INTERVAL);
+        }
+    }
+}
+
+fn may_pass(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Busy { .. } | Error::Store(StoreError::Busy { .. } | StoreError::Full { .. })
+    )
+}

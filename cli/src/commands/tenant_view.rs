@@ -1,0 +1,122 @@
+//! A tenant's report, for people and for programs.
+
+use cotas::{Balance, GrantView, Mode, SubscriptionView, TenantReport};
+use serde_json::{Value, json};
+
+use crate::output::{number, right, table, words};
+
+/// The report in words and tables.
+pub fn text(report: &TenantReport) -> String {
+    let mut lines = vec![format!("{}, {}", report.name, report.status.code())];
+    if !report.status_reason.is_empty() {
+        lines.push(format!("reason: {}", report.status_reason));
+    }
+    lines.push(match &report.subscription {
+        Some(subscription) => plan_line(subscription),
+        None => "no plan".to_owned(),
+    });
+    lines.push(format!(
+        "as of {} ({}), renewed {} times",
+        report.as_of, report.time_zone, report.renewals
+    ));
+    if !report.balances.is_empty() {
+        lines.push(balances(&report.balances));
+    }
+    if !report.grants.is_empty() {
+        lines.push(grants(&report.grants));
+    }
+    lines.join("\n")
+}
+
+fn plan_line(subscription: &SubscriptionView) -> String {
+    let SubscriptionView { plan, due, period_start, .. } = subscription;
+    let next = match (subscription.lapsed, subscription.auto_renew) {
+        (true, _) => "lapsed",
+        (false, true) => "renews",
+        (false, false) => "does not renew",
+    };
+    format!("plan {plan} since {period_start}, due {due}, {next}")
+}
+
+fn balances(balances: &[Balance]) -> String {
+    let header = vec![words("resource"), right("limit"), right("used"), right("available")];
+    let rows = balances.iter().map(|it| {
+        let (limit, available) = match it.mode {
+            Mode::Finite => (number(it.limit().unwrap_or_default()), number(it.available)),
+            Mode::Unlimited => (right("unlimited"), right("unlimited")),
+            Mode::Disabled => (right("not in plan"), right("")),
+        };
+        vec![words(&it.resource), limit, number(it.used), available]
+    });
+    table(header, rows)
+}
+
+fn grants(grants: &[GrantView]) -> String {
+    let names = ["granted", "consumed", "remaining", "expired", "revoked"];
+    let mut header = vec![right("grant"), words("resource"), words("source")];
+    header.extend(names.map(right));
+    header.push(words("expires"));
+    let rows = grants.iter().map(|it| {
+        let mut row = vec![number(it.id), words(&it.resource), words(it.source.code())];
+        row.extend([it.granted, it.consumed, it.remaining, it.expired, it.revoked].map(number));
+        row.push(words(it.expires_at.map(|at| at.to_string()).unwrap_or_default()));
+        row
+    });
+    table(header, rows)
+}
+
+/// The report as JSON.
+pub fn json(report: &TenantReport) -> Value {
+    let subscription = report.subscription.as_ref().map(|it| {
+        json!({
+            "plan": it.plan,
+            "period_start": it.period_start.to_string(),
+            "due": it.due.to_string(),
+            "auto_renew": it.auto_renew,
+            "lapsed": it.lapsed,
+        })
+    });
+    let grant = |it: &GrantView| {
+        json!({
+            "id": it.id,
+            "resource": it.resource,
+            "source": it.source.code(),
+            "granted": it.granted,
+            "consumed": it.consumed,
+            "remaining": it.remaining,
+            "expired": it.expired,
+            "revoked": it.revoked,
+            "expires_at": it.expires_at.map(|at| at.to_string()),
+        })
+    };
+    json!({
+        "name": report.name,
+        "status": report.status.code(),
+        "status_reason": report.status_reason,
+        "time_zone": report.time_zone,
+        "as_of": report.as_of.to_string(),
+        "subscription": subscription,
+        "balances": balances_json(&report.balances),
+        "grants": report.grants.iter().map(grant).collect::<Vec<_>>(),
+        "renewals": report.renewals,
+    })
+}
+
+/// Balances as JSON, by resource. What is not limited has neither a limit nor anything left.
+pub fn balances_json(balances: &[Balance]) -> Value {
+    let balance = |it: &Balance| {
+        let mode = match it.mode {
+            Mode::Finite => "finite",
+            Mode::Unlimited => "unlimited",
+            Mode::Disabled => "disabled",
+        };
+        let balance = json!({
+            "mode": mode,
+            "limit": it.limit(),
+            "used": it.used,
+            "available": (it.mode == Mode::Finite).then_some(it.available),
+        });
+        (it.resource.clone(), balance)
+    };
+    Value::Object(balances.iter().map(balance).collect())
+}

@@ -1,0 +1,59 @@
+//! The database that a command works on, and the clock that it works by.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use cotas::{Builder, Clock, Engine, ManualClock, SystemClock, Timestamp};
+
+use crate::failure::Failure;
+use crate::values;
+
+/// Where the database and its live file are.
+pub struct Database {
+    /// The database.
+    pub path: PathBuf,
+    /// Where the live file lies, if not beside it.
+    pub live_directory: Option<PathBuf>,
+}
+
+/// The time at which a command takes place.
+#[derive(Args)]
+pub struct At {
+    /// Do it as of this time instead of now
+    #[arg(long, value_name = "RFC3339", value_parser = values::instant)]
+    at: Option<Timestamp>,
+}
+
+impl At {
+    /// A clock that shows it.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        match self.at {
+            Some(at) => Arc::new(ManualClock::new(at)),
+            None => Arc::new(SystemClock),
+        }
+    }
+}
+
+impl Database {
+    /// Opens the database, which must exist: a mistyped path is no new database.
+    pub fn open(&self, clock: Arc<dyn Clock>) -> Result<Engine, Failure> {
+        if !self.path.exists() {
+            return Err(Failure::NoDatabase(self.path.clone()));
+        }
+        self.open_or_create(clock)
+    }
+
+    /// Opens the database, creating it if there is none.
+    pub fn open_or_create(&self, clock: Arc<dyn Clock>) -> Result<Engine, Failure> {
+        Ok(self.builder().clock(clock).open()?)
+    }
+
+    fn builder(&self) -> Builder {
+        let builder = Engine::builder(&self.path);
+        match &self.live_directory {
+            Some(directory) => builder.live_directory(directory),
+            None => builder,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What can make a command fail.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::traffic::{Malformed, TrafficError};
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The engine refused.
+    #[error(transparent)]
+    Engine(#[from] cotas::Error),
+    /// The traffic cannot be read.
+    #[error(transparent)]
+    Traffic(#[from] TrafficError),
+    /// A line of the traffic cannot be decided about.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// A tenant that the traffic names cannot be created.
+    #[error("tenant {name:?} cannot be created: {source}")]
+    Newcomer {
+        /// The tenant.
+        name: String,
+        /// What is wrong with what it was to get.
+        source: cotas::Error,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Only loading a catalog makes a database.
+    #[error("there is no database at {}; `cotas catalog load` makes one", .0.display())]
+    NoDatabase(PathBuf),
+    /// The database has no catalog yet.
+    #[error("the database has no catalog; load one with `cotas catalog load`")]
+    NoCatalog,
+    /// The books do not balance.
+    #[error("faults found: {0}")]
+    Faults(usize),
+    /// Standard output cannot be written.
+    #[error("cannot write the output: {0}")]
+    Output(io::Error),
+    /// Whoever reads standard output has gone away.
+    #[error("the output was closed")]
+    ClosedPipe,
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
+            _ => Failure::Output(error),
+        }
+    }
+}

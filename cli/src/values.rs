@@ -1,0 +1,116 @@
+//! How values are written on the command line.
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use cotas::{Extra, Limit, Source, Status, Terms, Timestamp};
+
+/// A plan to be subscribed to, or none.
+#[derive(Args)]
+pub struct PlanChoice {
+    /// The plan
+    #[arg(long, value_name = "NAME", requires = "first_due")]
+    pub plan: Option<String>,
+    /// The first due date, usable to its end; its day is the day of all later ones
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, requires = "plan")]
+    pub first_due: Option<NaiveDate>,
+    /// Restore the plan's units one day after each due date
+    #[arg(long, requires = "plan")]
+    pub auto_renew: bool,
+}
+
+impl PlanChoice {
+    /// The terms of the plan, if one was chosen.
+    pub fn terms(&self) -> Option<Terms<'_>> {
+        let (plan, first_due) = self.plan.as_deref().zip(self.first_due)?;
+        Some(Terms { plan, first_due, auto_renew: self.auto_renew })
+    }
+}
+
+/// Units on top of a plan's: `RESOURCE=N`.
+#[derive(Clone)]
+pub struct Units {
+    resource: String,
+    units: u64,
+}
+
+impl Units {
+    /// What is to be given to a new tenant.
+    pub fn extras<'a>(given: &'a [Units]) -> Vec<Extra<'a>> {
+        let extra =
+            |it: &'a Units| Extra { resource: &it.resource, units: it.units, expires_at: None };
+        given.iter().map(extra).collect()
+    }
+}
+
+/// Reads `RESOURCE=N`.
+pub fn units(text: &str) -> Result<Units, String> {
+    let (resource, units) = text.split_once('=').ok_or("expected RESOURCE=N")?;
+    let units = units.parse().map_err(|_| format!("{units:?} is not a number of units"))?;
+    Ok(Units { resource: resource.to_owned(), units })
+}
+
+/// Reads an RFC 3339 time.
+pub fn instant(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_rfc3339(text)
+        .ok_or_else(|| "expected an RFC 3339 time such as 2026-05-20T08:00:00-03:00".to_owned())
+}
+
+/// Reads a date.
+pub fn date(text: &str) -> Result<NaiveDate, String> {
+    let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+    date.filter(|date| date.to_string() == text)
+        .ok_or_else(|| "expected a date such as 2026-05-20".to_owned())
+}
+
+/// Reads the name of a time zone.
+pub fn time_zone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| "expected a time zone such as America/Sao_Paulo".to_owned())
+}
+
+/// Reads a tenant's status.
+pub fn status() -> impl TypedValueParser<Value = Status> {
+    PossibleValuesParser::new(Status::ALL.map(Status::code))
+        .try_map(|code| Status::from_code(&code).ok_or("unknown status"))
+}
+
+/// Reads where granted units come from.
+pub fn source() -> impl TypedValueParser<Value = Source> {
+    let sources = [Source::Extra, Source::Package, Source::Manual];
+    PossibleValuesParser::new(sources.map(Source::code))
+        .try_map(|code| Source::from_code(&code).ok_or("unknown source"))
+}
+
+/// Reads a limit.
+pub fn limit(text: &str) -> Result<Limit, String> {
+    match text {
+        "unlimited" => Ok(Limit::Unlimited),
+        "disabled" => Ok(Limit::Disabled),
+        _ => text
+            .parse()
+            .map(Limit::Finite)
+            .map_err(|_| "expected unlimited, disabled or a number of units".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_strictly() {
+        assert!(date("2026-05-20").is_ok());
+        for wrong in ["2026-5-20", "20/05/2026", "2026-02-30", " 2026-05-20", ""] {
+            assert!(date(wrong).is_err(), "{wrong:?}");
+        }
+        assert!(units("sessions=100").is_ok());
+        for wrong in ["sessions", "sessions=", "sessions=-1", "sessions=1.5"] {
+            assert!(units(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(limit("0"), Ok(Limit::Finite(0)));
+        assert!(limit("-1").is_err());
+        assert!(time_zone("Brasilia").is_err());
+        assert!(instant("2026-05-20").is_err());
+    }
+}
