@@ -78,10 +78,6 @@ impl<'a> Player<'a> {
             Ok(Some(_)) => self.decided += 1,
             Ok(None) => self.decided_before += 1,
             Err(Failure::Engine(error)) if is_about_the_event(&error) => {
-                // A creation that was cut off leaves a handle to be had that leads to nobody.
-                if let Error::UnknownTenant(name) = &error {
-                    self.tenants.remove(name);
-                }
                 return Err(malformed(error.to_string()));
             }
             Err(failure) => return Err(failure),
