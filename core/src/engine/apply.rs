@@ -3,10 +3,10 @@
 use super::call::{Call, SessionCall};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::live::block::BlockGuard;
+use crate::live::block::{BlockGuard, Slot};
 use crate::live::claims::{ClaimError, ClaimKind, KEPT_UNTIL, Place};
 use crate::live::history::HistoryKey;
-use crate::live::layout::{WORD, claim, slot};
+use crate::live::layout::{claim, slot};
 use crate::rules::burn_down;
 use crate::rules::{Changes, Charge, Decision, Mode};
 
@@ -14,16 +14,15 @@ use crate::rules::{Changes, Charge, Decision, Mode};
 const CLAIM_WORDS: u64 = 84;
 
 /// Makes room for everything that the operation may write, and begins it.
-#[inline]
-pub(super) fn begin(guard: &mut BlockGuard<'_>, call: &Call) -> Result<u64, Error> {
-    let memory = guard.memory;
+#[inline(always)]
+pub(super) fn begin(guard: &mut BlockGuard<'_>, call: &Call<'_>) -> Result<u64, Error> {
     let mut words = 1;
-    for charge in call.charges() {
-        let grants = guard.slot(charge.resource).map_or(0, |slot| slot.grant_count(memory));
+    for charge in call.charges {
+        let grants = guard.slot(charge.resource).map_or(0, Slot::grant_count);
         words += 6 + grants;
     }
     if let Some(session) = &call.session {
-        let grants = guard.slot(session.resource).map_or(0, |slot| slot.grant_count(memory));
+        let grants = guard.slot(session.resource).map_or(0, Slot::grant_count);
         words += 6 + grants + CLAIM_WORDS;
     } else if call.once.is_some() || call.cursor.is_some() {
         words += CLAIM_WORDS;
@@ -33,10 +32,10 @@ pub(super) fn begin(guard: &mut BlockGuard<'_>, call: &Call) -> Result<u64, Erro
 }
 
 /// Applies charges, or books the refusal: a denial changes nothing else (I4).
-#[inline]
+#[inline(always)]
 pub(super) fn charges(
     guard: &mut BlockGuard<'_>,
-    call: &Call,
+    call: &Call<'_>,
     decision: &Decision,
     changes: &Changes,
     now: Timestamp,
@@ -45,7 +44,7 @@ pub(super) fn charges(
         let _ = guard.book(HistoryKey::denied(now, reason, decision.resource), 1);
         return;
     }
-    for charge in call.charges() {
+    for charge in call.charges {
         use_up(guard, *charge, now);
     }
     if let (Some(session), Some(_)) = (&call.session, changes.opens) {
@@ -55,30 +54,29 @@ pub(super) fn charges(
 }
 
 /// Takes units from the grants, in their order, and counts them as used.
-#[inline]
+#[inline(always)]
 fn use_up(guard: &mut BlockGuard<'_>, charge: Charge, now: Timestamp) {
-    let memory = guard.memory;
     let Some(slot) = guard.slot(charge.resource) else { return };
     if charge.units == 0 {
         return;
     }
-    if slot.mode(memory) == Mode::Finite {
-        let first = slot.grant_at(memory, 0);
-        let remaining = slot.grants(memory).map(|(_, remaining)| remaining);
-        for take in burn_down::takes(charge.units, remaining) {
+    if slot.mode() == Mode::Finite {
+        let remaining = slot.grants().map(|(_, remaining)| remaining);
+        let takes = burn_down::takes(charge.units, remaining);
+        for (take, [_, cell]) in takes.zip(slot.grant_cells()) {
             if take.units > 0 {
-                guard.set(first + take.index * slot::GRANT_ENTRY + WORD, take.rest);
+                guard.set_cell(cell, take.rest);
             }
         }
     }
-    guard.set(slot.at + slot::USED, slot.used(memory) + charge.units);
+    guard.set_cell(slot.cell(slot::USED), slot.used() + charge.units);
     guard.book_units(slot, HistoryKey::units(now, charge.resource), charge.units);
 }
 
 /// Makes room in the claim table for what the call will write there.
 pub(super) fn make_room_for_claims(
     guard: &mut BlockGuard<'_>,
-    call: &Call,
+    call: &Call<'_>,
     changes: &Changes,
     mark: Timestamp,
 ) -> Result<(), ClaimError> {

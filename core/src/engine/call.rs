@@ -35,12 +35,11 @@ pub struct Message<'a> {
 }
 
 /// Everything that one call asks of a block.
-pub(super) struct Call {
+pub(super) struct Call<'a> {
     gate: Gate,
     feature: Option<FeatureId>,
     pub(super) session: Option<SessionCall>,
-    charges: [Charge; CHARGES_MAX],
-    pub(super) charge_count: usize,
+    pub(super) charges: &'a [Charge],
     /// Key and fingerprint of the arguments.
     pub(super) once: Option<(Hash128, u64)>,
     pub(super) cursor: Option<CursorCall>,
@@ -58,52 +57,36 @@ pub(super) struct SessionCall {
     pub(super) late_ms: i64,
 }
 
-const NOTHING: Charge = Charge { resource: ResourceId::NONE, units: 0 };
+/// Room for what one call charges.
+pub(super) type Charges = [Charge; CHARGES_MAX];
 
-impl Call {
-    fn new(gate: Gate) -> Call {
+/// Room in which nothing is charged yet.
+pub(super) const NO_CHARGES: Charges =
+    [Charge { resource: ResourceId::NONE, units: 0 }; CHARGES_MAX];
+
+impl<'a> Call<'a> {
+    /// Using up `charges`, without an action of the catalog.
+    #[inline]
+    pub(super) fn consume(charges: &'a [Charge]) -> Call<'a> {
         Call {
-            gate,
+            gate: Gate::Consume,
             feature: None,
             session: None,
-            charges: [NOTHING; CHARGES_MAX],
-            charge_count: 0,
+            charges,
             once: None,
             cursor: None,
             apply: true,
         }
     }
 
+    /// The same, without doing it.
     #[inline]
-    pub(super) fn consume(resource: ResourceId, units: u64) -> Result<Call, Error> {
-        if units == 0 || units > UNITS_MAX {
-            return Err(bad_units(units));
-        }
-        let mut call = Call::new(Gate::Consume);
-        call.charge(Charge { resource, units });
-        Ok(call)
-    }
-
-    #[inline]
-    fn charge(&mut self, charge: Charge) {
-        if let Some(next) = self.charges.get_mut(self.charge_count) {
-            *next = charge;
-            self.charge_count += 1;
-        }
-    }
-
-    #[inline]
-    pub(super) fn charges(&self) -> &[Charge] {
-        self.charges.get(..self.charge_count).unwrap_or_default()
-    }
-
-    pub(super) fn only_checked(mut self) -> Call {
-        self.apply = false;
-        self
+    pub(super) fn check(charges: &'a [Charge]) -> Call<'a> {
+        Call { apply: false, ..Call::consume(charges) }
     }
 
     /// The same call, at most once per `key`.
-    pub(super) fn once(mut self, engine: &Engine, key: &str) -> Result<Call, Error> {
+    pub(super) fn once(mut self, engine: &Engine, key: &str) -> Result<Call<'a>, Error> {
         check_key("idempotency key", key)?;
         let live = &engine.shared.live;
         let hash = live.hash(|hasher| {
@@ -112,7 +95,7 @@ impl Call {
         });
         let fingerprint = live.hash(|hasher| {
             hasher.write_u8(self.gate as u8);
-            for charge in self.charges() {
+            for charge in self.charges {
                 hasher.write_u16(charge.resource.0);
                 hasher.write_u64(charge.units);
             }
@@ -126,6 +109,15 @@ impl Call {
     }
 }
 
+/// So many units of a resource, if that can be asked for.
+#[inline]
+pub(super) fn charge(resource: ResourceId, units: u64) -> Result<Charge, Error> {
+    if units == 0 || units > UNITS_MAX {
+        return Err(bad_units(units));
+    }
+    Ok(Charge { resource, units })
+}
+
 #[cold]
 fn bad_units(units: u64) -> Error {
     let why = format!("{units} is not between 1 and {UNITS_MAX}");
@@ -134,7 +126,13 @@ fn bad_units(units: u64) -> Error {
 
 impl Engine {
     /// The call that an action of the catalog in force makes of a message.
-    pub(super) fn call_of(&self, action: &str, message: &Message<'_>) -> Result<Call, Error> {
+    /// `charges` is room for what it charges.
+    pub(super) fn call_of<'a>(
+        &self,
+        action: &str,
+        message: &Message<'_>,
+        charges: &'a mut Charges,
+    ) -> Result<Call<'a>, Error> {
         let compiled = self.shared.compiled()?;
         let unknown = || Error::UnknownAction(shorten(action));
         let policy = compiled.action(action).ok_or_else(unknown)?;
@@ -142,16 +140,17 @@ impl Engine {
         if quantity > UNITS_MAX {
             return Err(bad_units(quantity));
         }
-        let mut call = Call::new(policy.gate);
-        call.feature = policy.feature;
-        for &(resource, cost) in &policy.charges {
+        for (charge, &(resource, cost)) in charges.iter_mut().zip(&policy.charges) {
             let units = match cost {
                 Cost::Fixed(units) => units,
                 Cost::Quantity if quantity == 0 => return Err(bad_units(0)),
                 Cost::Quantity => quantity,
             };
-            call.charge(Charge { resource, units });
+            *charge = Charge { resource, units };
         }
+        let charges = charges.get(..policy.charges.len()).unwrap_or_default();
+        let (gate, feature) = (policy.gate, policy.feature);
+        let mut call = Call { gate, feature, ..Call::consume(charges) };
         if let Some(rule) = policy.session {
             check_key("contact", message.contact)?;
             let too_long = message.channel.len().max(message.category.len());
@@ -190,11 +189,11 @@ fn pair_of_lengths(first: &str, second: &str) -> u32 {
     (first.len() as u32) << 16 | second.len() as u32
 }
 
-impl Call {
+impl<'a> Call<'a> {
     /// The request that the rules decide.
     #[inline]
-    pub(super) fn request(&self, session: Option<SessionRequest>) -> Request<'_> {
-        Request { gate: self.gate, feature: self.feature, session, charges: self.charges() }
+    pub(super) fn request(&self, session: Option<SessionRequest>) -> Request<'a> {
+        Request { gate: self.gate, feature: self.feature, session, charges: self.charges }
     }
 
     /// The session part of the request; `kept` looks the contact's session up.

@@ -114,7 +114,7 @@ impl Shared {
         self.store.with(|connection| {
             let mut write = Write::begin(connection, &self.live, Sync::Full)?;
             let mut creations = Vec::new();
-            let done = self.create_all(batch, &mut write, &mut creations, &compiled, now);
+            let done = self.create_all(batch, &mut write, &mut creations, compiled, now);
             for creation in &mut creations {
                 match &done {
                     Ok(()) => {

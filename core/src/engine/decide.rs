@@ -5,7 +5,7 @@
 //! lane or the checkpointer with the lock released, and then it is tried again.
 
 use super::apply;
-use super::call::{Call, Message};
+use super::call::{Call, Message, NO_CHARGES, charge};
 use super::cursor::CursorCall;
 use super::state::kept_session;
 use super::{Durability, Engine, Maintenance, Shared, replayed};
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::live::block::BlockGuard;
 use crate::live::claims::ClaimError;
 use crate::rules::decide::decide;
-use crate::rules::{Changes, Decision};
+use crate::rules::{Changes, Decision, ResourceId};
 use crate::torture;
 
 /// Times that a decision makes room and tries again; each time something has been settled.
@@ -28,12 +28,15 @@ enum Obstacle {
     Due,
     /// Too many changes wait for a checkpoint.
     CheckpointNeeded,
-    Error(Error),
+    /// The tenant does not exist.
+    Unknown,
+    /// In a box: a decision that meets none is not to carry the room for one.
+    Error(Box<Error>),
 }
 
 impl From<Error> for Obstacle {
     fn from(error: Error) -> Self {
-        Obstacle::Error(error)
+        Obstacle::Error(Box::new(error))
     }
 }
 
@@ -41,30 +44,76 @@ impl From<ClaimError> for Obstacle {
     fn from(error: ClaimError) -> Self {
         match error {
             ClaimError::CheckpointNeeded => Obstacle::CheckpointNeeded,
-            ClaimError::Grow(error) => Obstacle::Error(error.into()),
+            ClaimError::Grow(error) => Error::from(error).into(),
         }
     }
 }
 
 impl Engine {
+    /// Decides about units of one resource. A function of its own: what such a call does not ask
+    /// for is known to the compiler, which leaves it out.
+    pub(super) fn consume_at(
+        &self,
+        at: u64,
+        name: &str,
+        resource: ResourceId,
+        units: u64,
+    ) -> Result<Decision, Error> {
+        let charges = [charge(resource, units)?];
+        self.run(at, name, &Call::consume(&charges))
+    }
+
+    /// As [`consume_at`](Self::consume_at), without doing it.
+    pub(super) fn check_at(
+        &self,
+        at: u64,
+        name: &str,
+        resource: ResourceId,
+        units: u64,
+    ) -> Result<Decision, Error> {
+        let charges = [charge(resource, units)?];
+        self.run(at, name, &Call::check(&charges))
+    }
+
     /// Decides, and applies what was decided.
-    #[inline]
-    pub(super) fn run(&self, at: u64, name: &str, call: &Call) -> Result<Decision, Error> {
+    #[inline(always)]
+    pub(super) fn run(&self, at: u64, name: &str, call: &Call<'_>) -> Result<Decision, Error> {
         self.shared.check_poison()?;
+        let now = self.clock.now();
+        match self.shared.try_run(at, call, now) {
+            Ok(decision) => {
+                if call.apply {
+                    self.after(now, decision.allowed())?;
+                }
+                Ok(decision)
+            }
+            Err(obstacle) => self.run_again(at, name, call, now, obstacle),
+        }
+    }
+
+    /// Overcomes what stood in the way, and tries again.
+    #[cold]
+    fn run_again(
+        &self,
+        at: u64,
+        name: &str,
+        call: &Call<'_>,
+        mut now: Timestamp,
+        mut obstacle: Obstacle,
+    ) -> Result<Decision, Error> {
         for _ in 0..TRIES {
-            let now = self.clock.now();
-            match self.shared.try_run(at, name, call, now) {
+            if let Some(decision) = self.overcome(at, name, call, now, obstacle)? {
+                return Ok(decision);
+            }
+            now = self.clock.now();
+            match self.shared.try_run(at, call, now) {
                 Ok(decision) => {
                     if call.apply {
-                        self.after(now, &decision)?;
+                        self.after(now, decision.allowed())?;
                     }
                     return Ok(decision);
                 }
-                Err(obstacle) => {
-                    if let Some(decision) = self.overcome(at, name, call, now, obstacle)? {
-                        return Ok(decision);
-                    }
-                }
+                Err(next) => obstacle = next,
             }
         }
         Err(Error::Busy { what: "the tenant" })
@@ -72,13 +121,13 @@ impl Engine {
 
     /// Sees to it that what was decided is remembered as the engine was asked to.
     #[inline]
-    fn after(&self, now: Timestamp, decision: &Decision) -> Result<(), Error> {
+    fn after(&self, now: Timestamp, allowed: bool) -> Result<(), Error> {
         match self.shared.maintenance {
             Maintenance::Thread => self.ensure_keeper(),
             Maintenance::Inline => self.shared.checkpoint_if_overdue(now),
             Maintenance::External => {}
         }
-        if self.durability == Durability::Disk && decision.allowed() {
+        if self.durability == Durability::Disk && allowed {
             self.shared.wait_for_disk(self.disk_patience)?;
         }
         Ok(())
@@ -89,12 +138,13 @@ impl Engine {
         &self,
         at: u64,
         name: &str,
-        call: &Call,
+        call: &Call<'_>,
         now: Timestamp,
         obstacle: Obstacle,
     ) -> Result<Option<Decision>, Error> {
         match obstacle {
-            Obstacle::Error(error) => return Err(error),
+            Obstacle::Error(error) => return Err(*error),
+            Obstacle::Unknown => return Err(Error::UnknownTenant(name.to_owned())),
             Obstacle::CheckpointNeeded => self.shared.make_room()?,
             Obstacle::Pending => self.shared.resolve_block(at)?,
             // A check shows the settled view without persisting it.
@@ -116,7 +166,8 @@ impl Engine {
         cursor: Option<CursorCall>,
         apply: bool,
     ) -> Result<Decision, Error> {
-        let mut call = self.call_of(action, message)?;
+        let mut charges = NO_CHARGES;
+        let mut call = self.call_of(action, message, &mut charges)?;
         if let Some(key) = message.key {
             call = call.once(self, key)?;
         }
@@ -128,25 +179,19 @@ impl Engine {
 
 impl Shared {
     /// One try: everything between lock and unlock.
-    #[inline]
-    fn try_run(
-        &self,
-        at: u64,
-        name: &str,
-        call: &Call,
-        now: Timestamp,
-    ) -> Result<Decision, Obstacle> {
+    #[inline(always)]
+    fn try_run(&self, at: u64, call: &Call<'_>, now: Timestamp) -> Result<Decision, Obstacle> {
         let mut guard = self.lock_block(at)?;
         if guard.pending().is_some() {
             return Err(Obstacle::Pending);
         }
         if !guard.is_live() {
-            return Err(Error::UnknownTenant(name.to_owned()).into());
+            return Err(Obstacle::Unknown);
         }
         if now >= guard.valid_until() {
             return Err(Obstacle::Due);
         }
-        if call.apply && !guard.history_has_room(call.charge_count as u64 + 2) {
+        if call.apply && !guard.history_has_room(call.charges.len() as u64 + 2) {
             return Err(Obstacle::CheckpointNeeded);
         }
         if call.once.is_some() || call.session.is_some() || call.cursor.is_some() {
@@ -158,7 +203,7 @@ impl Shared {
         }
         apply::begin(&mut guard, call)?;
         apply::charges(&mut guard, call, &decision, &changes, now);
-        self.finish(guard)?;
+        self.finish(&mut guard)?;
         Ok(decision)
     }
 
@@ -166,7 +211,7 @@ impl Shared {
     fn run_with_claims(
         &self,
         guard: &mut BlockGuard<'_>,
-        call: &Call,
+        call: &Call<'_>,
         now: Timestamp,
     ) -> Result<Decision, Obstacle> {
         // Sessions end and keys expire by the tenant's own high-water mark of time.
@@ -204,7 +249,7 @@ impl Shared {
         if let Some(cursor) = &call.cursor {
             cursor.advance(guard, &decision, seq);
         }
-        self.finish_by_ref(guard)?;
+        self.finish(guard)?;
         if !was_half_full && guard.ring_is_half_full() {
             self.live.wake_checkpointer();
         }
@@ -215,7 +260,7 @@ impl Shared {
     fn replayed_or_skipped(
         &self,
         guard: &mut BlockGuard<'_>,
-        call: &Call,
+        call: &Call<'_>,
         now: Timestamp,
         decision: Decision,
     ) -> Result<Decision, Obstacle> {
@@ -224,18 +269,13 @@ impl Shared {
             apply::make_room_for_claims(guard, call, &Changes::default(), now.max(guard.mark()))?;
             let seq = apply::begin(guard, call)?;
             cursor.advance(guard, &decision, seq);
-            self.finish_by_ref(guard)?;
+            self.finish(guard)?;
         }
         Ok(decision)
     }
 
-    #[inline]
-    fn finish(&self, mut guard: BlockGuard<'_>) -> Result<(), Error> {
-        self.finish_by_ref(&mut guard)
-    }
-
-    #[inline]
-    fn finish_by_ref(&self, guard: &mut BlockGuard<'_>) -> Result<(), Error> {
+    #[inline(always)]
+    fn finish(&self, guard: &mut BlockGuard<'_>) -> Result<(), Error> {
         if guard.finish() {
             return self.check_poison();
         }

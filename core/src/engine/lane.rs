@@ -46,11 +46,9 @@ impl Shared {
     /// Takes the lane.
     pub(super) fn enter_lane(&self) -> Result<Held<'_>, Error> {
         self.check_poison()?;
-        let mut held = lock::take(&self.live.memory, header::LANE_LOCK, LANE_PATIENCE)
-            .map_err(|_| Error::Busy { what: "the administrative lane" })?;
         // What a dead writer left is resolved block by block, by whoever comes to it.
-        held.repaired();
-        Ok(held)
+        lock::take(&self.live.memory, header::LANE_LOCK, LANE_PATIENCE)
+            .map_err(|_| Error::Busy { what: "the administrative lane" })
     }
 
     /// Makes one change to one tenant. May block on the disk.
@@ -76,7 +74,7 @@ impl Shared {
             let mut loaded = write.load_tenant(guard.hash())?.ok_or_else(unknown)?;
             guard.put(block::PENDING, loaded.admin_seq + 1);
             torture::point("lane.pending");
-            let done = change(&mut guard, &mut write, &mut loaded, &compiled, now, manner, work);
+            let done = change(&mut guard, &mut write, &mut loaded, compiled, now, manner, work);
             match done {
                 Ok((value, standing)) => {
                     guard.write_standing(&standing, loaded.admin_seq);
@@ -248,11 +246,11 @@ fn change<T>(
 pub(super) fn merge(account: &mut Account, guard: &BlockGuard<'_>) {
     account.mark = account.mark.max(guard.mark());
     for (resource, slot) in guard.slots() {
-        let used = slot.used(guard.memory);
+        let used = slot.used();
         if used != 0 || account.used.contains_key(&resource) {
             account.used.insert(resource, used);
         }
-        for (id, remaining) in slot.grants(guard.memory) {
+        for (id, remaining) in slot.grants() {
             if let Some(grant) = account.grants.iter_mut().find(|grant| grant.id == id) {
                 grant.remaining = remaining;
             }

@@ -19,9 +19,8 @@ mod view;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-use arc_swap::ArcSwap;
 
 pub use administer::Terms;
 pub use call::Message;
@@ -33,7 +32,7 @@ pub use tenant::{ResourceRef, Tenant};
 pub use verify::Finding;
 pub use view::{Balance, GrantView, Metric, PeriodView, SubscriptionView, TenantReport, UsageRow};
 
-use crate::catalog::{Catalog, Compiled};
+use crate::catalog::{Catalog, Compiled, Names};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, OpenError};
 use crate::live::attach::Attachment;
@@ -73,7 +72,11 @@ pub struct Engine {
 struct Shared {
     live: LiveFile,
     store: Arc<Store>,
-    catalog: ArcSwap<Compiled>,
+    /// Every catalog that this process has seen in force. They are few, and whoever reads one
+    /// needs no count of readers.
+    catalogs: boxcar::Vec<Compiled>,
+    /// Place of the one in force.
+    newest: AtomicUsize,
     opening: Opening,
     live_path: Option<PathBuf>,
     maintenance: Maintenance,
@@ -147,7 +150,7 @@ impl Engine {
     /// The number of a resource that can be consumed, which saves its look-up by name in every
     /// call.
     pub fn resource(&self, name: &str) -> Result<ResourceId, Error> {
-        administer::granted_resource(&*self.shared.compiled()?, name, "consume")
+        administer::granted_resource(self.shared.compiled()?, name, "consume")
     }
 
     /// The catalog in force and its version.
@@ -174,12 +177,12 @@ impl Shared {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn lock_block(&self, at: u64) -> Result<BlockGuard<'_>, Error> {
         self.lock_block_within(at, BLOCK_PATIENCE)
     }
 
-    #[inline]
+    #[inline(always)]
     fn lock_block_within(&self, at: u64, patience: Duration) -> Result<BlockGuard<'_>, Error> {
         BlockGuard::lock(&self.live.memory, at, patience).map_err(|error| match error {
             LockError::Busy => Error::Busy { what: "the tenant" },
@@ -189,24 +192,23 @@ impl Shared {
 
     /// The catalog in force, as every process sees it.
     #[inline]
-    fn compiled(&self) -> Result<arc_swap::Guard<Arc<Compiled>>, Error> {
-        let cached = self.catalog.load();
-        if cached.version == self.live.catalog_version() {
-            return Ok(cached);
+    fn compiled(&self) -> Result<&Compiled, Error> {
+        match self.catalogs.get(self.newest.load(Ordering::Acquire)) {
+            Some(newest) if newest.version == self.live.catalog_version() => Ok(newest),
+            _ => self.reload_catalog(),
         }
-        drop(cached);
-        self.reload_catalog()?;
-        Ok(self.catalog.load())
     }
 
     #[cold]
-    fn reload_catalog(&self) -> Result<(), Error> {
-        if let Some((_, bytes)) = self.live.catalog() {
-            let compiled = Compiled::from_bytes(&bytes)
-                .ok_or(Error::Poisoned("the catalog in the live file is damaged"))?;
-            self.catalog.store(Arc::new(compiled));
-        }
-        Ok(())
+    fn reload_catalog(&self) -> Result<&Compiled, Error> {
+        let damaged = || Error::Poisoned("the catalog in the live file is damaged");
+        let compiled = match self.live.catalog() {
+            Some((_, bytes)) => Compiled::from_bytes(&bytes).ok_or_else(damaged)?,
+            None => Compiled::new(0, Catalog::empty(), Names::default()),
+        };
+        let place = self.catalogs.push(compiled);
+        self.newest.store(place, Ordering::Release);
+        self.catalogs.get(place).ok_or_else(damaged)
     }
 }
 

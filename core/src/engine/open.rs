@@ -2,17 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
-
 use super::keeper::{Keeper, Opened};
 use super::rebuild::rebuild;
 use super::{Engine, Shared};
-use crate::catalog::{Catalog, Compiled, Names};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, OpenError};
 use crate::live::attach::{self, Attachment, Found};
@@ -215,11 +212,11 @@ impl Builder {
         live_path: Option<PathBuf>,
         attachment: Option<Attachment>,
     ) -> Shared {
-        let nothing = Compiled::new(0, Catalog::empty(), Names::default());
         Shared {
             live,
             store,
-            catalog: ArcSwap::from_pointee(nothing),
+            catalogs: boxcar::Vec::new(),
+            newest: AtomicUsize::new(0),
             opening,
             live_path,
             maintenance: self.maintenance,

@@ -2,10 +2,10 @@
 
 use crate::clock::Timestamp;
 use crate::live::Hash128;
-use crate::live::block::{BlockGuard, Slot};
+use crate::live::block::BlockGuard;
 use crate::live::layout::{block, claim};
-use crate::rules::decide::KeptSession;
-use crate::rules::{self, FeatureId, Gates, Mode, ResourceId, Standing, State};
+use crate::rules::decide::{Balance, KeptSession};
+use crate::rules::{FeatureId, Gates, Mode, ResourceId, Standing, State};
 
 /// The contact's session, if it is still kept at `mark`.
 pub(super) fn kept_session(
@@ -30,21 +30,12 @@ impl State for BlockGuard<'_> {
         self.feature_word(u64::from(feature.0 / 64)) & 1 << (feature.0 % 64) != 0
     }
 
-    #[inline]
-    fn mode(&self, resource: ResourceId) -> Mode {
-        self.slot(resource).map_or(Mode::Disabled, |slot: Slot| slot.mode(self.memory))
-    }
-
-    #[inline]
-    fn used(&self, resource: ResourceId) -> u64 {
-        self.slot(resource).map_or(0, |slot| slot.used(self.memory))
-    }
-
-    #[inline]
-    fn available(&self, resource: ResourceId) -> u64 {
-        self.slot(resource).map_or(0, |slot| {
-            slot.grants(self.memory).fold(0u64, |sum, (_, remaining)| sum.saturating_add(remaining))
-        })
+    #[inline(always)]
+    fn balance(&self, resource: ResourceId) -> Balance {
+        let Some(slot) = self.slot(resource) else { return Balance::default() };
+        let mode = slot.mode();
+        let available = if mode == Mode::Finite { sum(slot.grants()) } else { 0 };
+        Balance { mode, used: slot.used(), available }
     }
 
     fn restores_at(&self) -> Option<Timestamp> {
@@ -63,18 +54,12 @@ impl State for Standing {
         word & 1 << (feature.0 % 64) != 0
     }
 
-    fn mode(&self, resource: ResourceId) -> Mode {
-        self.slot(resource).map_or(Mode::Disabled, |slot| slot.mode)
-    }
-
-    fn used(&self, resource: ResourceId) -> u64 {
-        self.slot(resource).map_or(0, |slot| slot.used)
-    }
-
-    fn available(&self, resource: ResourceId) -> u64 {
-        self.slot(resource).map_or(0, |slot| {
-            slot.grants.iter().fold(0u64, |sum, &(_, remaining)| sum.saturating_add(remaining))
-        })
+    fn balance(&self, resource: ResourceId) -> Balance {
+        let slot = self.slots.iter().find(|slot| slot.resource == resource);
+        let Some(slot) = slot else { return Balance::default() };
+        let available =
+            if slot.mode == Mode::Finite { sum(slot.grants.iter().copied()) } else { 0 };
+        Balance { mode: slot.mode, used: slot.used, available }
     }
 
     fn restores_at(&self) -> Option<Timestamp> {
@@ -82,8 +67,8 @@ impl State for Standing {
     }
 }
 
-impl Standing {
-    fn slot(&self, resource: ResourceId) -> Option<&rules::Slot> {
-        self.slots.iter().find(|slot| slot.resource == resource)
-    }
+/// What remains in all grants.
+#[inline(always)]
+fn sum(grants: impl Iterator<Item = (u64, u64)>) -> u64 {
+    grants.fold(0, |sum: u64, (_, remaining)| sum.saturating_add(remaining))
 }

@@ -1,7 +1,7 @@
 //! A tenant by handle: the shortest way to a decision.
 
 use super::Engine;
-use super::call::{Call, Message};
+use super::call::{Call, Message, charge};
 use crate::error::Error;
 use crate::rules::{Decision, ResourceId};
 
@@ -53,7 +53,7 @@ impl Tenant {
     #[inline]
     pub fn consume(&self, resource: impl ResourceRef, units: u64) -> Result<Decision, Error> {
         let resource = resource.resolve(&self.engine)?;
-        self.engine.run(self.at, &self.name, &Call::consume(resource, units)?)
+        self.engine.consume_at(self.at, &self.name, resource, units)
     }
 
     /// As [`consume`](Self::consume), at most once per `key`: the same key gives the stored
@@ -65,14 +65,15 @@ impl Tenant {
         key: &str,
     ) -> Result<Decision, Error> {
         let resource = resource.resolve(&self.engine)?;
-        let call = Call::consume(resource, units)?.once(&self.engine, key)?;
+        let charges = [charge(resource, units)?];
+        let call = Call::consume(&charges).once(&self.engine, key)?;
         self.engine.run(self.at, &self.name, &call)
     }
 
     /// What [`consume`](Self::consume) would answer. Changes nothing.
     pub fn check(&self, resource: impl ResourceRef, units: u64) -> Result<Decision, Error> {
         let resource = resource.resolve(&self.engine)?;
-        self.engine.run(self.at, &self.name, &Call::consume(resource, units)?.only_checked())
+        self.engine.check_at(self.at, &self.name, resource, units)
     }
 
     /// May this tenant do `action` for this message now? If so, its session is opened or
@@ -105,7 +106,7 @@ impl Engine {
         units: u64,
     ) -> Result<Decision, Error> {
         let resource = resource.resolve(self)?;
-        self.run(self.block_of(tenant)?, tenant, &Call::consume(resource, units)?)
+        self.consume_at(self.block_of(tenant)?, tenant, resource, units)
     }
 
     /// [`Tenant::check`] by the tenant's name.
@@ -116,8 +117,7 @@ impl Engine {
         units: u64,
     ) -> Result<Decision, Error> {
         let resource = resource.resolve(self)?;
-        let call = Call::consume(resource, units)?.only_checked();
-        self.run(self.block_of(tenant)?, tenant, &call)
+        self.check_at(self.block_of(tenant)?, tenant, resource, units)
     }
 
     /// [`Tenant::admit`] by the tenant's name.

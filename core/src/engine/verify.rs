@@ -90,8 +90,7 @@ impl Shared {
 /// For the current period: what the grants gave is what was used.
 fn check_usage(guard: &BlockGuard<'_>, account: &Account, report: &mut impl FnMut(String)) {
     for (&resource, &used) in &account.used {
-        let finite =
-            guard.slot(resource).is_some_and(|slot| slot.mode(guard.memory) == Mode::Finite);
+        let finite = guard.slot(resource).is_some_and(|slot| slot.mode() == Mode::Finite);
         let given: u64 = account
             .grants
             .iter()

@@ -169,7 +169,7 @@ impl Engine {
                     kind: compiled.kind(slot.resource).map_or("", Kind::name),
                     mode: slot.mode,
                     used: slot.used,
-                    available: standing.available(slot.resource),
+                    available: standing.balance(slot.resource).available,
                 })
                 .collect(),
             grants: account
@@ -291,7 +291,7 @@ impl Shared {
         &self,
         at: u64,
         name: &str,
-        call: &Call,
+        call: &Call<'_>,
         now: Timestamp,
     ) -> Result<Decision, Error> {
         let (loaded, standing) = self.view(at, name, now)?;

@@ -6,7 +6,8 @@
 //! values back. A thread's stores become visible in the order in which it made them, also when it
 //! is killed, so that compiler fences are all the ordering this needs.
 
-use std::sync::atomic::{Ordering, compiler_fence};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
 use std::time::Duration;
 
 use super::directory::{self, Hash128};
@@ -23,83 +24,94 @@ pub(crate) struct BlockGuard<'a> {
     pub(crate) memory: &'a Memory,
     /// Where the block lies.
     pub(crate) at: u64,
-    undo: u64,
-    undo_room: u64,
-    armed: u64,
+    cells: &'a [AtomicU64; block::WORDS],
+    undo: &'a [[AtomicU64; 2]],
+    armed: usize,
     /// More was written than the undo record has room for: the operation must not stand.
     overflow: bool,
     // Dropped last, after the roll-back.
-    held: Held<'a>,
+    _held: Held<'a>,
 }
 
 impl<'a> BlockGuard<'a> {
     /// Locks the block at `at` and puts right what a dead holder left half done.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lock(
         memory: &'a Memory,
         at: u64,
         patience: Duration,
     ) -> Result<BlockGuard<'a>, LockError> {
         let held = lock::take(memory, at + block::LOCK, patience)?;
-        let (undo, undo_room) = unpack(memory.get(at + block::UNDO));
-        let armed = memory.get(at + block::UNDO_COUNT);
-        let mut guard = BlockGuard { memory, at, undo, undo_room, armed, overflow: false, held };
+        let cells = memory.words(at).ok_or(LockError::Broken)?;
+        let (undo, undo_room) = unpack(word(cells, block::UNDO).load(Relaxed));
+        let undo = memory.pairs(undo, undo_room);
+        let armed = word(cells, block::UNDO_COUNT).load(Relaxed);
         if armed != 0 {
-            guard.roll_back();
+            roll_back(memory, at, undo, armed as usize);
         }
-        guard.held.repaired();
-        Ok(guard)
+        Ok(BlockGuard { memory, at, cells, undo, armed: 0, overflow: false, _held: held })
+    }
+
+    /// The cell of a word of the block.
+    #[inline]
+    pub(crate) fn cell(&self, offset: u64) -> &'a AtomicU64 {
+        word(self.cells, offset)
     }
 
     /// A word of the block.
     #[inline]
-    pub(crate) fn get(&self, word: u64) -> u64 {
-        self.memory.get(self.at + word)
+    pub(crate) fn get(&self, offset: u64) -> u64 {
+        self.cell(offset).load(Relaxed)
     }
 
     /// Writes a word of the block that needs no undo: it is idempotent or made good by the lane.
     #[inline]
-    pub(crate) fn put(&self, word: u64, value: u64) {
-        self.memory.put(self.at + word, value);
+    pub(crate) fn put(&self, offset: u64, value: u64) {
+        self.cell(offset).store(value, Relaxed);
     }
 
     /// Writes the word at `offset` of the file, so that it can be undone.
     #[inline]
     pub(crate) fn set(&mut self, offset: u64, value: u64) {
+        self.set_cell(self.memory.cell(offset), value);
+    }
+
+    /// Writes a word of the file, so that it can be undone.
+    #[inline(always)]
+    pub(crate) fn set_cell(&mut self, cell: &AtomicU64, value: u64) {
         if torture::off(Guard::Undo) {
-            self.memory.put(offset, value);
+            cell.store(value, Relaxed);
             torture::point("undo.word");
             return;
         }
-        if self.armed >= self.undo_room {
+        let Some([place, old]) = self.undo.get(self.armed) else {
             self.overflow = true;
             return;
-        }
-        let entry = self.undo + self.armed * block::UNDO_ENTRY;
-        self.memory.put(entry, offset);
-        self.memory.put(entry + WORD, self.memory.get(offset));
+        };
+        place.store(self.memory.offset_of(cell), Relaxed);
+        old.store(cell.load(Relaxed), Relaxed);
         compiler_fence(Ordering::SeqCst);
         self.armed += 1;
-        self.put(block::UNDO_COUNT, self.armed);
+        self.put(block::UNDO_COUNT, self.armed as u64);
         compiler_fence(Ordering::SeqCst);
-        self.memory.put(offset, value);
+        cell.store(value, Relaxed);
         torture::point("undo.word");
     }
 
     /// Begins an operation: gives it the block's next sequence number, which it returns.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn begin(&mut self) -> u64 {
         let seq = self.get(block::SEQ);
         if seq == self.get(block::CHECKPOINTED_SEQ) {
             directory::mark_dirty(self.memory, self.get(block::INDEX));
         }
-        self.set(self.at + block::SEQ, seq + 1);
+        self.set_cell(self.cell(block::SEQ), seq + 1);
         seq + 1
     }
 
     /// Makes everything that was `set` stand. `false`: it was too much for the undo record, and
     /// nothing was changed.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub(crate) fn finish(&mut self) -> bool {
         if self.overflow {
@@ -114,28 +126,21 @@ impl<'a> BlockGuard<'a> {
     }
 
     /// Puts back everything that was `set` since the last `finish`.
-    #[cold]
     pub(crate) fn roll_back(&mut self) {
-        while self.armed > 0 {
-            let entry = self.undo + (self.armed - 1) * block::UNDO_ENTRY;
-            self.memory.put(self.memory.get(entry), self.memory.get(entry + WORD));
-            compiler_fence(Ordering::SeqCst);
-            self.armed -= 1;
-            self.put(block::UNDO_COUNT, self.armed);
-        }
-        self.overflow = false;
+        roll_back(self.memory, self.at, self.undo, self.armed);
+        (self.armed, self.overflow) = (0, false);
     }
 
     /// Makes room for an operation that writes up to `words` words.
     pub(crate) fn ensure_undo(&mut self, words: u64) -> Result<(), GrowError> {
         debug_assert_eq!(self.armed, 0);
-        if words <= self.undo_room {
+        if words <= self.undo.len() as u64 {
             return Ok(());
         }
         let room = packable(words.next_power_of_two())?;
-        self.undo = self.memory.allocate(room * block::UNDO_ENTRY)?;
-        self.undo_room = room;
-        self.put(block::UNDO, pack(self.undo, room));
+        let at = self.memory.allocate(room * block::UNDO_ENTRY)?;
+        self.undo = self.memory.pairs(at, room);
+        self.put(block::UNDO, pack(at, room));
         Ok(())
     }
 
@@ -185,11 +190,15 @@ impl<'a> BlockGuard<'a> {
     }
 
     /// The slot of `resource`, if the block has one.
-    #[inline]
-    pub(crate) fn slot(&self, resource: ResourceId) -> Option<Slot> {
+    #[inline(always)]
+    pub(crate) fn slot(&self, resource: ResourceId) -> Option<Slot<'a>> {
         let (slots, count) = unpack(self.get(block::SLOTS));
         let index = u64::from(resource.0);
-        (index < count).then(|| Slot { at: slots + index * slot::BYTES })
+        if index >= count {
+            return None;
+        }
+        let at = slots + index * slot::BYTES;
+        self.memory.words(at).map(|cells| Slot { at, cells, memory: self.memory })
     }
 
     /// How many slots the block has.
@@ -212,42 +221,74 @@ fn packable(room: u64) -> Result<u64, GrowError> {
     if room < 1 << 16 { Ok(room) } else { Err(GrowError::AddressSpace) }
 }
 
-/// One resource of one tenant.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot {
-    pub(crate) at: u64,
+/// The word at an offset of `layout`, all of which lie below the array's length.
+#[allow(clippy::indexing_slicing)]
+#[inline(always)]
+fn word<const N: usize>(cells: &[AtomicU64; N], offset: u64) -> &AtomicU64 {
+    &cells[(offset / WORD) as usize]
 }
 
-impl Slot {
+/// Puts the old values of the first `armed` entries back, the last first.
+#[cold]
+fn roll_back(memory: &Memory, at: u64, undo: &[[AtomicU64; 2]], armed: usize) {
+    for (left, [place, old]) in undo.iter().enumerate().take(armed).rev() {
+        memory.put(place.load(Relaxed), old.load(Relaxed));
+        compiler_fence(Ordering::SeqCst);
+        memory.put(at + block::UNDO_COUNT, left as u64);
+    }
+}
+
+/// One resource of one tenant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot<'a> {
+    pub(crate) at: u64,
+    cells: &'a [AtomicU64; slot::WORDS],
+    memory: &'a Memory,
+}
+
+impl<'a> Slot<'a> {
+    /// The cell of a word of the slot.
     #[inline]
-    pub(crate) fn mode(self, memory: &Memory) -> Mode {
-        Mode::from_number(memory.get(self.at + slot::MODE))
+    pub(crate) fn cell(self, offset: u64) -> &'a AtomicU64 {
+        word(self.cells, offset)
     }
 
     #[inline]
-    pub(crate) fn used(self, memory: &Memory) -> u64 {
-        memory.get(self.at + slot::USED)
+    fn get(self, offset: u64) -> u64 {
+        self.cell(offset).load(Relaxed)
     }
 
     #[inline]
-    pub(crate) fn grant_count(self, memory: &Memory) -> u64 {
-        memory.get(self.at + slot::GRANT_COUNT)
+    pub(crate) fn mode(self) -> Mode {
+        Mode::from_number(self.get(slot::MODE))
+    }
+
+    #[inline]
+    pub(crate) fn used(self) -> u64 {
+        self.get(slot::USED)
+    }
+
+    #[inline]
+    pub(crate) fn grant_count(self) -> u64 {
+        self.get(slot::GRANT_COUNT)
     }
 
     /// Where grant number `index` of the burn-down list lies: its id, then what remains.
     #[inline]
-    pub(crate) fn grant_at(self, memory: &Memory, index: u64) -> u64 {
-        unpack(memory.get(self.at + slot::GRANTS)).0 + index * slot::GRANT_ENTRY
+    pub(crate) fn grant_at(self, index: u64) -> u64 {
+        unpack(self.get(slot::GRANTS)).0 + index * slot::GRANT_ENTRY
+    }
+
+    /// The cells of the burn-down list: id and remaining units, in the order of use.
+    #[inline]
+    pub(crate) fn grant_cells(self) -> &'a [[AtomicU64; 2]] {
+        self.memory.pairs(self.grant_at(0), self.grant_count())
     }
 
     /// The grants of the burn-down list: id and remaining units, in the order of use.
     #[inline]
-    pub(crate) fn grants(self, memory: &Memory) -> impl Iterator<Item = (u64, u64)> {
-        let first = self.grant_at(memory, 0);
-        (0..self.grant_count(memory)).map(move |index| {
-            let at = first + index * slot::GRANT_ENTRY;
-            (memory.get(at), memory.get(at + WORD))
-        })
+    pub(crate) fn grants(self) -> impl Iterator<Item = (u64, u64)> {
+        self.grant_cells().iter().map(|[id, remaining]| (id.load(Relaxed), remaining.load(Relaxed)))
     }
 }
 
@@ -299,14 +340,14 @@ impl BlockGuard<'_> {
     }
 
     /// Gives the slot's burn-down list room for at least `wanted` grants, keeping what it holds.
-    pub(crate) fn ensure_grants(&self, slot: Slot, wanted: u64) -> Result<(), GrowError> {
+    pub(crate) fn ensure_grants(&self, slot: Slot<'_>, wanted: u64) -> Result<(), GrowError> {
         let (old, room) = unpack(self.memory.get(slot.at + slot::GRANTS));
         if wanted <= room {
             return Ok(());
         }
         let room = packable(wanted.next_power_of_two())?;
         let new = self.memory.allocate(room * slot::GRANT_ENTRY)?;
-        for word in 0..slot.grant_count(self.memory) * slot::GRANT_ENTRY / WORD {
+        for word in 0..slot.grant_count() * slot::GRANT_ENTRY / WORD {
             self.memory.put(new + word * WORD, self.memory.get(old + word * WORD));
         }
         self.memory.put(slot.at + slot::GRANTS, pack(new, room));

@@ -413,7 +413,7 @@ impl BlockGuard<'_> {
     // ---- expiry --------------------------------------------------------------------------
 
     /// Where the word of an expiry list lies: of a resource's sessions.
-    pub(crate) fn session_list(slot: Slot) -> u64 {
+    pub(crate) fn session_list(slot: Slot<'_>) -> u64 {
         slot.at + slot::SESSIONS
     }
 

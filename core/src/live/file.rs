@@ -109,6 +109,37 @@ impl Memory {
         unsafe { AtomicU64::from_ptr(self.map.as_mut_ptr().add(offset as usize).cast()) }
     }
 
+    /// `N` words from `offset`, looked at once for all of them.
+    #[inline]
+    pub(crate) fn words<const N: usize>(&self, offset: u64) -> Option<&[AtomicU64; N]> {
+        if !offset.is_multiple_of(WORD) || !self.holds(offset, N as u64 * WORD) {
+            self.outside();
+            return None;
+        }
+        // SAFETY: as in `cell`, for every one of the words.
+        Some(unsafe { &*self.map.as_mut_ptr().add(offset as usize).cast() })
+    }
+
+    /// `count` pairs of words from `offset`; none where they lie outside the file.
+    #[inline]
+    pub(crate) fn pairs(&self, offset: u64, count: u64) -> &[[AtomicU64; 2]] {
+        if !offset.is_multiple_of(WORD) || !self.holds(offset, count.saturating_mul(2 * WORD)) {
+            self.outside();
+            return &[];
+        }
+        // SAFETY: as in `cell`, for every one of the words.
+        unsafe {
+            let first = self.map.as_mut_ptr().add(offset as usize).cast();
+            std::slice::from_raw_parts(first, count as usize)
+        }
+    }
+
+    /// Where a word of the file lies in it.
+    #[inline]
+    pub(crate) fn offset_of(&self, cell: &AtomicU64) -> u64 {
+        (cell.as_ptr() as usize).wrapping_sub(self.map.as_mut_ptr() as usize) as u64
+    }
+
     #[cold]
     fn outside(&self) -> &AtomicU64 {
         self.cell(header::POISON).store(super::Poison::Damaged as u64, Ordering::Release);

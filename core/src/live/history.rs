@@ -1,5 +1,7 @@
 //! Usage that waits to be booked in SQLite, by the hour of the decision.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::block::{BlockGuard, Slot};
 use super::layout::{WORD, block, slot};
 use crate::clock::{HOUR_MS, Timestamp};
@@ -60,16 +62,16 @@ impl BlockGuard<'_> {
     }
 
     /// Notes `count` units of `slot`'s resource as used. Writes at most four words.
-    #[inline]
-    pub(crate) fn book_units(&mut self, slot: Slot, key: HistoryKey, count: u64) {
-        let hint_at = slot.at + slot::HISTORY_HINT;
-        let hint = self.memory.get(hint_at) % block::HISTORY_ENTRIES;
+    #[inline(always)]
+    pub(crate) fn book_units(&mut self, slot: Slot<'_>, key: HistoryKey, count: u64) {
+        let hint_cell = slot.cell(slot::HISTORY_HINT);
+        let hint = hint_cell.load(Relaxed) % block::HISTORY_ENTRIES;
         if self.get(entry(hint)) == key.to_word() {
             self.add(hint, count);
             return;
         }
         if let Some(index) = self.book(key, count) {
-            self.set(hint_at, index);
+            self.set_cell(hint_cell, index);
         }
     }
 
@@ -92,14 +94,14 @@ impl BlockGuard<'_> {
         Some(index)
     }
 
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, index: u64, count: u64) {
         let at = entry(index) + COUNT;
         let old = self.get(at);
         if old == 0 && count != 0 {
-            self.set(self.at + block::HISTORY_COUNT, self.get(block::HISTORY_COUNT) + 1);
+            self.set_cell(self.cell(block::HISTORY_COUNT), self.get(block::HISTORY_COUNT) + 1);
         }
-        self.set(self.at + at, old.saturating_add(count).min(USED_MAX));
+        self.set_cell(self.cell(at), old.saturating_add(count).min(USED_MAX));
     }
 
     /// Everything noted since the last confirmed checkpoint, remembered as such.

@@ -120,13 +120,16 @@ pub(crate) mod block {
 
     /// The first slot table follows.
     pub(crate) const FIRST_SLOTS: u64 = FIRST_UNDO + FIRST_UNDO_ENTRIES * UNDO_ENTRY;
+    /// Words that every block has.
+    pub(crate) const WORDS: usize = (FIRST_SLOTS / WORD) as usize;
 }
 
 /// Words of a slot: one resource of one tenant.
 pub(crate) mod slot {
     use super::WORD;
 
-    pub(crate) const BYTES: u64 = 16 * WORD;
+    pub(crate) const WORDS: usize = 16;
+    pub(crate) const BYTES: u64 = WORDS as u64 * WORD;
     /// [`Mode`](crate::rules::Mode) as a number.
     pub(crate) const MODE: u64 = 0;
     pub(crate) const USED: u64 = WORD;

@@ -4,6 +4,7 @@
 //! recovered then, the data is not; that is what the undo record of a block is for.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
@@ -35,9 +36,7 @@ pub(crate) enum LockError {
 #[derive(Debug)]
 pub(crate) struct Held<'a> {
     mutex: *mut pthread_mutex_t,
-    /// The holder before us died while it held the lock.
-    pub(crate) owner_died: bool,
-    _memory: &'a Memory,
+    memory: PhantomData<&'a Memory>,
 }
 
 /// Makes a lock at `offset`, which nobody may use yet.
@@ -58,7 +57,7 @@ pub(crate) fn init(memory: &Memory, offset: u64) {
 }
 
 /// Takes the lock at `offset`, waiting `patience` at most.
-#[inline]
+#[inline(always)]
 pub(crate) fn take(
     memory: &Memory,
     offset: u64,
@@ -69,7 +68,7 @@ pub(crate) fn take(
     }
     if crate::torture::off(crate::torture::Guard::Lock) {
         HELD.set(HELD.get() + 1);
-        return Ok(Held { mutex: std::ptr::null_mut(), owner_died: false, _memory: memory });
+        return Ok(Held { mutex: std::ptr::null_mut(), memory: PhantomData });
     }
     let mutex = memory.lock_at(offset);
     // SAFETY: `lock_at` gives a pointer to LOCK_BYTES of mapped memory in which `init` made a
@@ -79,13 +78,13 @@ pub(crate) fn take(
         result = wait(mutex, patience);
     }
     match result {
-        0 | EOWNERDEAD => {
-            HELD.set(HELD.get() + 1);
-            Ok(Held { mutex, owner_died: result == EOWNERDEAD, _memory: memory })
-        }
-        EBUSY | ETIMEDOUT => Err(LockError::Busy),
-        _ => Err(LockError::Broken),
+        0 => {}
+        EOWNERDEAD => recover(mutex),
+        EBUSY | ETIMEDOUT => return Err(LockError::Busy),
+        _ => return Err(LockError::Broken),
     }
+    HELD.set(HELD.get() + 1);
+    Ok(Held { mutex, memory: PhantomData })
 }
 
 #[cold]
@@ -102,15 +101,12 @@ fn wait(mutex: *mut pthread_mutex_t, patience: Duration) -> i32 {
     }
 }
 
-impl Held<'_> {
-    /// Says that what the dead holder left behind has been put in order.
-    pub(crate) fn repaired(&mut self) {
-        if self.owner_died {
-            // SAFETY: this thread holds the mutex, which is marked inconsistent.
-            unsafe { libc::pthread_mutex_consistent(self.mutex) };
-            self.owner_died = false;
-        }
-    }
+/// Takes over from a holder that died. What it left half done says so itself, in the undo record,
+/// and goes on saying so should this thread die before it has put that right.
+#[cold]
+fn recover(mutex: *mut pthread_mutex_t) {
+    // SAFETY: this thread holds the mutex, which is marked inconsistent.
+    unsafe { libc::pthread_mutex_consistent(mutex) };
 }
 
 impl Drop for Held<'_> {
@@ -120,7 +116,6 @@ impl Drop for Held<'_> {
         if self.mutex.is_null() {
             return; // Only where a counter-proof has switched locking off.
         }
-        self.repaired();
         // SAFETY: this thread holds the mutex.
         unsafe { libc::pthread_mutex_unlock(self.mutex) };
     }

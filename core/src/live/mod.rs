@@ -17,7 +17,6 @@ pub(crate) mod process;
 pub(crate) mod restore;
 pub(crate) mod snapshot;
 
-use std::hash::Hasher;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -74,7 +73,8 @@ impl LiveFile {
     /// The hash of a tenant's name.
     #[inline]
     pub(crate) fn hash_name(&self, name: &str) -> Hash128 {
-        self.hash(|hasher| hasher.write(name.as_bytes()))
+        let hash = self.hasher.hash(name.as_bytes());
+        Hash128 { low: hash.h1, high: hash.h2 }
     }
 
     /// The keyed hash of whatever `feed` writes.

@@ -32,7 +32,7 @@ impl BlockGuard<'_> {
             memory.put(to.at + slot::USED, from.map_or(0, |from| from.used));
             let grants = from.map_or(&[][..], |from| &from.grants);
             for (index, &(id, remaining)) in grants.iter().enumerate() {
-                let at = to.grant_at(memory, index as u64);
+                let at = to.grant_at(index as u64);
                 memory.put(at, id);
                 memory.put(at + WORD, remaining);
             }

@@ -64,7 +64,7 @@ impl BlockGuard<'_> {
     }
 
     /// Every resource of the block with its slot.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = (ResourceId, Slot)> {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (ResourceId, Slot<'_>)> {
         (0..self.slot_count())
             .map(ResourceId)
             .filter_map(|resource| Some((resource, self.slot(resource)?)))
@@ -72,14 +72,14 @@ impl BlockGuard<'_> {
 
     fn used(&self) -> Vec<(ResourceId, u64)> {
         self.slots()
-            .map(|(resource, slot)| (resource, slot, slot.used(self.memory)))
-            .filter(|&(_, slot, used)| used > 0 || slot.mode(self.memory) != Mode::Disabled)
+            .map(|(resource, slot)| (resource, slot, slot.used()))
+            .filter(|&(_, slot, used)| used > 0 || slot.mode() != Mode::Disabled)
             .map(|(resource, _, used)| (resource, used))
             .collect()
     }
 
     fn remaining(&self) -> Vec<(u64, u64)> {
-        self.slots().flat_map(|(_, slot)| slot.grants(self.memory)).collect()
+        self.slots().flat_map(|(_, slot)| slot.grants()).collect()
     }
 
     fn changed_claims(&self) -> Vec<ClaimImage> {

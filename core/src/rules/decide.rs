@@ -58,18 +58,25 @@ pub struct KeptSession {
     pub end: Timestamp,
 }
 
+/// How a resource stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Balance {
+    /// How it is limited.
+    pub mode: Mode,
+    /// Units used since the period began.
+    pub used: u64,
+    /// The sum of what remains in the grants; 0 where no number limits it.
+    pub available: u64,
+}
+
 /// What a decision looks at.
 pub trait State {
     /// What the tenant's status and subscription permit.
     fn gates(&self) -> Gates;
     /// Whether a feature is in force.
     fn has_feature(&self, feature: FeatureId) -> bool;
-    /// How a resource is limited.
-    fn mode(&self, resource: ResourceId) -> Mode;
-    /// Units used since the period began.
-    fn used(&self, resource: ResourceId) -> u64;
-    /// The sum of what remains in the grants.
-    fn available(&self, resource: ResourceId) -> u64;
+    /// How a resource stands.
+    fn balance(&self, resource: ResourceId) -> Balance;
     /// When the plan's units are next restored.
     fn restores_at(&self) -> Option<Timestamp>;
 }
@@ -138,7 +145,7 @@ impl Reason {
 pub struct Reasons(u16);
 
 impl Reasons {
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, reason: Reason) {
         self.0 |= 1 << reason as u8;
     }
@@ -240,7 +247,7 @@ pub struct Changes {
 }
 
 /// Decides. Changes nothing; `Changes` and the request's charges say what has to be applied.
-#[inline]
+#[inline(always)]
 pub fn decide<S: State>(state: &S, request: &Request<'_>) -> (Decision, Changes) {
     let gates = state.gates();
     let mut decision = Decision {
@@ -282,7 +289,7 @@ pub fn decide<S: State>(state: &S, request: &Request<'_>) -> (Decision, Changes)
     (decision, changes)
 }
 
-#[inline]
+#[inline(always)]
 fn gate_reasons(gates: Gates, gate: Gate) -> Reasons {
     let mut reasons = Reasons::default();
     if !gates.contains(Gates::open(gate)) {
@@ -330,11 +337,9 @@ fn decide_session<S: State>(
     decide_charge(state, Charge { resource: session.resource, units: 1 }, decision);
 }
 
-#[inline]
+#[inline(always)]
 fn decide_charge<S: State>(state: &S, charge: Charge, decision: &mut Decision) {
-    let mode = state.mode(charge.resource);
-    let used = state.used(charge.resource);
-    let available = if mode == Mode::Finite { state.available(charge.resource) } else { 0 };
+    let Balance { mode, used, available } = state.balance(charge.resource);
     // The count itself has a limit, also where the plan has none.
     let too_many = charge.units > USED_MAX.saturating_sub(used);
     let failing = match mode {
@@ -364,6 +369,7 @@ fn decide_charge<S: State>(state: &S, charge: Charge, decision: &mut Decision) {
 }
 
 /// Whether the numbers are those of a resource that fell short.
+#[inline(always)]
 fn fell_short(decision: &Decision) -> bool {
     decision.reasons.contains(Reason::QuotaExhausted)
         || decision.reasons.contains(Reason::NotInPlan)
