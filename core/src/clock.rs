@@ -51,6 +51,11 @@ impl Timestamp {
         DateTime::parse_from_rfc3339(text).ok().map(|at| Self::from_ms(at.timestamp_millis()))
     }
 
+    /// An instant as the live file keeps it, written from [`ms`](Self::ms).
+    pub(crate) const fn from_word(word: u64) -> Timestamp {
+        Timestamp(word as i64)
+    }
+
     /// Milliseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn ms(self) -> i64 {

@@ -1,35 +1,15 @@
 //! Applying a decision to its block: charges, sessions, refusals.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::call::{Call, SessionCall};
 use crate::clock::Timestamp;
-use crate::error::Error;
-use crate::live::block::{BlockGuard, Slot};
+use crate::live::block::BlockGuard;
 use crate::live::claims::{ClaimError, ClaimKind, KEPT_UNTIL, Place};
 use crate::live::history::HistoryKey;
 use crate::live::layout::{claim, slot};
 use crate::rules::burn_down;
 use crate::rules::{Changes, Charge, Decision, Mode};
-
-/// Words of the undo record that sessions, keys and cursors of one operation may need.
-const CLAIM_WORDS: u64 = 84;
-
-/// Makes room for everything that the operation may write, and begins it.
-#[inline(always)]
-pub(super) fn begin(guard: &mut BlockGuard<'_>, call: &Call<'_>) -> Result<u64, Error> {
-    let mut words = 1;
-    for charge in call.charges {
-        let grants = guard.slot(charge.resource).map_or(0, Slot::grant_count);
-        words += 6 + grants;
-    }
-    if let Some(session) = &call.session {
-        let grants = guard.slot(session.resource).map_or(0, Slot::grant_count);
-        words += 6 + grants + CLAIM_WORDS;
-    } else if call.once.is_some() || call.cursor.is_some() {
-        words += CLAIM_WORDS;
-    }
-    guard.ensure_undo(words)?;
-    Ok(guard.begin())
-}
 
 /// Applies charges, or books the refusal: a denial changes nothing else (I4).
 #[inline(always)]
@@ -61,9 +41,9 @@ fn use_up(guard: &mut BlockGuard<'_>, charge: Charge, now: Timestamp) {
         return;
     }
     if slot.mode() == Mode::Finite {
-        let remaining = slot.grants().map(|(_, remaining)| remaining);
-        let takes = burn_down::takes(charge.units, remaining);
-        for (take, [_, cell]) in takes.zip(slot.grant_cells()) {
+        let grants = slot.grant_cells();
+        let remaining = grants.iter().map(|[_, remaining]| remaining.load(Relaxed));
+        for (take, [_, cell]) in burn_down::takes(charge.units, remaining).zip(grants) {
             if take.units > 0 {
                 guard.set_cell(cell, take.rest);
             }

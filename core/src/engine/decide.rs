@@ -28,6 +28,8 @@ enum Obstacle {
     Due,
     /// Too many changes wait for a checkpoint.
     CheckpointNeeded,
+    /// The undo record was too small; it has been enlarged.
+    UndoTooSmall,
     /// The tenant does not exist.
     Unknown,
     /// In a box: a decision that meets none is not to carry the room for one.
@@ -145,6 +147,7 @@ impl Engine {
         match obstacle {
             Obstacle::Error(error) => return Err(*error),
             Obstacle::Unknown => return Err(Error::UnknownTenant(name.to_owned())),
+            Obstacle::UndoTooSmall => {}
             Obstacle::CheckpointNeeded => self.shared.make_room()?,
             Obstacle::Pending => self.shared.resolve_block(at)?,
             // A check shows the settled view without persisting it.
@@ -201,7 +204,7 @@ impl Shared {
         if !call.apply {
             return Ok(decision);
         }
-        apply::begin(&mut guard, call)?;
+        guard.begin();
         apply::charges(&mut guard, call, &decision, &changes, now);
         self.finish(&mut guard)?;
         Ok(decision)
@@ -236,7 +239,7 @@ impl Shared {
             apply::make_room_for_claims(guard, call, &changes, mark)?;
         }
         let was_half_full = guard.ring_is_half_full();
-        let seq = apply::begin(guard, call)?;
+        let seq = guard.begin();
         apply::charges(guard, call, &decision, &changes, now);
         if decision.allowed() {
             if let Some(session) = &call.session {
@@ -267,20 +270,21 @@ impl Shared {
         if let Some(cursor) = call.cursor.as_ref().filter(|_| call.apply) {
             cursor.refuse_if_passed(guard)?;
             apply::make_room_for_claims(guard, call, &Changes::default(), now.max(guard.mark()))?;
-            let seq = apply::begin(guard, call)?;
+            let seq = guard.begin();
             cursor.advance(guard, &decision, seq);
             self.finish(guard)?;
         }
         Ok(decision)
     }
 
+    /// Makes the operation stand. One that was too much for the undo record is undone, and tried
+    /// again with a larger one.
     #[inline(always)]
-    fn finish(&self, guard: &mut BlockGuard<'_>) -> Result<(), Error> {
+    fn finish(&self, guard: &mut BlockGuard<'_>) -> Result<(), Obstacle> {
         if guard.finish() {
-            return self.check_poison();
+            return Ok(self.check_poison()?);
         }
-        // `begin` made the undo record large enough; only a damaged file leads here.
-        self.live.set_poison(crate::live::Poison::Damaged);
-        self.check_poison()
+        guard.enlarge_undo().map_err(Error::from)?;
+        Err(Obstacle::UndoTooSmall)
     }
 }

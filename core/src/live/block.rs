@@ -131,13 +131,11 @@ impl<'a> BlockGuard<'a> {
         (self.armed, self.overflow) = (0, false);
     }
 
-    /// Makes room for an operation that writes up to `words` words.
-    pub(crate) fn ensure_undo(&mut self, words: u64) -> Result<(), GrowError> {
+    /// Doubles the room of the undo record. Nothing may be armed.
+    #[cold]
+    pub(crate) fn enlarge_undo(&mut self) -> Result<(), GrowError> {
         debug_assert_eq!(self.armed, 0);
-        if words <= self.undo.len() as u64 {
-            return Ok(());
-        }
-        let room = packable(words.next_power_of_two())?;
+        let room = packable((self.undo.len() as u64 + 1).next_power_of_two() * 2)?;
         let at = self.memory.allocate(room * block::UNDO_ENTRY)?;
         self.undo = self.memory.pairs(at, room);
         self.put(block::UNDO, pack(at, room));
@@ -163,12 +161,12 @@ impl<'a> BlockGuard<'a> {
 
     #[inline]
     pub(crate) fn valid_until(&self) -> Timestamp {
-        Timestamp::from_ms(self.get(block::VALID_UNTIL) as i64)
+        Timestamp::from_word(self.get(block::VALID_UNTIL))
     }
 
     #[inline]
     pub(crate) fn mark(&self) -> Timestamp {
-        Timestamp::from_ms(self.get(block::MARK) as i64)
+        Timestamp::from_word(self.get(block::MARK))
     }
 
     /// Remembers that the tenant has seen `now`. It only ever rises, so that it needs no undo.
@@ -280,7 +278,7 @@ impl<'a> Slot<'a> {
     }
 
     /// The cells of the burn-down list: id and remaining units, in the order of use.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn grant_cells(self) -> &'a [[AtomicU64; 2]] {
         self.memory.pairs(self.grant_at(0), self.grant_count())
     }

@@ -292,6 +292,9 @@ pub fn decide<S: State>(state: &S, request: &Request<'_>) -> (Decision, Changes)
 #[inline(always)]
 fn gate_reasons(gates: Gates, gate: Gate) -> Reasons {
     let mut reasons = Reasons::default();
+    if gates.contains(Gates::open(gate)) && !gates.meets(Gates::AGAINST) {
+        return reasons;
+    }
     if !gates.contains(Gates::open(gate)) {
         reasons.add(Reason::StatusForbids);
     }

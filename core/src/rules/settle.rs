@@ -241,6 +241,9 @@ impl Gates {
     pub const NO_SUBSCRIPTION: Gates = Gates(1 << 9);
     /// The subscription has lapsed and its grace is over.
     pub const PLAN_LAPSED: Gates = Gates(1 << 11);
+    /// All that speaks against any decision.
+    pub(crate) const AGAINST: Gates =
+        Gates(Self::DEMO_EXPIRED.0 | Self::NO_SUBSCRIPTION.0 | Self::PLAN_LAPSED.0);
     /// Each send carries the notice.
     pub const DEMO_NOTICE: Gates = Gates(1 << 16);
     /// A debt: decisions carry a warning.
@@ -258,6 +261,12 @@ impl Gates {
     #[must_use]
     pub const fn contains(self, other: Gates) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is set here.
+    #[must_use]
+    pub const fn meets(self, other: Gates) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// The bit that says that `gate` is open.
