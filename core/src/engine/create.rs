@@ -11,14 +11,17 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::{self, BlockGuard};
 use crate::live::layout::block as word;
+use crate::live::lock::HELD_AT_MOST;
 use crate::live::{Hash128, directory};
 use crate::rules::settle::add_grant;
 use crate::rules::{Account, Source, Standing, Status, calendar};
 use crate::store::{Loaded, Sync, Write};
 use crate::torture;
 
-/// Blocks locked by one transaction; the kernel releases only so many locks of a dead thread.
+/// Blocks locked by one transaction.
 const BATCH: usize = 200;
+/// The lane, the directory and the allocator come on top.
+const _: () = assert!(BATCH + 8 <= HELD_AT_MOST);
 /// Slots that a new block has to spare for resources of later catalogs.
 const SPARE_SLOTS: u16 = 2;
 

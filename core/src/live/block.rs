@@ -98,14 +98,15 @@ impl<'a> BlockGuard<'a> {
         torture::point("undo.word");
     }
 
-    /// Begins an operation: gives it the block's next sequence number, which it returns.
+    /// Begins an operation: gives it the block's next sequence number, which it returns. The
+    /// number is not taken back with the operation: one that names nothing does no harm.
     #[inline(always)]
     pub(crate) fn begin(&mut self) -> u64 {
         let seq = self.get(block::SEQ);
         if seq == self.get(block::CHECKPOINTED_SEQ) {
             directory::mark_dirty(self.memory, self.get(block::INDEX));
         }
-        self.set_cell(self.cell(block::SEQ), seq + 1);
+        self.put(block::SEQ, seq + 1);
         seq + 1
     }
 

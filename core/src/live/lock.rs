@@ -3,7 +3,6 @@
 //! A robust `pthread` mutex: where its holder dies the kernel hands it on, marked. The lock is
 //! recovered then, the data is not; that is what the undo record of a block is for.
 
-use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::time::Duration;
@@ -16,19 +15,16 @@ use super::file::Memory;
 pub(crate) const LOCK_BYTES: u64 = 64;
 const _: () = assert!(size_of::<pthread_mutex_t>() <= LOCK_BYTES as usize);
 
-/// The kernel releases only 2,048 robust locks of a thread that dies; stay far below.
-const HELD_AT_MOST: u32 = 256;
-
-thread_local! {
-    static HELD: Cell<u32> = const { Cell::new(0) };
-}
+/// Locks that one thread may hold at once: the kernel releases only 2,048 of a thread that dies.
+/// Only creating tenants holds more than a few, and sees to it.
+pub(crate) const HELD_AT_MOST: usize = 256;
 
 /// Why a lock was not had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LockError {
     /// Somebody alive held it all the time.
     Busy,
-    /// The file holds no usable lock there, or this thread holds too many.
+    /// The file holds no usable lock there.
     Broken,
 }
 
@@ -63,11 +59,7 @@ pub(crate) fn take(
     offset: u64,
     patience: Duration,
 ) -> Result<Held<'_>, LockError> {
-    if HELD.get() >= HELD_AT_MOST {
-        return Err(LockError::Broken);
-    }
     if crate::torture::off(crate::torture::Guard::Lock) {
-        HELD.set(HELD.get() + 1);
         return Ok(Held { mutex: std::ptr::null_mut(), memory: PhantomData });
     }
     let mutex = memory.lock_at(offset);
@@ -83,7 +75,6 @@ pub(crate) fn take(
         EBUSY | ETIMEDOUT => return Err(LockError::Busy),
         _ => return Err(LockError::Broken),
     }
-    HELD.set(HELD.get() + 1);
     Ok(Held { mutex, memory: PhantomData })
 }
 
@@ -112,7 +103,6 @@ fn recover(mutex: *mut pthread_mutex_t) {
 impl Drop for Held<'_> {
     #[inline]
     fn drop(&mut self) {
-        HELD.set(HELD.get() - 1);
         if self.mutex.is_null() {
             return; // Only where a counter-proof has switched locking off.
         }
