@@ -1,5 +1,6 @@
 //! A catalog with its names turned into numbers: what decisions are made with.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -34,11 +35,10 @@ pub(crate) struct Compiled {
     pub(crate) version: u64,
     pub(crate) names: Names,
     pub(crate) catalog: Catalog,
-    /// Resources by name, sorted.
-    resources: Vec<(String, ResourceId)>,
+    resources: ByName<(ResourceId, Kind)>,
     /// Kinds by number; `None`: the resource is not in this catalog any more.
     kinds: Vec<Option<Kind>>,
-    actions: Vec<(String, CompiledAction)>,
+    actions: ByName<CompiledAction>,
 }
 
 /// An action with its names resolved.
@@ -109,25 +109,22 @@ fn feature_names(plan: &Plan) -> impl Iterator<Item = String> {
 
 impl Compiled {
     pub(crate) fn new(version: u64, catalog: Catalog, names: Names) -> Compiled {
-        let mut resources: Vec<_> = names
-            .resources
-            .iter()
-            .enumerate()
-            .filter(|(_, name)| catalog.resources.contains_key(*name))
-            .map(|(number, name)| (name.clone(), ResourceId(number as u16)))
-            .collect();
-        resources.sort();
+        let resources =
+            ByName::new(names.resources.iter().enumerate().filter_map(|(number, name)| {
+                let kind = catalog.resources.get(name)?.kind;
+                Some((name.clone(), (ResourceId(number as u16), kind)))
+            }));
         let kinds = names
             .resources
             .iter()
             .map(|name| catalog.resources.get(name).map(|resource| resource.kind))
             .collect();
-        // `BTreeMap` iterates in the order of names, which is what the search below needs.
-        let actions = catalog
-            .actions
-            .iter()
-            .map(|(name, action)| (name.clone(), compile_action(&catalog, &names, action)))
-            .collect();
+        let actions = ByName::new(
+            catalog
+                .actions
+                .iter()
+                .map(|(name, action)| (name.clone(), compile_action(&catalog, &names, action))),
+        );
         Compiled { version, names, catalog, resources, kinds, actions }
     }
 
@@ -146,10 +143,10 @@ impl Compiled {
         Some(Compiled::new(stored.version, stored.catalog, stored.names))
     }
 
-    /// The number of the resource with this name.
+    /// Number and kind of the resource with this name.
     #[inline]
-    pub(crate) fn resource(&self, name: &str) -> Option<ResourceId> {
-        find(&self.resources, name).copied()
+    pub(crate) fn resource(&self, name: &str) -> Option<(ResourceId, Kind)> {
+        self.resources.get(name).copied()
     }
 
     /// The name of a resource, also of one that has left the catalog.
@@ -164,7 +161,7 @@ impl Compiled {
 
     #[inline]
     pub(crate) fn action(&self, name: &str) -> Option<&CompiledAction> {
-        find(&self.actions, name)
+        self.actions.get(name)
     }
 
     /// The limits of `plan` on what is decided from grants, by number.
@@ -193,9 +190,27 @@ pub(crate) const fn is_granted(kind: Kind) -> bool {
     matches!(kind, Kind::Allowance | Kind::Session { .. })
 }
 
-fn find<'a, T>(sorted: &'a [(String, T)], name: &str) -> Option<&'a T> {
-    let index = sorted.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
-    sorted.get(index).map(|(_, value)| value)
+/// Values by name, found fast: sorted by length first, so that few texts are compared.
+#[derive(Debug)]
+struct ByName<T>(Vec<(String, T)>);
+
+impl<T> ByName<T> {
+    fn new(values: impl Iterator<Item = (String, T)>) -> ByName<T> {
+        let mut values: Vec<_> = values.collect();
+        values.sort_by(|(one, _), (other, _)| in_order(one, other));
+        ByName(values)
+    }
+
+    #[inline]
+    fn get(&self, name: &str) -> Option<&T> {
+        let place = self.0.binary_search_by(|(known, _)| in_order(known, name)).ok()?;
+        self.0.get(place).map(|(_, value)| value)
+    }
+}
+
+#[inline]
+fn in_order(one: &str, other: &str) -> Ordering {
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
 fn compile_action(catalog: &Catalog, names: &Names, action: &Action) -> CompiledAction {

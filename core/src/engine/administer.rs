@@ -277,10 +277,9 @@ pub(super) fn granted_resource(
     name: &str,
     verb: &'static str,
 ) -> Result<ResourceId, Error> {
-    let resource = compiled.resource(name).ok_or_else(|| unknown_resource(name))?;
-    match compiled.kind(resource) {
-        Some(kind) if is_granted(kind) => Ok(resource),
-        Some(kind) => Err(Error::WrongKind {
+    match compiled.resource(name) {
+        Some((resource, kind)) if is_granted(kind) => Ok(resource),
+        Some((_, kind)) => Err(Error::WrongKind {
             resource: name.to_owned(),
             kind: kind.name(),
             verb,

@@ -32,7 +32,7 @@ pub use tenant::{ResourceRef, Tenant};
 pub use verify::Finding;
 pub use view::{Balance, GrantView, Metric, PeriodView, SubscriptionView, TenantReport, UsageRow};
 
-use crate::catalog::{Catalog, Compiled, Names};
+use crate::catalog::{Catalog, Compiled, Names, is_granted};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, OpenError};
 use crate::live::attach::Attachment;
@@ -149,8 +149,12 @@ impl Engine {
 
     /// The number of a resource that can be consumed, which saves its look-up by name in every
     /// call.
+    #[inline]
     pub fn resource(&self, name: &str) -> Result<ResourceId, Error> {
-        administer::granted_resource(self.shared.compiled()?, name, "consume")
+        match self.shared.newest().and_then(|compiled| compiled.resource(name)) {
+            Some((resource, kind)) if is_granted(kind) => Ok(resource),
+            _ => self.shared.resource_or_why_not(name),
+        }
     }
 
     /// The catalog in force and its version.
@@ -159,11 +163,15 @@ impl Engine {
         Ok((compiled.version, compiled.catalog.clone()))
     }
 
+    #[inline]
     fn block_of(&self, name: &str) -> Result<u64, Error> {
-        check_name(name)?;
-        let hash = self.shared.live.hash_name(name);
-        let found = directory::find(&self.shared.live.memory, hash);
-        found.ok_or_else(|| Error::UnknownTenant(name.to_owned()))
+        if name.len() <= TENANT_NAME_BYTES_MAX {
+            let hash = self.shared.live.hash_name(name);
+            if let Some(at) = directory::find(&self.shared.live.memory, hash) {
+                return Ok(at);
+            }
+        }
+        Err(no_block(name))
     }
 }
 
@@ -193,10 +201,22 @@ impl Shared {
     /// The catalog in force, as every process sees it.
     #[inline]
     fn compiled(&self) -> Result<&Compiled, Error> {
-        match self.catalogs.get(self.newest.load(Ordering::Acquire)) {
-            Some(newest) if newest.version == self.live.catalog_version() => Ok(newest),
-            _ => self.reload_catalog(),
+        match self.newest() {
+            Some(newest) => Ok(newest),
+            None => self.reload_catalog(),
         }
+    }
+
+    /// The catalog in force, if this process has seen it already.
+    #[inline]
+    fn newest(&self) -> Option<&Compiled> {
+        let newest = self.catalogs.get(self.newest.load(Ordering::Acquire))?;
+        (newest.version == self.live.catalog_version()).then_some(newest)
+    }
+
+    #[cold]
+    fn resource_or_why_not(&self, name: &str) -> Result<ResourceId, Error> {
+        administer::granted_resource(self.compiled()?, name, "consume")
     }
 
     #[cold]
@@ -214,6 +234,15 @@ impl Shared {
 
 fn unknown_resource(name: &str) -> Error {
     Error::UnknownResource(shorten(name))
+}
+
+/// Why a name leads to no block: it cannot be a tenant's, or it is none's.
+#[cold]
+fn no_block(name: &str) -> Error {
+    match check_name(name) {
+        Ok(()) => Error::UnknownTenant(name.to_owned()),
+        Err(error) => error,
+    }
 }
 
 /// A name as it may stand in a message.

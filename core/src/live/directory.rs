@@ -52,10 +52,7 @@ fn probe(memory: &Memory, table: u64, hash: Hash128) -> Option<u64> {
             return None;
         }
         let block = unpack(word).0;
-        if word == bucket(block, hash)
-            && memory.get(block + block::HASH) == hash.low
-            && memory.get(block + block::HASH + WORD) == hash.high
-        {
+        if word == bucket(block, hash) && hash_of(memory, block) == hash {
             return Some(block);
         }
         at = (at + 1) & mask;
@@ -107,8 +104,14 @@ fn place(memory: &Memory, table: u64, block: u64, hash: Hash128) {
 }
 
 /// The hash of the tenant of `block`.
+#[inline]
 pub(crate) fn hash_of(memory: &Memory, block: u64) -> Hash128 {
-    Hash128 { low: memory.get(block + block::HASH), high: memory.get(block + block::HASH + WORD) }
+    match memory.words(block + block::HASH) {
+        Some([low, high]) => {
+            Hash128 { low: low.load(Ordering::Relaxed), high: high.load(Ordering::Relaxed) }
+        }
+        None => Hash128 { low: 0, high: 0 },
+    }
 }
 
 /// Gives the new `block` a number, under which the checkpointer finds it.

@@ -128,8 +128,10 @@ impl LiveFile {
     /// The version of the compiled catalog; 0: there is none.
     #[inline]
     pub(crate) fn catalog_version(&self) -> u64 {
-        let at = self.header(header::CATALOG);
-        if at == 0 { 0 } else { self.memory.get(at) }
+        match self.header(header::CATALOG) {
+            0 => 0,
+            at => self.memory.get(at),
+        }
     }
 
     /// Writes a compiled catalog, for [`publish_catalog`](Self::publish_catalog).
