@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Prints what the last run of the benchmarks says: ours, the peer's, the ratio, the target.
+
+usage: summary.py
+
+Reads the medians that criterion leaves in the target directory (`CARGO_TARGET_DIR`, else
+`target`). Targets are ratios, since nanoseconds depend on the machine.
+"""
+import json
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class Row(NamedTuple):
+    """Two benchmarks side by side."""
+
+    what: str
+    ours: str
+    peer: str
+    at_most: Optional[float] = None  # times the peer's time
+
+
+# By handle: 30 ns where governor's direct limiter takes 9. A session: 20 times faster.
+BY_HANDLE, BY_NAME, OPENING = 30 / 9, 1.5, 1 / 20
+
+ROWS = [
+    Row("consume by handle", "consume/cotas_by_handle", "consume/governor_direct", BY_HANDLE),
+    Row("consume by name", "consume/cotas_by_name", "consume/governor_keyed", BY_NAME),
+    Row("  10,000 tenants", "consume_10000_tenants_1/cotas_by_name",
+        "consume_10000_tenants_1/governor_keyed", BY_NAME),
+    Row("  and four threads", "consume_10000_tenants_4/cotas_by_name",
+        "consume_10000_tenants_4/governor_keyed", BY_NAME),
+    Row("check by handle", "consume/cotas_check_by_handle", "consume/governor_direct"),
+    Row("consume by handle", "consume/cotas_by_handle", "consume/sqlite_update"),
+    Row("four threads, one tenant, by handle", "consume_4_threads/cotas_by_handle",
+        "consume_4_threads/governor_direct"),
+    Row("four threads, one tenant, by name", "consume_4_threads/cotas_by_name",
+        "consume_4_threads/governor_keyed"),
+    Row("admit in an open session", "admit_in_open_session/cotas_one_contact",
+        "open_session/sqlite_transaction"),
+    Row("  of 100,000 contacts in turn", "admit_in_open_session/cotas_all_contacts",
+        "open_session/sqlite_transaction"),
+    Row("open a session, 100,000 open", "open_session/cotas",
+        "open_session/sqlite_transaction", OPENING),
+    Row("  until SQLite has it", "open_session/cotas_with_checkpoints",
+        "open_session/sqlite_transaction"),
+]
+
+PEERS = {
+    "governor_direct": "governor, direct",
+    "governor_keyed": "governor, keyed",
+    "sqlite_update": "SQLite, guarded UPDATE",
+    "sqlite_transaction": "SQLite, transaction",
+}
+
+
+def results() -> Path:
+    """Where criterion writes: a relative directory is meant from where cargo runs the benchmark."""
+    target = os.environ.get("CARGO_TARGET_DIR")
+    return (REPOSITORY / "core" / target if target else REPOSITORY / "target") / "criterion"
+
+
+def median_ns(benchmark: str) -> Optional[float]:
+    """The median time of an operation, if the benchmark was run."""
+    try:
+        text = (results() / benchmark / "new" / "estimates.json").read_text()
+    except FileNotFoundError:
+        return None
+    return json.loads(text)["median"]["point_estimate"]
+
+
+def time(nanoseconds: float) -> str:
+    """Three digits that matter."""
+    if nanoseconds < 100:
+        return f"{nanoseconds:.1f} ns"
+    return f"{nanoseconds:,.0f} ns"
+
+
+def ratio(value: float) -> str:
+    """How many times as long as the peer; below 1, how many times faster."""
+    return f"{value:.2f} x" if value > 0.1 else f"1/{1 / value:.0f}"
+
+
+def cells(row: Row) -> list[str]:
+    """The columns of a row."""
+    ours, peer = median_ns(row.ours), median_ns(row.peer)
+    name = PEERS[row.peer.rpartition("/")[2]]
+    if ours is None or peer is None:
+        return [row.what, "not run", name, "", "", "", ""]
+    target = verdict = ""
+    if row.at_most is not None:
+        target = "<= " + ratio(row.at_most)
+        verdict = "ok" if ours <= row.at_most * peer else "over"
+    return [row.what, time(ours), name, time(peer), ratio(ours / peer), target, verdict]
+
+
+def main() -> int:
+    """Prints the table. Fails if a benchmark is missing, not if the machine is slow."""
+    table = [["", "ours", "peer", "", "ratio", "target", ""]] + [cells(row) for row in ROWS]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    for row in table:
+        aligned = [
+            cell.rjust(width) if number in (1, 3, 4, 5) else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths))
+        ]
+        print("  ".join(aligned).rstrip())
+    return 1 if any(row[1] == "not run" for row in table) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
