@@ -15,15 +15,15 @@ demo:
 	rm -rf $(DEMO) && mkdir -p $(DEMO)
 	$(COTAS) catalog load examples/catalogs/help_desk.toml
 	$(COTAS) tenant add padaria-aurora --plan starter --first-due 2026-06-10 \
-	    --auto-renew --extra sessions=200 --at 2026-05-20T08:00:00-03:00
+	    --auto-renew --extra sessions=200 --at 2026-05-20T08:00:00-03:00 > $(DEMO)/set-up.txt
 	$(COTAS) tenant add oficina-tres-irmaos --plan starter --first-due 2026-05-20 \
-	    --auto-renew --at 2026-05-20T08:00:00-03:00
+	    --auto-renew --at 2026-05-20T08:00:00-03:00 > $(DEMO)/set-up.txt
 	$(COTAS) tenant add mercado-sao-jorge --plan premium --first-due 2026-06-10 \
-	    --auto-renew --at 2026-05-20T08:00:00-03:00
+	    --auto-renew --at 2026-05-20T08:00:00-03:00 > $(DEMO)/set-up.txt
 	$(COTAS) tenant add pet-shop-amigo-fiel --plan starter --first-due 2026-06-10 \
-	    --auto-renew --at 2026-05-20T08:00:00-03:00
+	    --auto-renew --at 2026-05-20T08:00:00-03:00 > $(DEMO)/set-up.txt
 	$(COTAS) tenant status pet-shop-amigo-fiel suspended --reason debt \
-	    --at 2026-05-20T08:00:00-03:00
+	    --at 2026-05-20T08:00:00-03:00 > $(DEMO)/set-up.txt
 	$(COTAS) replay examples/traffic/help_desk_day.csv \
 	    --plan full --first-due 2026-06-10 --time-zone America/Sao_Paulo --auto-renew
 	$(COTAS) verify
@@ -37,7 +37,7 @@ test:
 	python3 examples/traffic/generate.py | cmp - examples/traffic/help_desk_day.csv
 
 bench:
-	$(CARGO) bench --package cotas --bench decisions -- --noplot
+	$(CARGO) bench --package cotas --bench decisions --bench opening -- --noplot
 	python3 benches/summary.py
 
 traffic:

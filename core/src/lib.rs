@@ -66,3 +66,8 @@ pub use rules::{Decision, Mode, Reason, Reasons, ResourceId, SessionOutcome, Sou
 
 /// What every message of a demonstration account must carry (seed 001).
 pub const DEMO_NOTICE: &str = "Esta é uma mensagem de teste";
+
+/// The first program of the README is compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -165,6 +165,7 @@ impl Drop for Opened {
             }
         }
         let _ = self.shared.checkpoint_within(Duration::from_secs(1));
+        let _ = self.shared.store.empty_long_log();
         self.shared.store.close();
     }
 }

@@ -23,6 +23,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages of the write-ahead log before a commit moves them into the database.
 const WAL_PAGES: i64 = 4_000;
 
+/// A write-ahead log that is worth emptying when the engine is closed.
+const LONG_LOG_BYTES: u64 = 1 << 20;
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 64;
 
@@ -215,6 +217,24 @@ impl Store {
             connection
                 .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
                 .map_err(sqlite("trimming the log"))
+        })
+    }
+
+    /// Empties a long write-ahead log: whoever opens next would have to read it. Only where
+    /// nobody is in the way; the log is looked at by its size, which opens no file.
+    pub(crate) fn empty_long_log(&self) -> Result<(), StoreError> {
+        let Some(path) = self.path() else { return Ok(()) };
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        if std::fs::metadata(log).map_or(0, |data| data.len()) < LONG_LOG_BYTES {
+            return Ok(());
+        }
+        self.with(|connection| {
+            let doing = "emptying the log";
+            connection.busy_timeout(Duration::ZERO).map_err(sqlite(doing))?;
+            connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+                .map_err(sqlite(doing))
         })
     }
 
