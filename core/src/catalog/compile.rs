@@ -190,6 +190,9 @@ pub(crate) const fn is_granted(kind: Kind) -> bool {
     matches!(kind, Kind::Allowance | Kind::Session { .. })
 }
 
+/// So many names are looked through one by one faster than by halves.
+const FEW: usize = 16;
+
 /// Values by name, found fast: sorted by length first, so that few texts are compared.
 #[derive(Debug)]
 struct ByName<T>(Vec<(String, T)>);
@@ -203,8 +206,13 @@ impl<T> ByName<T> {
 
     #[inline]
     fn get(&self, name: &str) -> Option<&T> {
-        let place = self.0.binary_search_by(|(known, _)| in_order(known, name)).ok()?;
-        self.0.get(place).map(|(_, value)| value)
+        let found = if self.0.len() <= FEW {
+            self.0.iter().find(|(known, _)| known == name)
+        } else {
+            let place = self.0.binary_search_by(|(known, _)| in_order(known, name)).ok()?;
+            self.0.get(place)
+        };
+        found.map(|(_, value)| value)
     }
 }
 

@@ -81,7 +81,7 @@ impl Engine {
     #[inline(always)]
     pub(super) fn run(&self, at: u64, name: &str, call: &Call<'_>) -> Result<Decision, Error> {
         self.shared.check_poison()?;
-        let now = self.clock.now();
+        let now = self.now();
         match self.shared.try_run(at, call, now) {
             Ok(decision) => {
                 if call.apply {
@@ -107,7 +107,7 @@ impl Engine {
             if let Some(decision) = self.overcome(at, name, call, now, obstacle)? {
                 return Ok(decision);
             }
-            now = self.clock.now();
+            now = self.now();
             match self.shared.try_run(at, call, now) {
                 Ok(decision) => {
                     if call.apply {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::keeper::{Keeper, Opened};
 use super::rebuild::rebuild;
 use super::{Engine, Shared};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::error::{Error, OpenError};
 use crate::live::attach::{self, Attachment, Found};
 use crate::live::{Identity, LiveFile};
@@ -65,7 +65,7 @@ pub enum Origin {
 pub struct Builder {
     path: Option<PathBuf>,
     live_directory: Option<PathBuf>,
-    clock: Arc<dyn Clock>,
+    clock: Option<Arc<dyn Clock>>,
     durability: Durability,
     maintenance: Maintenance,
     checkpoint_interval: Duration,
@@ -89,7 +89,7 @@ impl Builder {
         Builder {
             path: path.map(Path::to_owned),
             live_directory: None,
-            clock: Arc::new(SystemClock),
+            clock: None,
             durability: Durability::default(),
             maintenance: Maintenance::default(),
             checkpoint_interval: Duration::from_millis(100),
@@ -109,7 +109,7 @@ impl Builder {
     /// Where "now" comes from, instead of the machine's clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.clock = Some(clock);
         self
     }
 
@@ -159,13 +159,13 @@ impl Builder {
             Some(path) => self.open_shared(path)?,
             None => Arc::new(Opened { shared: Arc::new(self.open_in_memory()?) }),
         };
-        if self.clock.is_wall() {
+        if self.clock.as_ref().is_none_or(|clock| clock.is_wall()) {
             opened.shared.keeper.settles.store(true, Ordering::Relaxed);
         }
         Ok(Engine {
             shared: Arc::clone(&opened.shared),
             _opened: opened,
-            clock: Arc::clone(&self.clock),
+            clock: self.clock.clone(),
             durability: self.durability,
             disk_patience: self.disk_patience,
         })

@@ -19,6 +19,9 @@ const _: () = assert!(size_of::<pthread_mutex_t>() <= LOCK_BYTES as usize);
 /// Only creating tenants holds more than a few, and sees to it.
 pub(crate) const HELD_AT_MOST: usize = 256;
 
+/// Tries before sleeping, each after twice as long as the one before.
+const SPIN_ROUNDS: u32 = 7;
+
 /// Why a lock was not had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LockError {
@@ -67,6 +70,9 @@ pub(crate) fn take(
     // mutex before the offset was published.
     let mut result = unsafe { libc::pthread_mutex_trylock(mutex) };
     if result == EBUSY {
+        result = spin(mutex);
+    }
+    if result == EBUSY {
         result = wait(mutex, patience);
     }
     match result {
@@ -76,6 +82,23 @@ pub(crate) fn take(
         _ => return Err(LockError::Broken),
     }
     Ok(Held { mutex, memory: PhantomData })
+}
+
+/// Most holders let go within nanoseconds; going to sleep takes a thousand times as long. A
+/// microsecond or two at most.
+#[cold]
+fn spin(mutex: *mut pthread_mutex_t) -> i32 {
+    for round in 0..SPIN_ROUNDS {
+        for _ in 0..1 << round {
+            std::hint::spin_loop();
+        }
+        // SAFETY: `mutex` is a mutex as in `take`.
+        let result = unsafe { libc::pthread_mutex_trylock(mutex) };
+        if result != EBUSY {
+            return result;
+        }
+    }
+    EBUSY
 }
 
 #[cold]
