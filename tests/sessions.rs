@@ -155,6 +155,19 @@ fn seed_001_a_suspended_tenant_receives_and_does_not_send() {
 }
 
 #[test]
+fn a_new_status_table_reaches_every_tenant_at_its_next_decision() {
+    let (engine, _) = small();
+    let send = || engine.admit("acme", "send_message", &message("a")).expect("decides");
+    assert!(send().allowed());
+    let text = format!("{}\n[statuses.active]\nsend = false\n", cotas_tests::CATALOG);
+    let catalog = cotas::Catalog::parse(&text, "quiet.toml").expect("is valid");
+    assert_eq!(engine.load_catalog(&catalog).expect("loads"), 2);
+    assert_eq!(send().reason(), Some(Reason::StatusForbids));
+    assert!(receive(&engine, "a").allowed());
+    assert_sound(&engine);
+}
+
+#[test]
 fn seed_001_06_the_sends_of_a_demonstration_carry_the_notice() {
     let (engine, _) = in_memory(NOON);
     let mut new = cotas::NewTenant::new("acme").plan("full", cotas_tests::date("2026-05-20"), true);
