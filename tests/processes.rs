@@ -131,7 +131,7 @@ fn i2_what_was_acknowledged_by_the_disk_survives_a_power_cut() {
 }
 
 #[test]
-fn callers_who_wait_for_the_disk_share_syncs() {
+fn many_callers_may_wait_for_the_disk_at_once() {
     let database = database();
     let engine = database
         .builder()
