@@ -59,8 +59,9 @@ impl Shared {
             return Err(error);
         }
         torture::point("round.end");
-        self.trim_log();
         self.live.round_ended(ticket);
+        // After those who wait for the disk have been told: nothing of theirs depends on it.
+        self.trim_log();
         Ok(dirty.len())
     }
 
