@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cotas::{Maintenance, ManualClock, Message, Tenant, Timestamp};
+use cotas::{Details, Maintenance, ManualClock, Tenant, Timestamp};
 use criterion::{Criterion, SamplingMode};
 
 use crate::fixture::{Fixture, WINDOW_MS, phone};
@@ -50,8 +50,8 @@ impl Desk {
 
     /// Says whether the message has opened a session.
     fn admit(&self, contact: &str) -> bool {
-        let message = Message { channel: "whatsapp-1", contact, ..Message::default() };
-        let decision = self.tenant.admit("receive_message", &message).expect("a decision");
+        let message = Details { channel: "whatsapp-1", contact, ..Details::default() };
+        let decision = self.tenant.perform("receive_message", &message).expect("a decision");
         assert!(decision.allowed(), "denied");
         decision.session.is_some_and(|session| session.opened)
     }

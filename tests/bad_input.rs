@@ -1,6 +1,6 @@
 //! I10: bad input of any kind gets a typed error that says what was wrong, and changes nothing.
 
-use cotas::{Catalog, Error, Extra, Limit, Message, NewTenant, ResourceId, Source, Status, Terms};
+use cotas::{Catalog, Details, Error, Extra, Limit, NewTenant, ResourceId, Source, Status, Terms};
 use cotas_tests::{NOON, add_tenant, assert_sound, balance, catalog, date, in_memory};
 
 /// Asserts that a call was refused with this number, and that the message says this.
@@ -22,13 +22,13 @@ fn unknown_names_are_named() {
     refused(engine.consume("nobody", "credits", 1), 400, "\"nobody\"");
     refused(engine.tenant("nobody").map(|_| ()), 400, "\"nobody\"");
     refused(engine.consume("acme", "credit", 1), 402, "\"credit\"");
-    refused(engine.admit("acme", "dance", &Message::default()), 403, "\"dance\"");
+    refused(engine.perform("acme", "dance", &Details::default()), 403, "\"dance\"");
     refused(engine.report("nobody"), 400, "\"nobody\"");
     refused(engine.usage("nobody"), 400, "\"nobody\"");
     let terms = Terms { plan: "gold", first_due: date("2026-05-20"), auto_renew: true };
     refused(engine.change_plan("acme", &terms, None), 404, "\"gold\"");
     refused(engine.set_limit("acme", "credit", Limit::Finite(1)), 402, "\"credit\"");
-    refused(engine.grant("acme", "users", Source::Extra, 1, None, None), 405, "seat");
+    refused(engine.grant("acme", "pair_rate", Source::Extra, 1, None, None), 405, "rate");
     refused(engine.consume("acme", "users", 1), 405, "seat");
     assert_eq!(balance(&engine, "acme", "credits").0, 1000);
     assert_sound(&engine);
@@ -71,8 +71,8 @@ fn units_have_limits() {
         assert!(!overflow.allowed(), "a count that would overflow is denied");
     }
     assert_sound(&engine);
-    let no_room = Message { quantity: Some(0), ..Message::default() };
-    refused(engine.admit("acme", "send_sms", &no_room), 406, "units");
+    let no_room = Details { quantity: Some(0), ..Details::default() };
+    refused(engine.perform("acme", "send_sms", &no_room), 406, "units");
 }
 
 #[test]
@@ -81,13 +81,18 @@ fn contacts_channels_and_keys_have_limits_and_stay_out_of_messages() {
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
     let phone = "5511999998888".repeat(30);
     for message in [
-        Message { contact: "", ..Message::default() },
-        Message { contact: &phone, ..Message::default() },
-        Message { contact: "c", channel: &phone, ..Message::default() },
-        Message { contact: "c", key: Some(""), ..Message::default() },
-        Message { contact: "c", key: Some(&phone), ..Message::default() },
+        Details { contact: "", ..Details::default() },
+        Details { contact: &phone, ..Details::default() },
+        Details { contact: "c", channel: &phone, ..Details::default() },
     ] {
-        let error = engine.admit("acme", "receive_message", &message).expect_err("is refused");
+        let error = engine.perform("acme", "receive_message", &message).expect_err("is refused");
+        assert_eq!(error.code(), 406, "{error}");
+        assert!(!error.to_string().contains("5511999998888"), "{error}");
+    }
+    let acme = engine.tenant("acme").expect("exists");
+    let message = Details { contact: "c", ..Details::default() };
+    for key in ["", &phone] {
+        let error = acme.once(key).perform("receive_message", &message).expect_err("is refused");
         assert_eq!(error.code(), 406, "{error}");
         assert!(!error.to_string().contains("5511999998888"), "{error}");
     }
@@ -102,9 +107,9 @@ fn a_creation_is_all_or_nothing() {
     let unknown = [Extra { resource: "gold", units: 1, expires_at: None }];
     let new = NewTenant { extras: &unknown, ..NewTenant::new("acme") };
     refused(engine.create_tenant(&new.plan("full", date("2026-05-20"), true)), 402, "gold");
-    let seats = [Extra { resource: "users", units: 1, expires_at: None }];
-    let new = NewTenant { extras: &seats, ..NewTenant::new("acme") };
-    refused(engine.create_tenant(&new), 405, "users");
+    let rates = [Extra { resource: "pair_rate", units: 1, expires_at: None }];
+    let new = NewTenant { extras: &rates, ..NewTenant::new("acme") };
+    refused(engine.create_tenant(&new), 405, "pair_rate");
     // One bad tenant among many: none is created.
     let good = NewTenant::new("good").plan("full", date("2026-05-20"), true);
     refused(engine.ensure_tenants(&[good.clone(), past]), 406, "2026-05-03");
@@ -151,6 +156,58 @@ fn a_catalog_with_a_typo_is_refused_with_its_line_and_the_old_one_stays() {
 }
 
 #[test]
+fn a_catalog_that_gives_a_resource_another_kind_is_refused_and_the_old_one_stays() {
+    let (engine, _) = in_memory(NOON);
+    let load = |from: &str, to: &str| {
+        let text = cotas_tests::CATALOG.replace(from, to);
+        engine.load_catalog(&Catalog::parse(&text, "test.toml").expect("is valid"))
+    };
+    let allowance = "[resources.users]\nkind = \"allowance\"";
+    let seat = "[resources.users]\nkind = \"seat\"";
+    let says = "\"users\" is a seat; it cannot become an allowance";
+    refused(load(seat, allowance), 406, says);
+    assert_eq!(engine.catalog().expect("is there"), (1, catalog()));
+    // Also after it has been gone for a while.
+    let without = cotas_tests::CATALOG
+        .replace(seat, "")
+        .replace("users = 30\n", "")
+        .replace(", users = 1", "");
+    let without = Catalog::parse(&without, "test.toml").expect("is valid");
+    assert_eq!(engine.load_catalog(&without).expect("loads"), 2);
+    refused(load(seat, allowance), 406, says);
+    assert_eq!(engine.load_catalog(&catalog()).expect("loads"), 3);
+}
+
+#[test]
+fn units_that_meet_in_a_resource_above_have_limits_too() {
+    let (engine, _) = in_memory(NOON);
+    let text = cotas_tests::CATALOG.replace(
+        "[resources.sms]\nkind = \"allowance\"",
+        "[resources.sms]\nkind = \"allowance\"\nparent = \"credits\"",
+    );
+    engine.load_catalog(&Catalog::parse(&text, "test.toml").expect("is valid")).expect("loads");
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    let send = |quantity| {
+        let message = Details { quantity: Some(quantity), ..Details::default() };
+        engine.perform("acme", "send_sms", &message)
+    };
+    // By quantity from `sms`, and so from `credits` above it, which is charged one more.
+    assert!(send(2).expect("decides").allowed());
+    assert_eq!(
+        (balance(&engine, "acme", "sms").0, balance(&engine, "acme", "credits").0),
+        (8, 997)
+    );
+    refused(send(i64::MAX as u64), 406, "9223372036854775808");
+    refused(send(0), 406, "0 is not between");
+    assert!(engine.consume("acme", "credits", 995).expect("decides").allowed());
+    let denied = send(2).expect("decides");
+    assert_eq!(denied.resource, Some(engine.resource("credits").expect("exists")));
+    assert_eq!((balance(&engine, "acme", "sms").0, balance(&engine, "acme", "credits").0), (8, 2));
+    assert!(send(1).expect("decides").allowed());
+    assert_sound(&engine);
+}
+
+#[test]
 fn a_number_of_another_database_denies_and_does_no_harm() {
     let (engine, _) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
@@ -179,7 +236,7 @@ fn grants_have_a_limit_however_they_come() {
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
     let grant = || engine.grant("acme", "credits", Source::Extra, 1, None, None);
     let made = (0..2_000).take_while(|_| grant().is_ok()).count();
-    assert_eq!(made, 1_024 - 3, "the plan has three");
+    assert_eq!(made, 1_024 - 4, "the plan has four");
     refused(grant(), 406, "1024");
     assert!(engine.consume("acme", "credits", 2_000).expect("decides").allowed());
     assert_sound(&engine);

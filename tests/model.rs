@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{Datelike, Days, NaiveDate};
 use cotas::{
-    Engine, Limit, Maintenance, ManualClock, Message, NewTenant, Source, Terms, Timestamp,
+    Details, Engine, Limit, Maintenance, ManualClock, NewTenant, Source, Terms, Timestamp,
 };
 use cotas_tests::{assert_sound, at, balance, catalog};
 use proptest::prelude::*;
@@ -270,7 +270,7 @@ fn take(subject: &mut Subject, model: &mut [Tenant], now: &mut i64, step: &Step)
             model[tenant].settle(*now);
             let handle = engine.tenant(TENANTS[tenant]).expect("exists");
             let name = format!("{units}/{key}");
-            let result = handle.consume_once("credits", units, &name).expect("decides");
+            let result = handle.once(&name).consume("credits", units).expect("decides");
             let slot = key * 8 + units as u8;
             let known = model[tenant].keys.get(&slot).is_some_and(|&(_, until)| until > *now);
             assert_eq!(result.replayed, known);
@@ -286,9 +286,9 @@ fn take(subject: &mut Subject, model: &mut [Tenant], now: &mut i64, step: &Step)
             model[tenant].settle(*now);
             let sent = Timestamp::from_ms(*now - late_hours * HOUR_MS);
             let name = contact.to_string();
-            let message = Message { channel, contact: &name, at: Some(sent), ..Message::default() };
+            let message = Details { channel, contact: &name, at: Some(sent), ..Details::default() };
             let decision =
-                engine.admit(TENANTS[tenant], "receive_message", &message).expect("decides");
+                engine.perform(TENANTS[tenant], "receive_message", &message).expect("decides");
             let expected = model[tenant].message(contact, sent.ms().min(*now), *now, true);
             let opened = decision.session.is_some_and(|session| session.opened);
             assert_eq!((decision.allowed(), opened), expected, "{step:?}");
@@ -296,9 +296,9 @@ fn take(subject: &mut Subject, model: &mut [Tenant], now: &mut i64, step: &Step)
         Step::Send { tenant, contact } => {
             model[tenant].settle(*now);
             let name = contact.to_string();
-            let message = Message { channel, contact: &name, ..Message::default() };
+            let message = Details { channel, contact: &name, ..Details::default() };
             let decision =
-                engine.admit(TENANTS[tenant], "send_message", &message).expect("decides");
+                engine.perform(TENANTS[tenant], "send_message", &message).expect("decides");
             let expected = model[tenant].message(contact, *now, *now, false);
             let opened = decision.session.is_some_and(|session| session.opened);
             assert_eq!((decision.allowed(), opened), expected, "{step:?}");
@@ -394,8 +394,8 @@ mod settlement {
     use std::collections::BTreeMap;
 
     use cotas::Status;
-    use cotas::rules::settle::{add_grant, grant_plan, settle, standing};
-    use cotas::rules::{Account, GateTable, Subscription};
+    use cotas::rules::settle::{add_grant, grant_plan};
+    use cotas::rules::{Account, Rulebook, Subscription, settle, standing};
 
     fn account(anchor: u32, auto_renew: bool, extras: &[(u64, Option<i64>)]) -> Account {
         let start = at(START);
@@ -429,12 +429,15 @@ mod settlement {
             features: [0; 4],
             grants: Vec::new(),
             used: BTreeMap::new(),
+            held: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            month_start: start,
             period: 1,
             period_start: start,
             renewals: 0,
             next_grant: 1,
         };
-        grant_plan(&mut account, start);
+        grant_plan(&mut account, &Rulebook::default(), start);
         for &(units, hours) in extras {
             let expires = hours.map(|hours| start.plus_ms(hours * HOUR_MS));
             add_grant(&mut account, resource, Source::Extra, units, start, expires);
@@ -458,14 +461,15 @@ mod settlement {
             looks.sort_unstable();
             let end = looks.last().copied().unwrap_or(0);
             let start = at(START);
+            let rules = Rulebook::default();
             let mut at_once = account(anchor, auto_renew, &extras);
             let mut in_steps = at_once.clone();
-            let once = settle(&mut at_once, start.plus_ms(end * HOUR_MS));
+            let once = settle(&mut at_once, &rules, start.plus_ms(end * HOUR_MS));
             let mut closed = Vec::new();
             for hours in looks {
-                let until = standing(&in_steps, &GateTable::default(), in_steps.mark).valid_until;
+                let until = standing(&in_steps, &rules, in_steps.mark).valid_until;
                 let now = start.plus_ms(hours * HOUR_MS);
-                let settled = settle(&mut in_steps, now);
+                let settled = settle(&mut in_steps, &rules, now);
                 // Before `valid_until` there was nothing to do.
                 prop_assert!(now >= until || !settled.changed);
                 closed.extend(settled.closed);

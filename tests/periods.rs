@@ -66,7 +66,7 @@ fn a_limit_that_comes_and_goes_touches_no_other_resource_and_gives_nothing_away(
     let (engine, clock) = in_memory(NOON);
     add_tenant_with(&engine, "acme", "full", "2026-05-20", &[("credits", 100)]);
     assert!(engine.consume("acme", "credits", 600).expect("decides").allowed());
-    assert!(engine.admit("acme", "send_sms", &Default::default()).expect("decides").allowed());
+    assert!(engine.perform("acme", "send_sms", &Default::default()).expect("decides").allowed());
     engine.set_limit("acme", "credits", Limit::Unlimited).expect("changes");
     assert!(engine.consume("acme", "credits", 5_000).expect("unlimited").allowed());
     assert_eq!(balance(&engine, "acme", "sms"), (9, Some(10)), "another resource");
@@ -92,7 +92,7 @@ fn many_changes_of_plan_leave_no_grants_behind() {
         let terms = Terms { plan: "full", first_due: date("2026-05-20"), auto_renew: true };
         engine.change_plan("acme", &terms, None).expect("changes");
     }
-    assert_eq!(engine.report("acme").expect("reports").grants.len(), 3);
+    assert_eq!(engine.report("acme").expect("reports").grants.len(), 4);
     assert_sound(&engine);
 }
 

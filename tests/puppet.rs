@@ -105,7 +105,7 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
             return acks(&engine.with_durability(Durability::Disk), name, number(times));
         }
         ["once", name, units, key] => {
-            let decision = engine.tenant(name)?.consume_once("credits", number(units), key)?;
+            let decision = engine.tenant(name)?.once(key).consume("credits", number(units))?;
             return Ok(format!("{} {}", decision.allowed(), decision.replayed));
         }
         ["open-sessions", name, prefix, count] => {

@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cotas::{Engine, Limit, Maintenance, Message, Tenant};
+use cotas::{Details, Engine, Limit, Maintenance, Tenant};
 use cotas_tests::{add_tenant, catalog};
 
 /// Counts what is allocated by any thread.
@@ -49,15 +49,15 @@ fn prepared(directory: &std::path::Path) -> (Engine, Tenant) {
 /// open session, by action.
 fn decide(engine: &Engine, tenant: &Tenant, times: u64) {
     let credits = engine.resource("credits").expect("exists");
-    let message = Message { channel: "w", contact: "c1", ..Message::default() };
+    let message = Details { channel: "w", contact: "c1", ..Details::default() };
     for _ in 0..times {
         assert!(tenant.consume(credits, 1).expect("decides").allowed());
         assert!(tenant.consume("credits", 1).expect("decides").allowed());
         assert!(engine.consume("acme", "credits", 1).expect("decides").allowed());
         assert!(!engine.consume("acme", "sms", 1_000).expect("decides").allowed());
         assert!(tenant.check(credits, 1).expect("decides").allowed());
-        assert!(tenant.admit("receive_message", &message).expect("decides").allowed());
-        assert!(tenant.admit("record_call", &message).expect("decides").allowed());
+        assert!(tenant.perform("receive_message", &message).expect("decides").allowed());
+        assert!(tenant.perform("record_call", &message).expect("decides").allowed());
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 
-use cotas::{Engine, Error, OpenError, Origin, StoreError};
+use cotas::{Catalog, Engine, Error, OpenError, Origin, StoreError};
 use cotas_tests::{Database, assert_sound, balance};
 
 fn database() -> Database {
@@ -227,6 +227,50 @@ fn a_database_that_is_none_or_another_programs_or_newer() {
         let error: Error = open_error(Engine::open(&path)).into();
         assert_eq!(error.code(), is_expected, "{statement}: {error}");
     }
+}
+
+/// Takes everything away that schema 2 brought.
+const BACK_TO_SCHEMA_1: &str = "
+    ALTER TABLE names DROP COLUMN resource_kind;
+    ALTER TABLE tenants DROP COLUMN overrides;
+    ALTER TABLE tenants DROP COLUMN month_start;
+    ALTER TABLE tenants DROP COLUMN next_event;
+    ALTER TABLE grants DROP COLUMN returned;
+    ALTER TABLE usage DROP COLUMN beyond;
+    ALTER TABLE usage DROP COLUMN watched_limit;
+    ALTER TABLE usage DROP COLUMN watched_period;
+    ALTER TABLE usage DROP COLUMN next_event;
+    ALTER TABLE period_usage DROP COLUMN beyond;
+    DROP TABLE months;
+    DROP TABLE seats;
+    DROP TABLE outbox;
+    PRAGMA user_version = 1;
+";
+
+#[test]
+fn a_database_of_schema_1_learns_the_kinds_of_its_resources() {
+    let database = database();
+    drop(database.with_acme());
+    std::fs::remove_file(database.live()).expect("is removed");
+    sql(&database.path(), BACK_TO_SCHEMA_1);
+    let engine = database.open();
+    assert_eq!(balance(&engine, "acme", "credits").0, 993);
+    let load = |from: &str, to: &str| {
+        let text = cotas_tests::CATALOG.replace(from, to);
+        engine.load_catalog(&Catalog::parse(&text, "test.toml").expect("is valid"))
+    };
+    let seat = "[resources.users]\nkind = \"seat\"";
+    let changed = load(seat, "[resources.users]\nkind = \"meter\"").expect_err("is refused");
+    let why = "\"users\" is a seat; it cannot become a meter";
+    assert!(changed.to_string().contains(why), "{changed}");
+    assert_eq!(load("sms = 10", "sms = 11").expect("loads"), 2);
+    let connection = rusqlite::Connection::open(database.path()).expect("opens");
+    let kinds = "SELECT group_concat(name || ' ' || resource_kind, ', ' ORDER BY name) FROM names
+                 WHERE kind = 'resource'";
+    let kinds: String = connection.query_row(kinds, [], |row| row.get(0)).expect("reads");
+    assert!(kinds.contains("sessions session, sms allowance, "), "{kinds}");
+    assert!(kinds.ends_with("users seat, watched allowance"), "{kinds}");
+    assert_sound(&engine);
 }
 
 fn sql(path: &std::path::Path, statement: &str) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cotas::{Decision, Engine, Error, ManualClock, Message, Reason, Status, Timestamp};
+use cotas::{Decision, Details, Engine, Error, ManualClock, Reason, Status, Timestamp};
 use cotas_tests::{NOON, add_tenant, assert_sound, at, balance, in_memory};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -13,17 +13,17 @@ fn small() -> (Engine, Arc<ManualClock>) {
     (engine, clock)
 }
 
-fn message(contact: &str) -> Message<'_> {
-    Message { channel: "w1", contact, ..Message::default() }
+fn message(contact: &str) -> Details<'_> {
+    Details { channel: "w1", contact, ..Details::default() }
 }
 
 fn receive(engine: &Engine, contact: &str) -> Decision {
-    engine.admit("acme", "receive_message", &message(contact)).expect("decides")
+    engine.perform("acme", "receive_message", &message(contact)).expect("decides")
 }
 
 fn receive_at(engine: &Engine, contact: &str, sent: Timestamp) -> Decision {
-    let message = Message { at: Some(sent), ..message(contact) };
-    engine.admit("acme", "receive_message", &message).expect("decides")
+    let message = Details { at: Some(sent), ..message(contact) };
+    engine.perform("acme", "receive_message", &message).expect("decides")
 }
 
 fn opened(decision: &Decision) -> Option<bool> {
@@ -37,7 +37,7 @@ fn seed_000_14_and_15_at_zero_no_new_session_and_open_ones_go_on() {
     assert_eq!(opened(&receive(&engine, "b")), Some(true));
     let denied = receive(&engine, "c");
     assert_eq!(denied.reason(), Some(Reason::QuotaExhausted));
-    let out = engine.admit("acme", "send_message", &message("c")).expect("decides");
+    let out = engine.perform("acme", "send_message", &message("c")).expect("decides");
     assert_eq!(out.reason(), Some(Reason::QuotaExhausted), "nothing to them either");
     // A goes on past its first 24 h as long as it keeps writing.
     for _ in 0..4 {
@@ -54,12 +54,12 @@ fn an_outbound_message_does_not_prolong_a_session() {
     let (engine, clock) = small();
     let first = receive(&engine, "a").session.expect("a session").expires_at;
     clock.advance_ms(10 * HOUR_MS);
-    let sent = engine.admit("acme", "send_message", &message("a")).expect("decides");
+    let sent = engine.perform("acme", "send_message", &message("a")).expect("decides");
     assert_eq!(sent.session.expect("continued").expires_at, first);
-    let kept = engine.admit("acme", "reply_only", &message("a")).expect("decides");
+    let kept = engine.perform("acme", "reply_only", &message("a")).expect("decides");
     assert!(kept.allowed());
     clock.set(first);
-    let late = engine.admit("acme", "reply_only", &message("a")).expect("decides");
+    let late = engine.perform("acme", "reply_only", &message("a")).expect("decides");
     assert_eq!(late.reason(), Some(Reason::SessionRequired));
 }
 
@@ -118,8 +118,8 @@ fn an_ended_session_is_forgotten_after_seven_days_whether_swept_or_not() {
 fn templates_have_a_session_per_category() {
     let (engine, _) = small();
     let send = |category| {
-        let message = Message { category, ..message("a") };
-        opened(&engine.admit("acme", "send_template", &message).expect("decides"))
+        let message = Details { category, ..message("a") };
+        opened(&engine.perform("acme", "send_template", &message).expect("decides"))
     };
     assert_eq!(send("marketing"), Some(true));
     assert_eq!(send("utility"), Some(true));
@@ -131,8 +131,8 @@ fn channels_and_contacts_do_not_run_into_each_other() {
     let (engine, _) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
     let receive = |channel, contact| {
-        let message = Message { channel, contact, ..Message::default() };
-        opened(&engine.admit("acme", "receive_message", &message).expect("decides"))
+        let message = Details { channel, contact, ..Details::default() };
+        opened(&engine.perform("acme", "receive_message", &message).expect("decides"))
     };
     assert_eq!(receive("ab", "c"), Some(true));
     assert_eq!(receive("a", "bc"), Some(true));
@@ -144,20 +144,20 @@ fn seed_001_a_suspended_tenant_receives_and_does_not_send() {
     let (engine, _) = small();
     engine.set_status("acme", Status::Suspended, "debt", false).expect("is suspended");
     assert_eq!(opened(&receive(&engine, "a")), Some(true));
-    let sent = engine.admit("acme", "send_message", &message("a")).expect("decides");
+    let sent = engine.perform("acme", "send_message", &message("a")).expect("decides");
     assert_eq!(sent.reason(), Some(Reason::StatusForbids));
     let bare = engine.consume("acme", "credits", 1).expect("decides");
     assert_eq!(bare.reason(), Some(Reason::StatusForbids), "a bare consume counts as outbound");
     let refused = engine.set_status("acme", Status::Demo, "", false);
     assert!(matches!(refused, Err(Error::Transition { .. })));
     engine.set_status("acme", Status::Active, "paid", false).expect("is active again");
-    assert!(engine.admit("acme", "send_message", &message("a")).expect("decides").allowed());
+    assert!(engine.perform("acme", "send_message", &message("a")).expect("decides").allowed());
 }
 
 #[test]
 fn a_new_status_table_reaches_every_tenant_at_its_next_decision() {
     let (engine, _) = small();
-    let send = || engine.admit("acme", "send_message", &message("a")).expect("decides");
+    let send = || engine.perform("acme", "send_message", &message("a")).expect("decides");
     assert!(send().allowed());
     let text = format!("{}\n[statuses.active]\nsend = false\n", cotas_tests::CATALOG);
     let catalog = cotas::Catalog::parse(&text, "quiet.toml").expect("is valid");
@@ -173,7 +173,7 @@ fn seed_001_06_the_sends_of_a_demonstration_carry_the_notice() {
     let mut new = cotas::NewTenant::new("acme").plan("full", cotas_tests::date("2026-05-20"), true);
     new.status = Status::Demo;
     engine.create_tenant(&new).expect("is created");
-    let sent = engine.admit("acme", "send_message", &message("a")).expect("decides");
+    let sent = engine.perform("acme", "send_message", &message("a")).expect("decides");
     assert!(sent.allowed() && sent.demo_notice);
     assert_eq!(cotas::DEMO_NOTICE, "Esta é uma mensagem de teste");
     assert!(!receive(&engine, "a").demo_notice);
@@ -183,16 +183,16 @@ fn seed_001_06_the_sends_of_a_demonstration_carry_the_notice() {
 fn an_action_charges_all_or_nothing() {
     let (engine, _) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
-    let sms = |quantity, key| {
-        let message = Message { quantity: Some(quantity), key, ..Message::default() };
-        engine.admit("acme", "send_sms", &message)
+    let sms = |quantity| {
+        let message = Details { quantity: Some(quantity), ..Details::default() };
+        engine.perform("acme", "send_sms", &message)
     };
-    assert!(sms(9, None).expect("decides").allowed());
-    let denied = sms(2, None).expect("decides");
+    assert!(sms(9).expect("decides").allowed());
+    let denied = sms(2).expect("decides");
     assert_eq!(denied.reason(), Some(Reason::QuotaExhausted));
     assert_eq!((denied.units, denied.available), (2, 1), "the numbers are those of the SMS");
     assert_eq!(balance(&engine, "acme", "credits").0, 999, "the other charge was not made");
-    let free = engine.admit("acme", "send_email", &Message::default()).expect("decides");
+    let free = engine.perform("acme", "send_email", &Details::default()).expect("decides");
     assert!(free.allowed(), "what costs nothing is always allowed");
     assert_sound(&engine);
 }
@@ -202,23 +202,23 @@ fn an_idempotency_key_gives_the_stored_decision_and_charges_nothing() {
     let (engine, clock) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
     let tenant = engine.tenant("acme").expect("exists");
-    let first = tenant.consume_once("credits", 5, "order-1").expect("decides");
+    let first = tenant.once("order-1").consume("credits", 5).expect("decides");
     assert!(first.allowed() && !first.replayed);
-    let again = tenant.consume_once("credits", 5, "order-1").expect("decides");
+    let again = tenant.once("order-1").consume("credits", 5).expect("decides");
     assert_eq!(again, Decision { replayed: true, ..first });
     assert!(matches!(
-        tenant.consume_once("credits", 6, "order-1"),
+        tenant.once("order-1").consume("credits", 6),
         Err(Error::IdempotencyConflict)
     ));
     assert_eq!(balance(&engine, "acme", "credits").0, 995);
     // A denial may be tried again.
-    assert!(!tenant.consume_once("credits", 2000, "order-2").expect("decides").allowed());
+    assert!(!tenant.once("order-2").consume("credits", 2000).expect("decides").allowed());
     let raised = cotas::Limit::Finite(5000);
     engine.set_limit("acme", "credits", raised).expect("is raised");
-    assert!(tenant.consume_once("credits", 2000, "order-2").expect("decides").allowed());
+    assert!(tenant.once("order-2").consume("credits", 2000).expect("decides").allowed());
     // After seven days the key is free again.
     clock.advance_ms(8 * 24 * HOUR_MS);
-    assert!(!tenant.consume_once("credits", 5, "order-1").expect("decides").replayed);
+    assert!(!tenant.once("order-1").consume("credits", 5).expect("decides").replayed);
     assert_sound(&engine);
 }
 
@@ -227,7 +227,7 @@ fn a_feature_is_needed_where_an_action_says_so() {
     let (engine, _) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
     add_tenant(&engine, "tiny", "small", "2026-05-20", true);
-    let record = |tenant| engine.admit(tenant, "record_call", &Message::default());
+    let record = |tenant| engine.perform(tenant, "record_call", &Details::default());
     assert!(record("acme").expect("decides").allowed());
     assert_eq!(record("tiny").expect("decides").reason(), Some(Reason::FeatureMissing));
 }
@@ -243,7 +243,7 @@ fn a_check_says_what_would_happen_and_changes_nothing() {
     // Past the renewal a check shows the settled view, and still changes nothing.
     clock.set(at("2026-05-21T03:00:00Z"));
     assert!(tenant.check("credits", 10).expect("decides").allowed());
-    assert!(tenant.check_admit("receive_message", &message("a")).expect("decides").allowed());
+    assert!(tenant.check_action("receive_message", &message("a")).expect("decides").allowed());
     assert_eq!(engine.periods("acme").expect("reads").len(), 0);
 }
 
@@ -252,11 +252,16 @@ fn sessions_and_keys_of_one_operation_always_find_room() {
     let (engine, _) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
     engine.set_limit("acme", "sessions", cotas::Limit::Finite(10_000)).expect("is raised");
+    let acme = engine.tenant("acme").expect("exists");
     for index in 0..700 {
         let contact = format!("c{index}");
-        let key = (index % 3 != 0).then_some(contact.as_str());
-        let message = Message { key, ..message(&contact) };
-        let decision = engine.admit("acme", "receive_message", &message).expect("decides");
+        let message = message(&contact);
+        let decision = if index % 3 == 0 {
+            acme.perform("receive_message", &message)
+        } else {
+            acme.once(&contact).perform("receive_message", &message)
+        };
+        let decision = decision.expect("decides");
         assert_eq!(opened(&decision), Some(true));
     }
     assert_eq!(balance(&engine, "acme", "sessions").0, 9_300);

@@ -6,7 +6,7 @@
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 
-use cotas::{Engine, Message, Origin};
+use cotas::{Details, Engine, Origin};
 use cotas_tests::{Database, assert_sound, assert_whole, balance, open_sessions};
 
 fn database() -> Database {
@@ -390,8 +390,8 @@ fn a_power_cut_after_a_plan_change_charges_no_contact_again() {
     // What a power cut leaves: the database as of its last sync, no live file to trust.
     std::fs::remove_file(database.live()).expect("is removed");
     let engine = database.open();
-    let message = Message { channel: "w", contact: "c3", ..Message::default() };
-    let decision = engine.admit("acme", "receive_message", &message).expect("decides");
+    let message = Details { channel: "w", contact: "c3", ..Details::default() };
+    let decision = engine.perform("acme", "receive_message", &message).expect("decides");
     assert_eq!(decision.session.map(|session| session.opened), Some(false));
     assert_eq!(balance(&engine, "acme", "sessions").0, 1000);
     assert_sound(&engine);

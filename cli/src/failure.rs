@@ -35,6 +35,30 @@ pub enum Failure {
         /// What the system said.
         source: io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// More intervals than a chart has room for.
+    #[error(
+        "a chart has room for {most} {interval}s, not for {asked}; choose a longer --by, or \
+             --since and --until"
+    )]
+    ChartTooLong {
+        /// What a bar sums up.
+        interval: &'static str,
+        /// How many were asked for.
+        asked: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// The chart cannot be drawn.
+    #[error("cannot draw the chart: {0}")]
+    Drawing(String),
     /// Only loading a catalog makes a database.
     #[error("there is no database at {}; `cotas catalog load` makes one", .0.display())]
     NoDatabase(PathBuf),

@@ -3,6 +3,7 @@
 //! What is asked for goes to standard output, everything else to standard error. The exit code is
 //! 0, 1 where something failed, 2 where the command line is wrong. A denial is no failure.
 
+mod chart;
 mod commands;
 mod database;
 mod failure;

@@ -72,7 +72,7 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// The text without what would move a terminal's cursor or begin another line.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.trim_end().replace(char::is_control, " ")
 }
 

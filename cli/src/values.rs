@@ -4,7 +4,8 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use cotas::{Extra, Limit, Source, Status, Terms, Timestamp};
+use cotas::rules::calendar::start_of_day;
+use cotas::{Extra, Interval, Limit, Source, Status, Terms, Timestamp};
 
 /// A plan to be subscribed to, or none.
 #[derive(Args)]
@@ -64,6 +65,50 @@ pub fn date(text: &str) -> Result<NaiveDate, String> {
         .ok_or_else(|| "expected a date such as 2026-05-20".to_owned())
 }
 
+/// A time, or a day of a zone that is not known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// A time.
+    Instant(Timestamp),
+    /// A day.
+    Day(NaiveDate),
+}
+
+impl Moment {
+    /// The time, or the first instant of the day.
+    pub fn start(self, zone: Tz) -> Timestamp {
+        match self {
+            Moment::Instant(at) => at,
+            Moment::Day(date) => start_of_day(date, zone),
+        }
+    }
+
+    /// The time, or the first instant after the day.
+    pub fn end(self, zone: Tz) -> Timestamp {
+        match self {
+            Moment::Instant(at) => at,
+            Moment::Day(date) => {
+                date.succ_opt().map_or(Timestamp::MAX, |next| start_of_day(next, zone))
+            }
+        }
+    }
+}
+
+/// Reads an RFC 3339 time or a date.
+pub fn moment(text: &str) -> Result<Moment, String> {
+    instant(text).map(Moment::Instant).or_else(|_| date(text).map(Moment::Day)).map_err(|_| {
+        "expected a date such as 2026-05-20, or an RFC 3339 time such as \
+         2026-05-20T08:00:00-03:00"
+            .to_owned()
+    })
+}
+
+/// Reads an interval.
+pub fn interval() -> impl TypedValueParser<Value = Interval> {
+    PossibleValuesParser::new(Interval::ALL.map(Interval::code))
+        .try_map(|code| Interval::from_code(&code).ok_or("unknown interval"))
+}
+
 /// Reads the name of a time zone.
 pub fn time_zone(text: &str) -> Result<Tz, String> {
     text.parse().map_err(|_| "expected a time zone such as America/Sao_Paulo".to_owned())
@@ -112,5 +157,22 @@ mod tests {
         assert!(limit("-1").is_err());
         assert!(time_zone("Brasilia").is_err());
         assert!(instant("2026-05-20").is_err());
+        for wrong in ["2026-5-20", "20/05/2026", "2026-05-20T08:00:00", "yesterday", ""] {
+            assert!(moment(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_day_begins_and_ends_in_its_zone() {
+        let at = |text| instant(text).expect("a time");
+        let day = moment("2026-03-08").expect("a date");
+        let zone = chrono_tz::America::New_York;
+        assert_eq!(day.start(zone), at("2026-03-08T00:00:00-05:00"));
+        assert_eq!(day.end(zone), at("2026-03-09T00:00:00-04:00"));
+        let time = moment("2026-03-08T12:00:00Z").expect("a time");
+        assert_eq!(
+            (time.start(zone), time.end(zone)),
+            (at("2026-03-08T12:00:00Z"), time.start(zone))
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::Desk;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const BEGIN: [&str; 2] = ["--at", "2026-05-20T08:00:00-03:00"];
 
@@ -31,6 +31,36 @@ fn the_same_catalog_again_changes_nothing() {
     assert!(shown.starts_with("version 2, BRL, America/Sao_Paulo\n"), "{shown}");
     assert!(shown.contains("BRL 9.95") && shown.contains("sms by quantity"), "{shown}");
     assert_eq!(desk.json(&["catalog", "show"])["version"], 2);
+}
+
+#[test]
+fn the_catalog_shows_how_limits_are_enforced_and_what_actions_take() {
+    let desk = Desk::empty();
+    let more = r#"
+[resources.calls]
+kind = "lease"
+ttl = "60s"
+enforce = "soft"
+cap = 3
+[resources.pair]
+kind = "rate"
+every = "6s"
+enforce = "shadow"
+[actions.begin_call]
+lease = "calls"
+rate = "pair"
+"#;
+    desk.write("catalog.toml", &format!("{}{more}", common::CATALOG));
+    desk.ok(&["catalog", "load", "catalog.toml"]);
+    let shown = desk.ok(&["catalog", "show"]);
+    let row = |name: &str| {
+        let row = shown.lines().find(|line| line.contains(name)).expect("is shown");
+        row.split(['│', '┆']).map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>()
+    };
+    assert_eq!(row(" calls "), ["calls", "lease", "soft, cap 3"]);
+    assert_eq!(row(" pair "), ["pair", "rate", "shadow"]);
+    assert_eq!(row(" sms "), ["sms", "allowance", "hard"]);
+    assert_eq!(row(" begin_call "), ["begin_call", "consume", "calls", "pair"]);
 }
 
 #[test]
@@ -117,41 +147,6 @@ fn a_clock_far_ahead_is_believed_when_confirmed() {
     assert!(desk.failure(&limit).contains("more than 400 days past 2026-05-20T11:00:00Z"));
     desk.ok(&[&["tenant", "confirm-clock", "padaria"][..], &at].concat());
     assert_eq!(desk.json(&limit)["balances"]["sms"]["available"], 9);
-}
-
-#[test]
-fn usage_is_summed_up_in_the_tenant_s_zone() {
-    let desk = with_padaria(&[]);
-    // The first two are of 20 May in Sao Paulo; the third finds nothing left.
-    let traffic = "at,tenant,action,channel,contact\n\
-        2026-05-20T22:00:00-03:00,padaria,receive_message,w,a\n\
-        2026-05-21T02:30:00Z,padaria,receive_message,w,b\n\
-        2026-05-21T00:30:00-03:00,padaria,receive_message,w,c\n";
-    desk.write("traffic.csv", traffic);
-    desk.ok(&["replay", "traffic.csv"]);
-
-    let line = |from: &str, used: Value, denied: Value| -> Value {
-        json!({ "from": from, "used": used, "denied": denied })
-    };
-    let used = |from: &str, units: u64| line(from, json!({ "sessions": units }), json!({}));
-    let denied = |from: &str| line(from, json!({}), json!({ "quota_exhausted": 1 }));
-    assert_eq!(
-        desk.json(&["usage", "padaria"]),
-        json!([used("2026-05-20", 2), denied("2026-05-21")])
-    );
-    assert_eq!(
-        desk.json(&["usage", "padaria", "--by", "hour"]),
-        json!([
-            used("2026-05-20T22:00:00-03:00", 1),
-            used("2026-05-20T23:00:00-03:00", 1),
-            denied("2026-05-21T00:00:00-03:00"),
-        ])
-    );
-    let month = desk.json(&["usage", "padaria", "--by", "month"]);
-    let of_may = line("2026-05", json!({ "sessions": 2 }), json!({ "quota_exhausted": 1 }));
-    assert_eq!(month, json!([of_may]));
-    let text = desk.ok(&["usage", "padaria"]);
-    assert!(text.contains("denied: quota_exhausted"), "{text}");
 }
 
 #[test]

@@ -58,6 +58,7 @@ fn a_wrong_command_line_is_exit_code_2() {
         &["tenant", "show", "x", "--at", "yesterday"],
         &["grant", "x", "sms", "1", "--source", "plan"],
         &["usage", "x", "--by", "week"],
+        &["usage", "x", "--since", "yesterday"],
         &["replay", "traffic.csv", "--extra", "sms=1"],
     ] {
         let output = desk.run(arguments);

@@ -39,7 +39,8 @@ fn traffic() -> String {
         let tenant = TENANTS.get(random(4) as usize).copied().unwrap_or_default();
         let contact = random(40);
         let line = match random(10) {
-            0 => format!("{at},{tenant},send_sms,w,c{contact},2,key-{}", random(2_000)),
+            // The same key again is the same message again.
+            0 => format!("{at},{tenant},send_sms,w,c{contact},2,key-{contact}-{}", random(50)),
             1..4 => format!("{at},{tenant},send_message,w,c{contact},,"),
             _ => format!("{at},{tenant},receive_message,w,c{contact},,"),
         };

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use crate::catalog::CatalogError;
 use crate::clock::Timestamp;
-use crate::rules::Status;
+use crate::engine::Resolution;
+use crate::rules::{Receipt, ReservationId, Status};
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -216,6 +217,9 @@ pub enum Error {
     /// The catalog has no such plan.
     #[error("unknown plan {0:?}")]
     UnknownPlan(String),
+    /// No plan has such a feature, or not at that level.
+    #[error("unknown feature {0:?}")]
+    UnknownFeature(String),
     /// The verb does not fit the kind of resource.
     #[error("{resource:?} is a {kind}: {verb} needs {needed}")]
     WrongKind {
@@ -264,6 +268,51 @@ pub enum Error {
         /// The event's place in its file.
         position: u64,
     },
+    /// No reservation has this id, or it has been forgotten: 7 days after its time.
+    #[error("unknown reservation {0}")]
+    UnknownReservation(ReservationId),
+    /// The reservation was resolved before.
+    #[error("the reservation was resolved before: {}", .0.code())]
+    AlreadyResolved(Resolution),
+    /// No decision has this receipt, or its idempotency key has expired.
+    #[error("unknown receipt {0}")]
+    UnknownReceipt(Receipt),
+    /// What the receipt charged was given back before.
+    #[error("the receipt was refunded before")]
+    AlreadyRefunded,
+    /// The handle was given out before the live file was made anew, when it may have named what
+    /// is lost.
+    #[error("the {what} is from before the live file was rebuilt")]
+    Stale {
+        /// What kind of handle it is.
+        what: &'static str,
+    },
+    /// The holder does not have the lease, or not under this number: it has expired, was released,
+    /// or is another's.
+    #[error("no lease of {resource:?} is held under the number {fencing}")]
+    LeaseNotHeld {
+        /// The resource.
+        resource: String,
+        /// The fencing number.
+        fencing: u64,
+    },
+    /// The holder has no seat.
+    #[error("that holder has no seat of {resource:?}")]
+    SeatNotHeld {
+        /// The resource.
+        resource: String,
+    },
+    /// The token opens another seat already.
+    #[error("the token is in use for another seat")]
+    TokenTaken,
+    /// The catalog has changed since the action was quoted.
+    #[error("the tariff has changed: {quoted} was quoted, {in_force} is in force")]
+    TariffChanged {
+        /// The version that was quoted.
+        quoted: u64,
+        /// The version in force.
+        in_force: u64,
+    },
     /// Somebody held the tenant, or the administrative lane, for too long.
     #[error("{what} was held by another process for too long")]
     Busy {
@@ -301,6 +350,16 @@ impl Error {
             Error::NoSubscription(_) => 409,
             Error::ClockJump { .. } => 410,
             Error::AlreadyDecided { .. } => 411,
+            Error::UnknownReservation(_) => 412,
+            Error::AlreadyResolved(_) => 413,
+            Error::UnknownReceipt(_) => 414,
+            Error::AlreadyRefunded => 415,
+            Error::Stale { .. } => 416,
+            Error::LeaseNotHeld { .. } => 417,
+            Error::SeatNotHeld { .. } => 418,
+            Error::TokenTaken => 419,
+            Error::TariffChanged { .. } => 420,
+            Error::UnknownFeature(_) => 421,
             Error::Busy { .. } => 500,
             Error::NoRoom(_) => 501,
             Error::DurabilityUnknown => 502,

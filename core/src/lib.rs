@@ -10,7 +10,7 @@
 //! - **Explained**: a refusal is a value, with the rule and the numbers.
 //!
 //! ```
-//! use cotas::{Catalog, Engine, Message, NewTenant};
+//! use cotas::{Catalog, Details, Engine, NewTenant};
 //!
 //! let engine = Engine::in_memory().open()?;
 //! engine.load_catalog(&Catalog::parse(
@@ -33,8 +33,8 @@
 //! engine.create_tenant(&NewTenant::new("padaria-aurora").plan("full", due, true))?;
 //!
 //! let tenant = engine.tenant("padaria-aurora")?;
-//! let message = Message { channel: "whatsapp-1", contact: "c-1042", ..Message::default() };
-//! let decision = tenant.admit("receive_message", &message)?;
+//! let message = Details { channel: "whatsapp-1", contact: "c-1042", ..Details::default() };
+//! let decision = tenant.perform("receive_message", &message)?;
 //! assert!(decision.allowed());
 //! assert_eq!(decision.available, 999);
 //! # Ok::<(), cotas::Error>(())
@@ -50,6 +50,7 @@ mod clock;
 mod engine;
 mod error;
 mod live;
+mod report;
 pub mod rules;
 mod store;
 mod torture;
@@ -57,12 +58,18 @@ mod torture;
 pub use catalog::{Catalog, CatalogError, Limit};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use engine::{
-    Balance, Builder, Cursor, Durability, Engine, Extra, Finding, GrantView, KEY_BYTES_MAX,
-    Maintained, Maintenance, Message, Metric, NewTenant, Opening, Origin, PeriodView, Progress,
-    ResourceRef, SubscriptionView, TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms, UsageRow,
+    Balance, Builder, CostLine, Cursor, Details, Direction, Durability, Engine, Event, Extra,
+    Finding, GrantView, KEY_BYTES_MAX, Leases, Maintained, Maintenance, Meter, Metric, NewTenant,
+    Occupancy, Once, Opening, Origin, OverLimit, PeriodView, Progress, Quote, Rates, Resolution,
+    ResourceRef, Seat, Seats, SubscriptionView, TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms,
+    TokenSeat, UsageRow,
 };
 pub use error::{Error, OpenError, StoreError};
-pub use rules::{Decision, Mode, Reason, Reasons, ResourceId, SessionOutcome, Source, Status};
+pub use report::{Interval, UsageBucket, UsageReport};
+pub use rules::{
+    Decision, EventKind, LeaseOutcome, Mode, Reason, Reasons, Receipt, ReservationId, ResourceId,
+    SessionOutcome, Source, SourceCharge, SourceCharges, Status,
+};
 
 /// What every message of a demonstration account must carry (seed 001).
 pub const DEMO_NOTICE: &str = "Esta é uma mensagem de teste";

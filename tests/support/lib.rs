@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use cotas::{
-    Builder, Catalog, Engine, Error, Extra, Maintenance, ManualClock, Message, NewTenant, Origin,
+    Builder, Catalog, Details, Engine, Error, Extra, Maintenance, ManualClock, NewTenant, Origin,
     Timestamp,
 };
 
@@ -24,15 +24,56 @@ kind = "allowance"
 kind = "allowance"
 [resources.users]
 kind = "seat"
+[resources.channels]
+kind = "seat"
+[resources."channels.whatsapp"]
+kind = "seat"
+parent = "channels"
+[resources.calls]
+kind = "lease"
+ttl = "60s"
+[resources.calls_this_month]
+kind = "meter"
+[resources.storage_mb]
+kind = "meter"
+reset = "never"
+[resources.free_tier]
+kind = "meter"
+reset = "calendar_month"
+[resources.api_calls]
+kind = "meter"
+enforce = "soft"
+cap = 5
+[resources.watched]
+kind = "allowance"
+enforce = "shadow"
+[resources.pair_rate]
+kind = "rate"
+every = "6s"
+burst = 45
 [plans.full]
 title = "Plano full"
 price = "299.00"
-limits = { sessions = 1000, credits = 1000, sms = 10, users = 30 }
-features = { recording = true, analytics = "full" }
+[plans.full.limits]
+sessions = 1000
+credits = 1000
+sms = 10
+users = 30
+channels = 3
+"channels.whatsapp" = 2
+calls = 5
+calls_this_month = 1000
+storage_mb = 100
+free_tier = 20
+api_calls = 10
+watched = 3
+[plans.full.features]
+recording = true
+analytics = "full"
 [plans.small]
 title = "Plano pequeno"
 price = "29.00"
-limits = { sessions = 2, credits = 10, sms = "unlimited" }
+limits = { sessions = 2, credits = 10, sms = "unlimited", users = 1, calls = 1, storage_mb = 50 }
 [plans.strict]
 title = "Plano estrito"
 price = "29.00"
@@ -59,6 +100,13 @@ gate = "send"
 charge = { sms = 0 }
 [actions.record_call]
 feature = "recording"
+charge = { credits = 1 }
+[actions.start_call]
+lease = "calls"
+charge = { credits = 1, calls_this_month = 1 }
+[actions.send_paced]
+gate = "send"
+rate = "pair_rate"
 charge = { credits = 1 }
 "#;
 
@@ -125,8 +173,8 @@ pub fn open_sessions(
     let mut opened = 0;
     for index in 0..count {
         let contact = format!("{prefix}{index}");
-        let message = Message { channel: "w", contact: &contact, ..Message::default() };
-        let decision = tenant.admit("receive_message", &message)?;
+        let message = Details { channel: "w", contact: &contact, ..Details::default() };
+        let decision = tenant.perform("receive_message", &message)?;
         opened += u64::from(decision.session.is_some_and(|session| session.opened));
     }
     Ok(opened)

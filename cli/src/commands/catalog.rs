@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Subcommand;
-use cotas::catalog::{Cost, Gate, Plan};
+use comfy_table::Cell;
+use cotas::catalog::{Action, Cost, Enforcement, Gate, Plan, Resource};
 use cotas::{Engine, Limit, SystemClock};
 use serde_json::json;
 
@@ -63,28 +64,44 @@ fn show(engine: &Engine, output: Output) -> Result<(), Failure> {
     if version == 0 {
         return Err(Failure::NoCatalog);
     }
-    let resources = catalog.resources.iter();
-    let resources = resources.map(|(name, it)| vec![words(name), words(it.kind.name())]);
+    let resources = catalog.resources.iter().map(|(name, it)| resource(name, it));
     let plans = catalog.plans.iter();
     let plans = plans.map(|(name, plan)| {
         let price = price(plan, &catalog.currency);
         vec![words(name), words(&plan.title), words(price), words(limits(plan))]
     });
-    let actions = catalog.actions.iter().map(|(name, action)| {
-        let session = action.session.as_ref().map_or("", |rule| &rule.resource);
-        let charge = list(action.charge.iter().map(|(resource, cost)| match cost {
-            Cost::Fixed(units) => format!("{resource} {units}"),
-            Cost::Quantity => format!("{resource} by quantity"),
-        }));
-        vec![words(name), words(gate(action.gate)), words(session), words(charge)]
-    });
+    let actions = catalog.actions.iter().map(|(name, it)| action(name, it));
+    let resources_head = ["resource", "kind", "enforce"].map(words);
+    let actions_head = ["action", "gate", "session", "charge", "lease", "rate"].map(words);
     let text = [
         format!("version {version}, {}, {}", catalog.currency, catalog.time_zone),
-        table(["resource", "kind"].map(words).into(), resources),
+        table(resources_head.into(), resources),
         table(["plan", "title", "price", "limits"].map(words).into(), plans),
-        table(["action", "gate", "session", "charge"].map(words).into(), actions),
+        table(actions_head.into(), actions),
     ];
     output.print(&text.join("\n"), &json!({ "version": version, "catalog": catalog }))
+}
+
+fn resource(name: &str, resource: &Resource) -> Vec<Cell> {
+    let enforcement = match resource.enforcement {
+        Enforcement::Hard => "hard".to_owned(),
+        Enforcement::Soft { cap: None } => "soft".to_owned(),
+        Enforcement::Soft { cap: Some(units) } => format!("soft, cap {units}"),
+        Enforcement::Shadow => "shadow".to_owned(),
+    };
+    vec![words(name), words(resource.kind.name()), words(enforcement)]
+}
+
+fn action(name: &str, action: &Action) -> Vec<Cell> {
+    let session = action.session.as_ref().map_or("", |rule| &rule.resource);
+    let charge = list(action.charge.iter().map(|(resource, cost)| match cost {
+        Cost::Fixed(units) => format!("{resource} {units}"),
+        Cost::Quantity => format!("{resource} by quantity"),
+    }));
+    let lease = action.lease.as_ref().map_or("", |rule| &rule.resource);
+    let rate = action.rate.as_deref().unwrap_or_default();
+    let gate = gate(action.gate);
+    vec![words(name), words(gate), words(session), words(charge), words(lease), words(rate)]
 }
 
 fn price(plan: &Plan, currency: &str) -> String {

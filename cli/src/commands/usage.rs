@@ -1,106 +1,104 @@
 //! `cotas usage`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::SecondsFormat;
 use chrono_tz::Tz;
-use clap::{Args, ValueEnum};
-use cotas::{Metric, SystemClock, Timestamp, UsageRow};
-use serde_json::json;
+use clap::Args;
+use cotas::{Engine, Error, Interval, SystemClock, Timestamp, UsageReport};
+use serde_json::{Map, Value, json};
 
+use crate::chart::{svg, terminal};
 use crate::database::Database;
 use crate::failure::Failure;
-use crate::output::{Output, number, right, table, words};
+use crate::output::Output;
+use crate::values::{self, Moment};
 
-/// What a tenant used and was denied.
+/// What a tenant used and was denied, as a chart.
 #[derive(Args)]
 pub struct Usage {
     /// The tenant
     tenant: String,
-    /// What one line sums up, in the tenant's zone
-    #[arg(long, default_value = "day")]
-    by: Span,
-}
-
-/// How much time one line sums up.
-#[derive(Clone, Copy, ValueEnum)]
-enum Span {
-    Hour,
-    Day,
-    Month,
-}
-
-/// Usage of one hour, day or month.
-#[derive(Default)]
-struct Line {
-    from: String,
-    /// Units by resource.
-    used: BTreeMap<String, u64>,
-    /// Denials by reason.
-    denied: BTreeMap<&'static str, u64>,
+    /// What one bar sums up, in the tenant's zone; an hour of UTC counts where it begins
+    #[arg(long, default_value = "day", value_parser = values::interval())]
+    by: Interval,
+    /// Only this resource, and denials because of it; may be given several times
+    #[arg(long = "resource", value_name = "NAME")]
+    resources: Vec<String>,
+    /// Only from this time on, or from the beginning of this day in the tenant's zone
+    #[arg(long, value_name = "DATE|RFC3339", value_parser = values::moment)]
+    since: Option<Moment>,
+    /// Only before this time, or to the end of this day in the tenant's zone
+    #[arg(long, value_name = "DATE|RFC3339", value_parser = values::moment)]
+    until: Option<Moment>,
+    /// Draw the chart into this SVG file instead, replacing the one that is there
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 impl Usage {
     /// Shows it.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = database.open(Arc::new(SystemClock))?;
-        let mut rows = engine.usage(&self.tenant)?;
+        let report = self.report(&engine)?;
+        if let Some(path) = &self.svg {
+            return self.draw(path, &report, output);
+        }
+        output.print(&terminal::chart(&self.tenant, &report, terminal::width()), &json(&report))
+    }
+
+    fn report(&self, engine: &Engine) -> Result<UsageReport, Failure> {
         let zone = engine.report(&self.tenant)?.time_zone.parse().unwrap_or(Tz::UTC);
-        rows.sort_by_key(|row| row.hour);
-        let lines = lines(rows, |hour| self.by.name(hour, zone));
-        let json = lines
-            .iter()
-            .map(|it| json!({ "from": it.from, "used": it.used, "denied": it.denied }))
-            .collect::<Vec<_>>();
-        output.print(&text(&lines), &json!(json))
+        let from = self.since.map(|moment| moment.start(zone));
+        let to = self.until.map(|moment| moment.end(zone));
+        let mut report = engine.usage_by(&self.tenant, self.by, from, to)?;
+        if !self.resources.is_empty() {
+            let (_, catalog) = engine.catalog()?;
+            let is_known = |name: &str| {
+                catalog.resources.contains_key(name)
+                    || report.buckets.iter().any(|bucket| bucket.resource == name)
+            };
+            if let Some(unknown) = self.resources.iter().find(|name| !is_known(name)) {
+                return Err(Error::UnknownResource(unknown.clone()).into());
+            }
+            report.buckets.retain(|bucket| self.resources.contains(&bucket.resource));
+        }
+        Ok(report)
+    }
+
+    fn draw(&self, path: &Path, report: &UsageReport, output: Output) -> Result<(), Failure> {
+        let chart = svg::chart(&self.tenant, report)?;
+        fs::write(path, chart)
+            .map_err(|source| Failure::Unwritten { path: path.to_owned(), source })?;
+        let path = path.display();
+        output.print(&format!("wrote {path}"), &json!({ "svg": path.to_string() }))
     }
 }
 
-impl Span {
-    /// The name of the span that `hour` lies in.
-    fn name(self, hour: Timestamp, zone: Tz) -> String {
-        let local = hour.to_utc().with_timezone(&zone);
-        match self {
-            Span::Hour => local.to_rfc3339_opts(SecondsFormat::Secs, false),
-            Span::Day => local.format("%Y-%m-%d").to_string(),
-            Span::Month => local.format("%Y-%m").to_string(),
-        }
-    }
-}
-
-/// Sums up rows in the order of time.
-fn lines(rows: Vec<UsageRow>, name: impl Fn(Timestamp) -> String) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
-    for row in rows {
-        let from = name(row.hour);
-        if lines.last().is_none_or(|line| line.from != from) {
-            lines.push(Line { from, ..Line::default() });
-        }
-        let Some(line) = lines.last_mut() else { continue };
-        let count = match row.metric {
-            Metric::Used => line.used.entry(row.resource).or_default(),
-            Metric::Denied(reason) => line.denied.entry(reason.code()).or_default(),
+/// One line for each interval in which something was counted: `used` by resource, `denied` by
+/// reason, and so on with whatever else is counted.
+fn json(report: &UsageReport) -> Value {
+    let mut lines: BTreeMap<Timestamp, Map<String, Value>> = BTreeMap::new();
+    for bucket in &report.buckets {
+        let line = lines.entry(bucket.start).or_insert_with(|| {
+            let line = json!({
+                "from": report.label(bucket.start),
+                "start": bucket.start.to_string(),
+                "end": bucket.end.to_string(),
+                "used": {},
+                "denied": {},
+            });
+            line.as_object().cloned().unwrap_or_default()
+        });
+        let (what, reason) = bucket.metric.parts();
+        let name = reason.map_or(bucket.resource.as_str(), |reason| reason.code());
+        let Some(counts) = line.entry(what).or_insert_with(|| json!({})).as_object_mut() else {
+            continue;
         };
-        *count += row.count;
+        let before = counts.get(name).and_then(Value::as_u64).unwrap_or_default();
+        counts.insert(name.to_owned(), before.saturating_add(bucket.count).into());
     }
-    lines
-}
-
-fn text(lines: &[Line]) -> String {
-    if lines.is_empty() {
-        return "nothing was used or denied".to_owned();
-    }
-    let resources: BTreeSet<_> = lines.iter().flat_map(|line| line.used.keys()).collect();
-    let reasons: BTreeSet<_> = lines.iter().flat_map(|line| line.denied.keys()).collect();
-    let mut header = vec![words("from")];
-    header.extend(resources.iter().map(right));
-    header.extend(reasons.iter().map(|reason| right(format!("denied: {reason}"))));
-    let rows = lines.iter().map(|line| {
-        let used = resources.iter().map(|&it| line.used.get(it));
-        let denied = reasons.iter().map(|&it| line.denied.get(it));
-        let counts = used.chain(denied).map(|count| number(count.copied().unwrap_or_default()));
-        [words(&line.from)].into_iter().chain(counts).collect()
-    });
-    table(header, rows)
+    lines.into_values().map(Value::Object).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap};
 
 use chrono_tz::Tz;
-use cotas::{Cursor, Decision, Engine, Error, Extra, Message, NewTenant, Tenant, Terms, Timestamp};
+use cotas::{Cursor, Decision, Details, Engine, Error, Extra, NewTenant, Tenant, Terms, Timestamp};
 
 use super::clock::TrafficClock;
 use crate::failure::Failure;
@@ -96,16 +96,18 @@ impl<'a> Player<'a> {
                 unknown.insert(tenant)
             }
         };
-        let message = Message {
+        let details = Details {
             channel: event.channel.as_deref().unwrap_or_default(),
             contact: event.contact.as_deref().unwrap_or_default(),
             at: Some(event.at),
             quantity: Some(event.quantity),
-            key: event.key.as_deref(),
-            ..Message::default()
+            ..Details::default()
         };
         let cursor = Cursor { source: self.source, since, position };
-        let decide = || tenant.admit_next(&event.action, &message, &cursor);
+        let decide = || match &event.key {
+            Some(key) => tenant.once(key).perform_next(&event.action, &details, &cursor),
+            None => tenant.perform_next(&event.action, &details, &cursor),
+        };
         match decide() {
             Err(Error::ClockJump { mark, .. }) if mark >= since => {
                 self.engine.confirm_clock(tenant.name())?;

@@ -1,18 +1,20 @@
 //! The tables `[actions.*]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::rules::decide::CHARGES_MAX;
 
 use super::error::{Result, did_you_mean, quoted};
 use super::plans::Plans;
-use super::resources::{Resources, lookup};
+use super::resources::{Resources, lookup, parents};
 use super::tree::{Node, Table, Value};
-use super::values::check_name;
-use super::{Action, Cost, Feature, Gate, Kind, NeededFeature, Open, SessionRule};
+use super::values::{check_name, duration};
+use super::{Action, Cost, Feature, Gate, Kind, LeaseRule, NeededFeature, Open, SessionRule};
 
 /// The most actions of a catalog.
 const MAX_ACTIONS: usize = 1_000;
-/// The most resources that an action charges.
-const MAX_CHARGES: usize = 16;
+/// The most resources that an action has to do with, those above them included.
+const MAX_TOUCHED: usize = CHARGES_MAX;
 
 /// The catalog's actions.
 pub(super) fn actions(
@@ -26,13 +28,35 @@ pub(super) fn actions(
 fn action(node: &Node, resources: &Resources, plans: &Plans) -> Result<Action> {
     check_name(&node.place.key, &node.place)?;
     let table = node.table()?;
-    table.only(&["gate", "feature", "session", "charge"])?;
-    Ok(Action {
+    table.only(&["gate", "feature", "session", "charge", "lease", "rate"])?;
+    let action = Action {
         gate: table.optional("gate", gate)?.unwrap_or_default(),
         feature: table.optional("feature", |node| needed_feature(node, plans))?,
         session: table.optional("session", |node| session_rule(node, resources))?,
-        charge: table.named("charge", MAX_CHARGES, |node| cost(node, resources))?,
-    })
+        charge: table.named("charge", MAX_TOUCHED, |node| cost(node, resources))?,
+        lease: table.optional("lease", |node| lease_rule(node, resources))?,
+        rate: table.optional("rate", |node| resource_of_kind(node, "rate", resources))?,
+    };
+    let touched = touched(&action, resources);
+    if touched > MAX_TOUCHED {
+        return Err(node.place.error(format!(
+            "has to do with {touched} resources, those above them included; at most {MAX_TOUCHED} \
+             are allowed"
+        )));
+    }
+    Ok(action)
+}
+
+/// How many resources an action has to do with: those that it names, and all above them.
+fn touched(action: &Action, resources: &Resources) -> usize {
+    let session = action.session.as_ref().map(|rule| &rule.resource);
+    let lease = action.lease.as_ref().map(|rule| &rule.resource);
+    let mut touched: BTreeSet<&str> = action.rate.as_deref().into_iter().collect();
+    for name in action.charge.keys().chain(session).chain(lease) {
+        touched.insert(name);
+        touched.extend(parents(name, resources));
+    }
+    touched.len()
 }
 
 fn gate(node: &Node) -> Result<Gate> {
@@ -77,22 +101,38 @@ fn session_rule(node: &Node, resources: &Resources) -> Result<SessionRule> {
     let table = node.table()?;
     table.only(&["resource", "open", "extend"])?;
     Ok(SessionRule {
-        resource: table.required("resource", |node| session_resource(node, resources))?,
+        resource: table
+            .required("resource", |node| resource_of_kind(node, "session", resources))?,
         open: table.optional("open", open)?.unwrap_or(Open::IfNone),
         extend: table.optional("extend", Node::flag)?.unwrap_or(false),
     })
 }
 
-fn session_resource(node: &Node, resources: &Resources) -> Result<String> {
+/// A lease by the name of its resource, or a table where it has a duration of its own.
+fn lease_rule(node: &Node, resources: &Resources) -> Result<LeaseRule> {
+    let Ok(table) = node.table() else {
+        return Ok(LeaseRule {
+            resource: resource_of_kind(node, "lease", resources)?,
+            ttl_ms: None,
+        });
+    };
+    table.only(&["resource", "ttl"])?;
+    Ok(LeaseRule {
+        resource: table.required("resource", |node| resource_of_kind(node, "lease", resources))?,
+        ttl_ms: table.optional("ttl", duration)?,
+    })
+}
+
+/// The name of a resource, which must be of this kind.
+fn resource_of_kind(node: &Node, kind: &str, resources: &Resources) -> Result<String> {
     let name = node.text()?;
-    match lookup(name, node, resources)?.kind {
-        Kind::Session { .. } => Ok(name.to_owned()),
-        kind => Err(node.place.error(format!(
-            "{} is of kind {}; a session needs one of kind \"session\"",
-            quoted(name),
-            quoted(kind.name())
-        ))),
+    let found = lookup(name, node, resources)?.kind.name();
+    if found == kind {
+        return Ok(name.to_owned());
     }
+    let (name, found) = (quoted(name), quoted(found));
+    let problem = format!("{name} is of kind {found}; a {kind} needs one of kind {}", quoted(kind));
+    Err(node.place.error(problem))
 }
 
 fn open(node: &Node) -> Result<Open> {

@@ -5,21 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Action, Catalog, Cost, Feature, Gate, Kind, Limit, Open, Plan};
-use crate::rules::{FeatureId, ResourceId};
-
-/// The names that have numbers, in the order of their numbers. They are only ever added to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Names {
-    pub(crate) resources: Vec<String>,
-    /// A flag by its name; a level as `name=level`, besides the name itself.
-    pub(crate) features: Vec<String>,
-}
-
-/// Bits that a tenant's features have room for.
-const FEATURES_MAX: usize = 256;
-/// Resources that a database has room for, over all its catalogs.
-const RESOURCES_MAX: usize = 1_024;
+use super::model::{
+    Action, Catalog, Cost, Feature, Gate, Kind, LeaseRule, Limit, Open, Plan, SessionRule,
+};
+use super::names::{Names, feature_names, level_name};
+use super::resources::parents;
+use crate::rules::{FeatureId, Policy, ResourceId, Rulebook};
 
 /// What a compiled catalog is made from, as the live file keeps it.
 #[derive(Serialize, Deserialize)]
@@ -35,9 +26,9 @@ pub(crate) struct Compiled {
     pub(crate) version: u64,
     pub(crate) names: Names,
     pub(crate) catalog: Catalog,
+    /// The part that the rules look at.
+    pub(crate) rulebook: Rulebook,
     resources: ByName<(ResourceId, Kind)>,
-    /// Kinds by number; `None`: the resource is not in this catalog any more.
-    kinds: Vec<Option<Kind>>,
     actions: ByName<CompiledAction>,
 }
 
@@ -47,85 +38,71 @@ pub(crate) struct CompiledAction {
     pub(crate) gate: Gate,
     pub(crate) feature: Option<FeatureId>,
     pub(crate) session: Option<CompiledSession>,
-    pub(crate) charges: Vec<(ResourceId, Cost)>,
+    /// Each resource once: those charged, each after those above it.
+    pub(crate) charges: Vec<CompiledCharge>,
+    pub(crate) lease: Option<CompiledLease>,
+    /// The rate that paces it, per channel and contact.
+    pub(crate) rate: Option<ResourceId>,
 }
 
 /// A session rule with its parameters at hand.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CompiledSession {
     pub(crate) resource: ResourceId,
+    /// The resources that must have room as well, nearest first.
+    pub(crate) parents: Vec<ResourceId>,
     pub(crate) open: Open,
     pub(crate) extends: bool,
     pub(crate) window_ms: i64,
     pub(crate) late_ms: i64,
 }
 
-impl Names {
-    /// Adds the names of `catalog` that have no number yet. `Err`: the name that found no room.
-    pub(crate) fn add(&mut self, catalog: &Catalog) -> Result<(), String> {
-        for name in catalog.resources.keys() {
-            add(&mut self.resources, name.clone(), RESOURCES_MAX)?;
-        }
-        for plan in catalog.plans.values() {
-            for name in feature_names(plan) {
-                add(&mut self.features, name, FEATURES_MAX)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn resource(&self, name: &str) -> Option<ResourceId> {
-        position(&self.resources, name).map(ResourceId)
-    }
-
-    fn feature(&self, name: &str) -> Option<FeatureId> {
-        position(&self.features, name).map(FeatureId)
-    }
+/// A lease rule with its parameters at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CompiledLease {
+    pub(crate) resource: ResourceId,
+    pub(crate) ttl_ms: i64,
 }
 
-fn add(names: &mut Vec<String>, name: String, most: usize) -> Result<(), String> {
-    if names.contains(&name) {
-        return Ok(());
-    }
-    if names.len() >= most {
-        return Err(name);
-    }
-    names.push(name);
-    Ok(())
+/// All that an action costs of one resource. What it costs of several resources with one above
+/// them meets there: so many units each time, and so many for each of the call's quantity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CompiledCharge {
+    pub(crate) resource: ResourceId,
+    fixed: u64,
+    per_quantity: u64,
 }
 
-fn position(names: &[String], name: &str) -> Option<u16> {
-    names.iter().position(|known| known == name).map(|index| index as u16)
-}
+impl CompiledCharge {
+    /// The units that a call with this quantity costs; `None`: more than there are numbers.
+    #[inline]
+    pub(crate) fn units(&self, quantity: u64) -> Option<u64> {
+        self.fixed.checked_add(self.per_quantity.checked_mul(quantity)?)
+    }
 
-/// The features that a plan gives: a flag that is on, or a level and its name.
-fn feature_names(plan: &Plan) -> impl Iterator<Item = String> {
-    plan.features.iter().flat_map(|(name, feature)| match feature {
-        Feature::Flag(true) => vec![name.clone()],
-        Feature::Flag(false) => Vec::new(),
-        Feature::Level(level) => vec![name.clone(), format!("{name}={level}")],
-    })
+    /// Whether it depends on the quantity, which then cannot be zero.
+    #[inline]
+    pub(crate) fn needs_quantity(&self) -> bool {
+        self.per_quantity > 0
+    }
 }
 
 impl Compiled {
     pub(crate) fn new(version: u64, catalog: Catalog, names: Names) -> Compiled {
         let resources =
-            ByName::new(names.resources.iter().enumerate().filter_map(|(number, name)| {
-                let kind = catalog.resources.get(name)?.kind;
-                Some((name.clone(), (ResourceId(number as u16), kind)))
+            ByName::new(names.resources.iter().enumerate().filter_map(|(number, it)| {
+                let kind = catalog.resources.get(&it.name)?.kind;
+                Some((it.name.clone(), (ResourceId(number as u16), kind)))
             }));
-        let kinds = names
-            .resources
-            .iter()
-            .map(|name| catalog.resources.get(name).map(|resource| resource.kind))
-            .collect();
+        let policies = names.resources.iter().map(|it| policy(&catalog, &names, &it.name));
+        let rulebook = Rulebook::new(catalog.statuses, policies.collect());
         let actions = ByName::new(
             catalog
                 .actions
                 .iter()
                 .map(|(name, action)| (name.clone(), compile_action(&catalog, &names, action))),
         );
-        Compiled { version, names, catalog, resources, kinds, actions }
+        Compiled { version, names, catalog, rulebook, resources, actions }
     }
 
     /// As the live file keeps it.
@@ -151,12 +128,17 @@ impl Compiled {
 
     /// The name of a resource, also of one that has left the catalog.
     pub(crate) fn resource_name(&self, resource: ResourceId) -> Option<&str> {
-        self.names.resources.get(usize::from(resource.0)).map(String::as_str)
+        self.names.resources.get(usize::from(resource.0)).map(|it| it.name.as_str())
     }
 
     #[inline]
     pub(crate) fn kind(&self, resource: ResourceId) -> Option<Kind> {
-        self.kinds.get(usize::from(resource.0)).copied().flatten()
+        self.rulebook.policy(resource).map(|policy| policy.kind)
+    }
+
+    /// The resources above `resource`, nearest first.
+    pub(crate) fn parents(&self, resource: ResourceId) -> &[ResourceId] {
+        self.rulebook.policy(resource).map_or(&[], |policy| &policy.parents)
     }
 
     #[inline]
@@ -164,24 +146,57 @@ impl Compiled {
         self.actions.get(name)
     }
 
-    /// The limits of `plan` on what is decided from grants, by number.
+    /// The limits of `plan`, by number. The pace of a channel is not something that is sold: a
+    /// rate that the plan does not name has its burst.
     pub(crate) fn limits(&self, plan: &Plan) -> BTreeMap<ResourceId, Limit> {
-        plan.limits
-            .iter()
-            .filter_map(|(name, &limit)| Some((self.names.resource(name)?, limit)))
-            .filter(|&(resource, _)| self.kind(resource).is_some_and(is_granted))
-            .collect()
+        let limit = |(name, &(resource, kind)): (&str, &(ResourceId, Kind))| {
+            let unnamed = match kind {
+                Kind::Rate { burst, .. } => Some(Limit::Finite(burst)),
+                _ => None,
+            };
+            Some((resource, plan.limits.get(name).copied().or(unnamed)?))
+        };
+        self.resources.iter().filter_map(limit).collect()
     }
 
-    /// The features of `plan`, one bit each.
-    pub(crate) fn features(&self, plan: &Plan) -> [u64; 4] {
+    /// Features in force, one bit each: a plan's, with a tenant's own on top.
+    pub(crate) fn features(
+        &self,
+        of_plan: &BTreeMap<String, Feature>,
+        own: &BTreeMap<String, Feature>,
+    ) -> [u64; 4] {
+        let plans = of_plan.iter().filter(|(name, _)| !own.contains_key(*name));
         let mut bits = [0; 4];
-        for FeatureId(number) in feature_names(plan).filter_map(|name| self.names.feature(&name)) {
+        for name in feature_names(plans.chain(own)) {
+            let Some(FeatureId(number)) = self.names.feature(&name) else { continue };
             if let Some(word) = bits.get_mut(usize::from(number / 64)) {
                 *word |= 1 << (number % 64);
             }
         }
         bits
+    }
+
+    /// Whether a feature has a name that tenants can have: at this level, where it has levels.
+    pub(crate) fn knows_feature(&self, name: &str, feature: Option<&Feature>) -> bool {
+        let known = match feature {
+            Some(Feature::Level(level)) => self.names.feature(&level_name(name, level)),
+            Some(Feature::Flag(_)) | None => self.names.feature(name),
+        };
+        known.is_some()
+    }
+
+    /// A feature as `bits` have it: off, on, or at a level.
+    pub(crate) fn feature_of(&self, name: &str, bits: &[u64; 4]) -> Option<Feature> {
+        let is_on = |FeatureId(number): FeatureId| {
+            let word = bits.get(usize::from(number / 64)).copied().unwrap_or(0);
+            word & 1 << (number % 64) != 0
+        };
+        let on = is_on(self.names.feature(name)?);
+        let level = self.names.features.iter().find_map(|known| {
+            let level = known.strip_prefix(name)?.strip_prefix('=')?;
+            is_on(self.names.feature(known)?).then(|| Feature::Level(level.to_owned()))
+        });
+        Some(level.filter(|_| on).unwrap_or(Feature::Flag(on)))
     }
 }
 
@@ -204,6 +219,10 @@ impl<T> ByName<T> {
         ByName(values)
     }
 
+    fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
     #[inline]
     fn get(&self, name: &str) -> Option<&T> {
         let found = if self.0.len() <= FEW {
@@ -221,30 +240,86 @@ fn in_order(one: &str, other: &str) -> Ordering {
     one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
+/// The policy of a resource; `None`: it is not in the catalog.
+fn policy(catalog: &Catalog, names: &Names, name: &str) -> Option<Policy> {
+    let resource = catalog.resources.get(name)?;
+    Some(Policy {
+        kind: resource.kind,
+        enforcement: resource.enforcement,
+        thresholds: resource.thresholds.clone(),
+        parents: numbered_parents(catalog, names, name),
+    })
+}
+
+fn numbered_parents(catalog: &Catalog, names: &Names, name: &str) -> Vec<ResourceId> {
+    parents(name, &catalog.resources).filter_map(|name| names.resource(name)).collect()
+}
+
 fn compile_action(catalog: &Catalog, names: &Names, action: &Action) -> CompiledAction {
     let feature = action.feature.as_ref().and_then(|needed| match &needed.level {
         Some(level) => names.feature(&format!("{}={level}", needed.name)),
         None => names.feature(&needed.name),
     });
-    // A feature that no plan has ever given has no number; nobody has it.
-    let feature = feature.or(action.feature.as_ref().map(|_| FeatureId(u16::MAX)));
-    let session = action.session.as_ref().and_then(|rule| {
-        let Kind::Session { window_ms, late_ms } = catalog.resources.get(&rule.resource)?.kind
-        else {
-            return None;
+    CompiledAction {
+        gate: action.gate,
+        // A feature that no plan has ever given has no number; nobody has it.
+        feature: feature.or(action.feature.as_ref().map(|_| FeatureId(u16::MAX))),
+        session: action.session.as_ref().and_then(|rule| compile_session(catalog, names, rule)),
+        charges: compile_charges(catalog, names, &action.charge),
+        lease: action.lease.as_ref().and_then(|rule| compile_lease(catalog, names, rule)),
+        rate: action.rate.as_ref().and_then(|name| names.resource(name)),
+    }
+}
+
+fn compile_session(
+    catalog: &Catalog,
+    names: &Names,
+    rule: &SessionRule,
+) -> Option<CompiledSession> {
+    let Kind::Session { window_ms, late_ms } = catalog.resources.get(&rule.resource)?.kind else {
+        return None;
+    };
+    Some(CompiledSession {
+        resource: names.resource(&rule.resource)?,
+        parents: numbered_parents(catalog, names, &rule.resource),
+        open: rule.open,
+        extends: rule.extend,
+        window_ms,
+        late_ms,
+    })
+}
+
+fn compile_lease(catalog: &Catalog, names: &Names, rule: &LeaseRule) -> Option<CompiledLease> {
+    let Kind::Lease { ttl_ms } = catalog.resources.get(&rule.resource)?.kind else { return None };
+    Some(CompiledLease {
+        resource: names.resource(&rule.resource)?,
+        ttl_ms: rule.ttl_ms.unwrap_or(ttl_ms),
+    })
+}
+
+/// What an action costs of the resources that it charges and of all above them.
+fn compile_charges(
+    catalog: &Catalog,
+    names: &Names,
+    costs: &BTreeMap<String, Cost>,
+) -> Vec<CompiledCharge> {
+    let mut charges: Vec<CompiledCharge> = Vec::new();
+    for (name, &cost) in costs {
+        let (fixed, per_quantity) = match cost {
+            Cost::Fixed(units) => (units, 0),
+            Cost::Quantity => (0, 1),
         };
-        Some(CompiledSession {
-            resource: names.resource(&rule.resource)?,
-            open: rule.open,
-            extends: rule.extend,
-            window_ms,
-            late_ms,
-        })
-    });
-    let charges = action
-        .charge
-        .iter()
-        .filter_map(|(name, &cost)| Some((names.resource(name)?, cost)))
-        .collect();
-    CompiledAction { gate: action.gate, feature, session, charges }
+        // Those above come first: a decision shows the numbers of the last that it charged.
+        let above = numbered_parents(catalog, names, name);
+        for resource in above.into_iter().rev().chain(names.resource(name)) {
+            match charges.iter_mut().find(|charge| charge.resource == resource) {
+                Some(charge) => {
+                    charge.fixed = charge.fixed.saturating_add(fixed);
+                    charge.per_quantity = charge.per_quantity.saturating_add(per_quantity);
+                }
+                None => charges.push(CompiledCharge { resource, fixed, per_quantity }),
+            }
+        }
+    }
+    charges
 }

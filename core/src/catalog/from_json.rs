@@ -35,7 +35,7 @@ impl<'a> Source<'a> {
         let json = raw.get();
         Ok(match json.as_bytes().first() {
             Some(b'{') => self.table(raw, place)?,
-            Some(b'[') => Value::Array,
+            Some(b'[') => self.array(raw, place)?,
             Some(b'"') => Value::Text(decode(json, place)?),
             Some(b't' | b'f') => Value::Flag(json == "true"),
             Some(b'n') => Value::Null,
@@ -54,6 +54,16 @@ impl<'a> Source<'a> {
             insert(&mut entries, Node { place, value })?;
         }
         Ok(Value::Table(entries))
+    }
+
+    fn array(&self, raw: &'a RawValue, place: &Rc<Place>) -> Result<Value> {
+        let values: Vec<&RawValue> = decode(raw.get(), place)?;
+        let values = values.into_iter().map(|raw| match raw.get().as_bytes().first() {
+            Some(b'{') => Ok(Value::Table(BTreeMap::new())),
+            Some(b'[') => Ok(Value::Array(Vec::new())),
+            _ => self.value(raw, place),
+        });
+        Ok(Value::Array(values.collect::<Result<_>>()?))
     }
 
     fn line_of(&self, piece: &RawValue) -> u32 {

@@ -76,9 +76,21 @@ fn node_value(value: &DeValue, place: &Rc<Place>, lines: &Lines) -> Result<Value
         DeValue::Integer(integer) => Value::integer(integer.as_str(), integer.radix(), place)?,
         DeValue::Boolean(flag) => Value::Flag(*flag),
         DeValue::Float(_) => Value::Float,
-        DeValue::Array(_) => Value::Array,
+        DeValue::Array(values) => {
+            let values = values.iter().map(|value| element(value.get_ref(), place, lines));
+            Value::Array(values.collect::<Result<_>>()?)
+        }
         DeValue::Datetime(_) => Value::Date,
     })
+}
+
+/// A value in the array at `place`.
+fn element(value: &DeValue, place: &Rc<Place>, lines: &Lines) -> Result<Value> {
+    match value {
+        DeValue::Table(_) => Ok(Value::Table(BTreeMap::new())),
+        DeValue::Array(_) => Ok(Value::Array(Vec::new())),
+        plain => node_value(plain, place, lines),
+    }
 }
 
 fn syntax_error(

@@ -9,6 +9,7 @@ mod error;
 mod from_json;
 mod from_toml;
 mod model;
+mod names;
 mod parse;
 mod plans;
 mod resources;
@@ -17,7 +18,8 @@ mod tests;
 mod tree;
 mod values;
 
-pub(crate) use compile::{Compiled, Names, is_granted};
+pub(crate) use compile::{Compiled, CompiledAction, CompiledSession, is_granted};
 pub use error::CatalogError;
 pub use model::*;
+pub(crate) use names::{NamedResource, Names, NamesError};
 pub use parse::MAX_TEXT_BYTES;

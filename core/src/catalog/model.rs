@@ -35,6 +35,35 @@ pub struct Resource {
     pub kind: Kind,
     /// A resource that must have room as well (`channels` for `channels.whatsapp`).
     pub parent: Option<String>,
+    /// What becomes of that which passes the limit.
+    #[serde(default)]
+    pub enforcement: Enforcement,
+    /// Percentages of the limit at which an event is written, rising strictly (default 80 and
+    /// 100). A rate has none.
+    #[serde(default = "default_thresholds")]
+    pub thresholds: Vec<u8>,
+}
+
+/// The thresholds of a resource that names none. Databases of older versions have catalogs
+/// without thresholds too: the same text means the same there.
+pub(super) fn default_thresholds() -> Vec<u8> {
+    vec![80, 100]
+}
+
+/// What becomes of that which passes a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Enforcement {
+    /// It is denied.
+    #[default]
+    Hard,
+    /// It is allowed, and counted as overage.
+    Soft {
+        /// Units beyond the limit after which it is denied after all; `None`: never.
+        cap: Option<u64>,
+    },
+    /// The limit denies nothing, and records what it would have denied.
+    Shadow,
 }
 
 /// The kinds of resource.
@@ -166,6 +195,10 @@ pub struct Action {
     pub session: Option<SessionRule>,
     /// What it charges, by resource (at most 16).
     pub charge: BTreeMap<String, Cost>,
+    /// The lease that it takes.
+    pub lease: Option<LeaseRule>,
+    /// The rate resource that paces it, per channel and contact.
+    pub rate: Option<String>,
 }
 
 /// A feature that an action needs.
@@ -213,6 +246,16 @@ pub enum Open {
     Never,
     /// As `IfNone`, with a session of its own for each category of template.
     PerCategory,
+}
+
+/// The lease that an action takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseRule {
+    /// The lease resource.
+    pub resource: String,
+    /// How long the lease lasts unless renewed, in milliseconds; `None`: as long as the resource
+    /// says.
+    pub ttl_ms: Option<i64>,
 }
 
 /// What one action costs of one resource.

@@ -1,21 +1,26 @@
 //! The tables `[resources.*]`.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use crate::clock::{DAY_MS, HOUR_MS};
 
 use super::error::{Result, did_you_mean, quoted};
+use super::model::default_thresholds;
 use super::tree::{Node, Table, Value};
 use super::values::{check_name, duration};
-use super::{Kind, Reset, Resource};
+use super::{Enforcement, Kind, Reset, Resource};
 
 /// Resources of a catalog, by name.
 pub(super) type Resources = BTreeMap<String, Resource>;
 
 /// The most resources of a catalog.
 pub(super) const MAX_RESOURCES: usize = 256;
-/// The most resources above a resource: its parent, that one's parent, and so on.
-const MAX_PARENTS: usize = 8;
+/// The most resources above a resource: its parent, that one's parent, and so on. The claim of a
+/// lease keeps its resource and all above it in one word, which has room for four.
+const MAX_PARENTS: usize = 3;
+/// The most thresholds of a resource.
+const MAX_THRESHOLDS: usize = 8;
 /// The most units of a rate that may come at once.
 const MAX_BURST: u32 = 1_000_000;
 
@@ -62,14 +67,96 @@ pub(super) fn lookup<'a>(
     })
 }
 
+/// The resources above the one that is called `name`, nearest first.
+pub(super) fn parents<'a>(
+    name: &str,
+    resources: &'a Resources,
+) -> impl Iterator<Item = &'a str> + use<'a> {
+    let parent = |name: &str| resources.get(name)?.parent.as_deref();
+    // A catalog that an older version kept may have more of them than are allowed now.
+    iter::successors(parent(name), move |name| parent(name)).take(MAX_PARENTS)
+}
+
 fn resource(node: &Node) -> Result<Resource> {
     check_name(&node.place.key, &node.place)?;
     let table = node.table()?;
     let kinds_keys = KINDS.iter().flat_map(|(_, keys)| keys.iter().copied());
-    table.only(&["kind", "parent"].into_iter().chain(kinds_keys).collect::<Vec<_>>())?;
+    let keys = ["kind", "parent", "enforce", "cap", "thresholds"];
+    table.only(&keys.into_iter().chain(kinds_keys).collect::<Vec<_>>())?;
     let kind = kind(table)?;
-    let parent = table.optional("parent", |node| node.text().map(str::to_owned))?;
-    Ok(Resource { kind, parent })
+    Ok(Resource {
+        kind,
+        parent: table.optional("parent", |node| node.text().map(str::to_owned))?,
+        enforcement: enforcement(table, kind)?,
+        thresholds: thresholds(table, kind)?,
+    })
+}
+
+/// What `enforce` says, and `cap` with it.
+fn enforcement(table: Table, kind: Kind) -> Result<Enforcement> {
+    let soft = Enforcement::Soft { cap: table.optional("cap", cap)? };
+    let mut choices =
+        vec![("hard", Enforcement::Hard), ("soft", soft), ("shadow", Enforcement::Shadow)];
+    if matches!(kind, Kind::Rate { .. }) {
+        // A rate is a pace: nothing adds up that could be billed as overage.
+        choices.retain(|(_, enforcement)| *enforcement != soft);
+    }
+    let enforcement = table.optional("enforce", |node| node.choice(&choices))?.unwrap_or_default();
+    match table.entries.get("cap") {
+        Some(node) if enforcement != soft => {
+            Err(node.place.error("belongs to enforce = \"soft\" and to no other"))
+        }
+        _ => Ok(enforcement),
+    }
+}
+
+/// Units beyond a soft limit.
+fn cap(node: &Node) -> Result<u64> {
+    let units = match node.value {
+        Value::Integer(units) => u64::try_from(units).ok(),
+        _ => None,
+    };
+    units.ok_or_else(|| node.expected("a whole number of units"))
+}
+
+fn thresholds(table: Table, kind: Kind) -> Result<Vec<u8>> {
+    let is_rate = matches!(kind, Kind::Rate { .. });
+    match table.entries.get("thresholds") {
+        Some(node) if is_rate => Err(node.place.error("does not belong to kind \"rate\"")),
+        Some(node) => percentages(node),
+        None if is_rate => Ok(Vec::new()),
+        None => Ok(default_thresholds()),
+    }
+}
+
+/// Percentages, each higher than the one before.
+fn percentages(node: &Node) -> Result<Vec<u8>> {
+    let Value::Array(values) = &node.value else {
+        return Err(node.expected("an array of percentages such as [80, 100]"));
+    };
+    if values.len() > MAX_THRESHOLDS {
+        let count = values.len();
+        let problem = format!("{count} entries, at most {MAX_THRESHOLDS} are allowed");
+        return Err(node.place.error(problem));
+    }
+    let mut percentages: Vec<u8> = Vec::new();
+    for value in values {
+        let percentage = match value {
+            Value::Integer(number) => u8::try_from(*number).ok(),
+            _ => None,
+        };
+        let Some(percentage) = percentage.filter(|number| (1..=100).contains(number)) else {
+            let found = value.shown();
+            let problem = format!("expected percentages from 1 to 100, found {found}");
+            return Err(node.place.error(problem));
+        };
+        if let Some(before) = percentages.last().filter(|&&before| before >= percentage) {
+            let problem = format!("percentages must rise; {percentage} follows {before}");
+            return Err(node.place.error(problem));
+        }
+        percentages.push(percentage);
+    }
+    Ok(percentages)
 }
 
 fn kind(table: Table) -> Result<Kind> {

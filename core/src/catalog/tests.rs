@@ -6,7 +6,7 @@
 use chrono_tz::Tz;
 
 use crate::clock::{DAY_MS, HOUR_MS};
-use crate::rules::{GateTable, Status};
+use crate::rules::{GateTable, Policy, ResourceId, Status};
 
 use super::*;
 
@@ -397,7 +397,7 @@ fn a_duration_out_of_range_is_refused() {
 
 #[test]
 fn a_parent_must_exist_be_of_the_same_kind_and_lead_to_an_end() {
-    let circle = "parents go in a circle, or more than 8 levels up";
+    let circle = "parents go in a circle, or more than 3 levels up";
     assert_resource_refused(
         "kind = 'seat'\nparent = 'user'",
         "19: resources.x.parent: unknown resource \"user\"; did you mean \"users\"?",
@@ -416,10 +416,10 @@ fn a_parent_must_exist_be_of_the_same_kind_and_lead_to_an_end() {
             text + &format!("resources.p{child} = {{ kind = 'seat', parent = 'p{}' }}\n", child - 1)
         })
     };
-    assert!(Catalog::parse(&chain(8), "catalog.toml").is_ok());
+    assert!(Catalog::parse(&chain(3), "catalog.toml").is_ok());
     assert_eq!(
-        refusal(&chain(9), "catalog.toml"),
-        format!("catalog.toml:10: resources.p9.parent: {circle}")
+        refusal(&chain(4), "catalog.toml"),
+        format!("catalog.toml:5: resources.p4.parent: {circle}")
     );
 }
 
@@ -615,6 +615,400 @@ fn toml_that_is_none_is_refused_by_line() {
     assert_eq!((error.line, error.path.as_str()), (1, ""));
 }
 
+/// What a resource, called `x`, with this body says.
+fn resource(body: &str) -> Resource {
+    parse(&format!("[resources.x]\n{body}")).resources["x"].clone()
+}
+
+#[test]
+fn a_limit_is_hard_unless_the_resource_says_otherwise() {
+    for (body, enforcement) in [
+        ("kind = 'seat'", Enforcement::Hard),
+        ("kind = 'seat'\nenforce = 'hard'", Enforcement::Hard),
+        ("kind = 'allowance'\nenforce = 'soft'", Enforcement::Soft { cap: None }),
+        ("kind = 'meter'\nenforce = 'soft'\ncap = 100", Enforcement::Soft { cap: Some(100) }),
+        ("kind = 'seat'\nenforce = 'soft'\ncap = 0", Enforcement::Soft { cap: Some(0) }),
+        ("kind = 'session'\nenforce = 'shadow'", Enforcement::Shadow),
+        ("kind = 'rate'\nevery = '1s'", Enforcement::Hard),
+        ("kind = 'rate'\nevery = '1s'\nenforce = 'hard'", Enforcement::Hard),
+        ("kind = 'rate'\nevery = '1s'\nenforce = 'shadow'", Enforcement::Shadow),
+    ] {
+        assert_eq!(resource(body).enforcement, enforcement, "{body}");
+    }
+}
+
+#[test]
+fn an_enforcement_that_makes_no_sense_is_refused() {
+    assert_resource_refused(
+        "kind = 'seat'\nenforce = 'sift'",
+        "19: resources.x.enforce: expected one of \"hard\", \"soft\", \"shadow\", found \"sift\"; \
+         did you mean \"soft\"?",
+    );
+    assert_resource_refused(
+        "kind = 'rate'\nevery = '1s'\nenforce = 'soft'",
+        "20: resources.x.enforce: expected one of \"hard\", \"shadow\", found \"soft\"",
+    );
+    let expected = "resources.x.cap: belongs to enforce = \"soft\" and to no other";
+    for (body, line) in [
+        ("kind = 'seat'\ncap = 1", 19),
+        ("kind = 'seat'\ncap = 1\nenforce = 'hard'", 19),
+        ("kind = 'seat'\nenforce = 'shadow'\ncap = 1", 20),
+        ("kind = 'rate'\nevery = '1s'\ncap = 1", 20),
+    ] {
+        assert_resource_refused(body, &format!("{line}: {expected}"));
+    }
+    for (wrong, found) in [("-1", "-1"), ("'unlimited'", "\"unlimited\""), ("[1]", "an array")] {
+        assert_resource_refused(
+            &format!("kind = 'seat'\nenforce = 'soft'\ncap = {wrong}"),
+            &format!("20: resources.x.cap: expected a whole number of units, found {found}"),
+        );
+    }
+}
+
+#[test]
+fn thresholds_are_80_and_100_unless_the_resource_says_otherwise() {
+    for (body, thresholds) in [
+        ("kind = 'seat'", &[80, 100][..]),
+        ("kind = 'seat'\nthresholds = []", &[]),
+        ("kind = 'seat'\nthresholds = [1, 100]", &[1, 100]),
+        (
+            "kind = 'meter'\nthresholds = [\n10, 20, 30, 40,\n50, 60, 70, 80,\n]",
+            &[10, 20, 30, 40, 50, 60, 70, 80],
+        ),
+        ("kind = 'rate'\nevery = '1s'", &[]),
+    ] {
+        assert_eq!(resource(body).thresholds, thresholds, "{body}");
+    }
+    let text = r#"{ "resources": { "x": { "kind": "seat", "thresholds": [ 50,80 ] } } }"#;
+    let json = Catalog::parse(text, "catalog.json").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(json.resources["x"].thresholds, [50, 80]);
+}
+
+#[test]
+fn thresholds_that_are_no_rising_percentages_are_refused() {
+    for (wrong, problem) in [
+        ("80", "expected an array of percentages such as [80, 100], found 80"),
+        ("[0]", "expected percentages from 1 to 100, found 0"),
+        ("[80, 101]", "expected percentages from 1 to 100, found 101"),
+        ("[80, 1000]", "expected percentages from 1 to 100, found 1000"),
+        ("['80']", "expected percentages from 1 to 100, found \"80\""),
+        ("[0.8]", "expected percentages from 1 to 100, found a floating-point number"),
+        ("[[80]]", "expected percentages from 1 to 100, found an array"),
+        ("[{ percent = 80 }]", "expected percentages from 1 to 100, found a table"),
+        ("[100, 80]", "percentages must rise; 80 follows 100"),
+        ("[80, 80]", "percentages must rise; 80 follows 80"),
+        ("[1, 2, 3, 4, 5, 6, 7, 8, 9]", "9 entries, at most 8 are allowed"),
+        ("[99999999999999999999]", "the number does not fit into 64 bits"),
+    ] {
+        assert_resource_refused(
+            &format!("kind = 'seat'\nthresholds = {wrong}"),
+            &format!("19: resources.x.thresholds: {problem}"),
+        );
+    }
+    assert_resource_refused(
+        "kind = 'rate'\nevery = '1s'\nthresholds = []",
+        "20: resources.x.thresholds: does not belong to kind \"rate\"",
+    );
+    for wrong in ["[[80]]", "[{\"a\": 1}]", "[null]"] {
+        let text = format!(
+            "{{\"resources\": {{\"x\": {{\"kind\": \"seat\", \"thresholds\": {wrong}}}}}}}"
+        );
+        let refused = refusal(&text, "catalog.json");
+        assert!(refused.contains("expected percentages from 1 to 100, found "), "{refused}");
+    }
+}
+
+/// Resources with others above them, leases and a rate, for the tests to add to.
+const FAMILIES: &str = r#"[resources]
+calls = { kind = "lease", ttl = "60s" }
+"calls.video" = { kind = "lease", ttl = "30s", parent = "calls" }
+pair = { kind = "rate", every = "6s", burst = 45 }
+talks = { kind = "session" }
+"talks.whatsapp" = { kind = "session", parent = "talks" }
+parts = { kind = "allowance" }
+"parts.sms" = { kind = "allowance", parent = "parts" }
+"parts.sms.premium" = { kind = "allowance", parent = "parts.sms", enforce = "shadow" }
+"parts.mail" = { kind = "allowance", parent = "parts", thresholds = [50] }
+users = { kind = "seat" }
+[plans.full]
+title = "Full"
+price = "299.00"
+limits = { parts = 100, calls = 5, users = "unlimited" }
+"#;
+
+/// The refusal of an action beside `FAMILIES` whose body starts on line 17.
+#[track_caller]
+fn assert_family_action_refused(body: &str, expected: &str) {
+    let text = format!("{FAMILIES}[actions.x]\n{body}");
+    assert_eq!(refusal(&text, "catalog.toml"), format!("catalog.toml:{expected}"));
+}
+
+#[test]
+fn an_action_may_take_a_lease_and_be_paced() {
+    let lease_of = |lease: &str| {
+        let text = format!("{FAMILIES}[actions.x]\nlease = {lease}\nrate = 'pair'");
+        parse(&text).actions["x"].clone()
+    };
+    let lease = |name: &str, ttl_ms| Some(LeaseRule { resource: name.to_owned(), ttl_ms });
+    assert_eq!(lease_of("'calls'").lease, lease("calls", None));
+    assert_eq!(lease_of("{ resource = 'calls.video' }").lease, lease("calls.video", None));
+    let with_ttl = lease_of("{ resource = 'calls', ttl = '2m' }");
+    assert_eq!(with_ttl.lease, lease("calls", Some(120_000)));
+    assert_eq!(with_ttl.rate.as_deref(), Some("pair"));
+}
+
+#[test]
+fn a_lease_or_a_rate_of_another_kind_is_refused() {
+    assert_family_action_refused(
+        "lease = 'users'",
+        "17: actions.x.lease: \"users\" is of kind \"seat\"; a lease needs one of kind \"lease\"",
+    );
+    assert_family_action_refused(
+        "lease = { resource = 'pair' }",
+        "17: actions.x.lease.resource: \"pair\" is of kind \"rate\"; a lease needs one of kind \
+         \"lease\"",
+    );
+    assert_family_action_refused(
+        "rate = 'calls'",
+        "17: actions.x.rate: \"calls\" is of kind \"lease\"; a rate needs one of kind \"rate\"",
+    );
+    assert_family_action_refused(
+        "rate = 'pairs'",
+        "17: actions.x.rate: unknown resource \"pairs\"; did you mean \"pair\"?",
+    );
+    assert_family_action_refused(
+        "lease = 'call'",
+        "17: actions.x.lease: unknown resource \"call\"; did you mean \"calls\"?",
+    );
+    assert_family_action_refused(
+        "lease = { ttl = '2m' }",
+        "17: actions.x.lease: the key \"resource\" is missing",
+    );
+    assert_family_action_refused(
+        "lease = { resource = 'calls', time = '2m' }",
+        "17: actions.x.lease.time: unknown key \"time\"",
+    );
+    assert_family_action_refused(
+        "lease = { resource = 'calls', ttl = 2 }",
+        "17: actions.x.lease.ttl: expected a duration such as \"24h\" (ms, s, m, h or d; more than \
+         0, at most 400 days), found 2",
+    );
+    assert_family_action_refused("lease = 1", "17: actions.x.lease: expected a string, found 1");
+}
+
+#[test]
+fn an_action_has_to_do_with_at_most_16_resources() {
+    let text = |single: usize, more: &str| {
+        let resources = (0..single).map(|i| format!("[resources.r{i}]\nkind = 'meter'\n"));
+        let charges = (0..single).map(|i| format!("r{i} = 1\n"));
+        let (resources, charges) = (resources.collect::<String>(), charges.collect::<String>());
+        format!(
+            "{resources}{FAMILIES}[actions.x]\nsession.resource = 'talks.whatsapp'\n\
+             lease = 'calls.video'\nrate = 'pair'\n[actions.x.charge]\n{more}{charges}"
+        )
+    };
+    // Sessions 2, leases 2, a rate, parts 3 and then 4: what is common to two counts once.
+    let (sms, mail) = ("\"parts.sms.premium\" = 1\n", "\"parts.mail\" = 1\n");
+    assert!(Catalog::parse(&text(8, sms), "catalog.toml").is_ok());
+    assert!(Catalog::parse(&text(7, &(sms.to_owned() + mail)), "catalog.toml").is_ok());
+    assert_eq!(
+        refusal(&text(9, &(sms.to_owned() + mail)), "catalog.toml"),
+        "catalog.toml:34: actions.x: has to do with 18 resources, those above them included; at \
+         most 16 are allowed"
+    );
+}
+
+/// A catalog with numbers for its names.
+fn compile(text: &str) -> Compiled {
+    let (catalog, mut names) = (parse(text), Names::default());
+    names.add(&catalog).unwrap_or_else(|error| panic!("{error}"));
+    Compiled::new(1, catalog, names)
+}
+
+fn numbers(compiled: &Compiled, names: &[&str]) -> Vec<ResourceId> {
+    names.iter().map(|name| compiled.resource(name).expect("exists").0).collect()
+}
+
+/// The resources that the action `x` with this body charges, with the units of each for a
+/// quantity.
+#[track_caller]
+fn assert_charges(body: &str, quantity: u64, expected: &[(&str, u64)]) {
+    let compiled = compile(&format!("{FAMILIES}[actions.x]\n{body}"));
+    let charges = &compiled.action("x").expect("exists").charges;
+    let found: Vec<_> = charges
+        .iter()
+        .map(|charge| {
+            let units = charge.units(quantity).expect("fits");
+            (compiled.resource_name(charge.resource).expect("has a name"), units)
+        })
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_charge_is_also_one_of_all_resources_above() {
+    assert_charges("charge = { parts = 1 }", 7, &[("parts", 1)]);
+    assert_charges(
+        "charge = { 'parts.sms.premium' = 'quantity' }",
+        7,
+        &[("parts", 7), ("parts.sms", 7), ("parts.sms.premium", 7)],
+    );
+    let free = &[("parts", 0), ("parts.mail", 0)];
+    assert_charges("charge = { 'parts.mail' = 0 }", 7, free);
+}
+
+#[test]
+fn what_meets_in_one_resource_is_added_up() {
+    assert_charges(
+        "charge = { 'parts.sms' = 'quantity', 'parts.mail' = 2, parts = 1 }",
+        7,
+        &[("parts", 10), ("parts.mail", 2), ("parts.sms", 7)],
+    );
+    assert_charges(
+        "charge = { 'parts.sms.premium' = 'quantity', 'parts.sms' = 'quantity' }",
+        0,
+        &[("parts", 0), ("parts.sms", 0), ("parts.sms.premium", 0)],
+    );
+}
+
+#[test]
+fn units_that_no_number_holds_are_none() {
+    let most = i64::MAX;
+    let text = format!(
+        "{FAMILIES}[actions.x]\ncharge = {{ 'parts.sms' = {most}, 'parts.mail' = {most}, parts = \
+         'quantity' }}"
+    );
+    let compiled = compile(&text);
+    let charges = &compiled.action("x").expect("exists").charges;
+    let parts = charges.iter().find(|it| it.resource == numbers(&compiled, &["parts"])[0]);
+    let parts = parts.expect("is charged");
+    assert!(parts.needs_quantity());
+    assert_eq!(parts.units(1), Some(u64::MAX));
+    assert_eq!(parts.units(2), None);
+    let sms = charges.iter().find(|it| it.resource == numbers(&compiled, &["parts.sms"])[0]);
+    assert!(!sms.expect("is charged").needs_quantity());
+}
+
+#[test]
+fn sessions_leases_and_rates_are_resolved() {
+    let compiled = compile(&format!(
+        "{FAMILIES}[actions.x]\nsession.resource = 'talks.whatsapp'\nlease = 'calls.video'\n\
+         rate = 'pair'\n[actions.y]\nlease = {{ resource = 'calls.video', ttl = '2m' }}"
+    ));
+    let number = |name: &str| numbers(&compiled, &[name])[0];
+    let action = compiled.action("x").expect("exists");
+    let session = action.session.as_ref().expect("has one");
+    assert_eq!(
+        (session.resource, &session.parents),
+        (number("talks.whatsapp"), &vec![number("talks")])
+    );
+    let lease = action.lease.expect("has one");
+    assert_eq!((lease.resource, lease.ttl_ms), (number("calls.video"), 30_000));
+    assert_eq!(action.rate, Some(number("pair")));
+    let own = compiled.action("y").and_then(|action| action.lease).expect("has one");
+    assert_eq!((own.resource, own.ttl_ms), (number("calls.video"), 120_000));
+}
+
+#[test]
+fn the_rulebook_says_what_the_catalog_says() {
+    let compiled = compile(FAMILIES);
+    let number = |name: &str| numbers(&compiled, &[name])[0];
+    let premium = Policy {
+        kind: Kind::Allowance,
+        enforcement: Enforcement::Shadow,
+        thresholds: vec![80, 100],
+        parents: numbers(&compiled, &["parts.sms", "parts"]),
+    };
+    let policy = |name| compiled.rulebook.policy(number(name)).expect("is there");
+    assert_eq!(policy("parts.sms.premium"), &premium);
+    assert_eq!(compiled.parents(number("parts.sms.premium")), premium.parents);
+    assert_eq!(policy("parts.mail").thresholds, [50]);
+    assert_eq!(compiled.kind(number("users")), Some(Kind::Seat));
+    // The next catalog has it no more; its number is kept.
+    let next = Compiled::new(2, parse(BASE), compiled.names.clone());
+    assert_eq!(next.rulebook.policy(number("parts.mail")), None);
+    assert_eq!(next.parents(number("parts.mail")), []);
+    assert_eq!(next.resource_name(number("parts.mail")), Some("parts.mail"));
+}
+
+#[test]
+fn a_plan_limits_every_kind_and_a_rate_that_it_does_not_name_has_its_burst() {
+    let text = format!("{FAMILIES}[plans.slow]\ntitle = 'Slow'\nprice = '1'\nlimits.pair = 9\n");
+    let compiled = compile(&text);
+    let limits = |plan: &str| {
+        let limits = compiled.limits(&compiled.catalog.plans[plan]);
+        let name = |id| compiled.resource_name(id).expect("has a name").to_owned();
+        let mut limits: Vec<_> = limits.into_iter().map(|(id, it)| (name(id), it)).collect();
+        limits.sort_by(|(one, _), (other, _)| one.cmp(other));
+        limits
+    };
+    let expected = [
+        ("calls", Limit::Finite(5)),
+        ("pair", Limit::Finite(45)),
+        ("parts", Limit::Finite(100)),
+        ("users", Limit::Unlimited),
+    ];
+    assert_eq!(limits("full"), expected.map(|(name, limit)| (name.to_owned(), limit)));
+    assert_eq!(limits("slow"), [("pair".to_owned(), Limit::Finite(9))]);
+}
+
+#[test]
+fn a_resource_never_changes_its_kind() {
+    let catalog = |kind: &str| parse(&format!("[resources.users]\nkind = '{kind}'"));
+    let mut names = Names::default();
+    assert_eq!(names.add(&catalog("seat")), Ok(()));
+    let changed = |is| NamesError::KindChanged { name: "users".into(), was: "seat".into(), is };
+    let error = names.add(&catalog("allowance")).expect_err("is refused");
+    assert_eq!(error, changed("allowance"));
+    assert_eq!(error.to_string(), "\"users\" is a seat; it cannot become an allowance");
+    // Also after it was gone in between.
+    assert_eq!(names.add(&parse("")), Ok(()));
+    assert_eq!(names.add(&catalog("meter")), Err(changed("meter")));
+    assert_eq!(names.add(&catalog("seat")), Ok(()));
+    assert_eq!(names.resources.len(), 1);
+}
+
+#[test]
+fn names_without_kinds_take_that_of_the_first_catalog_that_names_them() {
+    let old = r#"{ "resources": ["users", "gone"], "features": ["recording"] }"#;
+    let mut names: Names = serde_json::from_str(old).expect("is read");
+    assert_eq!(names.add(&parse("[resources.users]\nkind = 'seat'")), Ok(()));
+    let kinds: Vec<_> = names.resources.iter().map(|it| it.kind.as_str()).collect();
+    assert_eq!(kinds, ["seat", ""]);
+    let meter = parse("[resources.users]\nkind = 'meter'");
+    assert!(matches!(names.add(&meter), Err(NamesError::KindChanged { .. })));
+    let text = serde_json::to_string(&names).expect("is written");
+    assert_eq!(serde_json::from_str::<Names>(&text).expect("is read"), names);
+}
+
+#[test]
+fn there_is_room_for_so_many_names() {
+    let mut names = Names::default();
+    for round in 0..4 {
+        let rows = (0..256).map(|i| format!("resources.r{round}-{i}.kind = 'seat'\n"));
+        assert_eq!(names.add(&parse(&rows.collect::<String>())), Ok(()));
+    }
+    let one_more = names.add(&parse("resources.one-more.kind = 'seat'"));
+    assert_eq!(one_more, Err(NamesError::NoRoom("one-more".to_owned())));
+}
+
+#[test]
+fn a_catalog_of_an_older_version_is_read() {
+    let catalog = parse(EXAMPLE);
+    let mut json = serde_json::to_value(&catalog).expect("is written");
+    for resource in json["resources"].as_object_mut().expect("a table").values_mut() {
+        let resource = resource.as_object_mut().expect("a table");
+        assert!(
+            resource.remove("enforcement").is_some() && resource.remove("thresholds").is_some()
+        );
+    }
+    for action in json["actions"].as_object_mut().expect("a table").values_mut() {
+        let action = action.as_object_mut().expect("a table");
+        assert!(action.remove("lease").is_some() && action.remove("rate").is_some());
+    }
+    assert_eq!(serde_json::from_value::<Catalog>(json).expect("is read"), catalog);
+}
+
 /// Reads `text` as TOML and as JSON, on a small stack.
 fn read_on_a_small_stack(text: String) {
     let reader = std::thread::Builder::new().stack_size(256 * 1024).spawn(move || {
@@ -641,6 +1035,13 @@ fn hostile_texts_do_no_harm() {
     {
         read_on_a_small_stack(text.to_owned());
     }
+    for (open, close) in [("[", "]"), ("[1,", "]"), ("[{\"a\":", "}]")] {
+        let array = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
+        read_on_a_small_stack(format!("{{\"resources\":{array}}}"));
+    }
+    let flat = format!("[{}1]", "1,".repeat(400_000));
+    read_on_a_small_stack(format!("{{\"resources\":{{\"x\":{{\"thresholds\":{flat}}}}}}}"));
+    read_on_a_small_stack(format!("resources.x.thresholds = {flat}"));
     let path = vec!["a"; 79].join(".");
     read_on_a_small_stack(format!(
         "[{path}]\n{}1{}",

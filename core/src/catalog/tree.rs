@@ -76,14 +76,15 @@ pub(super) struct Node {
     pub value: Value,
 }
 
-/// What TOML or JSON can say. A catalog has no use for the last four, except to refuse them.
+/// What TOML or JSON can say. A catalog has no use for the last three, except to refuse them.
 pub(super) enum Value {
     Table(BTreeMap<String, Node>),
+    /// No catalog has tables or arrays in an array: those stand here as empty ones.
+    Array(Vec<Value>),
     Text(String),
     Integer(i64),
     Flag(bool),
     Float,
-    Array,
     Date,
     Null,
 }
@@ -94,6 +95,20 @@ impl Value {
         i64::from_str_radix(digits, radix)
             .map(Value::Integer)
             .map_err(|_| place.error("the number does not fit into 64 bits"))
+    }
+
+    /// As a message repeats it.
+    pub fn shown(&self) -> String {
+        match self {
+            Value::Table(_) => "a table".to_owned(),
+            Value::Array(_) => "an array".to_owned(),
+            Value::Text(text) => quoted(text),
+            Value::Integer(number) => number.to_string(),
+            Value::Flag(flag) => flag.to_string(),
+            Value::Float => "a floating-point number".to_owned(),
+            Value::Date => "a date".to_owned(),
+            Value::Null => "null".to_owned(),
+        }
     }
 }
 
@@ -114,17 +129,7 @@ pub(super) fn insert(entries: &mut BTreeMap<String, Node>, node: Node) -> Result
 impl Node {
     /// Refuses the value: `what` was expected here.
     pub fn expected(&self, what: &str) -> CatalogError {
-        let found = match &self.value {
-            Value::Table(_) => "a table".to_owned(),
-            Value::Text(text) => quoted(text),
-            Value::Integer(number) => number.to_string(),
-            Value::Flag(flag) => flag.to_string(),
-            Value::Float => "a floating-point number".to_owned(),
-            Value::Array => "an array".to_owned(),
-            Value::Date => "a date".to_owned(),
-            Value::Null => "null".to_owned(),
-        };
-        self.place.error(format!("expected {what}, found {found}"))
+        self.place.error(format!("expected {what}, found {}", self.value.shown()))
     }
 
     pub fn table(&self) -> Result<Table<'_>> {

@@ -7,16 +7,18 @@ use chrono::{Datelike, NaiveDate};
 
 use super::call::UNITS_MAX;
 use super::lane::{Manner, Work};
-use super::{Engine, check_key, unknown_resource};
-use crate::catalog::{Compiled, Limit, is_granted};
+use super::{Engine, Shared, check_key, unknown_resource};
+use crate::catalog::{Compiled, Feature, Kind, Limit, is_granted};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::Hash128;
 use crate::rules::settle::{add_grant, close_period, grant_plan};
-use crate::rules::{Account, Grant, ResourceId, Source, Status, Subscription};
+use crate::rules::{
+    Account, Counting, EventKind, Grant, Happening, ResourceId, Source, Status, Subscription,
+};
 use crate::store::{Loaded, NewSubscription, Sync, Write};
 
-const DURABLE: Manner = Manner { sync: Sync::Full, confirm_jump: false };
+pub(super) const DURABLE: Manner = Manner { sync: Sync::Full, confirm_jump: false };
 
 /// What a tenant subscribes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ impl Engine {
             return Err(Error::InvalidArgument { what: "source", why });
         }
         self.change(tenant, DURABLE, |work| {
-            let resource = granted_resource(work.compiled, resource, "a grant")?;
+            let resource = grantable_resource(work.compiled, resource, "a grant")?;
             let arguments = format!("{}:{source:?}:{units}:{expires_at:?}", resource.0);
             if self.was_done(work, key, "grant", &arguments)? {
                 return Ok(());
@@ -79,10 +81,13 @@ impl Engine {
                 return Ok(());
             }
             if work.loaded.account.subscription.is_some() {
-                let closed = close_period(&mut work.loaded.account, work.now, false);
+                let rules = &work.compiled.rulebook;
+                let closed = close_period(&mut work.loaded.account, rules, work.now, false);
                 work.write.save_period(work.loaded.row, &closed)?;
             }
             subscribe(work.write, work.loaded, work.compiled, terms, work.now)?;
+            let kind = EventKind::PlanChanged { plan: terms.plan.to_owned() };
+            work.happened.push(Happening { at: work.now, resource: None, kind });
             work.write.audit(Some(work.loaded.row), work.now, "plan", terms.plan)?;
             Ok(())
         })
@@ -97,7 +102,7 @@ impl Engine {
             return Err(too_much(units));
         }
         self.change(tenant, DURABLE, |work| {
-            let id = granted_resource(work.compiled, resource, "a limit")?;
+            let id = limited_resource(work.compiled, resource)?;
             if work.loaded.account.subscription.is_none() {
                 return Err(Error::NoSubscription(tenant.to_owned()));
             }
@@ -131,9 +136,41 @@ impl Engine {
             }
             work.loaded.account.status = status;
             reason.clone_into(&mut work.loaded.status_reason);
+            let kind = EventKind::StatusChanged { from, to: status };
+            work.happened.push(Happening { at: work.now, resource: None, kind });
             let override_mark = if as_operator { " (operator)" } else { "" };
             let detail = format!("{} -> {}{override_mark}", from.code(), status.code());
             work.write.audit(Some(work.loaded.row), work.now, "status", &detail)?;
+            Ok(())
+        })
+    }
+
+    /// Gives a tenant a feature of its own, whatever its plan says; `None`: as its plan says. It
+    /// outlives changes of plan. Waits for the disk.
+    pub fn set_feature(
+        &self,
+        tenant: &str,
+        name: &str,
+        feature: Option<&Feature>,
+    ) -> Result<(), Error> {
+        self.change(tenant, DURABLE, |work| {
+            if !work.compiled.knows_feature(name, feature) {
+                return Err(Error::UnknownFeature(super::shorten(name)));
+            }
+            let overrides = &mut work.loaded.overrides.features;
+            match feature {
+                Some(feature) => overrides.insert(name.to_owned(), feature.clone()),
+                None => overrides.remove(name),
+            };
+            // The plan as it was subscribed to: a later version is another plan.
+            let of_plan = match &work.loaded.account.subscription {
+                Some(it) => work.write.plan(it.catalog_version, &it.plan)?,
+                None => None,
+            };
+            let of_plan = of_plan.map(|plan| plan.features).unwrap_or_default();
+            work.loaded.account.features =
+                work.compiled.features(&of_plan, &work.loaded.overrides.features);
+            work.write.audit(Some(work.loaded.row), work.now, "feature", name)?;
             Ok(())
         })
     }
@@ -149,7 +186,7 @@ impl Engine {
         self.change(tenant, Manner { confirm_jump: true, ..DURABLE }, |_| Ok(()))
     }
 
-    fn change<T>(
+    pub(super) fn change<T>(
         &self,
         tenant: &str,
         manner: Manner,
@@ -220,9 +257,9 @@ pub(super) fn subscribe(
     subscription.id = write.insert_subscription(loaded.row, &new)?;
     account.subscription = Some(subscription);
     account.limits = compiled.limits(plan);
-    account.features = compiled.features(plan);
+    account.features = compiled.features(&plan.features, &loaded.overrides.features);
     account.period_start = at;
-    grant_plan(account, at);
+    grant_plan(account, &compiled.rulebook, at);
     Ok(())
 }
 
@@ -232,6 +269,9 @@ fn set_limit(work: &mut Work<'_>, resource: ResourceId, limit: Limit) {
     let account = &mut work.loaded.account;
     let old = account.limits.insert(resource, limit).unwrap_or(Limit::Disabled);
     let Limit::Finite(units) = limit else { return };
+    if Account::counting(&work.compiled.rulebook, resource) != Counting::Granted {
+        return; // The number is all there is.
+    }
     if let Limit::Finite(_) = old {
         let given = of_plan(account, resource).map(|grant| grant.at_period_start).sum::<u64>();
         let mut excess = given.saturating_sub(units);
@@ -248,11 +288,9 @@ fn set_limit(work: &mut Work<'_>, resource: ResourceId, limit: Limit) {
     of_plan(account, resource).for_each(|grant| {
         grant.revoke(grant.remaining);
     });
-    let used = account.used.get(&resource).copied().unwrap_or(0);
-    let of_resource = account.grants.iter().filter(|grant| grant.resource == resource);
-    let from_grants: u64 = of_resource.map(Grant::consumed_in_period).sum();
-    let beyond = used.saturating_sub(from_grants);
-    let left = units.saturating_sub(used);
+    let usage = account.used.entry(resource).or_default();
+    let beyond = std::mem::take(&mut usage.beyond);
+    let left = units.saturating_sub(usage.used);
     if beyond + left > 0 {
         add_grant(account, resource, Source::Plan, beyond + left, now, None);
         if let Some(grant) = account.grants.last_mut() {
@@ -271,21 +309,83 @@ fn of_plan(
         .filter(move |grant| grant.resource == resource && grant.source == Source::Plan)
 }
 
+/// The number and the kind of a resource that must be of the kind a verb works on.
+pub(super) fn resource_of(
+    compiled: &Compiled,
+    name: &str,
+    verb: &'static str,
+    needed: &'static str,
+) -> Result<(ResourceId, Kind), Error> {
+    resource_among(compiled, name, verb, needed, |kind| kind.name() == needed)
+}
+
+fn resource_among(
+    compiled: &Compiled,
+    name: &str,
+    verb: &'static str,
+    needed: &'static str,
+    fits: impl FnOnce(Kind) -> bool,
+) -> Result<(ResourceId, Kind), Error> {
+    match compiled.resource(name) {
+        Some((resource, kind)) if fits(kind) => Ok((resource, kind)),
+        Some((_, kind)) => Err(wrong_kind(name, kind, verb, needed)),
+        None => Err(unknown_resource(name)),
+    }
+}
+
+pub(super) fn wrong_kind(
+    name: &str,
+    kind: Kind,
+    verb: &'static str,
+    needed: &'static str,
+) -> Error {
+    Error::WrongKind { resource: name.to_owned(), kind: kind.name(), verb, needed }
+}
+
 /// The number of a resource that is used up from grants.
 pub(super) fn granted_resource(
     compiled: &Compiled,
     name: &str,
     verb: &'static str,
 ) -> Result<ResourceId, Error> {
-    match compiled.resource(name) {
-        Some((resource, kind)) if is_granted(kind) => Ok(resource),
-        Some((_, kind)) => Err(Error::WrongKind {
-            resource: name.to_owned(),
-            kind: kind.name(),
-            verb,
-            needed: "an allowance or a session",
-        }),
-        None => Err(unknown_resource(name)),
+    let needed = "an allowance or a session";
+    resource_among(compiled, name, verb, needed, is_granted).map(|(resource, _)| resource)
+}
+
+/// The number of a resource that can be set aside.
+pub(super) fn reservable_resource(compiled: &Compiled, name: &str) -> Result<ResourceId, Error> {
+    let needed = "an allowance or a meter";
+    let fits = |kind| matches!(kind, Kind::Allowance | Kind::Meter { .. });
+    resource_among(compiled, name, "a reservation", needed, fits).map(|(resource, _)| resource)
+}
+
+/// The number of a resource of which more can be given: units, or places.
+pub(super) fn grantable_resource(
+    compiled: &Compiled,
+    name: &str,
+    verb: &'static str,
+) -> Result<ResourceId, Error> {
+    let needed = "anything but a rate";
+    let fits = |kind| !matches!(kind, Kind::Rate { .. });
+    resource_among(compiled, name, verb, needed, fits).map(|(resource, _)| resource)
+}
+
+/// The number of a resource that a plan may limit: any.
+fn limited_resource(compiled: &Compiled, name: &str) -> Result<ResourceId, Error> {
+    let found = compiled.resource(name).ok_or_else(|| unknown_resource(name))?;
+    Ok(found.0)
+}
+
+impl Shared {
+    /// Refuses a number that is not, or no longer, one of a resource used up from grants.
+    pub(super) fn check_granted(&self, resource: ResourceId) -> Result<(), Error> {
+        let compiled = self.compiled()?;
+        let name = compiled.resource_name(resource).unwrap_or("?");
+        match compiled.kind(resource) {
+            Some(kind) if is_granted(kind) => Ok(()),
+            Some(kind) => Err(wrong_kind(name, kind, "consume", "an allowance or a session")),
+            None => Err(unknown_resource(name)),
+        }
     }
 }
 

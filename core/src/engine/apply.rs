@@ -1,107 +1,358 @@
-//! Applying a decision to its block: charges, sessions, refusals.
+//! Applying a decision to its block: charges, claims, refusals.
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::call::{Call, SessionCall};
+use super::Shared;
+use super::call::{Call, LeaseCall, Rule, SessionCall};
+use super::decide::Obstacle;
+use super::reclaim::note;
 use crate::clock::Timestamp;
-use crate::live::block::BlockGuard;
-use crate::live::claims::{ClaimError, ClaimKind, KEPT_UNTIL, Place};
+use crate::live::Hash128;
+use crate::live::block::{BlockGuard, Slot, grant_id, grant_source};
+use crate::live::claims::{ClaimKind, KEPT_UNTIL, LEASE_PARENTS, Place, pack_parents};
 use crate::live::history::HistoryKey;
-use crate::live::layout::{claim, slot};
-use crate::rules::burn_down;
-use crate::rules::{Changes, Charge, Decision, Mode};
+use crate::live::layout::{block, claim, slot};
+use crate::live::split::{Record, Taken};
+use crate::rules::{
+    Changes, Charge, Counting, Decision, EventKind, Mode, ResourceId, Terms, burn_down, thresholds,
+};
 
-/// Applies charges, or books the refusal: a denial changes nothing else (I4).
+/// The word of a lease's payload that holds its fencing number.
+pub(super) const FENCING: u64 = 0;
+/// Leases that a live file gives out before its epoch would show in their numbers.
+const FENCE_BITS: u32 = 40;
+/// Events that one operation may make: some for each of its resources.
+const EVENTS_PER_OPERATION: u64 = 48;
+
+/// Books a refusal, or what a shadow limit would have refused: a denial changes nothing else (I4).
+#[cold]
+pub(super) fn book_refusal(guard: &mut BlockGuard<'_>, decision: &Decision, now: Timestamp) {
+    if let Some(reason) = decision.reason() {
+        let _ = guard.book(HistoryKey::denied(now, reason, decision.resource), 1);
+    } else if let Some(reason) = decision.shadowed.first() {
+        let _ = guard.book(HistoryKey::shadowed(now, reason, decision.resource), 1);
+    }
+}
+
+/// Charges everything, and notes in the decision where it came from.
 #[inline(always)]
 pub(super) fn charges(
     guard: &mut BlockGuard<'_>,
-    call: &Call<'_>,
-    decision: &Decision,
-    changes: &Changes,
+    charges: &[Charge],
     now: Timestamp,
+    decision: &mut Decision,
+    mut record: Option<&mut Record>,
 ) {
-    if let Some(reason) = decision.reason() {
-        let _ = guard.book(HistoryKey::denied(now, reason, decision.resource), 1);
-        return;
+    for charge in charges {
+        use_up(guard, *charge, now, decision, record.as_deref_mut());
     }
-    for charge in call.charges {
-        use_up(guard, *charge, now);
-    }
-    if let (Some(session), Some(_)) = (&call.session, changes.opens) {
-        use_up(guard, Charge { resource: session.resource, units: 1 }, now);
-    }
-    guard.raise_mark(now);
 }
 
 /// Takes units from the grants, in their order, and counts them as used.
 #[inline(always)]
-fn use_up(guard: &mut BlockGuard<'_>, charge: Charge, now: Timestamp) {
+fn use_up(
+    guard: &mut BlockGuard<'_>,
+    charge: Charge,
+    now: Timestamp,
+    decision: &mut Decision,
+    mut record: Option<&mut Record>,
+) {
     let Some(slot) = guard.slot(charge.resource) else { return };
     if charge.units == 0 {
         return;
     }
-    if slot.mode() == Mode::Finite {
+    let number = slot.get(slot::TERMS);
+    let terms = Terms::from_number(number);
+    if !Terms::is_plain(number) && terms.counting != Counting::Granted {
+        return count_up(guard, slot, terms.counting, charge, now, decision, record);
+    }
+    let Charge { resource, units } = charge;
+    let mut left = units;
+    if terms.mode == Mode::Finite {
         let grants = slot.grant_cells();
         let remaining = grants.iter().map(|[_, remaining]| remaining.load(Relaxed));
-        for (take, [_, cell]) in burn_down::takes(charge.units, remaining).zip(grants) {
+        for (take, [grant, cell]) in burn_down::takes(units, remaining).zip(grants) {
             if take.units > 0 {
                 guard.set_cell(cell, take.rest);
+                let grant = grant.load(Relaxed);
+                let source = Some(grant_source(grant));
+                decision.charges.add(resource, source, take.units);
+                if let Some(record) = &mut record {
+                    let (grant, units) = (grant_id(grant), take.units);
+                    record.push(guard, Taken { resource, grant, source, units });
+                }
+                left -= take.units;
             }
         }
     }
-    guard.set_cell(slot.cell(slot::USED), slot.used() + charge.units);
-    guard.book_units(slot, HistoryKey::units(now, charge.resource), charge.units);
+    if left > 0 {
+        let beyond = slot.get(slot::BEYOND) + left;
+        guard.set_cell(slot.cell(slot::BEYOND), beyond);
+        decision.charges.add(resource, None, left);
+        if let Some(record) = record {
+            record.push(guard, Taken { resource, grant: 0, source: None, units: left });
+        }
+    }
+    guard.set_cell(slot.cell(slot::USED), slot.used() + units);
+    guard.book_units(slot, HistoryKey::units(now, resource), units);
 }
 
-/// Makes room in the claim table for what the call will write there.
-pub(super) fn make_room_for_claims(
+/// Counts what no grant gives: a meter goes up, a lease is held.
+#[cold]
+fn count_up(
+    guard: &mut BlockGuard<'_>,
+    slot: Slot<'_>,
+    counting: Counting,
+    Charge { resource, units }: Charge,
+    now: Timestamp,
+    decision: &mut Decision,
+    record: Option<&mut Record>,
+) {
+    guard.set_cell(slot.cell(slot::USED), slot.used() + units);
+    decision.charges.add(resource, None, units);
+    if counting == Counting::Meter {
+        guard.book_units(slot, HistoryKey::units(now, resource), units);
+        if let Some(record) = record {
+            let grant = slot.get(slot::CYCLE);
+            record.push(guard, Taken { resource, grant, source: None, units });
+        }
+    }
+}
+
+/// How many entries a record of these charges has.
+pub(super) fn entries(guard: &BlockGuard<'_>, charges: &[Charge]) -> u64 {
+    let of_one = |charge: &Charge| match guard.slot(charge.resource) {
+        Some(slot) if charge.units > 0 && slot.terms().mode == Mode::Finite => {
+            let remaining = slot.grants().map(|(_, remaining)| remaining);
+            1 + burn_down::takes(charge.units, remaining).filter(|take| take.units > 0).count()
+        }
+        _ => usize::from(charge.units > 0),
+    };
+    charges.iter().map(|charge| of_one(charge) as u64).sum()
+}
+
+// ---- sessions, leases, rates ----------------------------------------------------------------
+
+/// Charges the session that is opened.
+pub(super) fn session_charges(
     guard: &mut BlockGuard<'_>,
     call: &Call<'_>,
-    changes: &Changes,
-    mark: Timestamp,
-) -> Result<(), ClaimError> {
-    if changes.opens.is_none()
-        && changes.extends_to.is_none()
-        && call.once.is_none()
-        && call.cursor.is_none()
-    {
-        return Ok(());
+    now: Timestamp,
+    decision: &mut Decision,
+) {
+    let Some(session) = &call.session else { return };
+    for resource in session.rule.resources() {
+        use_up(guard, Charge { resource, units: 1 }, now, decision, None);
     }
-    let sessions = call.session.as_ref().and_then(|it| guard.slot(it.resource));
-    let sessions = sessions.map(BlockGuard::session_list);
-    let keys = if call.once.is_some() { Some(guard.key_list()?) } else { None };
-    guard.prepare_claims(mark, [sessions, keys])
 }
 
 /// Opens the contact's session, or moves its end.
 pub(super) fn session(
     guard: &mut BlockGuard<'_>,
-    session: &SessionCall,
+    session: &SessionCall<'_>,
+    kept: Option<Place>,
     changes: &Changes,
     seq: u64,
 ) {
+    let late_ms = session.rule.late_ms;
     let (place, end) = match (changes.opens, changes.extends_to) {
         (Some(opened), _) => {
-            let kept_until = opened.end.plus_ms(session.late_ms);
-            let place = guard
-                .find_claim(session.key)
-                .unwrap_or_else(|| new_session(guard, session, kept_until));
+            let key = session.key_of(session.contact);
+            let place = guard.find_claim(key).unwrap_or_else(|| {
+                let kept_until = opened.end.plus_ms(late_ms);
+                new_claim(guard, ClaimKind::Session, session.rule.resource, key, kept_until)
+            });
             guard.claim_set(place, claim::START, opened.start.ms() as u64);
             (place, opened.end)
         }
-        (None, Some(end)) => {
-            let Some(place) = guard.find_claim(session.key) else { return };
-            (place, end)
-        }
+        (None, Some(end)) => match kept {
+            Some(place) => (place, end),
+            None => return,
+        },
         (None, None) => return,
     };
     guard.claim_set(place, claim::END, end.ms() as u64);
-    guard.claim_set(place, KEPT_UNTIL, end.plus_ms(session.late_ms).ms() as u64);
+    guard.claim_set(place, KEPT_UNTIL, end.plus_ms(late_ms).ms() as u64);
     guard.touch_claim(place, seq);
 }
 
-fn new_session(guard: &mut BlockGuard<'_>, session: &SessionCall, until: Timestamp) -> Place {
-    let list = guard.slot(session.resource).map(BlockGuard::session_list);
-    let hang = list.map(|list| (list, until));
-    guard.make_claim(ClaimKind::Session, session.resource, session.key, hang)
+/// A claim for a lease that nobody holds, with the next fencing number.
+pub(super) fn new_lease(
+    guard: &mut BlockGuard<'_>,
+    lease: &LeaseCall<'_>,
+    epoch: u32,
+    mark: Timestamp,
+) -> Place {
+    let expires_at = mark.plus_ms(lease.ttl_ms);
+    let fence = guard.get(block::FENCE) + 1;
+    guard.set_cell(guard.cell(block::FENCE), fence);
+    let place = new_claim(guard, ClaimKind::Lease, lease.resource, lease.key, expires_at);
+    guard.claim_set_word(place, FENCING, u64::from(epoch) << FENCE_BITS | fence);
+    guard.claim_set_word(place, LEASE_PARENTS, pack_parents(lease.parents));
+    guard.claim_set(place, claim::START, mark.ms() as u64);
+    place
+}
+
+/// Moves the end of a lease.
+pub(super) fn prolong(guard: &mut BlockGuard<'_>, place: Place, until: Timestamp, seq: u64) {
+    guard.claim_set(place, claim::END, until.ms() as u64);
+    guard.claim_set(place, KEPT_UNTIL, until.ms() as u64);
+    // A lease may be shortened: its heap must not be late for it.
+    let resource = guard.claim_resource(place);
+    if let Some(heap) = guard.heap_of(ClaimKind::Lease, resource) {
+        guard.rehang(heap, place, until);
+    }
+    guard.touch_claim(place, seq);
+}
+
+/// Notes when a key of a rate will have regained everything.
+pub(super) fn rate(
+    guard: &mut BlockGuard<'_>,
+    resource: ResourceId,
+    key: Hash128,
+    regained_at: Timestamp,
+    seq: u64,
+) {
+    let place = guard
+        .find_claim(key)
+        .unwrap_or_else(|| new_claim(guard, ClaimKind::Rate, resource, key, regained_at));
+    guard.claim_set(place, claim::END, regained_at.ms() as u64);
+    guard.claim_set(place, KEPT_UNTIL, regained_at.ms() as u64);
+    guard.touch_claim(place, seq);
+}
+
+/// A new claim under a key, hung up.
+fn new_claim(
+    guard: &mut BlockGuard<'_>,
+    kind: ClaimKind,
+    resource: ResourceId,
+    key: Hash128,
+    until: Timestamp,
+) -> Place {
+    let place = guard.make_claim(kind, resource, Some(key));
+    if let Some(heap) = guard.heap_of(kind, resource) {
+        guard.hang(heap, place, until);
+    }
+    place
+}
+
+// ---- what answers for an operation ----------------------------------------------------------
+
+/// Which kind of claim keeps the record of a call.
+pub(super) fn head_kind(call: &Call<'_>) -> ClaimKind {
+    if call.hold_ms.is_some() { ClaimKind::Reservation } else { ClaimKind::Key }
+}
+
+/// The claim that keeps the record of a call, if it has one.
+pub(super) fn record_head(
+    guard: &mut BlockGuard<'_>,
+    call: &Call<'_>,
+    seq: u64,
+) -> Option<(Place, ClaimKind)> {
+    match (call.hold_ms, &call.once) {
+        (Some(_), _) => {
+            let place = guard.make_claim(ClaimKind::Reservation, ResourceId::NONE, None);
+            guard.clear_link(place);
+            Some((place, ClaimKind::Reservation))
+        }
+        (None, Some(once)) => {
+            let place = key_claim(guard, once.key);
+            guard.free_parts(place, seq);
+            guard.clear_link(place);
+            Some((place, ClaimKind::Key))
+        }
+        (None, None) => None,
+    }
+}
+
+/// The claim of an idempotency key: a new one, or that of a decision that has expired.
+pub(super) fn key_claim(guard: &mut BlockGuard<'_>, key: Hash128) -> Place {
+    guard.find_claim(key).unwrap_or_else(|| {
+        let place = guard.make_claim(ClaimKind::Key, ResourceId::NONE, Some(key));
+        guard.clear_link(place);
+        place
+    })
+}
+
+// ---- thresholds -----------------------------------------------------------------------------
+
+/// Whether a charge brings a resource to where an event is due.
+#[inline(always)]
+pub(super) fn reaches_threshold(guard: &BlockGuard<'_>, charges: &[Charge]) -> bool {
+    charges.iter().any(|charge| {
+        let slot = guard.slot(charge.resource);
+        slot.is_some_and(|slot| {
+            slot.used().saturating_add(charge.units) >= slot.get(slot::NEXT_EVENT)
+        })
+    })
+}
+
+/// Whether opening the call's session brings a resource to where an event is due.
+pub(super) fn session_reaches_threshold(guard: &BlockGuard<'_>, call: &Call<'_>) -> bool {
+    call.session.as_ref().is_some_and(|session| {
+        let mut resources = session.rule.resources();
+        resources.any(|resource| reaches_threshold(guard, &[Charge { resource, units: 1 }]))
+    })
+}
+
+impl<'a> Rule<'a> {
+    /// The session's resource and those above it, the farthest first.
+    pub(super) fn resources(self) -> impl Iterator<Item = ResourceId> + use<'a> {
+        self.parents.iter().rev().copied().chain([self.resource])
+    }
+}
+
+impl Shared {
+    /// Makes room for the events of an operation. Nothing may be armed.
+    #[cold]
+    pub(super) fn prepare_to_tell(&self, guard: &BlockGuard<'_>) -> Result<(), Obstacle> {
+        self.compiled()?;
+        Ok(guard.ensure_events(EVENTS_PER_OPERATION)?)
+    }
+
+    /// Notes the thresholds that the charges have reached.
+    #[cold]
+    pub(super) fn tell_thresholds(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        charges: &[Charge],
+        now: Timestamp,
+    ) -> Result<(), Obstacle> {
+        for charge in charges {
+            self.tell_threshold(guard, charge.resource, now)?;
+        }
+        Ok(())
+    }
+
+    /// The same of the resources of a session.
+    #[cold]
+    pub(super) fn tell_session_thresholds(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        rule: Rule<'_>,
+        now: Timestamp,
+    ) -> Result<(), Obstacle> {
+        rule.resources().try_for_each(|resource| self.tell_threshold(guard, resource, now))
+    }
+
+    fn tell_threshold(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        resource: ResourceId,
+        now: Timestamp,
+    ) -> Result<(), Obstacle> {
+        let Some(slot) = guard.slot(resource) else { return Ok(()) };
+        let (due, used) = (slot.get(slot::NEXT_EVENT), slot.used());
+        let Some(policy) = self.compiled()?.rulebook.policy(resource) else { return Ok(()) };
+        if used < due {
+            return Ok(());
+        }
+        let limit = slot.get(slot::LIMIT);
+        for percent in thresholds::reached(&policy.thresholds, limit, due, used) {
+            note(guard, &EventKind::of_threshold(percent, used, limit), resource, now);
+        }
+        let next = thresholds::next(&policy.thresholds, limit, used);
+        guard.set_cell(slot.cell(slot::NEXT_EVENT), next);
+        Ok(())
+    }
 }

@@ -2,59 +2,133 @@
 
 use std::hash::Hasher;
 
+use siphasher::sip128::SipHasher13;
+
 use super::cursor::CursorCall;
 use super::{Engine, Shared, check_key, shorten};
-use crate::catalog::{Cost, Gate, Open};
+use crate::catalog::{CompiledAction, CompiledSession, Gate, Kind, Open};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::error::Error;
 use crate::live::Hash128;
 use crate::live::claims::ClaimKind;
-use crate::rules::decide::{CHARGES_MAX, KeptSession, SessionRequest};
+use crate::rules::decide::{CHARGES_MAX, KeptSession, RateRequest, SessionRequest};
 use crate::rules::{Charge, FeatureId, Request, ResourceId};
 
 /// Units that one call charges at most: half the range, so that sums stay in it.
 pub(super) const UNITS_MAX: u64 = i64::MAX as u64;
-/// How long a key with its decision is kept.
+/// How long a key with its decision is kept, unless the call says otherwise.
 pub(super) const KEY_LIFETIME_MS: i64 = 7 * DAY_MS;
-/// A message that a tenant receives or sends, as far as quotas care.
+/// The longest time that a key, a lease or a reservation may be kept.
+pub(super) const LIFETIME_MS_MAX: i64 = 400 * DAY_MS;
+
+/// What an action is about, as far as quotas care. What the action does not look at is ignored.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Message<'a> {
-    /// The channel that it passes through; sessions on different channels are different.
+pub struct Details<'a> {
+    /// The channel that a message passes through; sessions on different channels are different.
     pub channel: &'a str,
     /// The contact: a phone number or an opaque id. Only its keyed hash is kept.
     pub contact: &'a str,
     /// The category of a template, where sessions are counted per category.
     pub category: &'a str,
-    /// When it was sent; `None`: now. A time in the future counts as now. It decides about the
-    /// session and nothing else.
+    /// When the message was sent; `None`: now. A time in the future counts as now. It decides
+    /// about the session and nothing else.
     pub at: Option<Timestamp>,
     /// How many units it charges where the action charges by quantity; `None`: 1.
     pub quantity: Option<u64>,
-    /// An idempotency key: the same key gives the stored decision and charges nothing.
-    pub key: Option<&'a str>,
+    /// Who takes the lease, where the action takes one: a call's id. Only its keyed hash is kept.
+    pub holder: &'a str,
+    /// The tariff that was quoted ([`Quote::tariff`](crate::Quote::tariff)): another one in force
+    /// is an error. `None`: whatever is in force.
+    pub tariff: Option<u64>,
+}
+
+/// Which way a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the contact: it opens a session or moves the end of the open one.
+    Inbound,
+    /// To the contact: it opens a session where there is none, and moves no end.
+    Outbound,
 }
 
 /// Everything that one call asks of a block.
 pub(super) struct Call<'a> {
-    gate: Gate,
-    feature: Option<FeatureId>,
-    pub(super) session: Option<SessionCall>,
+    pub(super) gate: Gate,
+    pub(super) feature: Option<FeatureId>,
+    pub(super) session: Option<SessionCall<'a>>,
+    pub(super) rate: Option<RateCall>,
+    pub(super) lease: Option<LeaseCall<'a>>,
+    /// What is charged in any case; then what the lease charges, if it has to be taken.
     pub(super) charges: &'a [Charge],
-    /// Key and fingerprint of the arguments.
-    pub(super) once: Option<(Hash128, u64)>,
+    /// A consume whose resource has not been looked up: all that is known is its number.
+    pub(super) bare: bool,
+    /// What is charged is held by a reservation for so many milliseconds.
+    pub(super) hold_ms: Option<i64>,
+    pub(super) once: Option<OnceCall>,
     pub(super) cursor: Option<CursorCall>,
     pub(super) apply: bool,
 }
 
-/// What a call has to do with a contact's session.
-pub(super) struct SessionCall {
+/// An idempotency key.
+#[derive(Clone, Copy)]
+pub(super) struct OnceCall {
     pub(super) key: Hash128,
-    pub(super) resource: ResourceId,
+    /// Of the arguments.
+    pub(super) fingerprint: u64,
+    pub(super) lifetime_ms: i64,
+}
+
+/// What a call has to do with a contact's session.
+pub(super) struct SessionCall<'a> {
+    pub(super) contact: Hash128,
+    /// Hash of resource, channel and category: with a contact's it makes the session's key.
+    place: Hash128,
     at: Option<Timestamp>,
-    may_open: bool,
+    pub(super) rule: Rule<'a>,
+}
+
+/// A session rule: an action's, or that of an admission.
+#[derive(Clone, Copy)]
+pub(super) struct Rule<'a> {
+    pub(super) resource: ResourceId,
+    pub(super) parents: &'a [ResourceId],
+    open: Open,
     extends: bool,
     window_ms: i64,
     pub(super) late_ms: i64,
+}
+
+impl<'a> From<&'a CompiledSession> for Rule<'a> {
+    fn from(from: &'a CompiledSession) -> Self {
+        Rule {
+            resource: from.resource,
+            parents: &from.parents,
+            open: from.open,
+            extends: from.extends,
+            window_ms: from.window_ms,
+            late_ms: from.late_ms,
+        }
+    }
+}
+
+/// What a call asks of a rate.
+#[derive(Clone, Copy)]
+pub(super) struct RateCall {
+    pub(super) key: Hash128,
+    pub(super) resource: ResourceId,
+    units: u64,
+    every_ms: i64,
+}
+
+/// The lease that a call takes or prolongs.
+#[derive(Clone, Copy)]
+pub(super) struct LeaseCall<'a> {
+    pub(super) key: Hash128,
+    pub(super) resource: ResourceId,
+    pub(super) parents: &'a [ResourceId],
+    pub(super) ttl_ms: i64,
+    /// How many of the call's charges are the lease's.
+    charges: usize,
 }
 
 /// Room for what one call charges.
@@ -72,40 +146,100 @@ impl<'a> Call<'a> {
             gate: Gate::Consume,
             feature: None,
             session: None,
+            rate: None,
+            lease: None,
             charges,
+            bare: false,
+            hold_ms: None,
             once: None,
             cursor: None,
             apply: true,
         }
     }
 
-    /// The same, without doing it.
+    /// The same of a resource that has not been looked up.
     #[inline]
-    pub(super) fn check(charges: &'a [Charge]) -> Call<'a> {
-        Call { apply: false, ..Call::consume(charges) }
+    pub(super) fn bare(charges: &'a [Charge]) -> Call<'a> {
+        Call { bare: true, ..Call::consume(charges) }
     }
 
-    /// The same call, at most once per `key`.
-    pub(super) fn once(mut self, engine: &Engine, key: &str) -> Result<Call<'a>, Error> {
-        check_key("idempotency key", key)?;
-        let live = &engine.shared.live;
-        let hash = live.hash(|hasher| {
-            hasher.write_u8(ClaimKind::Key as u8);
-            hasher.write(key.as_bytes());
-        });
-        let fingerprint = live.hash(|hasher| {
-            hasher.write_u8(self.gate as u8);
-            for charge in self.charges {
-                hasher.write_u16(charge.resource.0);
-                hasher.write_u64(charge.units);
+    /// What is charged: the lease's part only where the lease has to be taken.
+    #[inline]
+    pub(super) fn charges(&self, takes_lease: bool) -> &'a [Charge] {
+        match &self.lease {
+            Some(lease) if !takes_lease => {
+                let plain = self.charges.len().saturating_sub(lease.charges);
+                self.charges.get(..plain).unwrap_or_default()
             }
-            if let Some(session) = &self.session {
-                hasher.write_u64(session.key.low);
-                hasher.write_u64(session.key.high);
-            }
-        });
-        self.once = Some((hash, fingerprint.low));
-        Ok(self)
+            _ => self.charges,
+        }
+    }
+
+    /// The charges that a record keeps: not the lease's, which is let go by itself.
+    pub(super) fn recorded(&self) -> &'a [Charge] {
+        self.charges(false)
+    }
+
+    /// Whether the claim table has anything to do with the call.
+    #[inline]
+    pub(super) fn has_claims(&self) -> bool {
+        self.once.is_some()
+            || self.session.is_some()
+            || self.cursor.is_some()
+            || self.lease.is_some()
+            || self.rate.is_some()
+            || self.hold_ms.is_some()
+    }
+
+    /// The request that the rules decide.
+    #[inline]
+    pub(super) fn request(
+        &self,
+        session: Option<SessionRequest<'a>>,
+        rate: Option<RateRequest>,
+        takes_lease: bool,
+    ) -> Request<'a> {
+        let charges = self.charges(takes_lease);
+        Request { gate: self.gate, feature: self.feature, session, rate, charges }
+    }
+
+    /// The session part of the request; `kept` looks the contact's session up.
+    pub(super) fn session_request(
+        &self,
+        now: Timestamp,
+        kept: impl FnOnce(&SessionCall<'_>) -> Option<KeptSession>,
+    ) -> Option<SessionRequest<'a>> {
+        self.session.as_ref().map(|session| SessionRequest {
+            resource: session.rule.resource,
+            parents: session.rule.parents,
+            at: session.at.map_or(now, |at| at.min(now)),
+            may_open: session.rule.open != Open::Never,
+            extends: session.rule.extends,
+            window_ms: session.rule.window_ms,
+            kept: kept(session),
+        })
+    }
+
+    /// The rate part of the request; `regained_at` looks the key up.
+    pub(super) fn rate_request(
+        &self,
+        now: Timestamp,
+        regained_at: impl FnOnce(Hash128) -> Timestamp,
+    ) -> Option<RateRequest> {
+        self.rate.as_ref().map(|rate| RateRequest {
+            resource: rate.resource,
+            units: rate.units,
+            every_ms: rate.every_ms,
+            regained_at: regained_at(rate.key),
+            now,
+        })
+    }
+}
+
+impl SessionCall<'_> {
+    /// The key of the session that a contact has there.
+    pub(super) fn key_of(&self, contact: Hash128) -> Hash128 {
+        Hash128 { low: self.place.low ^ contact.low, high: self.place.high ^ contact.high }
     }
 }
 
@@ -119,96 +253,269 @@ pub(super) fn charge(resource: ResourceId, units: u64) -> Result<Charge, Error> 
 }
 
 #[cold]
-fn bad_units(units: u64) -> Error {
+pub(super) fn bad_units(units: u64) -> Error {
     let why = format!("{units} is not between 1 and {UNITS_MAX}");
     Error::InvalidArgument { what: "units", why }
 }
 
+/// A lifetime in milliseconds, if that can be asked for.
+pub(super) fn lifetime_ms(what: &'static str, lifetime: std::time::Duration) -> Result<i64, Error> {
+    match i64::try_from(lifetime.as_millis()) {
+        Ok(ms) if (1..=LIFETIME_MS_MAX).contains(&ms) => Ok(ms),
+        _ => {
+            let why = format!("{lifetime:?} is not between 1 ms and 400 days");
+            Err(Error::InvalidArgument { what, why })
+        }
+    }
+}
+
 impl Engine {
-    /// The call that an action of the catalog in force makes of a message.
-    /// `charges` is room for what it charges.
+    /// The call that an action of the catalog in force makes of `details`. `charges` is room for
+    /// what it charges.
     pub(super) fn call_of<'a>(
-        &self,
+        &'a self,
         action: &str,
-        message: &Message<'_>,
+        details: &Details<'_>,
         charges: &'a mut Charges,
     ) -> Result<Call<'a>, Error> {
         let compiled = self.shared.compiled()?;
         let unknown = || Error::UnknownAction(shorten(action));
         let policy = compiled.action(action).ok_or_else(unknown)?;
-        let quantity = message.quantity.unwrap_or(1);
-        if quantity > UNITS_MAX {
-            return Err(bad_units(quantity));
+        if let Some(quoted) = details.tariff.filter(|&quoted| quoted != compiled.version) {
+            return Err(Error::TariffChanged { quoted, in_force: compiled.version });
         }
-        for (charge, &(resource, cost)) in charges.iter_mut().zip(&policy.charges) {
-            let units = match cost {
-                Cost::Fixed(units) => units,
-                Cost::Quantity if quantity == 0 => return Err(bad_units(0)),
-                Cost::Quantity => quantity,
-            };
-            *charge = Charge { resource, units };
-        }
-        let charges = charges.get(..policy.charges.len()).unwrap_or_default();
-        let (gate, feature) = (policy.gate, policy.feature);
-        let mut call = Call { gate, feature, ..Call::consume(charges) };
-        if let Some(rule) = policy.session {
-            check_key("contact", message.contact)?;
-            let too_long = message.channel.len().max(message.category.len());
-            if too_long > super::KEY_BYTES_MAX {
-                let why = format!("it has {too_long} bytes, more than {}", super::KEY_BYTES_MAX);
-                return Err(Error::InvalidArgument { what: "channel or category", why });
+        let mut taken = charges_of(policy, details, charges)?;
+        let mut call = Call { gate: policy.gate, feature: policy.feature, ..Call::consume(&[]) };
+        if let Some(lease) = &policy.lease {
+            let parents = compiled.parents(lease.resource);
+            let key = self.shared.lease_key(lease.resource, details.holder)?;
+            let first = taken;
+            for &resource in parents.iter().rev().chain([&lease.resource]) {
+                push(charges, &mut taken, Charge { resource, units: 1 })?;
             }
-            let category = if rule.open == Open::PerCategory { message.category } else { "" };
-            call.session = Some(SessionCall {
-                key: self.shared.session_key(rule.resource, message, category),
-                resource: rule.resource,
-                at: message.at,
-                may_open: rule.open != Open::Never,
-                extends: rule.extends,
-                window_ms: rule.window_ms,
-                late_ms: rule.late_ms,
+            call.lease = Some(LeaseCall {
+                key,
+                resource: lease.resource,
+                parents,
+                ttl_ms: lease.ttl_ms,
+                charges: taken - first,
             });
         }
+        call.charges = charges.get(..taken).unwrap_or_default();
+        if let Some(resource) = policy.rate {
+            check_contact(details)?;
+            let contact = self.shared.contact_hash(details.contact);
+            let key = self.shared.live.hash(|hasher| {
+                hasher.write_u32(ClaimKind::Rate as u32 | u32::from(resource.0) << 8);
+                hasher.write(details.channel.as_bytes());
+                hasher.write_u64(contact.low);
+                hasher.write_u64(contact.high);
+            });
+            call.rate = Some(self.rate_call(resource, key, 1)?);
+        }
+        if let Some(rule) = &policy.session {
+            call.session = Some(self.session_call(rule.into(), details)?);
+        }
         Ok(call)
+    }
+
+    /// The call that a message makes of a session resource, without an action.
+    pub(super) fn admission<'a>(
+        &'a self,
+        resource: ResourceId,
+        direction: Direction,
+        details: &Details<'_>,
+    ) -> Result<Call<'a>, Error> {
+        let compiled = self.shared.compiled()?;
+        let Some(Kind::Session { window_ms, late_ms }) = compiled.kind(resource) else {
+            return Err(compiled_name_error(&self.shared, resource));
+        };
+        let inbound = direction == Direction::Inbound;
+        let rule = Rule {
+            resource,
+            parents: compiled.parents(resource),
+            open: Open::IfNone,
+            extends: inbound,
+            window_ms,
+            late_ms,
+        };
+        let gate = if inbound { Gate::Receive } else { Gate::Send };
+        let session = Some(self.session_call(rule, details)?);
+        Ok(Call { gate, session, ..Call::consume(&[]) })
+    }
+
+    fn session_call<'a>(
+        &self,
+        rule: Rule<'a>,
+        details: &Details<'_>,
+    ) -> Result<SessionCall<'a>, Error> {
+        check_contact(details)?;
+        let category = if rule.open == Open::PerCategory { details.category } else { "" };
+        Ok(SessionCall {
+            contact: self.shared.contact_hash(details.contact),
+            place: self.shared.session_place(rule.resource, details.channel, category),
+            at: details.at,
+            rule,
+        })
+    }
+
+    /// So many units of a rate for a key.
+    pub(super) fn rate_call(
+        &self,
+        resource: ResourceId,
+        key: Hash128,
+        units: u64,
+    ) -> Result<RateCall, Error> {
+        match self.shared.compiled()?.kind(resource) {
+            Some(Kind::Rate { every_ms, .. }) => Ok(RateCall { key, resource, units, every_ms }),
+            _ => Err(compiled_name_error(&self.shared, resource)),
+        }
+    }
+
+    /// The call that takes or prolongs a lease. `charges` is room for what it charges.
+    pub(super) fn lease_call<'a>(
+        &'a self,
+        resource: ResourceId,
+        holder: &str,
+        ttl_ms: i64,
+        charges: &'a mut Charges,
+    ) -> Result<Call<'a>, Error> {
+        let parents = self.shared.compiled()?.parents(resource);
+        let key = self.shared.lease_key(resource, holder)?;
+        let mut taken = 0;
+        for &resource in parents.iter().rev().chain([&resource]) {
+            push(charges, &mut taken, Charge { resource, units: 1 })?;
+        }
+        let lease = LeaseCall { key, resource, parents, ttl_ms, charges: taken };
+        let charges = charges.get(..taken).unwrap_or_default();
+        Ok(Call { lease: Some(lease), ..Call::consume(charges) })
+    }
+
+    /// Charges for units of several resources and of those above them, each resource once.
+    pub(super) fn charges_with_parents<'a>(
+        &self,
+        asked: &[Charge],
+        charges: &'a mut Charges,
+    ) -> Result<&'a [Charge], Error> {
+        let compiled = self.shared.compiled()?;
+        let mut taken = 0;
+        for charge in asked {
+            let own = [charge.resource];
+            for &resource in compiled.parents(charge.resource).iter().rev().chain(&own) {
+                push(charges, &mut taken, Charge { resource, units: charge.units })?;
+            }
+        }
+        Ok(charges.get(..taken).unwrap_or_default())
     }
 }
 
 impl Shared {
-    fn session_key(&self, resource: ResourceId, message: &Message<'_>, category: &str) -> Hash128 {
+    /// A call's idempotency key; `feed` writes its arguments.
+    pub(super) fn once_call(
+        &self,
+        key: &str,
+        lifetime_ms: i64,
+        feed: impl FnOnce(&mut SipHasher13),
+    ) -> Result<OnceCall, Error> {
+        check_key("idempotency key", key)?;
+        let hash = self.live.hash(|hasher| {
+            hasher.write_u8(ClaimKind::Key as u8);
+            hasher.write(key.as_bytes());
+        });
+        Ok(OnceCall { key: hash, fingerprint: self.live.hash(feed).low, lifetime_ms })
+    }
+
+    pub(super) fn contact_hash(&self, contact: &str) -> Hash128 {
+        self.live.hash(|hasher| {
+            hasher.write_u8(ClaimKind::Session as u8);
+            hasher.write(contact.as_bytes());
+        })
+    }
+
+    fn session_place(&self, resource: ResourceId, channel: &str, category: &str) -> Hash128 {
         self.live.hash(|hasher| {
             hasher.write_u32(ClaimKind::Session as u32 | u32::from(resource.0) << 8);
-            hasher.write_u32(pair_of_lengths(message.channel, category));
-            hasher.write(message.channel.as_bytes());
+            hasher.write_u32(channel.len() as u32);
+            hasher.write(channel.as_bytes());
             hasher.write(category.as_bytes());
-            hasher.write(message.contact.as_bytes());
         })
+    }
+
+    pub(super) fn lease_key(&self, resource: ResourceId, holder: &str) -> Result<Hash128, Error> {
+        check_key("holder", holder)?;
+        Ok(self.live.hash(|hasher| {
+            hasher.write_u32(ClaimKind::Lease as u32 | u32::from(resource.0) << 8);
+            hasher.write(holder.as_bytes());
+        }))
+    }
+
+    pub(super) fn rate_key(&self, resource: ResourceId, key: &str) -> Result<Hash128, Error> {
+        check_key("key", key)?;
+        Ok(self.live.hash(|hasher| {
+            hasher.write_u32(ClaimKind::Rate as u32 | u32::from(resource.0) << 8);
+            hasher.write(key.as_bytes());
+        }))
     }
 }
 
-fn pair_of_lengths(first: &str, second: &str) -> u32 {
-    (first.len() as u32) << 16 | second.len() as u32
+fn check_contact(details: &Details<'_>) -> Result<(), Error> {
+    check_key("contact", details.contact)?;
+    let too_long = details.channel.len().max(details.category.len());
+    if too_long > super::KEY_BYTES_MAX {
+        let why = format!("it has {too_long} bytes, more than {}", super::KEY_BYTES_MAX);
+        return Err(Error::InvalidArgument { what: "channel or category", why });
+    }
+    Ok(())
 }
 
-impl<'a> Call<'a> {
-    /// The request that the rules decide.
-    #[inline]
-    pub(super) fn request(&self, session: Option<SessionRequest>) -> Request<'a> {
-        Request { gate: self.gate, feature: self.feature, session, charges: self.charges }
+/// Writes down what an action charges, and says how many entries that are.
+fn charges_of(
+    policy: &CompiledAction,
+    details: &Details<'_>,
+    charges: &mut Charges,
+) -> Result<usize, Error> {
+    let quantity = details.quantity.unwrap_or(1);
+    if quantity > UNITS_MAX {
+        return Err(bad_units(quantity));
     }
+    let mut taken = 0;
+    for cost in &policy.charges {
+        if cost.needs_quantity() && quantity == 0 {
+            return Err(bad_units(0));
+        }
+        let units = cost.units(quantity).unwrap_or(u64::MAX);
+        if units > UNITS_MAX {
+            return Err(bad_units(units));
+        }
+        push(charges, &mut taken, Charge { resource: cost.resource, units })?;
+    }
+    Ok(taken)
+}
 
-    /// The session part of the request; `kept` looks the contact's session up.
-    pub(super) fn session_request(
-        &self,
-        now: Timestamp,
-        kept: impl FnOnce(Hash128) -> Option<KeptSession>,
-    ) -> Option<SessionRequest> {
-        self.session.as_ref().map(|session| SessionRequest {
-            resource: session.resource,
-            at: session.at.map_or(now, |at| at.min(now)),
-            may_open: session.may_open,
-            extends: session.extends,
-            window_ms: session.window_ms,
-            kept: kept(session.key),
-        })
+/// Adds to what is charged; what is asked of one resource twice is added up.
+fn push(charges: &mut Charges, taken: &mut usize, charge: Charge) -> Result<(), Error> {
+    for known in charges.iter_mut().take(*taken) {
+        if known.resource == charge.resource {
+            known.units = known
+                .units
+                .checked_add(charge.units)
+                .filter(|&it| it <= UNITS_MAX)
+                .ok_or_else(|| bad_units(charge.units))?;
+            return Ok(());
+        }
     }
+    let Some(free) = charges.get_mut(*taken) else {
+        let why = format!("a call touches at most {CHARGES_MAX} resources, those above included");
+        return Err(Error::InvalidArgument { what: "charges", why });
+    };
+    *free = charge;
+    *taken += 1;
+    Ok(())
+}
+
+/// Why a number that came from this engine does not fit the verb any more.
+#[cold]
+pub(super) fn compiled_name_error(shared: &Shared, resource: ResourceId) -> Error {
+    let name = shared.compiled().ok().and_then(|it| it.resource_name(resource));
+    Error::UnknownResource(name.unwrap_or("?").to_owned())
 }

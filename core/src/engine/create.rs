@@ -1,5 +1,7 @@
 //! Creating tenants: all of them in one transaction, or none.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
@@ -15,7 +17,7 @@ use crate::live::lock::HELD_AT_MOST;
 use crate::live::{Hash128, directory};
 use crate::rules::settle::add_grant;
 use crate::rules::{Account, Source, Standing, Status, calendar};
-use crate::store::{Loaded, Sync, Write};
+use crate::store::{Loaded, Overrides, Sync, Write};
 use crate::torture;
 
 /// Blocks locked by one transaction.
@@ -152,11 +154,14 @@ impl Shared {
             }
             let at = new.created_at.unwrap_or(now);
             let (mut loaded, sum) = account_of(write, compiled, new, hash, at)?;
-            settle_loaded(write, &mut loaded, sum)?;
+            let rules = &compiled.rulebook;
+            let mut happened = settle_loaded(write, &mut loaded, rules, sum)?;
+            happened.extend(loaded.account.watch(rules, sum));
             let mut guard = self.vacant_block(hash, compiled)?;
             torture::point("create.published");
             let taken = guard.take_snapshot(0);
-            let standing = save(write, &mut loaded, &compiled.catalog.statuses, sum, &taken)?;
+            let standing = save(write, &mut loaded, rules, sum, &taken)?;
+            happened.iter().try_for_each(|happening| write.tell(loaded.row, happening))?;
             guard.ensure_standing(&standing)?;
             write.audit(Some(loaded.row), at, "created", new.status.code())?;
             creations.push(Creation { guard, loaded, standing });
@@ -207,10 +212,13 @@ fn account_of(
             .then(|| calendar::same_wall_time_after(at, demo_days, time_zone)),
         mark: at,
         subscription: None,
-        limits: std::collections::BTreeMap::new(),
+        limits: BTreeMap::new(),
         features: [0; 4],
         grants: Vec::new(),
-        used: std::collections::BTreeMap::new(),
+        used: BTreeMap::new(),
+        held: BTreeMap::new(),
+        watches: BTreeMap::new(),
+        month_start: calendar::month_start(at, time_zone),
         period: 1,
         period_start: at,
         renewals: 0,
@@ -222,13 +230,15 @@ fn account_of(
         status_reason: String::new(),
         admin_seq: 1,
         seq: 0,
+        next_event: 0,
+        overrides: Overrides::default(),
         account,
     };
     if let Some(terms) = &new.plan {
         administer::subscribe(write, &mut loaded, compiled, terms, at)?;
     }
     for extra in new.extras {
-        let resource = administer::granted_resource(compiled, extra.resource, "an extra")?;
+        let resource = administer::grantable_resource(compiled, extra.resource, "an extra")?;
         administer::check_amount(extra.units)?;
         let account = &mut loaded.account;
         add_grant(account, resource, Source::Extra, extra.units, at, extra.expires_at);

@@ -3,7 +3,10 @@
 
 use std::hash::Hasher;
 
-use super::call::Message;
+use super::Shared;
+use super::call::Details;
+use super::caller::{Caller, Once};
+use super::decide::With;
 use super::tenant::Tenant;
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -56,7 +59,7 @@ pub(super) struct CursorCall {
 impl Progress {
     fn from_claim(guard: &BlockGuard<'_>, key: Hash128) -> Option<Progress> {
         let place = guard.find_claim(key)?;
-        let [position, opened, continued, others, refused, refused_quota, refused_status, _] =
+        let [position, opened, continued, others, refused, refused_quota, refused_status, ..] =
             guard.claim_payload(place);
         let since = Timestamp::from_ms(guard.claim_get(place, claim::START) as i64);
         Some(Progress {
@@ -105,7 +108,7 @@ impl CursorCall {
         progress.position = self.position;
         progress.count(decision);
         let place = guard.find_claim(self.key).unwrap_or_else(|| {
-            let place = guard.make_claim(ClaimKind::Cursor, ResourceId::NONE, self.key, None);
+            let place = guard.make_claim(ClaimKind::Cursor, ResourceId::NONE, Some(self.key));
             guard.claim_set(place, claim::START, self.since.ms() as u64);
             place
         });
@@ -118,6 +121,7 @@ impl CursorCall {
             progress.refused_quota,
             progress.refused_status,
             0,
+            0,
         ];
         guard.claim_set_payload(place, &payload);
         guard.touch_claim(place, seq);
@@ -125,35 +129,62 @@ impl CursorCall {
 }
 
 impl Tenant {
-    /// As [`admit`](Self::admit), once per place in a file of traffic: `None` where this place,
+    /// As [`perform`](Self::perform), once per place in a file of traffic: `None` where this place,
     /// or a later one, was decided before.
-    pub fn admit_next(
+    pub fn perform_next(
         &self,
         action: &str,
-        message: &Message<'_>,
+        details: &Details<'_>,
+        cursor: &Cursor<'_>,
+    ) -> Result<Option<Decision>, Error> {
+        self.caller().perform_next(action, details, cursor)
+    }
+
+    /// How far this tenant has come in the file identified by `source`.
+    pub fn progress(&self, source: &[u8]) -> Result<Option<Progress>, Error> {
+        let key = self.engine().shared.cursor_key(source);
+        let guard = self.engine().shared.lock_block(self.at())?;
+        Ok(Progress::from_claim(&guard, key))
+    }
+}
+
+impl Once<'_> {
+    /// As [`Tenant::perform_next`].
+    pub fn perform_next(
+        &self,
+        action: &str,
+        details: &Details<'_>,
+        cursor: &Cursor<'_>,
+    ) -> Result<Option<Decision>, Error> {
+        self.caller()?.perform_next(action, details, cursor)
+    }
+}
+
+impl Caller<'_> {
+    fn perform_next(
+        &self,
+        action: &str,
+        details: &Details<'_>,
         cursor: &Cursor<'_>,
     ) -> Result<Option<Decision>, Error> {
         let call = CursorCall {
-            key: self.cursor_key(cursor.source),
+            key: self.engine.shared.cursor_key(cursor.source),
             since: cursor.since,
             position: cursor.position,
         };
-        match self.engine().admit_at(self.at(), self.name(), action, message, Some(call), true) {
+        let once = self.once_action("perform", action, details)?;
+        let with = With { once, cursor: Some(call), apply: true };
+        match self.engine.perform_at(self.at, self.name, action, details, with) {
             Ok(decision) => Ok(Some(decision)),
             Err(Error::AlreadyDecided { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
+}
 
-    /// How far this tenant has come in the file identified by `source`.
-    pub fn progress(&self, source: &[u8]) -> Result<Option<Progress>, Error> {
-        let key = self.cursor_key(source);
-        let guard = self.engine().shared.lock_block(self.at())?;
-        Ok(Progress::from_claim(&guard, key))
-    }
-
+impl Shared {
     fn cursor_key(&self, source: &[u8]) -> Hash128 {
-        self.engine().shared.live.hash(|hasher| {
+        self.live.hash(|hasher| {
             hasher.write_u8(ClaimKind::Cursor as u8);
             hasher.write(source);
         })

@@ -5,31 +5,40 @@
 //! lane or the checkpointer with the lock released, and then it is tried again.
 
 use super::apply;
-use super::call::{Call, Message, NO_CHARGES, charge};
+use super::call::{Call, Details, NO_CHARGES, OnceCall, charge};
 use super::cursor::CursorCall;
-use super::state::kept_session;
-use super::{Durability, Engine, Maintenance, Shared, replayed};
+use super::{Durability, Engine, Maintenance, Shared};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
-use crate::live::claims::ClaimError;
+use crate::live::claims::{ClaimError, Place};
+use crate::live::file::GrowError;
+use crate::live::layout::block;
 use crate::rules::decide::decide;
-use crate::rules::{Changes, Decision, ResourceId};
-use crate::torture;
+use crate::rules::{Decision, ResourceId};
 
 /// Times that a decision makes room and tries again; each time something has been settled.
 const TRIES: u32 = 64;
 
-/// What stands in the way of a decision with the block as it is.
-enum Obstacle {
+/// What stands in the way of an operation with the block as it is.
+pub(super) enum Obstacle {
     /// A change was under way when its process died.
     Pending,
     /// A boundary has passed.
     Due,
     /// Too many changes wait for a checkpoint.
     CheckpointNeeded,
-    /// The undo record was too small; it has been enlarged.
-    UndoTooSmall,
+    /// Something was done about it under the lock; the operation begins again.
+    Again,
+    /// Reservations have expired that are still open.
+    HoldsDue,
+    /// All leases seem to be taken, and some have expired.
+    LeasesDue,
+    /// A reservation of a period that is closed holds units of grants that still live: only the
+    /// lane can give them back.
+    LateHold(Place),
+    /// The resource is more than grants and a limit.
+    NotPlain,
     /// The tenant does not exist.
     Unknown,
     /// In a box: a decision that meets none is not to carry the room for one.
@@ -39,6 +48,12 @@ enum Obstacle {
 impl From<Error> for Obstacle {
     fn from(error: Error) -> Self {
         Obstacle::Error(Box::new(error))
+    }
+}
+
+impl From<GrowError> for Obstacle {
+    fn from(error: GrowError) -> Self {
+        Error::from(error).into()
     }
 }
 
@@ -62,7 +77,7 @@ impl Engine {
         units: u64,
     ) -> Result<Decision, Error> {
         let charges = [charge(resource, units)?];
-        self.run(at, name, &Call::consume(&charges))
+        self.run(at, name, &Call::bare(&charges))
     }
 
     /// As [`consume_at`](Self::consume_at), without doing it.
@@ -74,7 +89,7 @@ impl Engine {
         units: u64,
     ) -> Result<Decision, Error> {
         let charges = [charge(resource, units)?];
-        self.run(at, name, &Call::check(&charges))
+        self.run(at, name, &Call { apply: false, ..Call::bare(&charges) })
     }
 
     /// Decides, and applies what was decided.
@@ -104,8 +119,13 @@ impl Engine {
         mut obstacle: Obstacle,
     ) -> Result<Decision, Error> {
         for _ in 0..TRIES {
-            if let Some(decision) = self.overcome(at, name, call, now, obstacle)? {
-                return Ok(decision);
+            match obstacle {
+                // A check shows the settled view without persisting it.
+                Obstacle::Due if !call.apply => {
+                    return self.shared.check_settled(at, name, call, now);
+                }
+                Obstacle::NotPlain => return self.run_looked_up(at, name, call),
+                obstacle => self.overcome(at, name, now, obstacle)?,
             }
             now = self.now();
             match self.shared.try_run(at, call, now) {
@@ -116,6 +136,37 @@ impl Engine {
                     return Ok(decision);
                 }
                 Err(next) => obstacle = next,
+            }
+        }
+        Err(Error::Busy { what: "the tenant" })
+    }
+
+    /// A bare call with its resource looked up: its kind, and those above it.
+    fn run_looked_up(&self, at: u64, name: &str, call: &Call<'_>) -> Result<Decision, Error> {
+        for charge in call.charges {
+            self.shared.check_granted(charge.resource)?;
+        }
+        let mut charges = NO_CHARGES;
+        let charges = self.charges_with_parents(call.charges, &mut charges)?;
+        self.run(at, name, &Call { apply: call.apply, ..Call::consume(charges) })
+    }
+
+    /// Runs an operation on a block as often as something stands in its way that can be overcome.
+    pub(super) fn apply_at<T>(
+        &self,
+        at: u64,
+        name: &str,
+        mut operation: impl FnMut(Timestamp) -> Result<T, Obstacle>,
+    ) -> Result<T, Error> {
+        self.shared.check_poison()?;
+        for _ in 0..TRIES {
+            let now = self.now();
+            match operation(now) {
+                Ok(value) => {
+                    self.after(now, true)?;
+                    return Ok(value);
+                }
+                Err(obstacle) => self.overcome(at, name, now, obstacle)?,
             }
         }
         Err(Error::Busy { what: "the tenant" })
@@ -140,51 +191,75 @@ impl Engine {
         &self,
         at: u64,
         name: &str,
-        call: &Call<'_>,
         now: Timestamp,
         obstacle: Obstacle,
-    ) -> Result<Option<Decision>, Error> {
+    ) -> Result<(), Error> {
+        let shared = &self.shared;
         match obstacle {
-            Obstacle::Error(error) => return Err(*error),
-            Obstacle::Unknown => return Err(Error::UnknownTenant(name.to_owned())),
-            Obstacle::UndoTooSmall => {}
-            Obstacle::CheckpointNeeded => self.shared.make_room()?,
-            Obstacle::Pending => self.shared.resolve_block(at)?,
-            // A check shows the settled view without persisting it.
-            Obstacle::Due if !call.apply => {
-                return self.shared.check_settled(at, name, call, now).map(Some);
-            }
-            Obstacle::Due => self.shared.settle_block(at, name, now)?,
+            Obstacle::Error(error) => Err(*error),
+            Obstacle::Unknown => Err(Error::UnknownTenant(name.to_owned())),
+            Obstacle::Again | Obstacle::NotPlain => Ok(()),
+            Obstacle::CheckpointNeeded => shared.make_room(),
+            Obstacle::Pending => shared.resolve_block(at),
+            Obstacle::Due => shared.settle_block(at, name, now),
+            // What they find in their way may take the lane or a checkpoint: the next try sees.
+            Obstacle::HoldsDue => match shared.reclaim_holds(at, now) {
+                Err(found) => self.overcome(at, name, now, found),
+                Ok(()) => Ok(()),
+            },
+            Obstacle::LeasesDue => match shared.reclaim_leases(at, now) {
+                Err(found) => self.overcome(at, name, now, found),
+                Ok(()) => Ok(()),
+            },
+            Obstacle::LateHold(place) => shared.expire_late(at, name, now, place),
         }
-        Ok(None)
     }
 
-    /// [`Tenant::admit`](super::Tenant::admit) on the block at `at`.
-    pub(super) fn admit_at(
+    /// [`Tenant::perform`](super::Tenant::perform) on the block at `at`.
+    pub(super) fn perform_at(
         &self,
         at: u64,
         name: &str,
         action: &str,
-        message: &Message<'_>,
-        cursor: Option<CursorCall>,
-        apply: bool,
+        details: &Details<'_>,
+        with: With,
     ) -> Result<Decision, Error> {
         let mut charges = NO_CHARGES;
-        let mut call = self.call_of(action, message, &mut charges)?;
-        if let Some(key) = message.key {
-            call = call.once(self, key)?;
-        }
-        call.cursor = cursor;
-        call.apply = apply;
+        let mut call = self.call_of(action, details, &mut charges)?;
+        call.once = with.once;
+        call.cursor = with.cursor;
+        call.apply = with.apply;
         self.run(at, name, &call)
     }
 }
 
+/// What goes with an action besides what it is about.
+#[derive(Clone, Copy)]
+pub(super) struct With {
+    pub(super) once: Option<OnceCall>,
+    pub(super) cursor: Option<CursorCall>,
+    pub(super) apply: bool,
+}
+
+impl With {
+    pub(super) const APPLY: With = With { once: None, cursor: None, apply: true };
+    pub(super) const CHECK: With = With { once: None, cursor: None, apply: false };
+}
+
+/// What a call finds in the claim table.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Found {
+    /// The contact's session that is kept.
+    pub(super) session: Option<Place>,
+    /// The lease that its holder has already.
+    pub(super) lease: Option<Place>,
+}
+
 impl Shared {
-    /// One try: everything between lock and unlock.
+    /// Locks a block that an operation may work on at `now`.
     #[inline(always)]
-    fn try_run(&self, at: u64, call: &Call<'_>, now: Timestamp) -> Result<Decision, Obstacle> {
-        let mut guard = self.lock_block(at)?;
+    pub(super) fn ready_block(&self, at: u64, now: Timestamp) -> Result<BlockGuard<'_>, Obstacle> {
+        let guard = self.lock_block(at)?;
         if guard.pending().is_some() {
             return Err(Obstacle::Pending);
         }
@@ -194,97 +269,67 @@ impl Shared {
         if now >= guard.valid_until() {
             return Err(Obstacle::Due);
         }
-        if call.apply && !guard.history_has_room(call.charges.len() as u64 + 2) {
+        if now.ms() >= guard.get(block::HOLDS_DUE) as i64 {
+            return Err(Obstacle::HoldsDue);
+        }
+        Ok(guard)
+    }
+
+    /// One try: everything between lock and unlock.
+    #[inline(always)]
+    fn try_run(&self, at: u64, call: &Call<'_>, now: Timestamp) -> Result<Decision, Obstacle> {
+        let mut guard = self.ready_block(at, now)?;
+        self.run_locked(&mut guard, call, now)
+    }
+
+    /// A call on a block that is locked and ready.
+    #[inline(always)]
+    pub(super) fn run_locked(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        call: &Call<'_>,
+        now: Timestamp,
+    ) -> Result<Decision, Obstacle> {
+        if call.bare && !call.charges.iter().all(|it| guard.is_plain(it.resource)) {
+            return Err(Obstacle::NotPlain);
+        }
+        if call.apply && !guard.history_has_room(call.charges.len() as u64 + 6) {
             return Err(Obstacle::CheckpointNeeded);
         }
-        if call.once.is_some() || call.session.is_some() || call.cursor.is_some() {
-            return self.run_with_claims(&mut guard, call, now);
+        if call.has_claims() {
+            return self.run_with_claims(guard, call, now);
         }
-        let (decision, changes) = decide(&guard, &call.request(None));
+        let (mut decision, _) = decide(guard, &call.request(None, None, true));
         if !call.apply {
             return Ok(decision);
+        }
+        let tells = decision.allowed() && apply::reaches_threshold(guard, call.charges);
+        if tells {
+            self.prepare_to_tell(guard)?;
         }
         guard.begin();
-        apply::charges(&mut guard, call, &decision, &changes, now);
-        self.finish(&mut guard)?;
-        Ok(decision)
-    }
-
-    /// As [`try_run`](Self::try_run), for calls that have to do with claims.
-    fn run_with_claims(
-        &self,
-        guard: &mut BlockGuard<'_>,
-        call: &Call<'_>,
-        now: Timestamp,
-    ) -> Result<Decision, Obstacle> {
-        // Sessions end and keys expire by the tenant's own high-water mark of time.
-        let mark = now.max(guard.mark());
-        if let Some((key, fingerprint)) = call.once
-            && !torture::off(torture::Guard::Dedupe)
-            && let Some(place) = guard.find_claim(key)
-            && guard.kept_until(place) > mark
-        {
-            let decision = replayed::read(guard, place, fingerprint)?;
-            return self.replayed_or_skipped(guard, call, now, decision);
-        }
-        let session = call.session_request(now, |key| kept_session(guard, key, mark));
-        let (decision, changes) = decide(guard, &call.request(session));
-        if !call.apply {
-            return Ok(decision);
-        }
-        if let Some(cursor) = &call.cursor {
-            cursor.refuse_if_passed(guard)?;
-        }
-        if decision.allowed() || call.cursor.is_some() {
-            apply::make_room_for_claims(guard, call, &changes, mark)?;
-        }
-        let was_half_full = guard.ring_is_half_full();
-        let seq = guard.begin();
-        apply::charges(guard, call, &decision, &changes, now);
         if decision.allowed() {
-            if let Some(session) = &call.session {
-                apply::session(guard, session, &changes, seq);
-            }
-            if let Some((key, fingerprint)) = call.once {
-                replayed::write(guard, key, fingerprint, &decision, now, seq)?;
-            }
+            apply::charges(guard, call.charges, now, &mut decision, None);
+            guard.raise_mark(now);
         }
-        if let Some(cursor) = &call.cursor {
-            cursor.advance(guard, &decision, seq);
+        if !decision.allowed() || !decision.shadowed.is_empty() {
+            apply::book_refusal(guard, &decision, now);
+        }
+        if tells {
+            self.tell_thresholds(guard, call.charges, now)?;
         }
         self.finish(guard)?;
-        if !was_half_full && guard.ring_is_half_full() {
-            self.live.wake_checkpointer();
-        }
-        Ok(decision)
-    }
-
-    /// A decision that was stored is given again; a cursor moves on all the same.
-    fn replayed_or_skipped(
-        &self,
-        guard: &mut BlockGuard<'_>,
-        call: &Call<'_>,
-        now: Timestamp,
-        decision: Decision,
-    ) -> Result<Decision, Obstacle> {
-        if let Some(cursor) = call.cursor.as_ref().filter(|_| call.apply) {
-            cursor.refuse_if_passed(guard)?;
-            apply::make_room_for_claims(guard, call, &Changes::default(), now.max(guard.mark()))?;
-            let seq = guard.begin();
-            cursor.advance(guard, &decision, seq);
-            self.finish(guard)?;
-        }
         Ok(decision)
     }
 
     /// Makes the operation stand. One that was too much for the undo record is undone, and tried
     /// again with a larger one.
     #[inline(always)]
-    fn finish(&self, guard: &mut BlockGuard<'_>) -> Result<(), Obstacle> {
+    pub(super) fn finish(&self, guard: &mut BlockGuard<'_>) -> Result<(), Obstacle> {
         if guard.finish() {
             return Ok(self.check_poison()?);
         }
         guard.enlarge_undo().map_err(Error::from)?;
-        Err(Obstacle::UndoTooSmall)
+        Err(Obstacle::Again)
     }
 }

@@ -5,17 +5,18 @@
 
 use std::time::Duration;
 
+use super::late::{Late, bring_claim, meta_after, note_claim, noted_claim, return_to_account};
 use super::{Engine, Shared};
-use crate::catalog::{Catalog, Compiled, Names};
+use crate::catalog::{Catalog, Compiled, Names, NamesError};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
 use crate::live::directory;
-use crate::live::layout::{block, header};
+use crate::live::layout::{block, header, slot};
 use crate::live::lock::{self, Held};
 use crate::live::snapshot::Snapshot;
-use crate::rules::settle::{CLOCK_JUMP_MS, settle, standing};
-use crate::rules::{Account, GateTable, Standing};
+use crate::rules::settle::{CLOCK_JUMP_MS, settle};
+use crate::rules::{Account, Counting, Happening, Rulebook, Standing, Usage, standing};
 use crate::store::{Loaded, Sync, Write};
 use crate::torture;
 
@@ -32,6 +33,8 @@ pub(super) struct Work<'a> {
     pub(super) compiled: &'a Compiled,
     /// The instant at which the change is made: the clock's, but not before what the tenant saw.
     pub(super) now: Timestamp,
+    /// What the change makes happen, for those who want to be told.
+    pub(super) happened: Vec<Happening>,
 }
 
 /// How a change is made.
@@ -60,6 +63,38 @@ impl Shared {
         manner: Manner,
         work: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        self.change(at, name, now, manner, None, |under_way, _| work(under_way))
+    }
+
+    /// Gives back what a claim of a closed period took, once `may_be_done` has looked at it under
+    /// the lock.
+    pub(super) fn administer_claim(
+        &self,
+        at: u64,
+        name: &str,
+        now: Timestamp,
+        manner: Manner,
+        late: &Late<'_>,
+        may_be_done: impl FnOnce(&BlockGuard<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.change(at, name, now, manner, Some(late), |work, guard| {
+            may_be_done(guard)?;
+            return_to_account(work, guard, late)
+        })
+    }
+
+    fn change<T>(
+        &self,
+        at: u64,
+        name: &str,
+        now: Timestamp,
+        manner: Manner,
+        late: Option<&Late<'_>>,
+        work: impl FnOnce(&mut Work<'_>, &BlockGuard<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if late.is_none() {
+            self.expire_holds(at, name, now, false)?;
+        }
         let _lane = self.enter_lane()?;
         self.finish_pending_catalog()?;
         let compiled = self.compiled()?;
@@ -74,9 +109,13 @@ impl Shared {
             let mut loaded = write.load_tenant(guard.hash())?.ok_or_else(unknown)?;
             guard.put(block::PENDING, loaded.admin_seq + 1);
             torture::point("lane.pending");
-            let done = change(&mut guard, &mut write, &mut loaded, compiled, now, manner, work);
-            match done {
+            let mut change = Change { write: &mut write, loaded: &mut loaded, compiled, late };
+            match change.make(&mut guard, now, manner, work) {
                 Ok((value, standing)) => {
+                    if let Some(late) = late {
+                        let meta = meta_after(&guard, late);
+                        bring_claim(&mut guard, late.place, meta);
+                    }
                     guard.write_standing(&standing, loaded.admin_seq);
                     guard.confirm_snapshot(loaded.seq);
                     Ok(value)
@@ -84,6 +123,7 @@ impl Shared {
                 Err(error) => {
                     // Where the commit's outcome is not known, `pending` stays for the next.
                     if self.live.poison().is_none() {
+                        guard.put(block::LANE_CLAIM, 0);
                         guard.put(block::PENDING, 0);
                     }
                     Err(error)
@@ -106,17 +146,25 @@ impl Shared {
                 guard.put(block::PENDING, 0);
             }
             // It was committed, with everything the block held: the lock was held throughout.
-            Some(loaded) if loaded.admin_seq >= pending => {
-                let compiled = self.compiled()?;
-                let account = &loaded.account;
-                let standing = standing(account, &compiled.catalog.statuses, account.mark);
+            Some(mut loaded) if loaded.admin_seq >= pending => {
+                let rules = &self.compiled()?.rulebook;
+                count_seats(&mut loaded.account, rules);
+                let standing = standing(&loaded.account, rules, loaded.account.mark);
                 guard.ensure_standing(&standing)?;
                 torture::point("resolve.reload");
+                if let Some(place) = noted_claim(guard)
+                    && let Some(meta) = write.claim_meta(loaded.row, place.0)?
+                {
+                    bring_claim(guard, place, meta);
+                }
                 guard.write_standing(&standing, loaded.admin_seq);
                 guard.confirm_snapshot(loaded.seq);
             }
             // It was not: the block stands as it is, with units SQLite does not know of.
-            Some(_) => guard.put(block::PENDING, 0),
+            Some(_) => {
+                guard.put(block::LANE_CLAIM, 0);
+                guard.put(block::PENDING, 0);
+            }
         }
         Ok(())
     }
@@ -187,13 +235,14 @@ impl Engine {
             let mut write = Write::begin(connection, &shared.live, Sync::Full)?;
             let (version, mut names) = match write.newest_catalog()? {
                 Some((version, newest, _)) if newest == *catalog => return Ok(version),
-                Some((version, _, names)) => (version + 1, names),
+                Some((version, newest, mut names)) => {
+                    // It tells the kinds where an older version kept the names without.
+                    names.add(&newest)?;
+                    (version + 1, names)
+                }
                 None => (1, Names::default()),
             };
-            names.add(catalog).map_err(|name| Error::InvalidArgument {
-                what: "catalog",
-                why: format!("there is no room for one more name, {name:?}"),
-            })?;
+            names.add(catalog)?;
             // All that may fail comes before the commit.
             let at = shared.write_catalog(version, catalog.clone(), names.clone())?;
             write.insert_catalog(version, now, catalog, &names)?;
@@ -213,47 +262,91 @@ impl Engine {
     }
 }
 
-/// The steps of one change, up to its commit; the caller applies what came of it.
-#[allow(clippy::too_many_arguments)] // The steps of one transaction; they share everything.
-fn change<T>(
-    guard: &mut BlockGuard<'_>,
-    write: &mut Write<'_>,
-    loaded: &mut Loaded,
-    compiled: &Compiled,
-    now: Timestamp,
-    manner: Manner,
-    work: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
-) -> Result<(T, Standing), Error> {
-    merge(&mut loaded.account, guard);
-    let now = now.max(loaded.account.mark);
-    if !manner.confirm_jump {
-        check_jump(&loaded.account, now)?;
+impl From<NamesError> for Error {
+    fn from(error: NamesError) -> Self {
+        Error::InvalidArgument { what: "catalog", why: error.to_string() }
     }
-    settle_loaded(write, loaded, now)?;
-    let value = work(&mut Work { write, loaded, compiled, now })?;
-    settle_loaded(write, loaded, now)?;
-    let taken = guard.take_snapshot(loaded.seq);
-    loaded.admin_seq += 1;
-    let standing = save(write, loaded, &compiled.catalog.statuses, now, &taken)?;
-    guard.ensure_standing(&standing)?;
-    torture::point("lane.written");
-    write.commit()?;
-    torture::point("lane.committed");
-    Ok((value, standing))
+}
+
+/// One change under way.
+struct Change<'a, 'w> {
+    write: &'a mut Write<'w>,
+    loaded: &'a mut Loaded,
+    compiled: &'a Compiled,
+    late: Option<&'a Late<'a>>,
+}
+
+impl Change<'_, '_> {
+    /// The steps of one change, up to its commit; the caller applies what came of it.
+    fn make<T>(
+        &mut self,
+        guard: &mut BlockGuard<'_>,
+        now: Timestamp,
+        manner: Manner,
+        work: impl FnOnce(&mut Work<'_>, &BlockGuard<'_>) -> Result<T, Error>,
+    ) -> Result<(T, Standing), Error> {
+        let rules = &self.compiled.rulebook;
+        merge(&mut self.loaded.account, rules, guard);
+        let now = now.max(self.loaded.account.mark);
+        if !manner.confirm_jump {
+            check_jump(&self.loaded.account, now)?;
+        }
+        let mut happened = settle_loaded(self.write, self.loaded, rules, now)?;
+        let (write, loaded, compiled) = (&*self.write, &mut *self.loaded, self.compiled);
+        let mut under_way = Work { write, loaded, compiled, now, happened: Vec::new() };
+        let value = work(&mut under_way, guard)?;
+        happened.append(&mut under_way.happened);
+        happened.extend(settle_loaded(self.write, self.loaded, rules, now)?);
+        happened.extend(self.loaded.account.watch(rules, now));
+        let taken = guard.take_snapshot(self.loaded.seq);
+        self.loaded.admin_seq += 1;
+        let standing = save(self.write, self.loaded, rules, now, &taken)?;
+        for happening in &happened {
+            self.write.tell(self.loaded.row, happening)?;
+        }
+        if let Some(late) = self.late {
+            let meta = meta_after(guard, late);
+            self.write.save_claim_meta(self.loaded.row, late.place.0, meta)?;
+            note_claim(guard, late.place);
+        }
+        guard.ensure_standing(&standing)?;
+        torture::point("lane.written");
+        self.write.commit()?;
+        torture::point("lane.committed");
+        Ok((value, standing))
+    }
 }
 
 /// Brings the account up to what the block holds: SQLite is a checkpoint behind.
-pub(super) fn merge(account: &mut Account, guard: &BlockGuard<'_>) {
+pub(super) fn merge(account: &mut Account, rules: &Rulebook, guard: &BlockGuard<'_>) {
     account.mark = account.mark.max(guard.mark());
+    count_seats(account, rules);
     for (resource, slot) in guard.slots() {
-        let used = slot.used();
-        if used != 0 || account.used.contains_key(&resource) {
-            account.used.insert(resource, used);
+        let usage = slot.usage();
+        if usage == Usage::default() {
+            account.used.remove(&resource);
+        } else {
+            account.used.insert(resource, usage);
+        }
+        if slot.terms().counting == Counting::Leases && slot.used() > 0 {
+            account.held.insert(resource, slot.used());
+        }
+        if let Some(watch) = account.watches.get_mut(&resource) {
+            watch.next = slot.get(slot::NEXT_EVENT);
         }
         for (id, remaining) in slot.grants() {
             if let Some(grant) = account.grants.iter_mut().find(|grant| grant.id == id) {
                 grant.remaining = remaining;
             }
+        }
+    }
+}
+
+/// Adds the seats of each resource to those above it; SQLite counts each where it is held.
+pub(super) fn count_seats(account: &mut Account, rules: &Rulebook) {
+    for (resource, seats) in account.held.clone() {
+        for &parent in rules.policy(resource).map_or(&[][..], |policy| &policy.parents) {
+            *account.held.entry(parent).or_default() += seats;
         }
     }
 }
@@ -266,27 +359,31 @@ fn check_jump(account: &Account, now: Timestamp) -> Result<(), Error> {
     Ok(())
 }
 
-/// Settles the account and writes what came of it into the books.
+/// Settles the account and writes what came of it into the books. Gives what happened.
 pub(super) fn settle_loaded(
     write: &Write<'_>,
     loaded: &mut Loaded,
+    rules: &Rulebook,
     now: Timestamp,
-) -> Result<(), Error> {
-    let settled = settle(&mut loaded.account, now);
+) -> Result<Vec<Happening>, Error> {
+    let settled = settle(&mut loaded.account, rules, now);
     for closed in &settled.closed {
         write.save_period(loaded.row, closed)?;
+    }
+    for closed in &settled.months {
+        write.save_month(loaded.row, closed)?;
     }
     for grant in &settled.ended {
         write.save_grant(loaded.row, grant, true)?;
     }
-    Ok(())
+    Ok(settled.happened)
 }
 
 /// Writes the account together with the tenant's checkpoint, and says what it may do from now on.
 pub(super) fn save(
     write: &Write<'_>,
     loaded: &mut Loaded,
-    statuses: &GateTable,
+    rules: &Rulebook,
     now: Timestamp,
     taken: &Snapshot,
 ) -> Result<Standing, Error> {
@@ -296,7 +393,7 @@ pub(super) fn save(
     }
     write.save_changes(loaded.row, taken)?;
     loaded.seq = taken.seq;
-    let standing = standing(&loaded.account, statuses, now);
+    let standing = standing(&loaded.account, rules, now);
     write.save_tenant(loaded, standing.valid_until)?;
     Ok(standing)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::lane::count_seats;
 use super::open::identity;
 use crate::catalog::{Catalog, Compiled, Names};
 use crate::error::{Error, OpenError};
@@ -11,7 +12,7 @@ use crate::live::block::{self, BlockGuard};
 use crate::live::claims::ClaimError;
 use crate::live::snapshot::ClaimImage;
 use crate::live::{Identity, LiveFile, directory};
-use crate::rules::settle::standing;
+use crate::rules::standing;
 use crate::store::{Loaded, Meta, Store};
 
 /// Makes a new live file for the database at `path` and puts it at `live_path`, under a new
@@ -32,7 +33,8 @@ pub(super) fn rebuild(
         }
         None => Compiled::new(0, Catalog::empty(), Names::default()),
     };
-    store.for_each_tenant(|hash, loaded, claims| {
+    store.for_each_tenant(|hash, mut loaded, claims| {
+        count_seats(&mut loaded.account, &compiled.rulebook);
         let slots = compiled.names.resources.len() as u16;
         let at = block::create(&live.memory, hash, slots)?;
         let mut guard =
@@ -59,10 +61,11 @@ fn restore(
     claims: &[ClaimImage],
 ) -> Result<(), Error> {
     let account = &loaded.account;
-    let standing = standing(account, &compiled.catalog.statuses, account.mark);
+    let standing = standing(account, &compiled.rulebook, account.mark);
     guard.ensure_standing(&standing)?;
     guard.write_standing(&standing, loaded.admin_seq);
     guard.write_seq(loaded.seq);
+    guard.write_event_number(loaded.next_event);
     guard.restore_claims(claims).map_err(|error| match error {
         ClaimError::Grow(error) => error.into(),
         ClaimError::CheckpointNeeded => Error::Poisoned("the claims of a tenant do not fit"),

@@ -1,86 +1,161 @@
-//! Decisions stored under idempotency keys.
+//! Decisions stored under idempotency keys: given again to whoever asks again, and what a refund
+//! goes by.
 
-use super::call::KEY_LIFETIME_MS;
+use super::Shared;
+use super::call::OnceCall;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::live::Hash128;
 use crate::live::block::BlockGuard;
-use crate::live::claims::{ClaimError, ClaimKind, Payload, Place};
-use crate::live::layout::claim;
-use crate::rules::{Decision, Mode, Reasons, ResourceId, SessionOutcome};
+use crate::live::claims::{ClaimKind, KEPT_WORD, Place};
+use crate::live::layout::{block, claim};
+use crate::rules::{
+    Decision, Handle, LeaseOutcome, Mode, Reasons, Receipt, ReservationId, ResourceId,
+    SessionOutcome, Source, SourceCharges,
+};
 
-/// Flags of a stored decision, beside its mode in the low byte and its resource in bits 16..32.
+/// Flags of a stored decision, beside its mode in the low byte, its resource in bits 16..32 and
+/// what was shadowed in bits 32..48.
 const DEMO_NOTICE: u64 = 1 << 8;
 const PAST_DUE: u64 = 1 << 9;
 const SESSION: u64 = 1 << 10;
 const SESSION_OPENED: u64 = 1 << 11;
+const LEASE: u64 = 1 << 12;
+const LEASE_ACQUIRED: u64 = 1 << 13;
+const RESERVATION: u64 = 1 << 14;
+const OVERAGE: u64 = 1 << 15;
+/// A key's payload: words of its own, up to those of its record.
+const FINGERPRINT: u64 = 0;
+const CODES: u64 = 1;
+const UNITS: u64 = 2;
+const USED: u64 = 3;
+/// What is available; with an overage, when nothing is, the limit.
+const AVAILABLE: u64 = 4;
+/// The end of the session; of a reservation: its number.
+const SESSION_END: u64 = 5;
+/// The fencing number of the lease; of a reservation: its place.
+const LEASE_FENCING: u64 = 6;
+/// Periods are numbered to 2^24: a period of a day each for 45,000 years.
+const PERIOD_MASK: u64 = (1 << 24) - 1;
 
-/// The decision stored in `place`, if it was given for the same arguments.
-pub(super) fn read(
-    guard: &BlockGuard<'_>,
-    place: Place,
-    fingerprint: u64,
-) -> Result<Decision, Error> {
-    let [stored, codes, units, used, available, session_end, ..] = guard.claim_payload(place);
-    if stored != fingerprint {
-        return Err(Error::IdempotencyConflict);
+/// State of a key whose charges have been given back.
+pub(super) const REFUNDED: u8 = 1;
+
+impl Shared {
+    /// The decision stored in `place`, if it was given for the same arguments.
+    pub(super) fn replayed(
+        &self,
+        guard: &BlockGuard<'_>,
+        place: Place,
+        fingerprint: u64,
+    ) -> Result<Decision, Error> {
+        let word = |index| guard.claim_word(place, index);
+        if word(FINGERPRINT) != fingerprint {
+            return Err(Error::IdempotencyConflict);
+        }
+        let codes = word(CODES);
+        let has = |flag: u64| codes & flag != 0;
+        let resource = ResourceId((codes >> 16) as u16);
+        let (used, left) = (word(USED), word(AVAILABLE));
+        let overage = has(OVERAGE);
+        let number = guard.claim_get(place, claim::START);
+        Ok(Decision {
+            reasons: Reasons::default(),
+            shadowed: Reasons::from_bits((codes >> 32) as u16),
+            resource: Some(resource).filter(|&it| it != ResourceId::NONE),
+            units: word(UNITS),
+            mode: Mode::from_number(codes & 0xff),
+            used,
+            available: if overage { 0 } else { left },
+            contracted: if overage { left } else { used.saturating_add(left) },
+            retry_at: None,
+            session: has(SESSION).then(|| SessionOutcome {
+                opened: has(SESSION_OPENED),
+                expires_at: Timestamp::from_word(word(SESSION_END)),
+            }),
+            lease: has(LEASE).then(|| LeaseOutcome {
+                acquired: has(LEASE_ACQUIRED),
+                fencing: word(LEASE_FENCING),
+                expires_at: Timestamp::from_word(guard.claim_get(place, claim::END)),
+            }),
+            charges: charges(guard, place),
+            reservation: has(RESERVATION).then(|| {
+                let (place, number) = (word(LEASE_FENCING) as u32, word(SESSION_END));
+                ReservationId(Handle { epoch: self.epoch(), place, number })
+            }),
+            receipt: (!has(RESERVATION))
+                .then(|| Receipt(Handle { epoch: self.epoch(), place: place.0, number })),
+            overage,
+            demo_notice: has(DEMO_NOTICE),
+            past_due: has(PAST_DUE),
+            replayed: true,
+        })
     }
-    let resource = ResourceId((codes >> 16) as u16);
-    Ok(Decision {
-        reasons: Reasons::from_bits(0),
-        resource: Some(resource).filter(|&it| it != ResourceId::NONE),
-        units,
-        mode: Mode::from_number(codes & 0xff),
-        used,
-        available,
-        retry_at: None,
-        session: (codes & SESSION != 0).then(|| SessionOutcome {
-            opened: codes & SESSION_OPENED != 0,
-            expires_at: Timestamp::from_ms(session_end as i64),
-        }),
-        demo_notice: codes & DEMO_NOTICE != 0,
-        past_due: codes & PAST_DUE != 0,
-        replayed: true,
-    })
+
+    /// Stores an allowed decision in the claim of its key, and gives it its receipt. Denials may
+    /// be tried again.
+    pub(super) fn store_decision(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        place: Place,
+        once: &OnceCall,
+        decision: &mut Decision,
+        mark: Timestamp,
+        seq: u64,
+    ) {
+        debug_assert!(decision.allowed());
+        let until = mark.plus_ms(once.lifetime_ms);
+        let flag = |set: bool, flag: u64| if set { flag } else { 0 };
+        let resource = decision.resource.unwrap_or(ResourceId::NONE);
+        let codes = decision.mode.to_number()
+            | u64::from(resource.0) << 16
+            | u64::from(decision.shadowed.to_bits()) << 32
+            | flag(decision.demo_notice, DEMO_NOTICE)
+            | flag(decision.past_due, PAST_DUE)
+            | flag(decision.session.is_some(), SESSION)
+            | flag(decision.session.is_some_and(|it| it.opened), SESSION_OPENED)
+            | flag(decision.lease.is_some(), LEASE)
+            | flag(decision.lease.is_some_and(|it| it.acquired), LEASE_ACQUIRED)
+            | flag(decision.reservation.is_some(), RESERVATION)
+            | flag(decision.overage, OVERAGE);
+        let (end, fencing) = match (decision.reservation, decision.session, decision.lease) {
+            (Some(ReservationId(handle)), _, _) => (handle.number, u64::from(handle.place)),
+            (None, session, lease) => (
+                session.map_or(0, |it| it.expires_at.ms() as u64),
+                lease.map_or(0, |it| it.fencing),
+            ),
+        };
+        let left = if decision.overage { decision.contracted } else { decision.available };
+        let words = [once.fingerprint, codes, decision.units, decision.used, left, end, fencing];
+        for (index, value) in words.into_iter().enumerate() {
+            guard.claim_set_word(place, index as u64, value);
+        }
+        guard.set_above_link(place, guard.get(block::PERIOD) & PERIOD_MASK);
+        let lease_end = decision.lease.map_or(0, |it| it.expires_at.ms() as u64);
+        guard.claim_set(place, claim::START, seq);
+        guard.claim_set(place, claim::END, lease_end);
+        guard.claim_set_word(place, KEPT_WORD, until.ms() as u64);
+        guard.set_claim_state(place, 0);
+        guard.hang_anew(guard.key_heap(), place, until);
+        guard.touch_claim(place, seq);
+        if decision.reservation.is_none() {
+            decision.receipt =
+                Some(Receipt(Handle { epoch: self.epoch(), place: place.0, number: seq }));
+        }
+    }
 }
 
-/// Stores an allowed decision. Denials may be tried again.
-pub(super) fn write(
-    guard: &mut BlockGuard<'_>,
-    key: Hash128,
-    fingerprint: u64,
-    decision: &Decision,
-    now: Timestamp,
-    seq: u64,
-) -> Result<(), ClaimError> {
-    debug_assert_eq!(decision.reasons.to_bits(), 0);
-    let until = now.max(guard.mark()).plus_ms(KEY_LIFETIME_MS);
-    let list = guard.key_list()?;
-    let place = guard.find_claim(key).unwrap_or_else(|| {
-        guard.make_claim(ClaimKind::Key, ResourceId::NONE, key, Some((list, until)))
-    });
-    let flag = |set: bool, flag: u64| if set { flag } else { 0 };
-    let resource = decision.resource.unwrap_or(ResourceId::NONE);
-    let codes = decision.mode.to_number()
-        | u64::from(resource.0) << 16
-        | flag(decision.demo_notice, DEMO_NOTICE)
-        | flag(decision.past_due, PAST_DUE)
-        | flag(decision.session.is_some(), SESSION)
-        | flag(decision.session.is_some_and(|it| it.opened), SESSION_OPENED);
-    let session_end = decision.session.map_or(0, |it| it.expires_at.ms() as u64);
-    let payload: Payload = [
-        fingerprint,
-        codes,
-        decision.units,
-        decision.used,
-        decision.available,
-        session_end,
-        0,
-        until.ms() as u64,
-    ];
-    guard.claim_set(place, claim::START, now.ms() as u64);
-    guard.claim_set(place, claim::END, until.ms() as u64);
-    guard.claim_set_payload(place, &payload);
-    guard.touch_claim(place, seq);
-    Ok(())
+/// Whether a key's charges were made in the present period.
+pub(super) fn is_of_this_period(guard: &BlockGuard<'_>, place: Place) -> bool {
+    guard.above_link(place) == guard.get(block::PERIOD) & PERIOD_MASK
 }
+
+/// What a key's record says was charged, by resource and source.
+pub(super) fn charges(guard: &BlockGuard<'_>, place: Place) -> SourceCharges {
+    let mut charges = SourceCharges::default();
+    for taken in guard.record(place, ClaimKind::Key) {
+        charges.add(taken.resource, taken.source, taken.units);
+    }
+    charges
+}
+
+const _: () = assert!(Source::Manual as u8 == 3);

@@ -1,9 +1,15 @@
 //! A tenant by handle: the shortest way to a decision.
 
+use std::time::Duration;
+
 use super::Engine;
-use super::call::{Call, Message, charge};
+use super::call::{Details, Direction};
+use super::caller::{Caller, Once};
+use super::decide::With;
+use super::quote::Quote;
+use crate::catalog::Feature;
 use crate::error::Error;
-use crate::rules::{Decision, ResourceId};
+use crate::rules::{Decision, Receipt, ReservationId, ResourceId, SourceCharge};
 
 /// A tenant of an engine, found once and used many times, by any number of threads.
 ///
@@ -56,35 +62,104 @@ impl Tenant {
         self.engine.consume_at(self.at, &self.name, resource, units)
     }
 
-    /// As [`consume`](Self::consume), at most once per `key`: the same key gives the stored
-    /// decision and uses nothing. Denials are not stored.
-    pub fn consume_once(
-        &self,
-        resource: impl ResourceRef,
-        units: u64,
-        key: &str,
-    ) -> Result<Decision, Error> {
-        let resource = resource.resolve(&self.engine)?;
-        let charges = [charge(resource, units)?];
-        let call = Call::consume(&charges).once(&self.engine, key)?;
-        self.engine.run(self.at, &self.name, &call)
-    }
-
     /// What [`consume`](Self::consume) would answer. Changes nothing.
     pub fn check(&self, resource: impl ResourceRef, units: u64) -> Result<Decision, Error> {
         let resource = resource.resolve(&self.engine)?;
         self.engine.check_at(self.at, &self.name, resource, units)
     }
 
-    /// May this tenant do `action` for this message now? If so, its session is opened or
-    /// continued and its charges are used up, all or nothing.
-    pub fn admit(&self, action: &str, message: &Message<'_>) -> Result<Decision, Error> {
-        self.engine.admit_at(self.at, &self.name, action, message, None, true)
+    /// May this tenant's contact have a session on `resource`? An inbound message opens one or
+    /// moves its end, an outbound one opens one where there is none; while it is open nothing more
+    /// is charged (seed 000). For hosts whose messages are no actions of the catalog.
+    pub fn admit(
+        &self,
+        resource: impl ResourceRef,
+        direction: Direction,
+        details: &Details<'_>,
+    ) -> Result<Decision, Error> {
+        self.caller().admit(resource.resolve(&self.engine)?, direction, details)
     }
 
-    /// What [`admit`](Self::admit) would answer. Changes nothing.
-    pub fn check_admit(&self, action: &str, message: &Message<'_>) -> Result<Decision, Error> {
-        self.engine.admit_at(self.at, &self.name, action, message, None, false)
+    /// May this tenant do `action` now? If so, its session is opened or continued, its lease is
+    /// taken, its rate and its charges are used up: all or nothing.
+    pub fn perform(&self, action: &str, details: &Details<'_>) -> Result<Decision, Error> {
+        self.engine.perform_at(self.at, &self.name, action, details, With::APPLY)
+    }
+
+    /// What [`perform`](Self::perform) would answer. Changes nothing.
+    pub fn check_action(&self, action: &str, details: &Details<'_>) -> Result<Decision, Error> {
+        self.engine.perform_at(self.at, &self.name, action, details, With::CHECK)
+    }
+
+    /// What an action would cost of each balance, and by which tariff (seed 003). Changes nothing.
+    /// Reads SQLite where a boundary has passed that nobody has settled yet.
+    pub fn quote(&self, action: &str, details: &Details<'_>) -> Result<Quote, Error> {
+        self.caller().quote(action, details)
+    }
+
+    /// A feature as the tenant has it: its plan's, or its own. Touches no disk, unless it is the
+    /// first look after a boundary.
+    pub fn feature(&self, name: &str) -> Result<Feature, Error> {
+        let shared = &self.engine.shared;
+        let bits = shared.look(self.at, &self.name, self.engine.now(), |state| state.features())?;
+        let feature = shared.compiled()?.feature_of(name, &bits);
+        feature.ok_or_else(|| Error::UnknownFeature(super::shorten(name)))
+    }
+
+    /// The same tenant, for verbs that take effect at most once per `key`.
+    #[must_use]
+    pub fn once<'a>(&'a self, key: &'a str) -> Once<'a> {
+        Once::new(self.caller(), key)
+    }
+
+    /// Sets units of several resources aside for `ttl`, all or none: the decision names the
+    /// [`reservation`](Decision::reservation). Unless it is committed in time they go back.
+    pub fn reserve(&self, units: &[(&str, u64)], ttl: Duration) -> Result<Decision, Error> {
+        self.caller().reserve(units, ttl)
+    }
+
+    /// As [`reserve`](Self::reserve), what an action charges. An action that opens a session or
+    /// takes a lease cannot be set aside.
+    pub fn reserve_action(
+        &self,
+        action: &str,
+        details: &Details<'_>,
+        ttl: Duration,
+    ) -> Result<Decision, Error> {
+        self.caller().reserve_action(action, details, ttl)
+    }
+
+    /// Uses what a reservation holds. A reservation is resolved once; afterwards the error says
+    /// how it was.
+    pub fn commit(&self, id: &ReservationId) -> Result<(), Error> {
+        self.caller().commit(id)
+    }
+
+    /// Uses so much of what a reservation holds, and gives the rest back.
+    pub fn commit_part(&self, id: &ReservationId, units: &[(&str, u64)]) -> Result<(), Error> {
+        self.caller().commit_part(id, units)
+    }
+
+    /// Gives back what a reservation holds: to the grants that it came from, if they still live.
+    /// What a closed period has used costs one transaction.
+    pub fn release(&self, id: &ReservationId) -> Result<(), Error> {
+        self.caller().release(id)
+    }
+
+    /// Gives back what a decision charged, to the same grants, if they still live. A session that
+    /// it opened stays open and paid; a lease is released by itself. Once per receipt. What a
+    /// closed period has used costs one transaction.
+    pub fn refund(&self, receipt: &Receipt) -> Result<(), Error> {
+        self.caller().refund(receipt)
+    }
+
+    /// Everything that the decision with this receipt charged, by resource and source.
+    pub fn charges_of(&self, receipt: &Receipt) -> Result<Vec<SourceCharge>, Error> {
+        self.caller().charges_of(receipt)
+    }
+
+    pub(super) fn caller(&self) -> Caller<'_> {
+        Caller { engine: &self.engine, at: self.at, name: &self.name, key: None }
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -120,13 +195,13 @@ impl Engine {
         self.check_at(self.block_of(tenant)?, tenant, resource, units)
     }
 
-    /// [`Tenant::admit`] by the tenant's name.
-    pub fn admit(
+    /// [`Tenant::perform`] by the tenant's name.
+    pub fn perform(
         &self,
         tenant: &str,
         action: &str,
-        message: &Message<'_>,
+        details: &Details<'_>,
     ) -> Result<Decision, Error> {
-        self.admit_at(self.block_of(tenant)?, tenant, action, message, None, true)
+        self.perform_at(self.block_of(tenant)?, tenant, action, details, With::APPLY)
     }
 }

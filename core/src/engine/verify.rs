@@ -1,14 +1,18 @@
 //! The conservation audit (I5): the books in SQLite, and every block against them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::lane::merge;
 use super::{Engine, Shared};
 use crate::error::{Error, OpenError};
+use crate::live::Hash128;
 use crate::live::block::BlockGuard;
+use crate::live::claims::{ClaimKind, NO_KEY, Place, ReservationState, slot_heap};
 use crate::live::directory;
-use crate::live::layout::{block, claims};
-use crate::rules::{Account, Mode};
+use crate::live::layout::{block, claims, slot};
+use crate::live::snapshot::ClaimImage;
+use crate::rules::{Account, Counting, ResourceId, Usage};
 
 /// Something that does not add up. A sound database has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +76,8 @@ impl Shared {
             return Ok(()); // Resolved at its next decision.
         }
         let mut account = loaded.account.clone();
-        merge(&mut account, &guard);
-        check_usage(&guard, &account, &mut report);
+        merge(&mut account, &self.compiled()?.rulebook, &guard);
+        check_usage(&account, &mut report);
         if !guard.is_dirty() {
             if account.used != loaded.account.used || account.grants != loaded.account.grants {
                 report("the live file and SQLite differ in units".to_owned());
@@ -87,23 +91,20 @@ impl Shared {
     }
 }
 
-/// For the current period: what the grants gave is what was used.
-fn check_usage(guard: &BlockGuard<'_>, account: &Account, report: &mut impl FnMut(String)) {
-    for (&resource, &used) in &account.used {
-        let finite = guard.slot(resource).is_some_and(|slot| slot.mode() == Mode::Finite);
-        let given: u64 = account
-            .grants
-            .iter()
-            .filter(|grant| grant.resource == resource)
-            .map(crate::rules::Grant::consumed_in_period)
-            .sum();
-        if finite && given != used {
-            report(format!("resource {}: used {used}, the grants gave {given}", resource.0));
+/// For the current period: what the grants gave, and what goes beyond, is what was used.
+fn check_usage(account: &Account, report: &mut impl FnMut(String)) {
+    for (&resource, &Usage { used, beyond }) in &account.used {
+        let of_resource = account.grants.iter().filter(|grant| grant.resource == resource);
+        let given: u64 = of_resource.map(crate::rules::Grant::consumed_in_period).sum();
+        if given + beyond != used {
+            let number = resource.0;
+            report(format!("resource {number}: used {used}, given {given} and {beyond} beyond"));
         }
     }
 }
 
-/// The claim table holds together: every claim is found by its key, the lists run both ways.
+/// The claim table holds together: every claim is found by its key, the heaps are in order, and
+/// what is held is what claims hold.
 fn check_claims(guard: &BlockGuard<'_>, report: &mut impl FnMut(String)) {
     let table = guard.get(block::CLAIMS);
     if table == 0 {
@@ -114,17 +115,62 @@ fn check_claims(guard: &BlockGuard<'_>, report: &mut impl FnMut(String)) {
     if images.len() as u64 != live {
         report(format!("{} claims are in use, the table counts {live}", images.len()));
     }
+    let mut hung = 0;
     for image in &images {
-        let key = crate::live::Hash128 { low: image.key[0], high: image.key[1] };
-        if guard.find_claim(key).map(|place| place.0) != Some(image.place) {
+        let key = Hash128 { low: image.key[0], high: image.key[1] };
+        let found = guard.find_claim(key).map(|place| place.0);
+        if key != NO_KEY && found != Some(image.place) {
             report(format!("claim {} is not found by its key", image.place));
         }
+        let kind = guard.claim_kind(Place(image.place));
+        hung += u64::from(kind.and_then(|kind| guard.heap_of(kind, image.resource())).is_some());
     }
-    let lists =
-        guard.slots().map(|(_, slot)| BlockGuard::session_list(slot)).chain([table + claims::KEYS]);
-    for list in lists {
-        if !guard.list_is_sound(list) {
-            report("an expiry list is broken".to_owned());
+    let of_slots = guard.slots().map(|(_, slot)| slot_heap(slot));
+    let mut in_heaps = 0;
+    for heap in of_slots.chain([guard.key_heap(), guard.hold_heap()]) {
+        match guard.heap_is_sound(heap) {
+            Ok(entries) => in_heaps += entries,
+            Err(what) => report(what),
+        }
+    }
+    if hung != in_heaps {
+        report(format!("{hung} claims expire, {in_heaps} hang in heaps"));
+    }
+    check_held(guard, &images, report);
+}
+
+/// What is held of each resource is what open reservations hold, and what leases do.
+fn check_held(guard: &BlockGuard<'_>, images: &[ClaimImage], report: &mut impl FnMut(String)) {
+    let mut held: BTreeMap<ResourceId, u64> = BTreeMap::new();
+    let mut leased: BTreeMap<ResourceId, u64> = BTreeMap::new();
+    for place in images.iter().map(|image| Place(image.place)) {
+        match guard.claim_kind(place) {
+            Some(ClaimKind::Reservation)
+                if guard.claim_state(place) == ReservationState::Open as u8 =>
+            {
+                for taken in guard.record(place, ClaimKind::Reservation) {
+                    *held.entry(taken.resource).or_default() += taken.units;
+                }
+            }
+            Some(ClaimKind::Lease) => {
+                for resource in guard.lease_resources(place) {
+                    *leased.entry(resource).or_default() += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    for (resource, slot) in guard.slots() {
+        let (by_claims, counted) =
+            (held.get(&resource).copied().unwrap_or(0), slot.get(slot::HELD));
+        if by_claims != counted {
+            let number = resource.0;
+            report(format!("resource {number}: {by_claims} are held, {counted} are counted"));
+        }
+        let by_claims = leased.get(&resource).copied().unwrap_or(0);
+        if slot.terms().counting == Counting::Leases && by_claims != slot.used() {
+            let (number, counted) = (resource.0, slot.used());
+            report(format!("resource {number}: {by_claims} leases, {counted} are counted"));
         }
     }
 }

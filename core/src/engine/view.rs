@@ -1,18 +1,24 @@
 //! What reports show: the settled view of a tenant, which nobody persists by looking.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use chrono::NaiveDate;
 
 use super::call::Call;
 use super::lane::merge;
-use super::state::kept_session;
+use super::state::{held_lease, kept_session, regained_at};
 use super::{Engine, Shared};
 use crate::catalog::Kind;
 use crate::clock::{HOUR_MS, Timestamp};
 use crate::error::Error;
-use crate::live::layout::block;
+use crate::live::history::{RETURNED, SHADOWED};
+use crate::live::layout::{block, slot};
+use crate::report::{Interval, UsageReport};
+use crate::rules::calendar::hour_of;
 use crate::rules::decide::decide;
-use crate::rules::settle::{CLOCK_JUMP_MS, settle, standing};
-use crate::rules::{Decision, Mode, Reason, Source, Standing, State, Status};
+use crate::rules::settle::{CLOCK_JUMP_MS, settle};
+use crate::rules::{Decision, Mode, Reason, ResourceId, Source, Standing, State, Status, standing};
 use crate::store::Loaded;
 
 /// Times that a view is taken again because the tenant was changed meanwhile.
@@ -70,13 +76,27 @@ pub struct Balance {
     pub used: u64,
     /// Units left; meaningful where `mode` is finite.
     pub available: u64,
+    /// Used units that open reservations hold.
+    pub held: u64,
+    contracted: u64,
 }
 
 impl Balance {
-    /// What is contracted: used plus available; `None`: not limited, or not in the plan.
+    /// What is contracted: the plan's number and what was bought on top; `None`: not limited, or
+    /// not in the plan.
     #[must_use]
     pub fn limit(&self) -> Option<u64> {
-        (self.mode == Mode::Finite).then(|| self.used.saturating_add(self.available))
+        (self.mode == Mode::Finite).then_some(self.contracted)
+    }
+
+    /// Whether more is used or held than is contracted: after a downgrade, or beyond a soft limit.
+    #[must_use]
+    pub fn over_limit(&self) -> bool {
+        match self.mode {
+            Mode::Finite => self.used > self.contracted,
+            Mode::Disabled => self.used > 0,
+            Mode::Unlimited => false,
+        }
     }
 }
 
@@ -119,12 +139,28 @@ pub struct PeriodView {
 }
 
 /// What a row of the usage history counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Metric {
     /// Units used.
     Used,
+    /// Units given back in the period in which they were used.
+    Returned,
     /// Decisions denied for this reason.
     Denied(Reason),
+    /// Decisions that a shadow limit would have denied.
+    Shadowed(Reason),
+}
+
+impl Metric {
+    fn from_number(number: u8) -> Metric {
+        let shadowed = number.checked_sub(SHADOWED).and_then(Reason::from_number);
+        match (Reason::from_number(number), shadowed) {
+            (Some(reason), _) => Metric::Denied(reason),
+            (None, Some(reason)) => Metric::Shadowed(reason),
+            (None, None) if number == RETURNED => Metric::Returned,
+            (None, None) => Metric::Used,
+        }
+    }
 }
 
 /// Usage of one hour.
@@ -144,7 +180,12 @@ impl Engine {
     /// A tenant as it stands now. Reads SQLite; changes nothing.
     pub fn report(&self, tenant: &str) -> Result<TenantReport, Error> {
         let at = self.block_of(tenant)?;
-        let (loaded, standing) = self.shared.view(at, tenant, self.now())?;
+        let now = self.now();
+        // What has expired is taken back first, as the next decision would.
+        self.shared.expire_holds(at, tenant, now, true)?;
+        let _ = self.shared.reclaim_leases(at, now);
+        let (loaded, standing) = self.shared.view(at, tenant, now)?;
+        let held = self.shared.held(at)?;
         let compiled = self.shared.compiled()?;
         let name = |resource| compiled.resource_name(resource).unwrap_or_default().to_owned();
         let account = &loaded.account;
@@ -164,12 +205,17 @@ impl Engine {
             balances: standing
                 .slots
                 .iter()
-                .map(|slot| Balance {
-                    resource: name(slot.resource),
-                    kind: compiled.kind(slot.resource).map_or("", Kind::name),
-                    mode: slot.mode,
-                    used: slot.used,
-                    available: standing.balance(slot.resource).available,
+                .map(|slot| {
+                    let balance = standing.balance(slot.resource);
+                    Balance {
+                        resource: name(slot.resource),
+                        kind: compiled.kind(slot.resource).map_or("", Kind::name),
+                        mode: slot.terms.mode,
+                        used: balance.used,
+                        available: balance.available,
+                        held: held.get(&slot.resource).copied().unwrap_or(0),
+                        contracted: balance.limit,
+                    }
                 })
                 .collect(),
             grants: account
@@ -214,24 +260,52 @@ impl Engine {
     /// The usage history of a tenant by UTC hour. Writes what is not booked yet to SQLite, then
     /// reads it there: waits for the disk.
     pub fn usage(&self, tenant: &str) -> Result<Vec<UsageRow>, Error> {
-        let row = self.row_of(tenant)?;
+        self.history(self.row_of(tenant)?, 0..u32::MAX)
+    }
+
+    /// The usage history of a tenant by hour, day or month of its zone: of the hours that begin
+    /// from `from` on and before `to`. Writes what is not booked yet to SQLite, then reads it
+    /// there: waits for the disk.
+    pub fn usage_by(
+        &self,
+        tenant: &str,
+        interval: Interval,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Result<UsageReport, Error> {
+        let loaded = self.loaded(tenant)?;
+        let hours = from.map_or(0, first_hour)..to.map_or(u32::MAX, first_hour);
+        let rows = self.history(loaded.row, hours)?;
+        Ok(UsageReport::new(rows, interval, loaded.account.time_zone))
+    }
+
+    fn history(&self, row: i64, hours: Range<u32>) -> Result<Vec<UsageRow>, Error> {
         self.shared.checkpoint()?;
         let compiled = self.shared.compiled()?;
-        let rows = self.shared.store.history(row)?;
+        let rows = self.shared.store.history(row, hours)?;
         let view = |row: crate::store::HistoryRow| UsageRow {
             hour: Timestamp::from_ms(i64::from(row.key.hour) * HOUR_MS),
             resource: compiled.resource_name(row.key.resource).unwrap_or_default().to_owned(),
-            metric: Reason::from_number(row.key.metric).map_or(Metric::Used, Metric::Denied),
+            metric: Metric::from_number(row.key.metric),
             count: row.count,
         };
         Ok(rows.into_iter().map(view).collect())
     }
 
-    fn row_of(&self, tenant: &str) -> Result<i64, Error> {
+    pub(super) fn row_of(&self, tenant: &str) -> Result<i64, Error> {
+        Ok(self.loaded(tenant)?.row)
+    }
+
+    fn loaded(&self, tenant: &str) -> Result<Loaded, Error> {
         self.block_of(tenant)?;
         let loaded = self.shared.store.load_tenant(self.shared.live.hash_name(tenant))?;
-        Ok(loaded.ok_or_else(|| Error::UnknownTenant(tenant.to_owned()))?.row)
+        loaded.ok_or_else(|| Error::UnknownTenant(tenant.to_owned()))
     }
+}
+
+/// The first hour of the history that begins at `at` or later.
+fn first_hour(at: Timestamp) -> u32 {
+    u32::try_from(hour_of(at.plus_ms(HOUR_MS - 1))).unwrap_or(0)
 }
 
 /// What a block holds that SQLite may not have, copied under its lock.
@@ -258,8 +332,9 @@ impl Shared {
             let mut loaded = copied.account;
             let mark = loaded.account.mark;
             let now = if now > mark.plus_ms(CLOCK_JUMP_MS) { mark } else { now.max(mark) };
-            settle(&mut loaded.account, now);
-            let standing = standing(&loaded.account, &compiled.catalog.statuses, now);
+            let rules = &compiled.rulebook;
+            settle(&mut loaded.account, rules, now);
+            let standing = standing(&loaded.account, rules, now);
             return Ok((loaded, standing));
         }
         Err(Error::Busy { what: "the tenant" })
@@ -281,7 +356,7 @@ impl Shared {
         let Some(mut loaded) = loaded else { return Ok(None) };
         let admin_seq = guard.get(block::ADMIN_SEQ);
         if loaded.admin_seq == admin_seq {
-            merge(&mut loaded.account, &guard);
+            merge(&mut loaded.account, &self.compiled()?.rulebook, &guard);
         }
         Ok(Some(Copied { admin_seq, account: loaded }))
     }
@@ -294,14 +369,45 @@ impl Shared {
         call: &Call<'_>,
         now: Timestamp,
     ) -> Result<Decision, Error> {
+        self.expire_holds(at, name, now, true)?;
         let (loaded, standing) = self.view(at, name, now)?;
         let mark = loaded.account.mark;
         if now > mark.plus_ms(CLOCK_JUMP_MS) {
             return Err(Error::ClockJump { now, mark });
         }
         let guard = self.lock_block(at)?;
-        let session = call.session_request(now, |key| kept_session(&guard, key, mark));
+        let session = call.session_request(now, |session| {
+            kept_session(&guard, session, mark).map(|(_, kept)| kept)
+        });
+        let rate = call.rate_request(now.max(mark), |key| regained_at(&guard, key));
+        let takes_lease = match &call.lease {
+            Some(lease) => held_lease(&guard, lease.key, now.max(mark)).is_none(),
+            None => false,
+        };
         drop(guard);
-        Ok(decide(&standing, &call.request(session)).0)
+        Ok(decide(&standing, &call.request(session, rate, takes_lease)).0)
+    }
+
+    /// Has `look` see a tenant's balances as they stand at `now`, settled.
+    pub(super) fn look<T>(
+        &self,
+        at: u64,
+        name: &str,
+        now: Timestamp,
+        look: impl Fn(&dyn State) -> T,
+    ) -> Result<T, Error> {
+        let guard = self.lock_block(at)?;
+        if guard.pending().is_none() && guard.is_live() && now < guard.valid_until() {
+            return Ok(look(&guard));
+        }
+        drop(guard);
+        Ok(look(&self.view(at, name, now)?.1))
+    }
+
+    /// Units that open reservations hold, by resource.
+    fn held(&self, at: u64) -> Result<BTreeMap<ResourceId, u64>, Error> {
+        let guard = self.lock_block(at)?;
+        let held = guard.slots().map(|(resource, slot)| (resource, slot.get(slot::HELD)));
+        Ok(held.filter(|&(_, held)| held > 0).collect())
     }
 }

@@ -15,7 +15,7 @@ use super::file::{GrowError, Memory};
 use super::layout::{WORD, block, pack, slot, unpack};
 use super::lock::{self, Held, LockError};
 use crate::clock::Timestamp;
-use crate::rules::{Gates, Mode, ResourceId};
+use crate::rules::{Counting, Gates, ResourceId, Source, Terms, Usage};
 use crate::torture::{self, Guard};
 
 /// The lock of a block, held.
@@ -200,6 +200,12 @@ impl<'a> BlockGuard<'a> {
         self.memory.words(at).map(|cells| Slot { at, cells, memory: self.memory })
     }
 
+    /// Whether a resource is no more than grants and a hard limit.
+    #[inline(always)]
+    pub(crate) fn is_plain(&self, resource: ResourceId) -> bool {
+        self.slot(resource).is_none_or(|slot| Terms::is_plain(slot.get(slot::TERMS)))
+    }
+
     /// How many slots the block has.
     pub(crate) fn slot_count(&self) -> u16 {
         unpack(self.get(block::SLOTS)).1 as u16
@@ -253,18 +259,29 @@ impl<'a> Slot<'a> {
     }
 
     #[inline]
-    fn get(self, offset: u64) -> u64 {
+    pub(crate) fn get(self, offset: u64) -> u64 {
         self.cell(offset).load(Relaxed)
     }
 
-    #[inline]
-    pub(crate) fn mode(self) -> Mode {
-        Mode::from_number(self.get(slot::MODE))
+    /// How the resource is limited and counted.
+    #[inline(always)]
+    pub(crate) fn terms(self) -> Terms {
+        Terms::from_number(self.get(slot::TERMS))
     }
 
     #[inline]
     pub(crate) fn used(self) -> u64 {
         self.get(slot::USED)
+    }
+
+    /// What counts as used of it: of what is held, nothing.
+    pub(crate) fn usage(self) -> Usage {
+        let used = self.used();
+        match self.terms().counting {
+            Counting::Granted => Usage { used, beyond: self.get(slot::BEYOND) },
+            Counting::Meter => Usage { used, beyond: used },
+            Counting::Seats | Counting::Leases | Counting::Rate => Usage::default(),
+        }
     }
 
     #[inline]
@@ -287,9 +304,30 @@ impl<'a> Slot<'a> {
     /// The grants of the burn-down list: id and remaining units, in the order of use.
     #[inline]
     pub(crate) fn grants(self) -> impl Iterator<Item = (u64, u64)> {
-        self.grant_cells().iter().map(|[id, remaining]| (id.load(Relaxed), remaining.load(Relaxed)))
+        self.grant_cells()
+            .iter()
+            .map(|[grant, remaining]| (grant_id(grant.load(Relaxed)), remaining.load(Relaxed)))
     }
 }
+
+/// A grant as a burn-down list names it: its number, and where it comes from.
+pub(crate) const fn grant_word(id: u64, source: Source) -> u64 {
+    id | (source as u64) << GRANT_BITS
+}
+
+/// The number of a grant in a burn-down list.
+#[inline]
+pub(crate) const fn grant_id(word: u64) -> u64 {
+    word & ((1 << GRANT_BITS) - 1)
+}
+
+/// Where a grant in a burn-down list comes from.
+#[inline]
+pub(crate) const fn grant_source(word: u64) -> Source {
+    Source::from_number((word >> GRANT_BITS) as u8)
+}
+
+const GRANT_BITS: u32 = 48;
 
 /// Makes a block for `hash` with room for `slots` resources: vacant, in no table yet.
 pub(crate) fn create(memory: &Memory, hash: Hash128, slots: u16) -> Result<u64, GrowError> {
@@ -300,6 +338,7 @@ pub(crate) fn create(memory: &Memory, hash: Hash128, slots: u16) -> Result<u64, 
     memory.put(at + block::HASH + WORD, hash.high);
     memory.put(at + block::UNDO, pack(at + block::FIRST_UNDO, block::FIRST_UNDO_ENTRIES));
     memory.put(at + block::SLOTS, pack(at + block::FIRST_SLOTS, slots));
+    memory.put(at + block::HOLDS_DUE, Timestamp::MAX.ms() as u64);
     init_slots(memory, at + block::FIRST_SLOTS, 0, slots);
     directory::number(memory, at)?;
     Ok(at)
@@ -310,6 +349,7 @@ fn init_slots(memory: &Memory, slots: u64, first: u64, count: u64) {
     for index in first..count {
         let at = slots + index * slot::BYTES;
         memory.put(at + slot::GRANTS, pack(at + slot::FIRST_GRANTS, slot::FIRST_GRANT_ENTRIES));
+        memory.put(at + slot::NEXT_EVENT, u64::MAX);
     }
 }
 

@@ -2,16 +2,16 @@
 //!
 //! Claims lie in a slab that never moves, so that SQLite can key them by tenant and place. An
 //! index of buckets leads from a key's hash to the place; when it grows, a few buckets are moved
-//! per operation, so that no decision waits for a copy. Claims of one lifetime hang in a list,
-//! oldest first, so that reclaiming one takes no search. Changed claims are noted in a ring for
-//! the checkpointer.
+//! per operation, so that no decision waits for a copy. What expires hangs in a heap
+//! ([`expiry`](super::expiry)). Changed claims are noted in a ring for the checkpointer.
 
 use super::block::{BlockGuard, Slot};
 use super::directory::Hash128;
+use super::expiry::Heap;
 use super::file::GrowError;
-use super::layout::{WORD, block, chunk_of, claim, claims, pack, pair, slot, unpack, unpair};
+use super::layout::{WORD, block, chunk_of, claim, claims, pack, slot, unpack};
 use crate::clock::Timestamp;
-use crate::rules::ResourceId;
+use crate::rules::{Counting, ResourceId};
 
 /// What a claim is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,16 @@ pub(crate) enum ClaimKind {
     Key = 2,
     /// How far a file of traffic has been replayed, and what came of it. Never expires.
     Cursor = 3,
+    /// A place that a named holder has for a limited time.
+    Lease = 4,
+    /// How much of a rate a key has used up.
+    Rate = 5,
+    /// Units set aside until they are committed or released.
+    Reservation = 6,
+    /// One of several names of a contact. Never expires.
+    Alias = 7,
+    /// More of what the claim that leads to it has taken from which grants; gone with it.
+    Part = 8,
 }
 
 impl ClaimKind {
@@ -31,9 +41,25 @@ impl ClaimKind {
             1 => Some(ClaimKind::Session),
             2 => Some(ClaimKind::Key),
             3 => Some(ClaimKind::Cursor),
+            4 => Some(ClaimKind::Lease),
+            5 => Some(ClaimKind::Rate),
+            6 => Some(ClaimKind::Reservation),
+            7 => Some(ClaimKind::Alias),
+            8 => Some(ClaimKind::Part),
             _ => None,
         }
     }
+}
+
+/// How far a reservation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ReservationState {
+    Open = 0,
+    Committed = 1,
+    PartlyCommitted = 2,
+    Released = 3,
+    Expired = 4,
 }
 
 /// The place of a claim in its tenant's slab.
@@ -63,32 +89,19 @@ const FIRST_INDEX_LOG2: u64 = 5;
 const FIRST_RING_LOG2: u64 = 6;
 const RING_LOG2_MAX: u64 = 12;
 const FIRST_CHUNK_LOG2: u32 = claims::FIRST_CHUNK.ilog2();
-/// Claims that one operation makes at most: a session, an idempotency key, a cursor.
-const CLAIMS_PER_OPERATION: u64 = 3;
-/// Claims that one operation may change besides its own: those that it reclaims.
-const SWEPT_PER_OPERATION: u32 = 2;
-/// Entries of the ring that one operation may need.
-const RING_NEEDED: u64 = 8;
-/// Buckets of the old index moved per operation.
-const MOVED_PER_OPERATION: u64 = 8;
-/// Buckets are filled to three quarters.
-const FILL: (u64, u64) = (3, 4);
-/// The low half of a bucket whose claim is gone: the search goes on.
-const TOMBSTONE: u64 = u32::MAX as u64;
-const LOW: u64 = u32::MAX as u64;
 /// An offset that lies in no file.
 const OUTSIDE: u64 = 1 << 62;
 
 impl BlockGuard<'_> {
-    fn claims_at(&self) -> u64 {
+    pub(super) fn claims_at(&self) -> u64 {
         self.get(block::CLAIMS)
     }
 
-    fn claims_get(&self, word: u64) -> u64 {
+    pub(super) fn claims_get(&self, word: u64) -> u64 {
         self.memory.get(self.claims_at() + word)
     }
 
-    fn claims_set(&mut self, word: u64, value: u64) {
+    pub(super) fn claims_set(&mut self, word: u64, value: u64) {
         self.set(self.claims_at() + word, value);
     }
 
@@ -124,78 +137,34 @@ impl BlockGuard<'_> {
         }
     }
 
-    // ---- finding -------------------------------------------------------------------------
-
-    /// The claim with this key, whether it has expired or not.
-    pub(crate) fn find_claim(&self, key: Hash128) -> Option<Place> {
-        if self.claims_at() == 0 {
-            return None;
-        }
-        let bucket = self.find_bucket(claims::INDEX, key, 0).or_else(|| self.find_old(key))?;
-        Some(place_of(self.memory.get(bucket)))
-    }
-
-    #[cold]
-    fn find_old(&self, key: Hash128) -> Option<u64> {
-        if self.claims_get(claims::OLD_INDEX) == 0 {
-            return None;
-        }
-        self.find_bucket(claims::OLD_INDEX, key, self.claims_get(claims::OLD_CURSOR))
-    }
-
-    /// The bucket of `key`. Buckets below `moved` have been emptied and are passed over: all
-    /// buckets between a key's home and its place were in use, so that its place, if it has not
-    /// been moved, is reached from `moved` on.
-    fn find_bucket(&self, index: u64, key: Hash128, moved: u64) -> Option<u64> {
-        let (table, log2) = unpack(self.claims_get(index));
-        let mask = (1u64 << log2) - 1;
-        let mut at = key.low & mask;
-        for _ in 0..=mask {
-            at = at.max(moved);
-            let bucket = table + at * WORD;
-            let word = self.memory.get(bucket);
-            if word == 0 {
-                return None;
-            }
-            if word >> 32 == tag(key) && word & LOW != TOMBSTONE {
-                let claim = self.claim_offset(place_of(word));
-                if self.memory.get(claim + claim::KEY) == key.low
-                    && self.memory.get(claim + claim::KEY + WORD) == key.high
-                {
-                    return Some(bucket);
-                }
-            }
-            at = (at + 1) & mask;
-        }
-        None
+    /// Whether the tenant has a claim table.
+    #[inline]
+    pub(crate) fn has_claims(&self) -> bool {
+        self.claims_at() != 0
     }
 
     // ---- making room ---------------------------------------------------------------------
 
-    /// Makes sure that one more claim can be made in the operation that follows; reclaims a few
-    /// that have expired at `now`, moves a few buckets of a growing index. Steps of its own: each
-    /// stands by itself, whatever becomes of the operation. Nothing may be armed.
-    pub(crate) fn prepare_claims(
-        &mut self,
-        now: Timestamp,
-        lists: [Option<u64>; 2],
-    ) -> Result<(), ClaimError> {
+    /// Makes sure that the operation that follows can make `makes` claims and change `changes`
+    /// more; moves a few buckets of a growing index. Steps of its own: each stands by itself,
+    /// whatever becomes of the operation. Nothing may be armed.
+    pub(crate) fn prepare_claims(&mut self, makes: u64, changes: u64) -> Result<(), ClaimError> {
         if self.claims_at() == 0 {
             self.create_claims()?;
         }
         self.grow_ring()?;
-        let waiting = self.claims_get(claims::RING_TAIL) - self.claims_get(claims::RING_HEAD);
-        let (_, ring_log2) = unpack(self.claims_get(claims::RING));
-        if waiting + RING_NEEDED > 1 << ring_log2 {
+        if !self.ring_has_room(makes + changes) {
             return Err(ClaimError::CheckpointNeeded);
         }
-        for list in lists.into_iter().flatten() {
-            self.sweep(list, now);
-        }
         self.move_buckets();
-        self.grow_index()?;
-        self.grow_slab()?;
-        Ok(())
+        self.grow_index(makes)?;
+        self.grow_slab(makes)
+    }
+
+    /// Whether so many more changes can be noted without a checkpoint.
+    pub(crate) fn ring_has_room(&self, changes: u64) -> bool {
+        let waiting = self.claims_get(claims::RING_TAIL) - self.claims_get(claims::RING_HEAD);
+        waiting + changes <= 1 << unpack(self.claims_get(claims::RING)).1
     }
 
     /// Whether the checkpointer should hurry: half of the ring is waiting for it.
@@ -207,7 +176,8 @@ impl BlockGuard<'_> {
         waiting * 2 >= 1 << unpack(self.claims_get(claims::RING)).1
     }
 
-    fn create_claims(&mut self) -> Result<(), ClaimError> {
+    /// Makes the claim table. Nothing may be armed.
+    pub(crate) fn create_claims(&mut self) -> Result<(), ClaimError> {
         let memory = self.memory;
         let at = memory.allocate(claims::BYTES)?;
         let index = memory.allocate((1 << FIRST_INDEX_LOG2) * WORD)?;
@@ -229,28 +199,29 @@ impl BlockGuard<'_> {
         ((1 << chunks) - 1) * claims::FIRST_CHUNK
     }
 
-    fn grow_slab(&mut self) -> Result<(), ClaimError> {
-        let mut missing = CLAIMS_PER_OPERATION;
+    fn grow_slab(&mut self, makes: u64) -> Result<(), ClaimError> {
+        let mut missing = makes;
         let mut free = self.claims_get(claims::FREE);
         while free != 0 && missing > 0 {
-            free = self.claim_get(Place((free - 1) as u32), claim::HUNG_UNTIL);
+            free = self.claim_get(Place((free - 1) as u32), claim::POSITION);
             missing -= 1;
         }
         if missing == 0 {
             return Ok(());
         }
-        // Chunks are larger than what one operation needs: one more is always enough.
         let last = self.claims_get(claims::TOUCHED) + missing - 1;
-        let (chunk, _) = chunk_of(last, FIRST_CHUNK_LOG2);
-        if chunk >= claims::CHUNK_COUNT {
+        let (chunks, _) = chunk_of(last, FIRST_CHUNK_LOG2);
+        if chunks >= claims::CHUNK_COUNT {
             return Err(ClaimError::Grow(GrowError::AddressSpace));
         }
-        let root = self.claims_at() + claims::CHUNKS + chunk * WORD;
-        if self.memory.get(root) == 0 {
-            let places = claims::FIRST_CHUNK << chunk;
-            let at = self.memory.allocate(places * claim::BYTES)?;
-            crate::torture::point("claims.chunk");
-            self.memory.put(root, at);
+        for chunk in 0..=chunks {
+            let root = self.claims_at() + claims::CHUNKS + chunk * WORD;
+            if self.memory.get(root) == 0 {
+                let places = claims::FIRST_CHUNK << chunk;
+                let at = self.memory.allocate(places * claim::BYTES)?;
+                crate::torture::point("claims.chunk");
+                self.memory.put(root, at);
+            }
         }
         Ok(())
     }
@@ -271,91 +242,15 @@ impl BlockGuard<'_> {
         Ok(())
     }
 
-    fn grow_index(&mut self) -> Result<(), ClaimError> {
-        let (table, log2) = unpack(self.claims_get(claims::INDEX));
-        let room = (1u64 << log2) * FILL.0 / FILL.1;
-        if self.claims_get(claims::FILLED) < room {
-            return Ok(());
-        }
-        while self.claims_get(claims::OLD_INDEX) != 0 {
-            self.move_buckets();
-        }
-        // Half of it tombstones: the same size will do.
-        let log2 = if self.claims_get(claims::LIVE) * 2 > room { log2 + 1 } else { log2 };
-        let (spare, spare_log2) = unpack(self.claims_get(claims::SPARE_INDEX));
-        let new = if spare != 0 && spare_log2 == log2 {
-            spare
-        } else {
-            self.memory.allocate((1 << log2) * WORD)?
-        };
-        self.claims_set(claims::SPARE_INDEX, 0);
-        self.claims_set(claims::OLD_INDEX, pack(table, unpack(self.claims_get(claims::INDEX)).1));
-        self.claims_set(claims::OLD_CURSOR, 0);
-        self.claims_set(claims::INDEX, pack(new, log2));
-        self.claims_set(claims::FILLED, 0);
-        let _stood = self.finish();
-        Ok(())
-    }
-
-    /// Moves a few buckets of the old index into the new one and empties them.
-    fn move_buckets(&mut self) {
-        let old = self.claims_get(claims::OLD_INDEX);
-        if old == 0 {
-            return;
-        }
-        let (table, log2) = unpack(old);
-        let mut cursor = self.claims_get(claims::OLD_CURSOR);
-        let end = (cursor + MOVED_PER_OPERATION).min(1 << log2);
-        while cursor < end {
-            let bucket = table + cursor * WORD;
-            let word = self.memory.get(bucket);
-            if word != 0 {
-                if word & LOW != TOMBSTONE {
-                    let claim = self.claim_offset(place_of(word));
-                    let low = self.memory.get(claim + claim::KEY);
-                    self.fill_bucket(low, word);
-                }
-                self.set(bucket, 0);
-            }
-            cursor += 1;
-        }
-        self.claims_set(claims::OLD_CURSOR, cursor);
-        if cursor == 1 << log2 {
-            self.claims_set(claims::SPARE_INDEX, old);
-            self.claims_set(claims::OLD_INDEX, 0);
-        }
-        let _stood = self.finish();
-    }
-
-    /// Writes `word` into the first usable bucket of the index for a key with these low bits.
-    fn fill_bucket(&mut self, key_low: u64, word: u64) {
-        let (table, log2) = unpack(self.claims_get(claims::INDEX));
-        let mask = (1u64 << log2) - 1;
-        let mut at = key_low & mask;
-        for _ in 0..=mask {
-            let bucket = table + at * WORD;
-            let found = self.memory.get(bucket);
-            if found == 0 {
-                self.claims_set(claims::FILLED, self.claims_get(claims::FILLED) + 1);
-            }
-            if found == 0 || found & LOW == TOMBSTONE {
-                self.set(bucket, word);
-                return;
-            }
-            at = (at + 1) & mask;
-        }
-    }
-
     // ---- making and changing -------------------------------------------------------------
 
-    /// Makes a claim, which [`prepare_claims`](Self::prepare_claims) has made room for. `list`
-    /// names the word that holds its expiry list; the list looks at it at `until`.
+    /// Makes a claim, which [`prepare_claims`](Self::prepare_claims) has made room for. Without a
+    /// key it is reached by its place alone.
     pub(crate) fn make_claim(
         &mut self,
         kind: ClaimKind,
         resource: ResourceId,
-        key: Hash128,
-        hang: Option<(u64, Timestamp)>,
+        key: Option<Hash128>,
     ) -> Place {
         let free = self.claims_get(claims::FREE);
         let place = if free == 0 {
@@ -364,16 +259,17 @@ impl BlockGuard<'_> {
             Place(touched as u32)
         } else {
             let place = Place((free - 1) as u32);
-            self.claims_set(claims::FREE, self.claim_get(place, claim::HUNG_UNTIL));
+            self.claims_set(claims::FREE, self.claim_get(place, claim::POSITION));
+            self.claim_set(place, claim::POSITION, 0);
             place
         };
-        self.claim_set(place, claim::KEY, key.low);
-        self.claim_set(place, claim::KEY + WORD, key.high);
+        let Hash128 { low, high } = key.unwrap_or(NO_KEY);
+        self.claim_set(place, claim::KEY, low);
+        self.claim_set(place, claim::KEY + WORD, high);
         self.claim_set(place, claim::META, meta(kind, resource));
         self.claims_set(claims::LIVE, self.claims_get(claims::LIVE) + 1);
-        self.fill_bucket(key.low, (tag(key) << 32) | (u64::from(place.0) + 1));
-        if let Some((list, until)) = hang {
-            self.hang(list, place, until);
+        if let Some(key) = key {
+            self.enter(key, place);
         }
         place
     }
@@ -389,93 +285,102 @@ impl BlockGuard<'_> {
         self.claim_set(place, claim::CHANGED, seq);
     }
 
-    /// Removes a claim from the index and gives its place back. Its list must not hold it.
-    fn free_claim(&mut self, place: Place) {
-        let key = Hash128 {
-            low: self.claim_get(place, claim::KEY),
-            high: self.claim_get(place, claim::KEY + WORD),
-        };
-        for (index, moved) in
-            [(claims::INDEX, 0), (claims::OLD_INDEX, self.claims_get(claims::OLD_CURSOR))]
-        {
-            if self.claims_get(index) != 0
-                && let Some(bucket) = self.find_bucket(index, key, moved)
-            {
-                self.set(bucket, TOMBSTONE);
-            }
+    /// Removes a claim from the index and gives its place back. Its heap must not hold it.
+    pub(crate) fn free_claim(&mut self, place: Place, seq: u64) {
+        let key = self.claim_key(place);
+        if key != NO_KEY {
+            self.leave(key);
         }
         self.claim_set(place, claim::META, 0);
-        self.claim_set(place, claim::HUNG_UNTIL, self.claims_get(claims::FREE));
+        self.claim_set(place, claim::POSITION, self.claims_get(claims::FREE));
         self.claims_set(claims::FREE, u64::from(place.0) + 1);
         self.claims_set(claims::LIVE, self.claims_get(claims::LIVE) - 1);
+        self.touch_claim(place, seq);
     }
 
-    // ---- expiry --------------------------------------------------------------------------
+    // ---- what is in a claim ----------------------------------------------------------------
 
-    /// Where the word of an expiry list lies: of a resource's sessions.
-    pub(crate) fn session_list(slot: Slot<'_>) -> u64 {
-        slot.at + slot::SESSIONS
+    /// What kind of claim is in a place, if there is one.
+    pub(crate) fn claim_kind(&self, place: Place) -> Option<ClaimKind> {
+        ClaimKind::from_number(self.claim_get(place, claim::META) as u8)
     }
 
-    /// Where the word of the idempotency keys' expiry list lies.
-    pub(crate) fn key_list(&mut self) -> Result<u64, ClaimError> {
-        if self.claims_at() == 0 {
-            self.create_claims()?;
-        }
-        Ok(self.claims_at() + claims::KEYS)
+    /// The resource that the claim is about.
+    pub(crate) fn claim_resource(&self, place: Place) -> ResourceId {
+        ResourceId((self.claim_get(place, claim::META) >> 8) as u16)
     }
 
-    /// Puts a claim at the end of a list.
-    pub(crate) fn hang(&mut self, list: u64, place: Place, until: Timestamp) {
-        let (oldest, newest) = unpair(self.memory.get(list));
-        let this = place.0 + 1;
-        self.claim_set(place, claim::HUNG_UNTIL, until.ms() as u64);
-        self.claim_set(place, claim::LINKS, pair(newest, 0));
-        if newest == 0 {
-            self.set(list, pair(this, this));
+    /// How far the claim has come; what the numbers mean is its kind's.
+    pub(crate) fn claim_state(&self, place: Place) -> u8 {
+        (self.claim_get(place, claim::META) >> STATE_SHIFT) as u8
+    }
+
+    pub(crate) fn set_claim_state(&mut self, place: Place, state: u8) {
+        let meta = self.claim_get(place, claim::META);
+        self.claim_set(place, claim::META, with_state(meta, state));
+    }
+
+    /// Hangs a claim up that may hang there already, with another time.
+    pub(crate) fn hang_anew(&mut self, heap: Heap, place: Place, until: Timestamp) {
+        if self.claim_get(place, claim::POSITION) == 0 {
+            self.hang(heap, place, until);
         } else {
-            let previous = Place(newest - 1);
-            let (before, _) = unpair(self.claim_get(previous, claim::LINKS));
-            self.claim_set(previous, claim::LINKS, pair(before, this));
-            self.set(list, pair(oldest, this));
+            self.rehang(heap, place, until);
         }
     }
 
-    /// Takes the first claim off a list.
-    fn unhang_first(&mut self, list: u64) {
-        let (oldest, newest) = unpair(self.memory.get(list));
-        let (_, next) = unpair(self.claim_get(Place(oldest - 1), claim::LINKS));
-        if next == 0 {
-            self.set(list, 0);
-        } else {
-            let (_, after) = unpair(self.claim_get(Place(next - 1), claim::LINKS));
-            self.claim_set(Place(next - 1), claim::LINKS, pair(0, after));
-            self.set(list, pair(next, newest));
-        }
+    pub(crate) fn claim_key(&self, place: Place) -> Hash128 {
+        let (low, high) = (claim::KEY, claim::KEY + WORD);
+        Hash128 { low: self.claim_get(place, low), high: self.claim_get(place, high) }
     }
 
-    /// Reclaims the oldest claims of a list whose time is over at `now`. One that was prolonged
-    /// since it was hung up is hung up again, at the end.
-    fn sweep(&mut self, list: u64, now: Timestamp) {
-        for _ in 0..SWEPT_PER_OPERATION {
-            let (first, _) = unpair(self.memory.get(list));
-            if first == 0 {
-                return;
+    /// A word of the claim's payload.
+    pub(crate) fn claim_word(&self, place: Place, index: u64) -> u64 {
+        self.claim_get(place, claim::PAYLOAD + index * WORD)
+    }
+
+    /// Writes a word of the claim's payload.
+    pub(crate) fn claim_set_word(&mut self, place: Place, index: u64, value: u64) {
+        self.claim_set(place, claim::PAYLOAD + index * WORD, value);
+    }
+
+    /// Whether a place holds a claim of this kind; places from outside need not exist.
+    pub(crate) fn holds(&self, place: Place, kind: ClaimKind) -> bool {
+        self.claims_at() != 0
+            && u64::from(place.0) < self.claims_get(claims::TOUCHED)
+            && self.claim_kind(place) == Some(kind)
+    }
+
+    /// Whether a lease of the tenant has expired that still counts.
+    pub(crate) fn lease_is_due(&self, mark: Timestamp) -> bool {
+        self.due_lease_heap(mark).is_some()
+    }
+
+    /// A heap in which an expired lease hangs.
+    pub(crate) fn due_lease_heap(&self, mark: Timestamp) -> Option<Heap> {
+        self.slots()
+            .filter(|(_, slot)| slot.terms().counting == Counting::Leases)
+            .map(|(_, slot)| slot_heap(slot))
+            .find(|&heap| self.first_due(heap).is_some_and(|(until, _)| until <= mark))
+    }
+
+    /// The resources that a lease counts in: its own and those above it.
+    pub(crate) fn lease_resources(&self, place: Place) -> impl Iterator<Item = ResourceId> + use<> {
+        let above = self.claim_word(place, LEASE_PARENTS);
+        let parents = (0..PARENTS_MAX).map(move |index| ResourceId((above >> (16 * index)) as u16));
+        let own = self.claim_resource(place);
+        std::iter::once(own).chain(parents.filter(|&parent| parent != ResourceId::NONE))
+    }
+
+    /// The heap in which claims of a kind hang, if they do.
+    pub(crate) fn heap_of(&self, kind: ClaimKind, resource: ResourceId) -> Option<Heap> {
+        match kind {
+            ClaimKind::Session | ClaimKind::Lease | ClaimKind::Rate => {
+                self.slot(resource).map(slot_heap)
             }
-            let place = Place(first - 1);
-            if Timestamp::from_ms(self.claim_get(place, claim::HUNG_UNTIL) as i64) > now {
-                return;
-            }
-            let kept_until = self.kept_until(place);
-            let seq = self.begin();
-            self.unhang_first(list);
-            if kept_until > now {
-                self.hang(list, place, kept_until);
-            } else {
-                self.free_claim(place);
-                self.touch_claim(place, seq);
-            }
-            let _stood = self.finish();
+            ClaimKind::Key => Some(self.key_heap()),
+            ClaimKind::Reservation => Some(self.hold_heap()),
+            ClaimKind::Cursor | ClaimKind::Alias | ClaimKind::Part => None,
         }
     }
 
@@ -486,16 +391,32 @@ impl BlockGuard<'_> {
     }
 }
 
-/// The payload word that says how long a claim is kept.
-pub(crate) const KEPT_UNTIL: u64 = claim::PAYLOAD + (claim::PAYLOAD_WORDS as u64 - 1) * WORD;
-
-const fn tag(key: Hash128) -> u64 {
-    key.high >> 32
+/// Where the expiry heap of a resource's claims hangs.
+pub(crate) fn slot_heap(of: Slot<'_>) -> Heap {
+    Heap(of.at + slot::EXPIRY)
 }
 
-const fn place_of(bucket: u64) -> Place {
-    Place((bucket & LOW).wrapping_sub(1) as u32)
+/// Place in the payload of the word that says how long a claim is kept.
+pub(crate) const KEPT_WORD: u64 = claim::PAYLOAD_WORDS as u64 - 1;
+/// The word that says how long a claim is kept.
+pub(crate) const KEPT_UNTIL: u64 = claim::PAYLOAD + KEPT_WORD * WORD;
+/// The word of a lease's payload that names the resources above its own, 16 bits each.
+pub(crate) const LEASE_PARENTS: u64 = 1;
+/// Resources above another, at most.
+const PARENTS_MAX: u32 = 4;
+
+/// The resources above a lease's own, as its claim keeps them.
+pub(crate) fn pack_parents(parents: &[ResourceId]) -> u64 {
+    (0..PARENTS_MAX as usize).fold(0, |word, index| {
+        let parent = parents.get(index).copied().unwrap_or(ResourceId::NONE);
+        word | u64::from(parent.0) << (16 * index)
+    })
 }
+
+/// Where a claim's state stands in its first word.
+const STATE_SHIFT: u32 = 24;
+/// The key of claims that are reached by their place alone.
+pub(crate) const NO_KEY: Hash128 = Hash128 { low: 0, high: 0 };
 
 const fn ring_word(position: u64, log2: u64) -> u64 {
     (position & ((1 << log2) - 1)) * WORD
@@ -503,4 +424,9 @@ const fn ring_word(position: u64, log2: u64) -> u64 {
 
 pub(crate) const fn meta(kind: ClaimKind, resource: ResourceId) -> u64 {
     kind as u64 | (resource.0 as u64) << 8
+}
+
+/// The same first word with another state.
+pub(crate) const fn with_state(meta: u64, state: u8) -> u64 {
+    meta & !(0xff << STATE_SHIFT) | (state as u64) << STATE_SHIFT
 }

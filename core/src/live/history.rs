@@ -13,11 +13,17 @@ use crate::rules::{Reason, ResourceId};
 pub(crate) struct HistoryKey {
     /// Hours since 1970-01-01T00:00Z.
     pub(crate) hour: u32,
-    /// 0: units used; else the number of the reason for which a decision was denied.
+    /// 0: units used; [`RETURNED`]; else the number of the reason for which a decision was
+    /// denied, or would have been: [`SHADOWED`] more than it.
     pub(crate) metric: u8,
     /// The resource; [`ResourceId::NONE`] where no resource was the reason.
     pub(crate) resource: ResourceId,
 }
+
+/// Units given back in the period in which they were used.
+pub(crate) const RETURNED: u8 = 64;
+/// Added to the number of a reason for which a decision would have been denied.
+pub(crate) const SHADOWED: u8 = 128;
 
 const COUNT: u64 = WORD;
 const AT_SNAPSHOT: u64 = 2 * WORD;
@@ -30,6 +36,15 @@ impl HistoryKey {
     pub(crate) fn denied(now: Timestamp, reason: Reason, resource: Option<ResourceId>) -> Self {
         let resource = resource.unwrap_or(ResourceId::NONE);
         HistoryKey { hour: hour(now), metric: reason as u8, resource }
+    }
+
+    pub(crate) fn shadowed(now: Timestamp, reason: Reason, resource: Option<ResourceId>) -> Self {
+        let denied = HistoryKey::denied(now, reason, resource);
+        HistoryKey { metric: SHADOWED + denied.metric, ..denied }
+    }
+
+    pub(crate) fn returned(now: Timestamp, resource: ResourceId) -> Self {
+        HistoryKey { metric: RETURNED, ..HistoryKey::units(now, resource) }
     }
 
     const fn to_word(self) -> u64 {

@@ -6,7 +6,7 @@
 /// "COTASLIV", the first word of every live file.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"COTASLIV");
 /// Changes with every change to what this module says.
-pub(crate) const LAYOUT_VERSION: u64 = 1;
+pub(crate) const LAYOUT_VERSION: u64 = 2;
 
 /// Bytes in a word.
 pub(crate) const WORD: u64 = 8;
@@ -107,6 +107,26 @@ pub(crate) mod block {
     pub(crate) const RESTORES_AT: u64 = 28 * WORD;
     /// This block's number.
     pub(crate) const INDEX: u64 = 29 * WORD;
+    /// Number of the tenant's current period.
+    pub(crate) const PERIOD: u64 = 30 * WORD;
+    /// When the first of the open reservations expires (milliseconds since 1970); `MAX`: none is
+    /// open.
+    pub(crate) const HOLDS_DUE: u64 = 31 * WORD;
+    /// Packed: ring of events, log2 of its room; 0: none yet.
+    pub(crate) const EVENTS: u64 = 32 * WORD;
+    /// First event that SQLite does not have.
+    pub(crate) const EVENT_HEAD: u64 = 33 * WORD;
+    /// Number of the next event.
+    pub(crate) const EVENT_TAIL: u64 = 34 * WORD;
+    /// `EVENT_TAIL` as of the last snapshot.
+    pub(crate) const EVENT_SNAPSHOT: u64 = 35 * WORD;
+    /// Leases given out so far: what fencing numbers are made of.
+    pub(crate) const FENCE: u64 = 36 * WORD;
+    /// The claim whose state the change under way writes, plus one; 0: none.
+    pub(crate) const LANE_CLAIM: u64 = 37 * WORD;
+    /// When meters begin anew that do so each month (milliseconds since 1970); `MAX`: there are
+    /// none.
+    pub(crate) const MONTH_ENDS_AT: u64 = 38 * WORD;
 
     /// Usage not yet booked in SQLite: entries of key, count, count at the last snapshot.
     pub(crate) const HISTORY: u64 = 40 * WORD;
@@ -124,26 +144,39 @@ pub(crate) mod block {
     pub(crate) const WORDS: usize = (FIRST_SLOTS / WORD) as usize;
 }
 
-/// Words of a slot: one resource of one tenant.
+/// Words of a slot: one resource of one tenant. What a decision needs comes first.
 pub(crate) mod slot {
     use super::WORD;
 
     pub(crate) const WORDS: usize = 16;
     pub(crate) const BYTES: u64 = WORDS as u64 * WORD;
-    /// [`Mode`](crate::rules::Mode) as a number.
-    pub(crate) const MODE: u64 = 0;
+    /// [`Terms`](crate::rules::Terms) as a number: how it is limited and counted.
+    pub(crate) const TERMS: u64 = 0;
+    /// Units used since the period began; of what is held: how much is held.
     pub(crate) const USED: u64 = WORD;
     /// Packed: burn-down list, how many entries it has room for.
     pub(crate) const GRANTS: u64 = 2 * WORD;
     pub(crate) const GRANT_COUNT: u64 = 3 * WORD;
     /// Where this resource's usage was last written in the block's history.
     pub(crate) const HISTORY_HINT: u64 = 4 * WORD;
-    /// Expiry list of the resource's sessions: first and last claim, 32 bits each.
-    pub(crate) const SESSIONS: u64 = 5 * WORD;
+    /// Used units at which the next event is due; `MAX`: none.
+    pub(crate) const NEXT_EVENT: u64 = 5 * WORD;
     /// Entries of grant id and remaining units.
-    pub(crate) const FIRST_GRANTS: u64 = 8 * WORD;
-    pub(crate) const FIRST_GRANT_ENTRIES: u64 = 4;
+    pub(crate) const FIRST_GRANTS: u64 = 6 * WORD;
+    pub(crate) const FIRST_GRANT_ENTRIES: u64 = 2;
     pub(crate) const GRANT_ENTRY: u64 = 2 * WORD;
+    /// What the limit is, where the resource has a finite one.
+    pub(crate) const LIMIT: u64 = 10 * WORD;
+    /// Units beyond the limit that a soft limit lets pass; `MAX`: any number.
+    pub(crate) const CAP: u64 = 11 * WORD;
+    /// Used units that no grant gave.
+    pub(crate) const BEYOND: u64 = 12 * WORD;
+    /// Used units that open reservations hold.
+    pub(crate) const HELD: u64 = 13 * WORD;
+    /// Expiry heap of the resource's claims; 0: none yet.
+    pub(crate) const EXPIRY: u64 = 14 * WORD;
+    /// Which count a meter is in: changes whenever it starts again.
+    pub(crate) const CYCLE: u64 = 15 * WORD;
 }
 
 /// Words of a tenant's claim table.
@@ -174,8 +207,12 @@ pub(crate) mod claims {
     pub(crate) const RING_TAIL: u64 = 10 * WORD;
     /// `RING_TAIL` as of the last snapshot.
     pub(crate) const RING_SNAPSHOT: u64 = 11 * WORD;
-    /// Expiry list of idempotency keys: first and last claim, 32 bits each.
+    /// Expiry heap of idempotency keys; 0: none yet.
     pub(crate) const KEYS: u64 = 12 * WORD;
+    /// Expiry heap of reservations; 0: none yet.
+    pub(crate) const HOLDS: u64 = 13 * WORD;
+    /// Contacts that have more than one name.
+    pub(crate) const ALIASES: u64 = 14 * WORD;
     /// Chunks of the slab, one word each: chunk k has room for `FIRST_CHUNK << k` claims.
     pub(crate) const CHUNKS: u64 = 16 * WORD;
     pub(crate) const CHUNK_COUNT: u64 = 24;
@@ -188,19 +225,46 @@ pub(crate) mod claim {
     use super::WORD;
 
     pub(crate) const BYTES: u64 = 16 * WORD;
+    /// Hash of what it stands for; zero: it is reached by its place alone.
     pub(crate) const KEY: u64 = 0;
-    /// Kind in the low byte (0: free), resource in the next 16 bits.
+    /// Kind in the low byte (0: free), resource in the next 16 bits, state in the next 8.
     pub(crate) const META: u64 = 2 * WORD;
     pub(crate) const START: u64 = 3 * WORD;
     pub(crate) const END: u64 = 4 * WORD;
-    /// When the expiry list will look at the claim; of a free claim: the next free one plus one.
-    pub(crate) const HUNG_UNTIL: u64 = 5 * WORD;
-    /// Neighbours in the expiry list: previous plus one, next plus one, 32 bits each.
-    pub(crate) const LINKS: u64 = 6 * WORD;
+    /// Place in its expiry heap plus one, 0: in none; of a free claim: the next free one plus one.
+    pub(crate) const POSITION: u64 = 5 * WORD;
     /// The block's `SEQ` when the claim last changed.
-    pub(crate) const CHANGED: u64 = 7 * WORD;
-    pub(crate) const PAYLOAD: u64 = 8 * WORD;
-    pub(crate) const PAYLOAD_WORDS: usize = 8;
+    pub(crate) const CHANGED: u64 = 6 * WORD;
+    pub(crate) const PAYLOAD: u64 = 7 * WORD;
+    pub(crate) const PAYLOAD_WORDS: usize = 9;
+}
+
+/// Words of an expiry heap.
+pub(crate) mod heap {
+    use super::WORD;
+
+    /// Entries in use.
+    pub(crate) const LEN: u64 = 0;
+    /// Chunks of entries, one word each: chunk k has room for `FIRST_CHUNK << k` entries.
+    pub(crate) const CHUNKS: u64 = WORD;
+    pub(crate) const CHUNK_COUNT: u64 = 24;
+    pub(crate) const FIRST_CHUNK: u64 = 16;
+    /// When it is due, and which claim.
+    pub(crate) const ENTRY: u64 = 2 * WORD;
+    pub(crate) const BYTES: u64 = CHUNKS + CHUNK_COUNT * WORD;
+}
+
+/// Words of an event in a block's ring.
+pub(crate) mod event {
+    use super::WORD;
+
+    /// Kind in the low byte, percentage in the next, resource in the next 16 bits.
+    pub(crate) const WHAT: u64 = 0;
+    pub(crate) const AT: u64 = WORD;
+    pub(crate) const FIRST: u64 = 2 * WORD;
+    pub(crate) const SECOND: u64 = 3 * WORD;
+    pub(crate) const BYTES: u64 = 4 * WORD;
+    pub(crate) const RING_LOG2: u64 = 6;
 }
 
 const LOW_BITS: u32 = 16;
@@ -216,16 +280,6 @@ pub(crate) const fn unpack(word: u64) -> (u64, u64) {
     (word >> LOW_BITS, word & ((1 << LOW_BITS) - 1))
 }
 
-/// Two 32-bit numbers in one word.
-pub(crate) const fn pair(first: u32, second: u32) -> u64 {
-    (first as u64) << 32 | second as u64
-}
-
-/// The two numbers that [`pair`] put together.
-pub(crate) const fn unpair(word: u64) -> (u32, u32) {
-    ((word >> 32) as u32, word as u32)
-}
-
 /// In a doubling chunked array whose first chunk has `1 << first_log2` places: the chunk of
 /// `index` and the place in it.
 pub(crate) const fn chunk_of(index: u64, first_log2: u32) -> (u64, u64) {
@@ -236,9 +290,10 @@ pub(crate) const fn chunk_of(index: u64, first_log2: u32) -> (u64, u64) {
 
 // The parts of a block, a slot and a claim do not overlap.
 const _: () = {
-    assert!(block::INDEX < block::HISTORY);
-    assert!(slot::SESSIONS < slot::FIRST_GRANTS);
-    assert!(slot::FIRST_GRANTS + slot::FIRST_GRANT_ENTRIES * slot::GRANT_ENTRY == slot::BYTES);
+    assert!(block::MONTH_ENDS_AT < block::HISTORY);
+    assert!(slot::FIRST_GRANTS + slot::FIRST_GRANT_ENTRIES * slot::GRANT_ENTRY <= slot::LIMIT);
+    assert!(slot::CYCLE + WORD == slot::BYTES);
+    assert!(claims::ALIASES < claims::CHUNKS);
     assert!(claim::PAYLOAD + claim::PAYLOAD_WORDS as u64 * WORD == claim::BYTES);
 };
 
@@ -249,7 +304,6 @@ mod tests {
     #[test]
     fn packed_words_come_apart_again() {
         assert_eq!(unpack(pack(0x7fff_ffff_ffc0, 65_535)), (0x7fff_ffff_ffc0, 65_535));
-        assert_eq!(unpair(pair(u32::MAX, 7)), (u32::MAX, 7));
     }
 
     #[test]

@@ -4,10 +4,14 @@
 //! This is the only folder of the crate with `unsafe` in it.
 #![allow(unsafe_code)]
 
+mod aliases;
 pub(crate) mod attach;
 pub(crate) mod block;
+mod claim_index;
 pub(crate) mod claims;
 pub(crate) mod directory;
+pub(crate) mod events;
+pub(crate) mod expiry;
 pub(crate) mod file;
 mod futex;
 pub(crate) mod history;
@@ -16,6 +20,7 @@ pub(crate) mod lock;
 pub(crate) mod process;
 pub(crate) mod restore;
 pub(crate) mod snapshot;
+pub(crate) mod split;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -84,6 +89,15 @@ impl LiveFile {
         feed(&mut hasher);
         let hash = hasher.finish128();
         Hash128 { low: hash.h1, high: hash.h2 }
+    }
+
+    /// The database's own secret, for what must not be guessed from outside.
+    pub(crate) fn secret(&self) -> [u8; 16] {
+        let mut secret = [0; 16];
+        let words = [self.memory.get(header::HASH_KEY), self.memory.get(header::HASH_KEY + WORD)];
+        let bytes = words.into_iter().flat_map(u64::to_le_bytes);
+        secret.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        secret
     }
 
     /// A word of the header.

@@ -1,14 +1,14 @@
 //! Writing a tenant's standing into its block: by the lane when a change is committed, and when
 //! the file is rebuilt. Nothing here can be undone; the caller holds `pending`, or the file alone.
 
-use super::block::BlockGuard;
-use super::claims::{ClaimError, ClaimKind, KEPT_UNTIL, Place};
+use super::block::{BlockGuard, Slot, grant_word};
+use super::claims::{ClaimError, ClaimKind, NO_KEY, Place, ReservationState};
 use super::directory::Hash128;
 use super::file::GrowError;
-use super::layout::{WORD, block, claim, claims, pair, slot, unpair};
+use super::layout::{WORD, block, claim, claims, slot};
 use super::snapshot::ClaimImage;
 use crate::clock::Timestamp;
-use crate::rules::{ResourceId, Standing};
+use crate::rules::{self, Counting, ResourceId, Standing, Terms};
 
 impl BlockGuard<'_> {
     /// Makes room for `standing`, so that [`write_standing`](Self::write_standing) cannot fail.
@@ -23,34 +23,64 @@ impl BlockGuard<'_> {
         Ok(())
     }
 
-    /// Writes what the tenant may do from now on. Room has been made.
+    /// Writes what the tenant may do from now on. Room has been made. How many leases are held is
+    /// the block's to know.
     pub(crate) fn write_standing(&self, standing: &Standing, admin_seq: u64) {
         for (resource, to) in self.slots() {
-            let from = standing.slots.iter().find(|slot| slot.resource == resource);
-            let memory = self.memory;
-            memory.put(to.at + slot::MODE, from.map_or(0, |from| from.mode.to_number()));
-            memory.put(to.at + slot::USED, from.map_or(0, |from| from.used));
-            let grants = from.map_or(&[][..], |from| &from.grants);
-            for (index, &(id, remaining)) in grants.iter().enumerate() {
-                let at = to.grant_at(index as u64);
-                memory.put(at, id);
-                memory.put(at + WORD, remaining);
+            match standing.slots.iter().find(|slot| slot.resource == resource) {
+                Some(from) => self.write_slot(to, from),
+                None => self.clear_slot(to),
             }
-            memory.put(to.at + slot::GRANT_COUNT, grants.len() as u64);
         }
         crate::torture::point("apply.slots");
         self.put(block::GATES, standing.gates.to_bits());
         for (word, &bits) in standing.features.iter().enumerate() {
             self.put(block::FEATURES + word as u64 * WORD, bits);
         }
-        self.put(block::RESTORES_AT, standing.restores_at.unwrap_or(Timestamp::MAX).ms() as u64);
+        let or_never = |at: Option<Timestamp>| at.unwrap_or(Timestamp::MAX).ms() as u64;
+        self.put(block::RESTORES_AT, or_never(standing.restores_at));
+        self.put(block::MONTH_ENDS_AT, or_never(standing.month_ends_at));
+        self.put(block::PERIOD, standing.period);
         self.raise_mark(standing.mark);
         self.put(block::STATE, 1);
         self.put(block::VALID_UNTIL, standing.valid_until.ms() as u64);
         crate::torture::point("apply.gates");
         self.put(block::ADMIN_SEQ, admin_seq);
+        self.put(block::LANE_CLAIM, 0);
         self.put(block::PENDING, 0);
         crate::torture::point("apply.done");
+    }
+
+    fn write_slot(&self, to: Slot<'_>, from: &rules::Slot) {
+        let memory = self.memory;
+        memory.put(to.at + slot::TERMS, from.terms.to_number());
+        memory.put(to.at + slot::LIMIT, from.limit);
+        memory.put(to.at + slot::CAP, from.cap);
+        memory.put(to.at + slot::CYCLE, from.cycle);
+        memory.put(to.at + slot::NEXT_EVENT, from.next_event);
+        memory.put(to.at + slot::BEYOND, from.beyond);
+        if from.terms.counting != Counting::Leases {
+            memory.put(to.at + slot::USED, from.used);
+        }
+        for (index, grant) in from.grants.iter().enumerate() {
+            let at = to.grant_at(index as u64);
+            memory.put(at, grant_word(grant.id, grant.source));
+            memory.put(at + WORD, grant.remaining);
+        }
+        memory.put(to.at + slot::GRANT_COUNT, from.grants.len() as u64);
+    }
+
+    /// A resource that is in no plan any more. What of it is held by leases stays counted.
+    fn clear_slot(&self, to: Slot<'_>) {
+        let memory = self.memory;
+        let counting = to.terms().counting;
+        let used = if counting == Counting::Leases { to.used() } else { 0 };
+        memory.put(to.at + slot::TERMS, Terms { counting, ..Terms::default() }.to_number());
+        memory.put(to.at + slot::NEXT_EVENT, u64::MAX);
+        memory.put(to.at + slot::LIMIT, 0);
+        memory.put(to.at + slot::BEYOND, 0);
+        memory.put(to.at + slot::USED, used);
+        memory.put(to.at + slot::GRANT_COUNT, 0);
     }
 
     /// Sets the sequence numbers of a block that is rebuilt: SQLite has all of it.
@@ -60,39 +90,43 @@ impl BlockGuard<'_> {
         }
     }
 
-    /// Puts claims back in their places, which rise from image to image, and hangs them up in
-    /// the order in which they end.
+    /// Puts claims back in their places, which rise from image to image, hangs them up, and counts
+    /// what they hold.
     pub(crate) fn restore_claims(&mut self, images: &[ClaimImage]) -> Result<(), ClaimError> {
-        let mut hung = Vec::new();
+        let resources = images.iter().map(ClaimImage::resource);
+        let slots = resources.filter(|&it| it != ResourceId::NONE).map(|it| it.0 + 1).max();
+        self.ensure_slots(slots.unwrap_or(0))?;
         for image in images {
-            let Some(kind) = ClaimKind::from_number(image.meta as u8) else { continue };
-            let resource = ResourceId((image.meta >> 8) as u16);
-            self.restore_claim(kind, resource, image)?;
-            let list = match kind {
-                ClaimKind::Session => self.slot(resource).map(Self::session_list),
-                ClaimKind::Key => Some(self.key_list()?),
-                ClaimKind::Cursor => None,
-            };
-            let place = Place(image.place);
-            hung.extend(list.map(|list| (self.kept_until(place), list, place)));
+            self.restore_claim(image)?;
         }
-        hung.sort_by_key(|&(until, _, place)| (until, place.0));
-        for (until, list, place) in hung {
-            self.hang(list, place, until);
-            let _stood = self.finish();
+        for image in images {
+            let place = Place(image.place);
+            match self.claim_kind(place) {
+                Some(ClaimKind::Lease) => self.count_lease(place),
+                Some(ClaimKind::Reservation) => self.count_reservation(place),
+                Some(ClaimKind::Alias) => {
+                    let at = self.get(block::CLAIMS) + claims::ALIASES;
+                    self.memory.put(at, self.memory.get(at) + 1);
+                }
+                _ => {}
+            }
+        }
+        if self.get(block::CLAIMS) != 0
+            && let Some((due, _)) = self.first_due(self.hold_heap())
+        {
+            self.put(block::HOLDS_DUE, due.ms() as u64);
         }
         self.free_gaps();
         Ok(())
     }
 
-    fn restore_claim(
-        &mut self,
-        kind: ClaimKind,
-        resource: ResourceId,
-        image: &ClaimImage,
-    ) -> Result<(), ClaimError> {
+    fn restore_claim(&mut self, image: &ClaimImage) -> Result<(), ClaimError> {
+        let Some(kind) = ClaimKind::from_number(image.meta as u8) else { return Ok(()) };
+        if self.get(block::CLAIMS) == 0 {
+            self.create_claims()?;
+        }
         loop {
-            self.prepare_claims(Timestamp::MIN, [None, None])?;
+            self.prepare_claims(1, 0)?;
             let at = self.get(block::CLAIMS) + claims::TOUCHED;
             let touched = self.memory.get(at);
             if touched >= u64::from(image.place) {
@@ -101,15 +135,53 @@ impl BlockGuard<'_> {
             // A gap: `free_gaps` chains it when all claims are back.
             self.memory.put(at, touched + 1);
         }
+        let heap = self.heap_of(kind, image.resource());
+        if let Some(heap) = heap {
+            self.ensure_heap(heap, 1)?;
+        }
         let key = Hash128 { low: image.key[0], high: image.key[1] };
-        let place = self.make_claim(kind, resource, key, None);
+        let place = self.make_claim(kind, image.resource(), Some(key).filter(|&key| key != NO_KEY));
         debug_assert_eq!(place.0, image.place);
+        self.claim_set(place, claim::META, image.meta);
         self.claim_set(place, claim::START, image.start as u64);
         self.claim_set(place, claim::END, image.end as u64);
         self.claim_set_payload(place, &image.payload);
+        if let Some(heap) = heap {
+            self.hang(heap, place, self.due_at(place));
+        }
         let stood = self.finish();
         debug_assert!(stood, "the first undo record has room for a claim");
         Ok(())
+    }
+
+    /// When a claim's heap is to look at it.
+    fn due_at(&self, place: Place) -> Timestamp {
+        let open = self.claim_state(place) == ReservationState::Open as u8;
+        if self.claim_kind(place) == Some(ClaimKind::Reservation) && open {
+            Timestamp::from_word(self.claim_get(place, claim::END))
+        } else {
+            self.kept_until(place)
+        }
+    }
+
+    fn count_lease(&self, place: Place) {
+        for resource in self.lease_resources(place) {
+            if let Some(slot) = self.slot(resource) {
+                self.memory.put(slot.at + slot::USED, slot.used() + 1);
+            }
+        }
+    }
+
+    fn count_reservation(&self, place: Place) {
+        if self.claim_state(place) != ReservationState::Open as u8 {
+            return;
+        }
+        for taken in self.record(place, ClaimKind::Reservation) {
+            if let Some(slot) = self.slot(taken.resource) {
+                let held = slot.get(slot::HELD) + taken.units;
+                self.memory.put(slot.at + slot::HELD, held);
+            }
+        }
     }
 
     /// Chains the places that hold no claim.
@@ -122,7 +194,7 @@ impl BlockGuard<'_> {
         for place in (0..touched).rev() {
             let place = Place(place as u32);
             if self.claim_get(place, claim::META) == 0 {
-                self.put_claim(place, claim::HUNG_UNTIL, self.memory.get(at + claims::FREE));
+                self.put_claim(place, claim::POSITION, self.memory.get(at + claims::FREE));
                 self.memory.put(at + claims::FREE, u64::from(place.0) + 1);
             }
         }
@@ -145,22 +217,4 @@ impl BlockGuard<'_> {
             .filter(|image| image.meta != 0)
             .collect()
     }
-
-    /// Whether an expiry list runs both ways, for the audit.
-    pub(crate) fn list_is_sound(&self, list: u64) -> bool {
-        let (oldest, newest) = unpair(self.memory.get(list));
-        let mut previous = 0;
-        let mut this = oldest;
-        while this != 0 {
-            let (before, next) = unpair(self.claim_get(Place(this - 1), claim::LINKS));
-            if before != previous || pair(before, next) == pair(this, this) {
-                return false;
-            }
-            previous = this;
-            this = next;
-        }
-        previous == newest
-    }
 }
-
-const _: () = assert!(KEPT_UNTIL == claim::PAYLOAD + 7 * WORD);

@@ -4,10 +4,11 @@
 use super::block::{BlockGuard, Slot};
 use super::claims::Place;
 use super::directory;
+use super::events::EventImage;
 use super::history::HistoryKey;
-use super::layout::{WORD, block, claim, claims, unpack};
+use super::layout::{WORD, block, claim, claims, slot, unpack};
 use crate::clock::Timestamp;
-use crate::rules::{Mode, ResourceId};
+use crate::rules::{ResourceId, Usage};
 
 /// What the block holds and SQLite does not have yet, all of one instant.
 #[derive(Debug)]
@@ -15,12 +16,25 @@ pub(crate) struct Snapshot {
     /// The block's sequence number at that instant.
     pub(crate) seq: u64,
     pub(crate) mark: Timestamp,
-    /// Units used since the period began, by resource.
-    pub(crate) used: Vec<(ResourceId, u64)>,
+    /// What is used and watched, by resource.
+    pub(crate) slots: Vec<SlotImage>,
     /// What remains of each grant.
     pub(crate) remaining: Vec<(u64, u64)>,
     pub(crate) claims: Vec<ClaimImage>,
     pub(crate) history: Vec<(HistoryKey, u64)>,
+    /// Events with their numbers, and the number of the next.
+    pub(crate) events: Vec<(u64, EventImage)>,
+    pub(crate) next_event: u64,
+}
+
+/// A resource's counters as they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SlotImage {
+    pub(crate) resource: ResourceId,
+    /// Nothing, where it is held by claims or seats, which speak for themselves.
+    pub(crate) usage: Usage,
+    /// Used units at which the next event is due.
+    pub(crate) next_event: u64,
 }
 
 /// A claim as it was; `meta` 0: it is gone.
@@ -32,6 +46,12 @@ pub(crate) struct ClaimImage {
     pub(crate) start: i64,
     pub(crate) end: i64,
     pub(crate) payload: super::claims::Payload,
+}
+
+impl ClaimImage {
+    pub(crate) fn resource(&self) -> ResourceId {
+        ResourceId((self.meta >> 8) as u16)
+    }
 }
 
 impl BlockGuard<'_> {
@@ -49,10 +69,12 @@ impl BlockGuard<'_> {
             self.confirm_snapshot(committed);
         }
         let seq = self.get(block::SEQ);
-        let used = self.used();
+        let slots = self.slot_images();
         let remaining = self.remaining();
         let claims = self.changed_claims();
         let history = self.snapshot_history();
+        let (events, next_event) = (self.waiting_events(), self.get(block::EVENT_TAIL));
+        self.put(block::EVENT_SNAPSHOT, next_event);
         if self.get(block::CLAIMS) != 0 {
             let at = self.get(block::CLAIMS);
             self.memory.put(at + claims::RING_SNAPSHOT, self.memory.get(at + claims::RING_TAIL));
@@ -60,7 +82,8 @@ impl BlockGuard<'_> {
         crate::torture::point("snapshot.noted");
         // Last: until it stands, the snapshot before is the one that can be confirmed.
         self.put(block::SNAPSHOT_SEQ, seq);
-        Snapshot { seq, mark: self.mark(), used, remaining, claims, history }
+        let mark = self.mark();
+        Snapshot { seq, mark, slots, remaining, claims, history, events, next_event }
     }
 
     /// Every resource of the block with its slot.
@@ -70,11 +93,14 @@ impl BlockGuard<'_> {
             .filter_map(|resource| Some((resource, self.slot(resource)?)))
     }
 
-    fn used(&self) -> Vec<(ResourceId, u64)> {
+    fn slot_images(&self) -> Vec<SlotImage> {
         self.slots()
-            .map(|(resource, slot)| (resource, slot, slot.used()))
-            .filter(|&(_, slot, used)| used > 0 || slot.mode() != Mode::Disabled)
-            .map(|(resource, _, used)| (resource, used))
+            .map(|(resource, slot)| SlotImage {
+                resource,
+                usage: slot.usage(),
+                next_event: slot.get(slot::NEXT_EVENT),
+            })
+            .filter(|image| image.usage != Usage::default() || image.next_event != u64::MAX)
             .collect()
     }
 
@@ -110,7 +136,7 @@ impl BlockGuard<'_> {
         }
     }
 
-    /// SQLite has the snapshot with this sequence number. Writes at most 68 words.
+    /// SQLite has the snapshot with this sequence number. Writes at most 69 words.
     pub(crate) fn confirm_snapshot(&mut self, seq: u64) {
         if seq != self.get(block::SNAPSHOT_SEQ) || seq <= self.get(block::CHECKPOINTED_SEQ) {
             return;
@@ -120,6 +146,7 @@ impl BlockGuard<'_> {
         if at != 0 {
             self.set(at + claims::RING_HEAD, self.memory.get(at + claims::RING_SNAPSHOT));
         }
+        self.set(self.at + block::EVENT_HEAD, self.get(block::EVENT_SNAPSHOT));
         self.set(self.at + block::CHECKPOINTED_SEQ, seq);
         let stood = self.finish();
         debug_assert!(stood, "the first undo record has room for a confirmation");

@@ -6,7 +6,8 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::{ResourceId, Status, calendar};
+use super::terms::Counting;
+use super::{EventKind, Happening, ResourceId, Rulebook, Status, calendar, thresholds};
 use crate::catalog::{Limit, OnLapse};
 use crate::clock::Timestamp;
 
@@ -31,8 +32,14 @@ pub struct Account {
     pub features: [u64; 4],
     /// Grants that still hold something, or may.
     pub grants: Vec<Grant>,
-    /// Units used since the period began.
-    pub used: BTreeMap<ResourceId, u64>,
+    /// Units used since the period began, of what is used up or measured.
+    pub used: BTreeMap<ResourceId, Usage>,
+    /// What named holders have, of seats and leases.
+    pub held: BTreeMap<ResourceId, u64>,
+    /// Which event is due next, by resource.
+    pub watches: BTreeMap<ResourceId, Watch>,
+    /// Start of the calendar month in which meters are counted that begin anew each month.
+    pub month_start: Timestamp,
     /// Number of the current period, from 1.
     pub period: u64,
     /// When the current period began.
@@ -41,6 +48,80 @@ pub struct Account {
     pub renewals: u64,
     /// The number that the next grant gets.
     pub next_grant: u64,
+}
+
+/// What was used of a resource since its count began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Units used.
+    pub used: u64,
+    /// Those of them that no grant gave: there is no limit, they go beyond a soft one, or the
+    /// resource is a meter.
+    pub beyond: u64,
+}
+
+/// How far a limit has been followed: each threshold is reported once for each count and limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// The limit.
+    pub limit: u64,
+    /// The count: the number of the period.
+    pub period: u64,
+    /// Units used at which the next event is due; `u64::MAX`: none.
+    pub next: u64,
+}
+
+impl Account {
+    /// How a resource is counted, as far as the catalog still knows it.
+    #[must_use]
+    pub fn counting(rules: &Rulebook, resource: ResourceId) -> Counting {
+        rules.policy(resource).map_or(Counting::Granted, |policy| Counting::of(policy.kind))
+    }
+
+    /// What is contracted of a resource with a finite limit: of what is used up from grants, what
+    /// they gave in this period; of everything else the plan's number and what was added to it.
+    #[must_use]
+    pub fn contracted(&self, rules: &Rulebook, resource: ResourceId, now: Timestamp) -> u64 {
+        let Some(&Limit::Finite(units)) = self.limits.get(&resource) else { return 0 };
+        let in_force = |grant: &&Grant| grant.resource == resource && grant.starts_at <= now;
+        let grants = self.grants.iter().filter(in_force);
+        if Self::counting(rules, resource) == Counting::Granted {
+            grants.fold(0, |sum: u64, grant| sum.saturating_add(grant.at_period_start))
+        } else {
+            grants.fold(units, |sum, grant| sum.saturating_add(grant.remaining))
+        }
+    }
+
+    /// What is used or held of a resource.
+    #[must_use]
+    pub fn in_use(&self, rules: &Rulebook, resource: ResourceId) -> u64 {
+        match Self::counting(rules, resource) {
+            Counting::Seats | Counting::Leases => self.held.get(&resource).copied().unwrap_or(0),
+            _ => self.used.get(&resource).map_or(0, |usage| usage.used),
+        }
+    }
+
+    /// Looks at every limit, and says which thresholds have been reached since the last look.
+    pub fn watch(&mut self, rules: &Rulebook, now: Timestamp) -> Vec<Happening> {
+        let mut happened = Vec::new();
+        for &resource in self.limits.keys() {
+            let Some(policy) = rules.policy(resource) else { continue };
+            let limit = self.contracted(rules, resource, now);
+            let used = self.in_use(rules, resource);
+            let new = Watch { limit, period: self.period, next: 0 };
+            let watch = self.watches.get(&resource).copied().unwrap_or(new);
+            let same = watch.limit == limit && watch.period == self.period;
+            let due = if same { watch.next } else { 0 };
+            for percent in thresholds::reached(&policy.thresholds, limit, due, used) {
+                let kind = EventKind::of_threshold(percent, used, limit);
+                happened.push(Happening { at: now, resource: Some(resource), kind });
+            }
+            let next = thresholds::next(&policy.thresholds, limit, used);
+            let next = if same { next.max(watch.next) } else { next };
+            self.watches.insert(resource, Watch { next, ..new });
+        }
+        happened
+    }
 }
 
 /// What a tenant has subscribed to.
@@ -113,6 +194,15 @@ impl Source {
         }
     }
 
+    pub(crate) const fn from_number(number: u8) -> Source {
+        match number {
+            0 => Source::Plan,
+            1 => Source::Extra,
+            2 => Source::Package,
+            _ => Source::Manual,
+        }
+    }
+
     /// The source with this code.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Source> {
@@ -133,8 +223,8 @@ impl Source {
 
 /// An amount of a resource.
 ///
-/// `granted = consumed + remaining + expired + revoked`, always; what is consumed is what the
-/// other three leave.
+/// `granted + returned = consumed + remaining + expired + revoked`, always; what is consumed is
+/// what the others leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     /// Its number, in the order of creation.
@@ -156,6 +246,8 @@ pub struct Grant {
     pub expired: u64,
     /// Units taken back.
     pub revoked: u64,
+    /// Units given back that a closed period had used.
+    pub returned: u64,
     /// When it begins to count.
     pub starts_at: Timestamp,
     /// When it ceases to count.
@@ -167,6 +259,7 @@ impl Grant {
     #[must_use]
     pub fn consumed(&self) -> u64 {
         self.granted
+            .saturating_add(self.returned)
             .saturating_sub(self.remaining)
             .saturating_sub(self.expired)
             .saturating_sub(self.revoked)
@@ -189,6 +282,13 @@ impl Grant {
         self.expired += self.remaining;
         self.at_period_start = self.at_period_start.saturating_sub(self.remaining);
         self.remaining = 0;
+    }
+
+    /// Gives back units that a closed period had used; they count as given in the present one.
+    pub(crate) fn give_back(&mut self, units: u64) {
+        self.returned += units;
+        self.remaining += units;
+        self.at_period_start += units;
     }
 
     /// Takes back up to `units` that are not used, and says how many.

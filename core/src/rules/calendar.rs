@@ -72,6 +72,12 @@ pub fn same_wall_time_after(at: Timestamp, days: u32, zone: Tz) -> Timestamp {
         .map_or(Timestamp::MAX, |local| instant(local, zone))
 }
 
+/// The start of the month in which `at` lies.
+#[must_use]
+pub fn month_start(at: Timestamp, zone: Tz) -> Timestamp {
+    date_of(at, zone).with_day(1).map_or(Timestamp::MIN, |first| start_of_day(first, zone))
+}
+
 /// The start of the month that follows the one in which `at` lies.
 #[must_use]
 pub fn next_month_start(at: Timestamp, zone: Tz) -> Timestamp {

@@ -1,6 +1,9 @@
 //! The decision: may this tenant do this now, and what does it use up?
 
-use super::{FeatureId, Gates, Mode, ResourceId};
+use super::decision::{Decision, Reason, Reasons, SessionOutcome, SourceCharges};
+use super::gcra::Rate;
+use super::terms::{Counting, Firmness, Mode, Terms};
+use super::{FeatureId, Gates, ResourceId};
 use crate::catalog::Gate;
 use crate::clock::Timestamp;
 
@@ -18,8 +21,10 @@ pub struct Request<'a> {
     /// The feature that it needs.
     pub feature: Option<FeatureId>,
     /// What it has to do with a contact's session.
-    pub session: Option<SessionRequest>,
-    /// What it charges, besides a session that it opens.
+    pub session: Option<SessionRequest<'a>>,
+    /// What it asks of a rate.
+    pub rate: Option<RateRequest>,
+    /// What it charges, besides a session that it opens; a lease that it takes is a charge.
     pub charges: &'a [Charge],
 }
 
@@ -34,9 +39,11 @@ pub struct Charge {
 
 /// A message of a contact.
 #[derive(Clone, Copy, Debug)]
-pub struct SessionRequest {
+pub struct SessionRequest<'a> {
     /// The session resource.
     pub resource: ResourceId,
+    /// Resources that must have room as well.
+    pub parents: &'a [ResourceId],
     /// When the message was sent, not later than the clock's now.
     pub at: Timestamp,
     /// Whether it may open a session.
@@ -47,6 +54,21 @@ pub struct SessionRequest {
     pub window_ms: i64,
     /// The contact's session, where one is kept.
     pub kept: Option<KeptSession>,
+}
+
+/// Units of a rate.
+#[derive(Clone, Copy, Debug)]
+pub struct RateRequest {
+    /// The rate.
+    pub resource: ResourceId,
+    /// How many units.
+    pub units: u64,
+    /// The time in which one is regained, in milliseconds.
+    pub every_ms: i64,
+    /// When the key will have regained everything.
+    pub regained_at: Timestamp,
+    /// The present instant.
+    pub now: Timestamp,
 }
 
 /// A session that is open, or ended so recently that it is kept for late messages.
@@ -61,180 +83,51 @@ pub struct KeptSession {
 /// How a resource stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
-    /// How it is limited.
-    pub mode: Mode,
-    /// Units used since the period began.
+    /// On which terms the tenant has it.
+    pub terms: Terms,
+    /// Units used since the period began, or held.
     pub used: u64,
-    /// The sum of what remains in the grants; 0 where no number limits it.
+    /// Units left; 0 where no number limits it.
     pub available: u64,
+    /// What is contracted; 0 where no number limits it.
+    pub limit: u64,
+    /// Units that may yet go beyond the limit.
+    pub leeway: u64,
+}
+
+impl Balance {
+    /// The balance of a resource that is used up from grants.
+    #[inline(always)]
+    #[must_use]
+    pub fn of_grants(terms: Terms, used: u64, remaining: u64, beyond: u64, cap: u64) -> Balance {
+        let finite = terms.mode == Mode::Finite;
+        let available = if finite { remaining } else { 0 };
+        let limit = if finite { used.saturating_sub(beyond).saturating_add(available) } else { 0 };
+        Balance { terms, used, available, limit, leeway: cap.saturating_sub(beyond) }
+    }
+
+    /// The balance of a resource that is limited by a number.
+    #[must_use]
+    pub fn of_number(terms: Terms, used: u64, limit: u64, cap: u64) -> Balance {
+        let limit = if terms.mode == Mode::Finite { limit } else { 0 };
+        let beyond = used.saturating_sub(limit);
+        let available = limit.saturating_sub(used);
+        Balance { terms, used, available, limit, leeway: cap.saturating_sub(beyond) }
+    }
 }
 
 /// What a decision looks at.
 pub trait State {
     /// What the tenant's status and subscription permit.
     fn gates(&self) -> Gates;
+    /// Features in force, one bit each.
+    fn features(&self) -> [u64; 4];
     /// Whether a feature is in force.
     fn has_feature(&self, feature: FeatureId) -> bool;
     /// How a resource stands.
     fn balance(&self, resource: ResourceId) -> Balance;
-    /// When the plan's units are next restored.
-    fn restores_at(&self) -> Option<Timestamp>;
-}
-
-/// Why a decision was denied. The order is the order of evaluation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-#[repr(u8)]
-pub enum Reason {
-    /// The tenant's status does not permit it (seed 001).
-    StatusForbids = 1,
-    /// The demonstration is over (seed 001).
-    DemoExpired = 2,
-    /// The tenant has no subscription (seed 000).
-    NoSubscription = 3,
-    /// The subscription was not renewed and its grace is over.
-    PlanLapsed = 4,
-    /// The plan does not have the feature.
-    FeatureMissing = 5,
-    /// Only an open session permits it, and there is none.
-    SessionRequired = 6,
-    /// The plan does not have the resource.
-    NotInPlan = 7,
-    /// Too little is left (seed 000).
-    QuotaExhausted = 8,
-}
-
-impl Reason {
-    /// Every reason, in the order of evaluation.
-    pub const ALL: [Reason; 8] = [
-        Reason::StatusForbids,
-        Reason::DemoExpired,
-        Reason::NoSubscription,
-        Reason::PlanLapsed,
-        Reason::FeatureMissing,
-        Reason::SessionRequired,
-        Reason::NotInPlan,
-        Reason::QuotaExhausted,
-    ];
-
-    /// The code that C, Python and reports use.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Reason::StatusForbids => "status_forbids",
-            Reason::DemoExpired => "demo_expired",
-            Reason::NoSubscription => "no_subscription",
-            Reason::PlanLapsed => "plan_lapsed",
-            Reason::FeatureMissing => "feature_missing",
-            Reason::SessionRequired => "session_required",
-            Reason::NotInPlan => "not_in_plan",
-            Reason::QuotaExhausted => "quota_exhausted",
-        }
-    }
-
-    /// The reason with this number.
-    #[must_use]
-    pub fn from_number(number: u8) -> Option<Reason> {
-        Self::ALL.into_iter().find(|&reason| reason as u8 == number)
-    }
-}
-
-/// A set of reasons.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Reasons(u16);
-
-impl Reasons {
-    #[inline(always)]
-    fn add(&mut self, reason: Reason) {
-        self.0 |= 1 << reason as u8;
-    }
-
-    /// The reason that counts: the first in the order of evaluation.
-    #[must_use]
-    #[inline]
-    pub fn first(self) -> Option<Reason> {
-        if self.0 == 0 { None } else { Reason::from_number(self.0.trailing_zeros() as u8) }
-    }
-
-    /// Whether `reason` is one of them.
-    #[must_use]
-    pub fn contains(self, reason: Reason) -> bool {
-        self.0 & 1 << reason as u8 != 0
-    }
-
-    /// All of them, in the order of evaluation.
-    pub fn iter(self) -> impl Iterator<Item = Reason> {
-        Reason::ALL.into_iter().filter(move |&reason| self.contains(reason))
-    }
-
-    pub(crate) const fn to_bits(self) -> u16 {
-        self.0
-    }
-
-    pub(crate) const fn from_bits(bits: u16) -> Reasons {
-        Reasons(bits)
-    }
-}
-
-/// What became of the contact's session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionOutcome {
-    /// It was opened by this; otherwise it was open, or kept, already.
-    pub opened: bool,
-    /// The first instant after it.
-    pub expires_at: Timestamp,
-}
-
-/// The answer: allowed or denied, and every number that explains it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "a decision that nobody looks at limits nothing"]
-pub struct Decision {
-    /// All failing rules; empty: allowed.
-    pub reasons: Reasons,
-    /// The resource that the numbers are about: the first that fell short, else the last charged.
-    pub resource: Option<ResourceId>,
-    /// Units asked of it.
-    pub units: u64,
-    /// How it is limited.
-    pub mode: Mode,
-    /// Units used of it since the period began, this decision's included.
-    pub used: u64,
-    /// Units left of it, after this decision; meaningful where `mode` is finite.
-    pub available: u64,
-    /// When a denied request may succeed, if that can be foreseen.
-    pub retry_at: Option<Timestamp>,
-    /// What became of the contact's session.
-    pub session: Option<SessionOutcome>,
-    /// The message must carry the notice of a demonstration account,
-    /// [`DEMO_NOTICE`](crate::DEMO_NOTICE).
-    pub demo_notice: bool,
-    /// The tenant is in arrears.
-    pub past_due: bool,
-    /// This is the stored decision of an earlier call with the same idempotency key.
-    pub replayed: bool,
-}
-
-impl Decision {
-    /// Whether the host may go ahead.
-    #[must_use]
-    #[inline]
-    pub fn allowed(&self) -> bool {
-        self.reasons == Reasons::default()
-    }
-
-    /// Why not: the first failing rule.
-    #[must_use]
-    pub fn reason(&self) -> Option<Reason> {
-        self.reasons.first()
-    }
-
-    /// What is contracted ("contratadas"): used plus available; `None`: there is no limit, or the
-    /// resource is not in the plan.
-    #[must_use]
-    pub fn limit(&self) -> Option<u64> {
-        (self.mode == Mode::Finite).then(|| self.used.saturating_add(self.available))
-    }
+    /// When units of a resource next become free by themselves, if that can be foreseen.
+    fn frees_at(&self, resource: ResourceId, counting: Counting) -> Option<Timestamp>;
 }
 
 /// What an allowed decision changes, besides its charges.
@@ -244,6 +137,8 @@ pub struct Changes {
     pub opens: Option<KeptSession>,
     /// The new end of the contact's session.
     pub extends_to: Option<Timestamp>,
+    /// When the key of the rate will have regained everything.
+    pub regained_at: Option<Timestamp>,
 }
 
 /// Decides. Changes nothing; `Changes` and the request's charges say what has to be applied.
@@ -252,13 +147,20 @@ pub fn decide<S: State>(state: &S, request: &Request<'_>) -> (Decision, Changes)
     let gates = state.gates();
     let mut decision = Decision {
         reasons: gate_reasons(gates, request.gate),
+        shadowed: Reasons::default(),
         resource: None,
         units: 0,
         mode: Mode::Disabled,
         used: 0,
         available: 0,
+        contracted: 0,
         retry_at: None,
         session: None,
+        lease: None,
+        charges: SourceCharges::default(),
+        reservation: None,
+        receipt: None,
+        overage: false,
         demo_notice: gates.contains(Gates::DEMO_NOTICE) && request.gate == Gate::Send,
         past_due: gates.contains(Gates::PAST_DUE),
         replayed: false,
@@ -275,9 +177,13 @@ pub fn decide<S: State>(state: &S, request: &Request<'_>) -> (Decision, Changes)
     for charge in request.charges {
         decide_charge(state, *charge, &mut decision);
     }
+    if let Some(rate) = &request.rate {
+        decide_rate(state, rate, &mut decision, &mut changes);
+    }
     if !decision.allowed() {
         changes = Changes::default();
         decision.session = None;
+        decision.overage = false;
         if !fell_short(&decision) {
             // Nothing is charged: the numbers are those before, not after.
             decision.used = decision.used.saturating_sub(decision.units);
@@ -312,7 +218,7 @@ fn gate_reasons(gates: Gates, gate: Gate) -> Reasons {
 
 fn decide_session<S: State>(
     state: &S,
-    session: &SessionRequest,
+    session: &SessionRequest<'_>,
     decision: &mut Decision,
     changes: &mut Changes,
 ) {
@@ -337,21 +243,30 @@ fn decide_session<S: State>(
     let end = session.at.plus_ms(session.window_ms);
     changes.opens = Some(KeptSession { start: session.at, end });
     decision.session = Some(SessionOutcome { opened: true, expires_at: end });
-    decide_charge(state, Charge { resource: session.resource, units: 1 }, decision);
+    for &resource in session.parents.iter().rev().chain([&session.resource]) {
+        decide_charge(state, Charge { resource, units: 1 }, decision);
+    }
 }
 
 #[inline(always)]
 fn decide_charge<S: State>(state: &S, charge: Charge, decision: &mut Decision) {
-    let Balance { mode, used, available } = state.balance(charge.resource);
+    let balance = state.balance(charge.resource);
+    let Balance { terms, used, available, limit, .. } = balance;
     // The count itself has a limit, also where the plan has none.
     let too_many = charge.units > USED_MAX.saturating_sub(used);
-    let failing = match mode {
+    let mut failing = match terms.mode {
         // What costs nothing is always allowed.
         _ if charge.units == 0 => None,
         Mode::Unlimited => too_many.then_some(Reason::QuotaExhausted),
         Mode::Disabled => Some(Reason::NotInPlan),
         Mode::Finite => (too_many || available < charge.units).then_some(Reason::QuotaExhausted),
     };
+    if let Some(reason) = failing
+        && terms.firmness != Firmness::Hard
+        && !too_many
+    {
+        failing = beyond_limit(&balance, charge.units, reason, decision);
+    }
     let failed_before = fell_short(decision);
     if let Some(reason) = failing {
         decision.reasons.add(reason);
@@ -361,14 +276,76 @@ fn decide_charge<S: State>(state: &S, charge: Charge, decision: &mut Decision) {
     }
     decision.resource = Some(charge.resource);
     decision.units = charge.units;
-    decision.mode = mode;
+    decision.mode = terms.mode;
+    decision.contracted = limit;
     if failing.is_some() {
         (decision.used, decision.available) = (used, available);
-        decision.retry_at = state.restores_at().filter(|_| mode == Mode::Finite);
+        if terms.mode == Mode::Finite {
+            decision.retry_at = state.frees_at(charge.resource, terms.counting);
+        }
     } else {
         decision.used = used.saturating_add(charge.units);
         decision.available = available.saturating_sub(charge.units);
     }
+}
+
+/// What becomes of a charge that a limit would deny, where the limit is not a hard one.
+#[cold]
+fn beyond_limit(
+    balance: &Balance,
+    units: u64,
+    reason: Reason,
+    decision: &mut Decision,
+) -> Option<Reason> {
+    match balance.terms.firmness {
+        Firmness::Hard => Some(reason),
+        Firmness::Shadow => {
+            decision.shadowed.add(reason);
+            None
+        }
+        Firmness::Soft => {
+            let over = units.saturating_sub(balance.available);
+            let within = reason == Reason::QuotaExhausted && over <= balance.leeway;
+            decision.overage |= within;
+            if within { None } else { Some(reason) }
+        }
+    }
+}
+
+/// Rates come last: what they say of the next attempt counts only if nothing else is in the way.
+fn decide_rate<S: State>(
+    state: &S,
+    request: &RateRequest,
+    decision: &mut Decision,
+    changes: &mut Changes,
+) {
+    let Balance { terms, limit: burst, .. } = state.balance(request.resource);
+    let failed_before = fell_short(decision);
+    let rate = Rate { every_ms: request.every_ms, burst };
+    let paced = rate.request(request.units, request.regained_at, request.now);
+    let mut failing = match terms.mode {
+        Mode::Disabled => Some(Reason::NotInPlan),
+        Mode::Unlimited => None,
+        Mode::Finite => paced.retry_at.map(|_| Reason::RateExceeded),
+    };
+    if let Some(reason) = failing.filter(|_| terms.firmness == Firmness::Shadow) {
+        decision.shadowed.add(reason);
+        failing = None;
+    }
+    match failing {
+        Some(reason) => decision.reasons.add(reason),
+        None => changes.regained_at = Some(paced.regained_at),
+    }
+    if failed_before || (failing.is_none() && decision.resource.is_some()) {
+        return; // The rate is shown where it denies, or is all that was asked for.
+    }
+    decision.resource = Some(request.resource);
+    decision.units = request.units;
+    decision.mode = terms.mode;
+    decision.contracted = burst;
+    decision.available = paced.available;
+    decision.used = burst.saturating_sub(paced.available);
+    decision.retry_at = paced.retry_at.filter(|&at| at != Timestamp::MAX && failing.is_some());
 }
 
 /// Whether the numbers are those of a resource that fell short.
@@ -376,4 +353,5 @@ fn decide_charge<S: State>(state: &S, charge: Charge, decision: &mut Decision) {
 fn fell_short(decision: &Decision) -> bool {
     decision.reasons.contains(Reason::QuotaExhausted)
         || decision.reasons.contains(Reason::NotInPlan)
+        || decision.reasons.contains(Reason::RateExceeded)
 }

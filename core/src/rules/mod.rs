@@ -7,12 +7,29 @@ pub mod account;
 pub mod burn_down;
 pub mod calendar;
 pub mod decide;
+mod decision;
+mod event;
 mod gate;
+pub mod gcra;
 mod id;
+mod rulebook;
 pub mod settle;
+mod standing;
+mod terms;
+pub mod thresholds;
 
-pub use account::{Account, Grant, Source, Subscription};
-pub use decide::{Changes, Charge, Decision, Reason, Reasons, Request, SessionOutcome, State};
+pub use account::{Account, Grant, Source, Subscription, Usage, Watch};
+pub use decide::{Changes, Charge, Request, State};
+pub(crate) use decision::Handle;
+pub use decision::{
+    Decision, LeaseOutcome, Reason, Reasons, Receipt, ReservationId, SessionOutcome, SourceCharge,
+    SourceCharges,
+};
+pub(crate) use event::StoredEvent;
+pub use event::{EventKind, Happening};
 pub use gate::{GateTable, Permissions, Status};
 pub use id::{FeatureId, ResourceId};
-pub use settle::{ClosedPeriod, Gates, Mode, Slot, Standing, settle, standing};
+pub use rulebook::{Policy, Rulebook};
+pub use settle::{ClosedMonth, ClosedPeriod, settle};
+pub use standing::{Gates, Slot, SlotGrant, Standing, standing};
+pub use terms::{Counting, Firmness, Mode, Terms};

@@ -12,39 +12,39 @@ pub(crate) struct Finding {
 
 /// Each query gives rows of tenant and complaint; a sound database gives none.
 const CHECKS: [&str; 5] = [
-    // granted = consumed + remaining + expired + revoked, with nothing below zero
-    "SELECT tenant, 'grant ' || id || ': granted ' || granted || ' is less than remaining ' || \
-     remaining || ' + expired ' || expired || ' + revoked ' || revoked \
-     FROM grants WHERE granted - remaining - expired - revoked < 0 \
-     OR remaining < 0 OR expired < 0 OR revoked < 0 OR at_period_start < remaining",
-    // what all periods took from a grant is what was consumed of it
-    "SELECT g.tenant, 'grant ' || g.id || ': consumed ' || (granted - remaining - expired - \
-     revoked) || ' is not the sum over periods ' || (at_period_start - remaining + \
+    // granted + returned = consumed + remaining + expired + revoked, with nothing below zero
+    "SELECT tenant, 'grant ' || id || ': granted ' || granted || ' + returned ' || returned || \
+     ' is less than remaining ' || remaining || ' + expired ' || expired || ' + revoked ' || \
+     revoked FROM grants WHERE granted + returned - remaining - expired - revoked < 0 \
+     OR remaining < 0 OR expired < 0 OR revoked < 0 OR returned < 0 \
+     OR at_period_start < remaining",
+    // what all periods took from a grant is what was consumed of it and what was given back
+    "SELECT g.tenant, 'grant ' || g.id || ': consumed ' || (granted + returned - remaining - \
+     expired - revoked) || ' is not the sum over periods ' || (at_period_start - remaining + \
      coalesce((SELECT sum(consumed) FROM period_grants p WHERE p.tenant = g.tenant AND \
-     p.grant_id = g.id), 0)) FROM grants g WHERE granted - remaining - expired - revoked != \
-     at_period_start - remaining + coalesce((SELECT sum(consumed) FROM period_grants p \
-     WHERE p.tenant = g.tenant AND p.grant_id = g.id), 0)",
-    // for every open period: the sum over grants of what was consumed in it = used
-    "SELECT u.tenant, 'resource ' || u.resource || ': used ' || u.used || ' is not what the \
-     grants gave, ' || coalesce((SELECT sum(at_period_start - remaining) FROM grants g WHERE \
-     g.tenant = u.tenant AND g.resource = u.resource AND g.ended = 0), 0) FROM usage u \
-     JOIN tenants t ON t.id = u.tenant WHERE json_extract(t.limits, '$.\"' || u.resource || \
-     '\"') IS NOT 'unlimited' AND u.used != coalesce((SELECT sum(at_period_start - \
-     remaining) FROM grants g WHERE g.tenant = u.tenant AND g.resource = u.resource AND \
-     g.ended = 0), 0)",
-    // for every closed period the same; an unlimited resource has usage and no grants
-    "SELECT u.tenant, 'period ' || u.period || ', resource ' || u.resource || ': used ' || \
-     u.used || ' is not what the grants gave, ' || c.consumed FROM period_usage u JOIN (SELECT \
-     tenant, period, resource, sum(consumed) AS consumed FROM period_grants GROUP BY tenant, \
-     period, resource) c ON c.tenant = u.tenant AND c.period = u.period AND c.resource = \
-     u.resource WHERE u.used < c.consumed",
+     p.grant_id = g.id), 0)) FROM grants g WHERE granted + returned - remaining - expired - \
+     revoked != at_period_start - remaining + coalesce((SELECT sum(consumed) FROM period_grants \
+     p WHERE p.tenant = g.tenant AND p.grant_id = g.id), 0)",
+    // for every open period: what the grants gave and what goes beyond them is what was used
+    "SELECT tenant, 'resource ' || resource || ': used ' || used || ' is not what the grants \
+     gave, ' || given || ', and ' || beyond || ' beyond' FROM (SELECT tenant, resource, used, \
+     beyond, coalesce((SELECT sum(at_period_start - remaining) FROM grants g WHERE g.tenant = \
+     u.tenant AND g.resource = u.resource AND g.ended = 0), 0) AS given FROM usage u) \
+     WHERE used != given + beyond",
+    // for every closed period the same
+    "SELECT tenant, 'period ' || period || ', resource ' || resource || ': used ' || used || \
+     ' is not what the grants gave, ' || given || ', and ' || beyond || ' beyond' FROM (SELECT \
+     tenant, period, resource, used, beyond, coalesce((SELECT sum(consumed) FROM period_grants g \
+     WHERE g.tenant = u.tenant AND g.period = u.period AND g.resource = u.resource), 0) AS given \
+     FROM period_usage u) WHERE used != given + beyond",
     // history books every unit once
-    "SELECT t.id, 'resource ' || h.resource || ': history has ' || h.units || ' units, periods \
-     have ' || p.units FROM tenants t JOIN (SELECT tenant, resource, sum(count) AS units FROM \
-     history WHERE metric = 0 GROUP BY tenant, resource) h ON h.tenant = t.id JOIN (SELECT \
-     tenant, resource, sum(used) AS units FROM (SELECT tenant, resource, used FROM usage UNION \
-     ALL SELECT tenant, resource, used FROM period_usage) GROUP BY tenant, resource) p ON \
-     p.tenant = t.id AND p.resource = h.resource WHERE h.units != p.units",
+    "SELECT h.tenant, 'resource ' || h.resource || ': history has ' || h.units || ' units, \
+     periods have ' || coalesce(p.units, 0) FROM (SELECT tenant, resource, sum(CASE metric WHEN \
+     0 THEN count WHEN 64 THEN -count ELSE 0 END) AS units FROM history GROUP BY tenant, \
+     resource) h LEFT JOIN (SELECT tenant, resource, sum(used) AS units FROM (SELECT tenant, \
+     resource, used FROM usage UNION ALL SELECT tenant, resource, used FROM period_usage UNION \
+     ALL SELECT tenant, resource, used FROM months) GROUP BY tenant, resource) p ON p.tenant = \
+     h.tenant AND p.resource = h.resource WHERE h.units != coalesce(p.units, 0)",
 ];
 
 impl Store {

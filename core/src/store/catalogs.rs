@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Store, Write, sqlite};
-use crate::catalog::{Catalog, Names};
+use crate::catalog::{Catalog, NamedResource, Names, Plan};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 
@@ -30,15 +30,18 @@ fn newest(connection: &Connection) -> Result<Newest, StoreError> {
 fn names(connection: &Connection) -> Result<Names, StoreError> {
     let mut names = Names::default();
     let mut statement = connection
-        .prepare_cached("SELECT kind, name FROM names ORDER BY kind, number")
+        .prepare_cached("SELECT kind, name, resource_kind FROM names ORDER BY kind, number")
         .map_err(sqlite(DOING))?;
     let rows = statement
-        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+        .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?)))
         .map_err(sqlite(DOING))?;
     for row in rows {
-        let (kind, name) = row.map_err(sqlite(DOING))?;
-        let list = if kind == "resource" { &mut names.resources } else { &mut names.features };
-        list.push(name);
+        let (what, name, kind) = row.map_err(sqlite(DOING))?;
+        if what == "resource" {
+            names.resources.push(NamedResource { name, kind });
+        } else {
+            names.features.push(name);
+        }
     }
     Ok(names)
 }
@@ -56,6 +59,19 @@ impl Write<'_> {
         newest(self.connection)
     }
 
+    /// A plan as a version of the catalog had it.
+    pub(crate) fn plan(&self, version: u64, plan: &str) -> Result<Option<Plan>, StoreError> {
+        let text: Option<String> = self
+            .connection
+            .prepare_cached("SELECT catalog FROM catalogs WHERE version = ?1")
+            .and_then(|mut statement| statement.query_row([version], |row| row.get(0)).optional())
+            .map_err(sqlite("reading a plan"))?;
+        let Some(text) = text else { return Ok(None) };
+        let mut catalog: Catalog = serde_json::from_str(&text)
+            .map_err(|error| StoreError::Corrupt { what: "catalog", value: error.to_string() })?;
+        Ok(catalog.plans.remove(plan))
+    }
+
     /// Adds a version, with the names that it brings.
     pub(crate) fn insert_catalog(
         &self,
@@ -71,12 +87,16 @@ impl Write<'_> {
                 .prepare_cached("INSERT INTO catalogs VALUES (?1, ?2, ?3)")?
                 .execute(params![version, at.ms(), text])?;
             let mut insert = self.connection.prepare_cached(
-                "INSERT OR IGNORE INTO names (kind, number, name) VALUES (?1, ?2, ?3)",
+                // A name stays as it is, except that a kind not known before is added to it.
+                "INSERT INTO names (kind, number, name, resource_kind) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (kind, number) DO UPDATE SET resource_kind = excluded.resource_kind
+                 WHERE resource_kind = '' AND excluded.resource_kind <> ''",
             )?;
-            for (kind, names) in [("resource", &names.resources), ("feature", &names.features)] {
-                for (number, name) in names.iter().enumerate() {
-                    insert.execute(params![kind, number, name])?;
-                }
+            for (number, NamedResource { name, kind }) in names.resources.iter().enumerate() {
+                insert.execute(params!["resource", number, name, kind])?;
+            }
+            for (number, name) in names.features.iter().enumerate() {
+                insert.execute(params!["feature", number, name, ""])?;
             }
             Ok(())
         };

@@ -6,7 +6,9 @@ use super::open::{blob, words};
 use super::{Write, sqlite};
 use crate::error::StoreError;
 use crate::live::Hash128;
-use crate::live::snapshot::{ClaimImage, Snapshot};
+use crate::live::history::HistoryKey;
+use crate::live::snapshot::{ClaimImage, SlotImage, Snapshot};
+use crate::rules::Usage;
 
 const DOING: &str = "writing a checkpoint";
 
@@ -30,8 +32,8 @@ impl Write<'_> {
                 statement.execute(params![tenant, taken.seq, taken.mark.ms()])
             })
             .map_err(sqlite(DOING))?;
-        for &(resource, used) in &taken.used {
-            self.save_used(tenant, resource, used)?;
+        for image in &taken.slots {
+            self.save_counters(tenant, image)?;
         }
         for &(grant, remaining) in &taken.remaining {
             self.connection
@@ -40,27 +42,81 @@ impl Write<'_> {
                 .map_err(sqlite(DOING))?;
         }
         self.save_changes(tenant, taken)?;
-        Ok(1 + taken.used.len() + taken.remaining.len() + taken.claims.len() + taken.history.len())
+        let Snapshot { slots, remaining, claims, history, events, .. } = taken;
+        let of_slots = slots.len() + remaining.len();
+        Ok(1 + of_slots + claims.len() + history.len() + events.len())
     }
 
-    /// Writes the claims and the history of a snapshot; the lane writes the rest itself.
+    fn save_counters(&self, tenant: i64, image: &SlotImage) -> Result<(), StoreError> {
+        let Usage { used, beyond } = image.usage;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO usage (tenant, resource, used, beyond, next_event) \
+                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET used = excluded.used, \
+                 beyond = excluded.beyond, next_event = excluded.next_event",
+            )
+            .and_then(|mut statement| {
+                let next_event = stored_next(image.next_event);
+                statement.execute(params![tenant, image.resource.0, used, beyond, next_event])
+            })
+            .map_err(sqlite(DOING))?;
+        Ok(())
+    }
+
+    /// Writes the claims, the history and the events of a snapshot; the lane writes the rest
+    /// itself.
     pub(crate) fn save_changes(&self, tenant: i64, taken: &Snapshot) -> Result<(), StoreError> {
         taken.claims.iter().try_for_each(|claim| self.save_claim(tenant, claim))?;
-        for &(key, count) in &taken.history {
+        for (number, image) in &taken.events {
+            self.save_event(tenant, *number, image)?;
+        }
+        if !taken.events.is_empty() {
             self.connection
-                .prepare_cached(
-                    "INSERT INTO history (tenant, hour, resource, metric, count) \
-                     VALUES (?1, ?2, ?3, ?4, ?5) \
-                     ON CONFLICT DO UPDATE SET count = CASE \
-                     WHEN count > 9223372036854775807 - excluded.count \
-                     THEN 9223372036854775807 ELSE count + excluded.count END",
-                )
-                .and_then(|mut statement| {
-                    statement.execute(params![tenant, key.hour, key.resource.0, key.metric, count])
-                })
+                .prepare_cached("UPDATE tenants SET next_event = ?2 WHERE id = ?1")
+                .and_then(|mut statement| statement.execute(params![tenant, taken.next_event]))
                 .map_err(sqlite(DOING))?;
         }
+        taken.history.iter().try_for_each(|&(key, count)| self.book(tenant, key, count))
+    }
+
+    /// Adds to a tenant's history.
+    pub(crate) fn book(&self, tenant: i64, key: HistoryKey, count: u64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO history (tenant, hour, resource, metric, count) \
+                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE SET count = CASE \
+                 WHEN count > 9223372036854775807 - excluded.count \
+                 THEN 9223372036854775807 ELSE count + excluded.count END",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![tenant, key.hour, key.resource.0, key.metric, count])
+            })
+            .map_err(sqlite(DOING))?;
         Ok(())
+    }
+
+    /// Writes the first word of a claim that the change under way gives another state.
+    pub(crate) fn save_claim_meta(
+        &self,
+        tenant: i64,
+        place: u32,
+        meta: u64,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE claims SET meta = ?3 WHERE tenant = ?1 AND place = ?2")
+            .and_then(|mut statement| statement.execute(params![tenant, place, meta]))
+            .map_err(sqlite(DOING))?;
+        Ok(())
+    }
+
+    /// The first word of a claim.
+    pub(crate) fn claim_meta(&self, tenant: i64, place: u32) -> Result<Option<u64>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT meta FROM claims WHERE tenant = ?1 AND place = ?2")
+            .and_then(|mut statement| {
+                statement.query_row(params![tenant, place], |row| row.get(0)).optional()
+            })
+            .map_err(sqlite(DOING))
     }
 
     fn save_claim(&self, tenant: i64, claim: &ClaimImage) -> Result<(), StoreError> {
@@ -88,6 +144,11 @@ impl Write<'_> {
             .map_err(sqlite(DOING))?;
         Ok(())
     }
+}
+
+/// The units of the next event as a row keeps them; `None`: there is none.
+pub(super) fn stored_next(next: u64) -> Option<u64> {
+    Some(next).filter(|&next| i64::try_from(next).is_ok())
 }
 
 /// All claims of a tenant, by rising place.

@@ -5,7 +5,9 @@ mod catalogs;
 mod checkpoint;
 mod fork;
 mod open;
+mod outbox;
 mod read;
+mod seats;
 mod tenants;
 mod write;
 
@@ -17,8 +19,10 @@ use rusqlite::ffi::ErrorCode;
 
 pub(crate) use fork::{enter, watch_forks};
 pub(crate) use open::Meta;
+pub(crate) use outbox::EventRow;
 pub(crate) use read::{HistoryRow, PeriodRow};
-pub(crate) use tenants::{Loaded, NewSubscription};
+pub(crate) use seats::SeatRow;
+pub(crate) use tenants::{Loaded, NewSubscription, Overrides};
 pub(crate) use write::{Sync, Write};
 
 use crate::error::StoreError;

@@ -1,5 +1,7 @@
 //! What reports read.
 
+use std::ops::Range;
+
 use rusqlite::{Connection, params};
 
 use super::checkpoint::load_claims;
@@ -109,11 +111,15 @@ impl Store {
     }
 
     /// Booked usage of a tenant between two hours, the second not included.
-    pub(crate) fn history(&self, tenant: i64) -> Result<Vec<HistoryRow>, StoreError> {
+    pub(crate) fn history(
+        &self,
+        tenant: i64,
+        hours: Range<u32>,
+    ) -> Result<Vec<HistoryRow>, StoreError> {
         let sql = "SELECT hour, resource, metric, count FROM history WHERE tenant = ?1 \
-                   ORDER BY hour, resource, metric";
+                   AND hour >= ?2 AND hour < ?3 ORDER BY hour, resource, metric";
         self.with(|connection| {
-            rows(connection, sql, params![tenant], |row| {
+            rows(connection, sql, params![tenant, hours.start, hours.end], |row| {
                 let key = HistoryKey {
                     hour: row.get(0)?,
                     resource: ResourceId(row.get(1)?),

@@ -1,15 +1,21 @@
 //! Tenants, their subscriptions and their grants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{OptionalExtension, Row, named_params, params};
+use serde::{Deserialize, Serialize};
 
+use super::checkpoint::stored_next;
 use super::open::{blob, words};
 use super::{Write, sqlite};
+use crate::catalog::Feature;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::live::Hash128;
-use crate::rules::{Account, ClosedPeriod, Grant, ResourceId, Source, Status, Subscription};
+use crate::rules::{
+    Account, ClosedMonth, ClosedPeriod, Grant, ResourceId, Source, Status, Subscription, Usage,
+    Watch,
+};
 
 /// A tenant's account with what only the database needs to know of it.
 #[derive(Clone, Debug)]
@@ -22,7 +28,18 @@ pub(crate) struct Loaded {
     pub(crate) admin_seq: u64,
     /// Sequence number of the last checkpoint.
     pub(crate) seq: u64,
+    /// Number of the next event out of the live file.
+    pub(crate) next_event: u64,
+    /// What the tenant has of its own, whatever its plan says.
+    pub(crate) overrides: Overrides,
     pub(crate) account: Account,
+}
+
+/// What a tenant has of its own, whatever its plan says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Overrides {
+    pub(crate) features: BTreeMap<String, Feature>,
 }
 
 /// A subscription that begins.
@@ -72,11 +89,14 @@ impl Write<'_> {
         let account = &loaded.account;
         let limits = serde_json::to_string(&account.limits)
             .map_err(|error| corrupt("limits", &error.to_string()))?;
+        let overrides = serde_json::to_string(&loaded.overrides)
+            .map_err(|error| corrupt("overrides", &error.to_string()))?;
         self.connection
             .prepare_cached(
                 "UPDATE tenants SET status = :status, status_reason = :status_reason, \
                  created_at = :created_at, time_zone = :time_zone, demo_ends_at = :demo_ends_at, \
-                 mark = :mark, subscription = :subscription, limits = :limits, \
+                 mark = :mark, month_start = :month_start, overrides = :overrides, \
+                 subscription = :subscription, limits = :limits, \
                  features = :features, period = :period, period_start = :period_start, \
                  renewals = :renewals, next_grant = :next_grant, admin_seq = :admin_seq, \
                  seq = :seq, valid_until = :valid_until WHERE id = :id",
@@ -89,6 +109,8 @@ impl Write<'_> {
                     ":time_zone": account.time_zone.name(),
                     ":demo_ends_at": account.demo_ends_at.map(Timestamp::ms),
                     ":mark": account.mark.ms(),
+                    ":month_start": account.month_start.ms(),
+                    ":overrides": overrides,
                     ":subscription": account.subscription.as_ref().map(|it| it.id),
                     ":limits": limits,
                     ":features": account.features.map(u64::to_be_bytes).concat(),
@@ -106,7 +128,7 @@ impl Write<'_> {
         if let Some(subscription) = &account.subscription {
             self.save_terms(subscription)?;
         }
-        self.save_usage(loaded.row, &account.used)?;
+        self.save_usage(loaded.row, account)?;
         account.grants.iter().try_for_each(|grant| self.save_grant(loaded.row, grant, false))
     }
 
@@ -144,27 +166,33 @@ impl Write<'_> {
         Ok(())
     }
 
-    fn save_usage(&self, tenant: i64, used: &BTreeMap<ResourceId, u64>) -> Result<(), StoreError> {
+    fn save_usage(&self, tenant: i64, account: &Account) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("DELETE FROM usage WHERE tenant = ?1")
             .and_then(|mut statement| statement.execute([tenant]))
             .map_err(sqlite(SAVING))?;
-        used.iter().try_for_each(|(&resource, &used)| self.save_used(tenant, resource, used))
-    }
-
-    pub(super) fn save_used(
-        &self,
-        tenant: i64,
-        resource: ResourceId,
-        used: u64,
-    ) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO usage (tenant, resource, used) VALUES (?1, ?2, ?3) \
-                 ON CONFLICT DO UPDATE SET used = excluded.used",
-            )
-            .and_then(|mut statement| statement.execute(params![tenant, resource.0, used]))
-            .map_err(sqlite(SAVING))?;
+        let resources: BTreeSet<_> = account.used.keys().chain(account.watches.keys()).collect();
+        for resource in resources {
+            let Usage { used, beyond } = account.used.get(resource).copied().unwrap_or_default();
+            let watch = account.watches.get(resource);
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO usage (tenant, resource, used, beyond, watched_limit, \
+                     watched_period, next_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                )
+                .and_then(|mut statement| {
+                    statement.execute(params![
+                        tenant,
+                        resource.0,
+                        used,
+                        beyond,
+                        watch.map(|watch| watch.limit.min(i64::MAX as u64)),
+                        watch.map(|watch| watch.period),
+                        watch.and_then(|watch| stored_next(watch.next)),
+                    ])
+                })
+                .map_err(sqlite(SAVING))?;
+        }
         Ok(())
     }
 
@@ -178,11 +206,12 @@ impl Write<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO grants (tenant, id, resource, source, priority, granted, remaining, \
-                 at_period_start, expired, revoked, starts_at, expires_at, ended) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+                 at_period_start, expired, revoked, returned, starts_at, expires_at, ended) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
                  ON CONFLICT DO UPDATE SET granted = excluded.granted, \
                  remaining = excluded.remaining, at_period_start = excluded.at_period_start, \
-                 expired = excluded.expired, revoked = excluded.revoked, ended = excluded.ended",
+                 expired = excluded.expired, revoked = excluded.revoked, \
+                 returned = excluded.returned, ended = excluded.ended",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -196,6 +225,7 @@ impl Write<'_> {
                     grant.at_period_start,
                     grant.expired,
                     grant.revoked,
+                    grant.returned,
                     grant.starts_at.ms(),
                     grant.expires_at.map(Timestamp::ms),
                     ended,
@@ -218,10 +248,10 @@ impl Write<'_> {
                     closed.end.ms(),
                     closed.renewed
                 ])?;
-            for &(resource, used) in &closed.used {
+            for &(resource, Usage { used, beyond }) in &closed.used {
                 self.connection
-                    .prepare_cached("INSERT INTO period_usage VALUES (?1, ?2, ?3, ?4)")?
-                    .execute(params![tenant, period, resource.0, used])?;
+                    .prepare_cached("INSERT INTO period_usage VALUES (?1, ?2, ?3, ?4, ?5)")?
+                    .execute(params![tenant, period, resource.0, used, beyond])?;
             }
             for &(grant, resource, consumed) in &closed.consumed {
                 self.connection
@@ -231,6 +261,18 @@ impl Write<'_> {
             Ok(())
         };
         write().map_err(sqlite("closing a period"))
+    }
+
+    /// Writes a closed month of a meter into the books.
+    pub(crate) fn save_month(&self, tenant: i64, closed: &ClosedMonth) -> Result<(), StoreError> {
+        let ClosedMonth { resource, start, end, used } = closed;
+        self.connection
+            .prepare_cached("INSERT INTO months VALUES (?1, ?2, ?3, ?4, ?5)")
+            .and_then(|mut statement| {
+                statement.execute(params![tenant, resource.0, start.ms(), end.ms(), used])
+            })
+            .map_err(sqlite("closing a month"))?;
+        Ok(())
     }
 
     /// Notes an administrative change for those who ask why.
@@ -292,7 +334,8 @@ pub(super) fn load_tenant(
     let account = &mut loaded.account;
     account.subscription = subscription.map(|id| load_terms(connection, id)).transpose()?;
     account.grants = load_grants(connection, loaded.row)?;
-    account.used = load_usage(connection, loaded.row)?;
+    load_usage(connection, loaded.row, account)?;
+    account.held = super::seats::count(connection, loaded.row)?;
     Ok(Some(loaded))
 }
 
@@ -303,12 +346,15 @@ fn read_tenant(row: &Row<'_>) -> Result<(Loaded, Option<i64>), StoreError> {
             row.get::<_, String>("time_zone")?,
             row.get::<_, String>("limits")?,
             row.get::<_, Vec<u8>>("features")?,
+            row.get::<_, String>("overrides")?,
         ))
     };
-    let (status, zone, limits, features) = plain(row).map_err(sqlite(LOADING))?;
+    let (status, zone, limits, features, overrides) = plain(row).map_err(sqlite(LOADING))?;
     let status = Status::from_code(&status).ok_or_else(|| corrupt("status", &status))?;
     let time_zone = zone.parse().map_err(|_| corrupt("time zone", &zone))?;
     let limits = serde_json::from_str(&limits).map_err(|_| corrupt("limits", &limits))?;
+    let overrides =
+        serde_json::from_str(&overrides).map_err(|_| corrupt("overrides", &overrides))?;
     let build = |row: &Row<'_>| -> rusqlite::Result<Loaded> {
         Ok(Loaded {
             row: row.get("id")?,
@@ -316,6 +362,8 @@ fn read_tenant(row: &Row<'_>) -> Result<(Loaded, Option<i64>), StoreError> {
             status_reason: row.get("status_reason")?,
             admin_seq: row.get("admin_seq")?,
             seq: row.get("seq")?,
+            next_event: row.get("next_event")?,
+            overrides,
             account: Account {
                 status,
                 created_at: time(row, "created_at")?,
@@ -327,6 +375,9 @@ fn read_tenant(row: &Row<'_>) -> Result<(Loaded, Option<i64>), StoreError> {
                 features: words(&features),
                 grants: Vec::new(),
                 used: BTreeMap::new(),
+                held: BTreeMap::new(),
+                watches: BTreeMap::new(),
+                month_start: time(row, "month_start")?.max(time(row, "created_at")?),
                 period: row.get("period")?,
                 period_start: time(row, "period_start")?,
                 renewals: row.get("renewals")?,
@@ -359,6 +410,7 @@ fn load_grants(connection: &rusqlite::Connection, tenant: i64) -> Result<Vec<Gra
             at_period_start: row.get("at_period_start")?,
             expired: row.get("expired")?,
             revoked: row.get("revoked")?,
+            returned: row.get("returned")?,
             starts_at: time(row, "starts_at")?,
             expires_at: row.get::<_, Option<i64>>("expires_at")?.map(Timestamp::from_ms),
         };
@@ -380,12 +432,27 @@ fn load_grants(connection: &rusqlite::Connection, tenant: i64) -> Result<Vec<Gra
 fn load_usage(
     connection: &rusqlite::Connection,
     tenant: i64,
-) -> Result<BTreeMap<ResourceId, u64>, StoreError> {
+    account: &mut Account,
+) -> Result<(), StoreError> {
     let mut statement = connection
-        .prepare_cached("SELECT resource, used FROM usage WHERE tenant = ?1")
+        .prepare_cached("SELECT * FROM usage WHERE tenant = ?1")
         .map_err(sqlite(LOADING))?;
-    statement
-        .query_map([tenant], |row| Ok((ResourceId(row.get(0)?), row.get(1)?)))
-        .and_then(Iterator::collect)
-        .map_err(sqlite(LOADING))
+    let rows = statement
+        .query_map([tenant], |row| {
+            let usage = Usage { used: row.get("used")?, beyond: row.get("beyond")? };
+            let next = row.get::<_, Option<u64>>("next_event")?.unwrap_or(u64::MAX);
+            let limit: Option<u64> = row.get("watched_limit")?;
+            let period: Option<u64> = row.get("watched_period")?;
+            let watch = limit.zip(period).map(|(limit, period)| Watch { limit, period, next });
+            Ok((ResourceId(row.get("resource")?), usage, watch))
+        })
+        .map_err(sqlite(LOADING))?;
+    for row in rows {
+        let (resource, usage, watch) = row.map_err(sqlite(LOADING))?;
+        if usage != Usage::default() {
+            account.used.insert(resource, usage);
+        }
+        account.watches.extend(watch.map(|watch| (resource, watch)));
+    }
+    Ok(())
 }

@@ -1,0 +1,201 @@
+//! One caller of one tenant: the verbs, with or without an idempotency key.
+
+use std::hash::Hasher;
+use std::time::Duration;
+
+use siphasher::sip128::SipHasher13;
+
+use super::call::{
+    Call, Details, Direction, KEY_LIFETIME_MS, NO_CHARGES, OnceCall, charge, lifetime_ms,
+};
+use super::decide::With;
+use super::{Engine, administer};
+use crate::error::Error;
+use crate::rules::{Charge, Decision, ReservationId, ResourceId};
+use crate::{Resolution, ResourceRef};
+
+/// Who calls, and under which key.
+#[derive(Clone, Copy)]
+pub(super) struct Caller<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) at: u64,
+    pub(super) name: &'a str,
+    /// The key, and how long it is kept.
+    pub(super) key: Option<(&'a str, i64)>,
+}
+
+/// Verbs of a tenant, each at most once per idempotency key: the same key with the same arguments
+/// gives the stored decision and changes nothing; with others it is an error. Denials are not
+/// stored and may be tried again.
+#[derive(Clone, Copy)]
+pub struct Once<'a> {
+    pub(super) caller: Caller<'a>,
+    lifetime: Result<i64, Duration>,
+}
+
+impl<'a> Once<'a> {
+    pub(super) fn new(caller: Caller<'a>, key: &'a str) -> Once<'a> {
+        let caller = Caller { key: Some((key, KEY_LIFETIME_MS)), ..caller };
+        Once { caller, lifetime: Ok(KEY_LIFETIME_MS) }
+    }
+
+    /// Keeps the key for so long instead of 7 days: from a millisecond to 400 days.
+    #[must_use]
+    pub fn kept_for(mut self, lifetime: Duration) -> Once<'a> {
+        self.lifetime = lifetime_ms("lifetime", lifetime).map_err(|_| lifetime);
+        if let (Ok(ms), Some((key, _))) = (self.lifetime, self.caller.key) {
+            self.caller.key = Some((key, ms));
+        }
+        self
+    }
+
+    pub(super) fn caller(&self) -> Result<Caller<'a>, Error> {
+        match self.lifetime {
+            Ok(_) => Ok(self.caller),
+            Err(lifetime) => {
+                Err(lifetime_ms("lifetime", lifetime).err().unwrap_or(Error::InvalidArgument {
+                    what: "lifetime",
+                    why: format!("{lifetime:?}"),
+                }))
+            }
+        }
+    }
+
+    /// As [`Tenant::consume`](crate::Tenant::consume).
+    pub fn consume(&self, resource: impl ResourceRef, units: u64) -> Result<Decision, Error> {
+        let caller = self.caller()?;
+        caller.consume(resource.resolve(caller.engine)?, units)
+    }
+
+    /// As [`Tenant::admit`](crate::Tenant::admit).
+    pub fn admit(
+        &self,
+        resource: impl ResourceRef,
+        direction: Direction,
+        details: &Details<'_>,
+    ) -> Result<Decision, Error> {
+        let caller = self.caller()?;
+        caller.admit(resource.resolve(caller.engine)?, direction, details)
+    }
+
+    /// As [`Tenant::perform`](crate::Tenant::perform).
+    pub fn perform(&self, action: &str, details: &Details<'_>) -> Result<Decision, Error> {
+        self.caller()?.perform(action, details)
+    }
+
+    /// As [`Tenant::reserve`](crate::Tenant::reserve).
+    pub fn reserve(&self, units: &[(&str, u64)], ttl: Duration) -> Result<Decision, Error> {
+        self.caller()?.reserve(units, ttl)
+    }
+
+    /// As [`Tenant::reserve_action`](crate::Tenant::reserve_action).
+    pub fn reserve_action(
+        &self,
+        action: &str,
+        details: &Details<'_>,
+        ttl: Duration,
+    ) -> Result<Decision, Error> {
+        self.caller()?.reserve_action(action, details, ttl)
+    }
+}
+
+impl Caller<'_> {
+    /// The call's key with the fingerprint of what `feed` writes: verb and arguments.
+    pub(super) fn once(
+        &self,
+        verb: &str,
+        feed: impl FnOnce(&mut SipHasher13),
+    ) -> Result<Option<OnceCall>, Error> {
+        let Some((key, lifetime_ms)) = self.key else { return Ok(None) };
+        let once = self.engine.shared.once_call(key, lifetime_ms, |hasher| {
+            feed_text(hasher, verb);
+            feed(hasher);
+        });
+        once.map(Some)
+    }
+
+    pub(super) fn once_action(
+        &self,
+        verb: &str,
+        action: &str,
+        details: &Details<'_>,
+    ) -> Result<Option<OnceCall>, Error> {
+        self.once(verb, |hasher| {
+            feed_text(hasher, action);
+            feed_details(hasher, details);
+        })
+    }
+
+    pub(super) fn consume(&self, resource: ResourceId, units: u64) -> Result<Decision, Error> {
+        self.engine.shared.check_granted(resource)?;
+        let asked = charge(resource, units)?;
+        let once = self.once("consume", |hasher| feed_charge(hasher, &asked))?;
+        let mut charges = NO_CHARGES;
+        let charges = self.engine.charges_with_parents(&[asked], &mut charges)?;
+        self.engine.run(self.at, self.name, &Call { once, ..Call::consume(charges) })
+    }
+
+    pub(super) fn admit(
+        &self,
+        resource: ResourceId,
+        direction: Direction,
+        details: &Details<'_>,
+    ) -> Result<Decision, Error> {
+        let mut call = self.engine.admission(resource, direction, details)?;
+        call.once = self.once("admit", |hasher| {
+            hasher.write_u16(resource.0);
+            hasher.write_u8(direction as u8);
+            feed_details(hasher, details);
+        })?;
+        self.engine.run(self.at, self.name, &call)
+    }
+
+    pub(super) fn perform(&self, action: &str, details: &Details<'_>) -> Result<Decision, Error> {
+        let once = self.once_action("perform", action, details)?;
+        self.engine.perform_at(self.at, self.name, action, details, With { once, ..With::APPLY })
+    }
+
+    pub(super) fn commit(&self, id: &ReservationId) -> Result<(), Error> {
+        self.resolve(id, Resolution::Committed, &[])
+    }
+
+    pub(super) fn commit_part(
+        &self,
+        id: &ReservationId,
+        units: &[(&str, u64)],
+    ) -> Result<(), Error> {
+        self.resolve(id, Resolution::PartlyCommitted, units)
+    }
+
+    pub(super) fn release(&self, id: &ReservationId) -> Result<(), Error> {
+        self.resolve(id, Resolution::Released, &[])
+    }
+
+    /// The number of a resource of the kind that a verb works on.
+    pub(super) fn resource_of(
+        &self,
+        name: &str,
+        verb: &'static str,
+        kind: &'static str,
+    ) -> Result<(ResourceId, crate::catalog::Kind), Error> {
+        administer::resource_of(self.engine.shared.compiled()?, name, verb, kind)
+    }
+}
+
+pub(super) fn feed_text(hasher: &mut SipHasher13, text: &str) {
+    hasher.write_u32(text.len() as u32);
+    hasher.write(text.as_bytes());
+}
+
+pub(super) fn feed_charge(hasher: &mut SipHasher13, charge: &Charge) {
+    hasher.write_u16(charge.resource.0);
+    hasher.write_u64(charge.units);
+}
+
+/// What an action is about. Not its time: whoever tries again may name another.
+fn feed_details(hasher: &mut SipHasher13, details: &Details<'_>) {
+    for text in [details.channel, details.contact, details.category, details.holder] {
+        feed_text(hasher, text);
+    }
+    hasher.write_u64(details.quantity.unwrap_or(1));
+}

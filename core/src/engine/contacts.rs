@@ -1,0 +1,51 @@
+//! Contacts with more than one name: a phone number and an opaque id, say.
+//!
+//! The names of a contact form a ring. A session is looked for under each of them, so that
+//! sessions which were open before they were joined go on, and none is opened twice.
+
+use super::decide::Obstacle;
+use super::state::names_of;
+use super::tenant::Tenant;
+use super::{Shared, check_key};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::live::Hash128;
+
+/// Names that one contact has at most.
+pub(super) const NAMES_MAX: usize = 8;
+
+impl Tenant {
+    /// Makes two names one contact, on all channels: a session that is open under either goes on
+    /// under both, and of two that are open the one that ends later counts. A contact has at most
+    /// eight names. Doing it again changes nothing. Touches no disk.
+    pub fn link_contact(&self, one: &str, other: &str) -> Result<(), Error> {
+        check_key("contact", one)?;
+        check_key("contact", other)?;
+        let shared = &self.engine().shared;
+        let names = [one, other].map(|name| shared.contact_hash(name));
+        self.engine().apply_at(self.at(), self.name(), |_| shared.link(self.at(), names))
+    }
+}
+
+impl Shared {
+    fn link(&self, at: u64, [one, other]: [Hash128; 2]) -> Result<(), Obstacle> {
+        let mut guard = self.ready_block(at, Timestamp::MIN)?;
+        let of_one: Vec<_> = names_of(&guard, one).collect();
+        if one == other || of_one.contains(&other) {
+            return Ok(());
+        }
+        let all = of_one.len() + names_of(&guard, other).count();
+        if all > NAMES_MAX {
+            let why = format!("it would have {all} names, more than {NAMES_MAX}");
+            return Err(Error::InvalidArgument { what: "contact", why }.into());
+        }
+        guard.prepare_claims(2, 2)?;
+        // Two rings become one when a member of each changes places with the other.
+        let after_one = guard.next_name(one).unwrap_or(one);
+        let after_other = guard.next_name(other).unwrap_or(other);
+        let seq = guard.begin();
+        guard.set_next_name(one, after_other, seq);
+        guard.set_next_name(other, after_one, seq);
+        self.finish(&mut guard)
+    }
+}

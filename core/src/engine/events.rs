@@ -1,0 +1,64 @@
+//! The outbox: what happened to tenants, until it is acknowledged.
+
+use super::Engine;
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::rules::EventKind;
+use crate::store::{Sync, Write};
+
+/// Events that one call gives at most.
+const EVENTS_MAX: u32 = 10_000;
+
+/// Something that happened to a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its number: rising, never given twice, with gaps.
+    pub sequence: u64,
+    /// The tenant.
+    pub tenant: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The resource that it is about, if it is about one.
+    pub resource: Option<String>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+impl Engine {
+    /// Events after the one with the number `after` (0: from the first), at most `max`, oldest
+    /// first. They stay until they are acknowledged. Writes what is not in SQLite yet, then reads
+    /// it there: waits for the disk.
+    pub fn events(&self, after: u64, max: u32) -> Result<Vec<Event>, Error> {
+        if max == 0 || max > EVENTS_MAX {
+            let why = format!("{max} is not between 1 and {EVENTS_MAX}");
+            return Err(Error::InvalidArgument { what: "max", why });
+        }
+        self.shared.checkpoint()?;
+        let compiled = self.shared.compiled()?;
+        let rows = self.shared.store.events(after, max)?;
+        let event = |row: crate::store::EventRow| Event {
+            sequence: row.sequence,
+            tenant: row.tenant,
+            at: row.happening.at,
+            resource: row
+                .happening
+                .resource
+                .and_then(|resource| compiled.resource_name(resource))
+                .map(str::to_owned),
+            kind: row.happening.kind,
+        };
+        Ok(rows.into_iter().map(event).collect())
+    }
+
+    /// Forgets all events up to and including the one with this number; says how many. Waits for
+    /// the disk.
+    pub fn acknowledge_events(&self, up_to: u64) -> Result<usize, Error> {
+        let _lane = self.shared.enter_lane()?;
+        self.shared.store.with(|connection| {
+            let mut write = Write::begin(connection, &self.shared.live, Sync::Full)?;
+            let forgotten = write.acknowledge(up_to)?;
+            write.commit()?;
+            Ok(forgotten)
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! Leases: places that named holders have for a limited time. One whose time is over is free the
+//! moment it is needed.
+
+use std::time::Duration;
+
+use super::Shared;
+use super::apply::{FENCING, prolong};
+use super::call::{Call, NO_CHARGES, lifetime_ms};
+use super::caller::{Caller, Once, feed_text};
+use super::decide::Obstacle;
+use super::reclaim::give_up_lease;
+use super::tenant::Tenant;
+use crate::catalog::Kind;
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::live::Hash128;
+use crate::live::block::BlockGuard;
+use crate::live::claims::{Place, slot_heap};
+use crate::rules::{Decision, LeaseOutcome, ResourceId};
+
+/// The leases of one resource of a tenant.
+#[derive(Clone, Copy)]
+pub struct Leases<'a> {
+    caller: Caller<'a>,
+    resource: ResourceId,
+    ttl_ms: i64,
+}
+
+impl Tenant {
+    /// The leases of a resource.
+    pub fn leases(&self, resource: &str) -> Result<Leases<'_>, Error> {
+        Leases::new(self.caller(), resource)
+    }
+}
+
+impl<'a> Once<'a> {
+    /// As [`Tenant::leases`]: taking one under a key.
+    pub fn leases(&self, resource: &str) -> Result<Leases<'a>, Error> {
+        Leases::new(self.caller()?, resource)
+    }
+}
+
+impl<'a> Leases<'a> {
+    fn new(caller: Caller<'a>, resource: &str) -> Result<Leases<'a>, Error> {
+        match caller.resource_of(resource, "a lease", "lease")? {
+            (resource, Kind::Lease { ttl_ms }) => Ok(Leases { caller, resource, ttl_ms }),
+            (resource, _) => Err(super::call::compiled_name_error(&caller.engine.shared, resource)),
+        }
+    }
+
+    /// May `holder` have a place now? If so it is taken for `ttl` (`None`: as the catalog says).
+    /// A holder that has one keeps it, with its fencing number, and `ttl` begins anew. Touches no
+    /// disk.
+    pub fn acquire(&self, holder: &str, ttl: Option<Duration>) -> Result<Decision, Error> {
+        let ttl_ms = self.ttl_ms(ttl)?;
+        let mut charges = NO_CHARGES;
+        let call = self.caller.engine.lease_call(self.resource, holder, ttl_ms, &mut charges)?;
+        let once = self.caller.once("acquire", |hasher| {
+            feed_text(hasher, holder);
+            std::hash::Hasher::write_u16(hasher, self.resource.0);
+        })?;
+        self.caller.engine.run(self.caller.at, self.caller.name, &Call { once, ..call })
+    }
+
+    /// Whether [`acquire`](Self::acquire) would succeed. Changes nothing.
+    pub fn check(&self, holder: &str) -> Result<Decision, Error> {
+        let mut charges = NO_CHARGES;
+        let engine = self.caller.engine;
+        let call = engine.lease_call(self.resource, holder, self.ttl_ms, &mut charges)?;
+        engine.run(self.caller.at, self.caller.name, &Call { apply: false, ..call })
+    }
+
+    /// Prolongs a lease that its holder still has: it ends `ttl` from now. Touches no disk.
+    pub fn renew(
+        &self,
+        holder: &str,
+        fencing: u64,
+        ttl: Option<Duration>,
+    ) -> Result<LeaseOutcome, Error> {
+        let ttl_ms = self.ttl_ms(ttl)?;
+        self.with_lease(holder, fencing, |guard, place, mark| {
+            let expires_at = mark.plus_ms(ttl_ms);
+            let seq = guard.begin();
+            prolong(guard, place, expires_at, seq);
+            LeaseOutcome { acquired: false, fencing, expires_at }
+        })
+    }
+
+    /// Gives a lease back before its time. Touches no disk.
+    pub fn release(&self, holder: &str, fencing: u64) -> Result<(), Error> {
+        let resource = self.resource;
+        self.with_lease(holder, fencing, |guard, place, _| {
+            let seq = guard.begin();
+            if let Some(slot) = guard.slot(resource) {
+                guard.unhang(slot_heap(slot), place);
+            }
+            give_up_lease(guard, place);
+            guard.free_claim(place, seq);
+        })
+    }
+
+    fn ttl_ms(&self, ttl: Option<Duration>) -> Result<i64, Error> {
+        ttl.map_or(Ok(self.ttl_ms), |ttl| lifetime_ms("ttl", ttl))
+    }
+
+    /// Changes a lease that is held under this fencing number.
+    fn with_lease<T>(
+        &self,
+        holder: &str,
+        fencing: u64,
+        change: impl Fn(&mut BlockGuard<'_>, Place, Timestamp) -> T,
+    ) -> Result<T, Error> {
+        let Caller { engine, at, name, .. } = self.caller;
+        let shared = &engine.shared;
+        let key = shared.lease_key(self.resource, holder)?;
+        engine.apply_at(at, name, |now| {
+            let mut guard = shared.ready_block(at, now)?;
+            let mark = now.max(guard.mark());
+            let place = self.held(shared, &guard, key, fencing, mark)?;
+            if !guard.ring_has_room(1) {
+                return Err(Obstacle::CheckpointNeeded);
+            }
+            let value = change(&mut guard, place, mark);
+            guard.raise_mark(now);
+            shared.finish(&mut guard)?;
+            Ok(value)
+        })
+    }
+
+    fn held(
+        &self,
+        shared: &Shared,
+        guard: &BlockGuard<'_>,
+        key: Hash128,
+        fencing: u64,
+        mark: Timestamp,
+    ) -> Result<Place, Error> {
+        let held = super::state::held_lease(guard, key, mark);
+        let held = held.filter(|&place| guard.claim_word(place, FENCING) == fencing);
+        held.ok_or_else(|| {
+            let compiled = shared.compiled().ok();
+            let name = compiled.and_then(|it| it.resource_name(self.resource)).unwrap_or_default();
+            Error::LeaseNotHeld { resource: name.to_owned(), fencing }
+        })
+    }
+}

@@ -1,0 +1,417 @@
+//! Reservations: units set aside until they are committed, released, or out of time. Each is
+//! resolved once, and whoever comes later is told how.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use super::Shared;
+use super::call::{Call, Details, NO_CHARGES, charge, lifetime_ms};
+use super::caller::Caller;
+use super::decide::Obstacle;
+use super::late::Late;
+use super::reclaim::note;
+use crate::clock::{DAY_MS, Timestamp};
+use crate::error::Error;
+use crate::live::block::{BlockGuard, grant_id};
+use crate::live::claims::{ClaimKind, KEPT_WORD, Place, ReservationState};
+use crate::live::history::HistoryKey;
+use crate::live::layout::{block, claim, slot};
+use crate::live::split::Taken;
+use crate::rules::{Charge, Counting, Decision, EventKind, Handle, ReservationId, ResourceId};
+
+/// How long a resolved reservation is remembered after its time.
+const RESOLVED_KEPT_MS: i64 = 7 * DAY_MS;
+/// Words of a reservation's payload: the period in which it was made, its number.
+const PERIOD: u64 = 0;
+const NUMBER: u64 = 1;
+
+/// How a reservation was resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// All of it was used.
+    Committed,
+    /// Some of it was used, the rest given back.
+    PartlyCommitted,
+    /// All of it was given back.
+    Released,
+    /// Its time ran out, and all of it was given back.
+    Expired,
+}
+
+impl Resolution {
+    /// The code that C, Python and reports use.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Resolution::Committed => "committed",
+            Resolution::PartlyCommitted => "partly_committed",
+            Resolution::Released => "released",
+            Resolution::Expired => "expired",
+        }
+    }
+
+    pub(super) const fn of(state: u8) -> Option<Resolution> {
+        match state {
+            1 => Some(Resolution::Committed),
+            2 => Some(Resolution::PartlyCommitted),
+            3 => Some(Resolution::Released),
+            4 => Some(Resolution::Expired),
+            _ => None,
+        }
+    }
+}
+
+/// What is given back of a record.
+#[derive(Clone, Copy)]
+pub(super) enum Back<'a> {
+    All,
+    /// All but so much of these resources.
+    Except(&'a [Charge]),
+    Nothing,
+}
+
+impl Caller<'_> {
+    /// Sets units of several resources aside.
+    pub(super) fn reserve(&self, units: &[(&str, u64)], ttl: Duration) -> Result<Decision, Error> {
+        let hold_ms = lifetime_ms("ttl", ttl)?;
+        let asked = self.asked(units)?;
+        let mut charges = NO_CHARGES;
+        let charges = self.engine.charges_with_parents(&asked, &mut charges)?;
+        let once = self.once("reserve", |hasher| {
+            for charge in &asked {
+                super::caller::feed_charge(hasher, charge);
+            }
+        })?;
+        let call = Call { hold_ms: Some(hold_ms), once, ..Call::consume(charges) };
+        self.engine.run(self.at, self.name, &call)
+    }
+
+    /// Sets aside what an action charges.
+    pub(super) fn reserve_action(
+        &self,
+        action: &str,
+        details: &Details<'_>,
+        ttl: Duration,
+    ) -> Result<Decision, Error> {
+        let hold_ms = lifetime_ms("ttl", ttl)?;
+        let mut charges = NO_CHARGES;
+        let mut call = self.engine.call_of(action, details, &mut charges)?;
+        if call.session.is_some() || call.lease.is_some() {
+            let why = "it opens a session or takes a lease, which cannot be set aside; perform it";
+            return Err(Error::InvalidArgument { what: "action", why: why.to_owned() });
+        }
+        call.once = self.once_action("reserve_action", action, details)?;
+        call.hold_ms = Some(hold_ms);
+        self.engine.run(self.at, self.name, &call)
+    }
+
+    /// Resolves a reservation.
+    pub(super) fn resolve(
+        &self,
+        id: &ReservationId,
+        how: Resolution,
+        keep: &[(&str, u64)],
+    ) -> Result<(), Error> {
+        let shared = &self.engine.shared;
+        let (kept, state);
+        let mut room = NO_CHARGES;
+        let back = match how {
+            Resolution::Committed => {
+                state = ReservationState::Committed;
+                Back::Nothing
+            }
+            Resolution::PartlyCommitted => {
+                state = ReservationState::PartlyCommitted;
+                kept = self.kept(keep)?;
+                Back::Except(self.engine.charges_with_parents(&kept, &mut room)?)
+            }
+            Resolution::Released | Resolution::Expired => {
+                state = ReservationState::Released;
+                Back::All
+            }
+        };
+        let late = |place| Late { place, kind: ClaimKind::Reservation, state: state as u8, back };
+        self.engine.apply_at(self.at, self.name, |now| {
+            match shared.try_resolve(self.at, id.0, state, back, now) {
+                Err(Obstacle::LateHold(place)) => {
+                    Ok(shared.settle_late(self.at, self.name, now, id.0, late(place))?)
+                }
+                other => other,
+            }
+        })
+    }
+
+    fn asked(&self, units: &[(&str, u64)]) -> Result<Vec<Charge>, Error> {
+        if units.is_empty() {
+            let why = "there is nothing to set aside".to_owned();
+            return Err(Error::InvalidArgument { what: "units", why });
+        }
+        let compiled = self.engine.shared.compiled()?;
+        let asked = |&(name, units): &(&str, u64)| {
+            charge(super::administer::reservable_resource(compiled, name)?, units)
+        };
+        units.iter().map(asked).collect()
+    }
+
+    fn kept(&self, units: &[(&str, u64)]) -> Result<Vec<Charge>, Error> {
+        let compiled = self.engine.shared.compiled()?;
+        let kept = |&(name, units): &(&str, u64)| {
+            let resource = super::administer::reservable_resource(compiled, name)?;
+            Ok(Charge { resource, units: charge(resource, units.max(1)).map(|_| units)? })
+        };
+        units.iter().map(kept).collect()
+    }
+}
+
+impl Shared {
+    /// One try to resolve a reservation.
+    fn try_resolve(
+        &self,
+        at: u64,
+        handle: Handle,
+        state: ReservationState,
+        back: Back<'_>,
+        now: Timestamp,
+    ) -> Result<(), Obstacle> {
+        let mut guard = self.ready_block(at, now)?;
+        let place = self.open_reservation(&guard, handle)?;
+        check_kept(self, &guard, place, back)?;
+        let mark = now.max(guard.mark());
+        if !matches!(back, Back::Nothing) {
+            if needs_lane(&guard, place) {
+                return Err(Obstacle::LateHold(place));
+            }
+            Self::prepare_return(&mut guard, place)?;
+        } else if !guard.ring_has_room(1) {
+            return Err(Obstacle::CheckpointNeeded);
+        }
+        let seq = guard.begin();
+        give_back(&mut guard, place, back, mark);
+        resolve(&mut guard, place, state, seq);
+        guard.raise_mark(now);
+        self.finish(&mut guard)
+    }
+
+    /// Where an open reservation is, by its id.
+    pub(super) fn open_reservation(
+        &self,
+        guard: &BlockGuard<'_>,
+        handle: Handle,
+    ) -> Result<Place, Error> {
+        self.check_epoch(handle, "reservation")?;
+        let place = Place(handle.place);
+        if !guard.holds(place, ClaimKind::Reservation)
+            || guard.claim_word(place, NUMBER) != handle.number
+        {
+            return Err(Error::UnknownReservation(ReservationId(handle)));
+        }
+        match Resolution::of(guard.claim_state(place)) {
+            Some(how) => Err(Error::AlreadyResolved(how)),
+            None => Ok(place),
+        }
+    }
+
+    /// Refuses what was given out by a live file that has been made anew since.
+    pub(super) fn check_epoch(&self, handle: Handle, what: &'static str) -> Result<(), Error> {
+        if handle.epoch == self.epoch() { Ok(()) } else { Err(Error::Stale { what }) }
+    }
+
+    /// Makes room for what giving back the units of a record writes. Nothing may be armed.
+    pub(super) fn prepare_return(guard: &mut BlockGuard<'_>, place: Place) -> Result<(), Obstacle> {
+        let kind = guard.claim_kind(place).unwrap_or(ClaimKind::Part);
+        // Most entries are of a resource of their own.
+        let keys = (guard.record(place, kind).count() as u64).min(block::HISTORY_ENTRIES / 2);
+        if !guard.history_has_room(keys) || !guard.ring_has_room(1) {
+            return Err(Obstacle::CheckpointNeeded);
+        }
+        Ok(())
+    }
+}
+
+/// Makes `place` an open reservation of what its record says, and gives it its id.
+pub(super) fn hold(
+    guard: &mut BlockGuard<'_>,
+    epoch: u32,
+    place: Place,
+    (now, mark): (Timestamp, Timestamp),
+    hold_ms: i64,
+    seq: u64,
+) -> ReservationId {
+    let until = mark.plus_ms(hold_ms);
+    guard.claim_set_word(place, PERIOD, guard.get(block::PERIOD));
+    guard.claim_set_word(place, NUMBER, seq);
+    guard.claim_set_word(place, KEPT_WORD, until.plus_ms(RESOLVED_KEPT_MS).ms() as u64);
+    guard.claim_set(place, claim::START, now.ms() as u64);
+    guard.claim_set(place, claim::END, until.ms() as u64);
+    guard.hang(guard.hold_heap(), place, until);
+    note_next_due(guard);
+    count_held(guard, place, true);
+    guard.touch_claim(place, seq);
+    ReservationId(Handle { epoch, place: place.0, number: seq })
+}
+
+/// Whether giving a record back needs the lane: its period is closed, and grants that gave to it
+/// still live.
+pub(super) fn needs_lane(guard: &BlockGuard<'_>, place: Place) -> bool {
+    !is_of_this_period(guard, place)
+        && guard.record(place, ClaimKind::Reservation).any(|taken| is_live(guard, taken))
+}
+
+fn is_of_this_period(guard: &BlockGuard<'_>, place: Place) -> bool {
+    guard.claim_word(place, PERIOD) == guard.get(block::PERIOD)
+}
+
+/// Whether the grant that gave units still lives.
+pub(super) fn is_live(guard: &BlockGuard<'_>, taken: Taken) -> bool {
+    let of_grants = |slot: crate::live::block::Slot<'_>| {
+        slot.terms().counting == Counting::Granted && slot.grants().any(|(id, _)| id == taken.grant)
+    };
+    taken.grant != 0 && guard.slot(taken.resource).is_some_and(of_grants)
+}
+
+/// Gives back what a reservation holds, as far as the present period is concerned.
+pub(super) fn give_back(guard: &mut BlockGuard<'_>, place: Place, back: Back<'_>, now: Timestamp) {
+    let in_period = is_of_this_period(guard, place);
+    let mut left = Kept::new(back);
+    let count = guard.record(place, ClaimKind::Reservation).count();
+    for index in 0..count {
+        let Some(taken) = guard.record(place, ClaimKind::Reservation).nth(index) else { break };
+        let units = left.rest_of(taken);
+        return_units(guard, Taken { units, ..taken }, in_period, now);
+    }
+}
+
+/// Gives units back to where they came from, if that still is; says how many. What a closed
+/// period used is the lane's to give back.
+pub(super) fn return_units(
+    guard: &mut BlockGuard<'_>,
+    taken: Taken,
+    in_period: bool,
+    now: Timestamp,
+) -> u64 {
+    let Taken { resource, grant, units, .. } = taken;
+    let Some(slot) = guard.slot(resource) else { return 0 };
+    let terms = slot.terms();
+    let returned = match terms.counting {
+        Counting::Meter if grant == slot.get(slot::CYCLE) => units.min(slot.used()),
+        Counting::Granted if in_period && grant == 0 => {
+            let returned = units.min(slot.get(slot::BEYOND));
+            guard.set_cell(slot.cell(slot::BEYOND), slot.get(slot::BEYOND) - returned);
+            returned
+        }
+        Counting::Granted if in_period => {
+            let mut cells = slot.grant_cells().iter();
+            let is_it = |[id, _]: &&[AtomicU64; 2]| grant_id(id.load(Relaxed)) == grant;
+            match cells.find(is_it) {
+                Some([_, remaining]) => {
+                    let rest = remaining.load(Relaxed);
+                    guard.set_cell(remaining, rest + units);
+                    units
+                }
+                None => 0,
+            }
+        }
+        _ => 0,
+    };
+    if returned > 0 {
+        guard.set_cell(slot.cell(slot::USED), slot.used().saturating_sub(returned));
+        let _ = guard.book(HistoryKey::returned(now, resource), returned);
+    }
+    returned
+}
+
+/// What stays used of a record, entry by entry: the first that were taken stay first.
+pub(super) struct Kept<'a> {
+    back: Back<'a>,
+    resource: ResourceId,
+    left: u64,
+}
+
+impl<'a> Kept<'a> {
+    pub(super) fn new(back: Back<'a>) -> Kept<'a> {
+        Kept { back, resource: ResourceId::NONE, left: 0 }
+    }
+
+    /// How much of an entry is given back. The entries of one resource follow one another.
+    pub(super) fn rest_of(&mut self, taken: Taken) -> u64 {
+        let kept = match self.back {
+            Back::All => return taken.units,
+            Back::Nothing => return 0,
+            Back::Except(kept) => kept,
+        };
+        if taken.resource != self.resource {
+            let of_it = kept.iter().filter(|charge| charge.resource == taken.resource);
+            self.left = of_it.map(|charge| charge.units).sum();
+            self.resource = taken.resource;
+        }
+        let stays = taken.units.min(self.left);
+        self.left -= stays;
+        taken.units - stays
+    }
+}
+
+/// Refuses to keep more of a resource than is held.
+fn check_kept(
+    shared: &Shared,
+    guard: &BlockGuard<'_>,
+    place: Place,
+    back: Back<'_>,
+) -> Result<(), Error> {
+    let Back::Except(kept) = back else { return Ok(()) };
+    for charge in kept {
+        let held: u64 = guard
+            .record(place, ClaimKind::Reservation)
+            .filter(|taken| taken.resource == charge.resource)
+            .map(|taken| taken.units)
+            .sum();
+        if charge.units > held {
+            let compiled = shared.compiled()?;
+            let name = compiled.resource_name(charge.resource).unwrap_or_default();
+            let why = format!("{} of {name:?} cannot be committed, {held} are held", charge.units);
+            return Err(Error::InvalidArgument { what: "units", why });
+        }
+    }
+    Ok(())
+}
+
+/// Writes how a reservation was resolved: for good.
+pub(super) fn resolve(guard: &mut BlockGuard<'_>, place: Place, state: ReservationState, seq: u64) {
+    count_out(guard, place);
+    guard.set_claim_state(place, state as u8);
+    guard.touch_claim(place, seq);
+}
+
+/// Lets go of what an open reservation holds: it hangs from now on until it may be forgotten.
+pub(super) fn count_out(guard: &mut BlockGuard<'_>, place: Place) {
+    count_held(guard, place, false);
+    let heap = guard.hold_heap();
+    guard.rehang(heap, place, guard.kept_until(place));
+    note_next_due(guard);
+}
+
+/// Adds what a reservation holds to what is held of each resource, or takes it away.
+fn count_held(guard: &mut BlockGuard<'_>, place: Place, add: bool) {
+    let count = guard.record(place, ClaimKind::Reservation).count();
+    for index in 0..count {
+        let Some(taken) = guard.record(place, ClaimKind::Reservation).nth(index) else { break };
+        let Some(slot) = guard.slot(taken.resource) else { continue };
+        let held = slot.get(slot::HELD);
+        let held =
+            if add { held.saturating_add(taken.units) } else { held.saturating_sub(taken.units) };
+        guard.set_cell(slot.cell(slot::HELD), held);
+    }
+}
+
+/// Notes when the first of the tenant's reservations is due.
+pub(super) fn note_next_due(guard: &mut BlockGuard<'_>) {
+    let due = guard.first_due(guard.hold_heap()).map_or(Timestamp::MAX, |(until, _)| until);
+    guard.set_cell(guard.cell(block::HOLDS_DUE), due.ms() as u64);
+}
+
+/// Tells that a reservation's time ran out.
+pub(super) fn tell_expired(guard: &mut BlockGuard<'_>, epoch: u32, place: Place, at: Timestamp) {
+    let handle = Handle { epoch, place: place.0, number: guard.claim_word(place, NUMBER) };
+    let kind = EventKind::ReservationExpired { reservation: ReservationId(handle) };
+    note(guard, &kind, ResourceId::NONE, at);
+}

@@ -1,0 +1,230 @@
+//! Seats: users, channels, departments, chatbots, boards. Each is held by a named holder until it
+//! is released; taking one is a transaction.
+
+use super::administer::{DURABLE, resource_of};
+use super::call::Call;
+use super::caller::Caller;
+use super::lane::Work;
+use super::tenant::Tenant;
+use super::{Engine, check_key};
+use crate::catalog::Gate;
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::live::history::HistoryKey;
+use crate::rules::decide::decide;
+use crate::rules::{Charge, Decision, ResourceId, standing};
+use crate::store::SeatRow;
+
+/// Longest token, in bytes.
+const TOKEN_BYTES_MAX: usize = 1_024;
+/// Shortest token, in bytes: what can be guessed protects nothing.
+const TOKEN_BYTES_MIN: usize = 8;
+
+/// How a seat is taken.
+#[derive(Clone, Copy, Default)]
+pub struct Occupancy<'a> {
+    /// Invited, and not there yet. It holds the seat all the same.
+    pub pending: bool,
+    /// A token that opens the seat, for channels: unique over the database. Only its keyed hash
+    /// is kept.
+    pub token: Option<&'a str>,
+}
+
+/// A seat that somebody holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// Who holds it.
+    pub holder: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Invited, and not there yet.
+    pub pending: bool,
+    /// Whether a token opens it.
+    pub has_token: bool,
+}
+
+/// A seat found by its token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSeat {
+    /// The tenant.
+    pub tenant: String,
+    /// The resource.
+    pub resource: String,
+    /// Who holds the seat.
+    pub holder: String,
+}
+
+/// The seats of one resource of a tenant.
+#[derive(Clone, Copy)]
+pub struct Seats<'a> {
+    caller: Caller<'a>,
+    resource: ResourceId,
+}
+
+impl Tenant {
+    /// The seats of a resource.
+    pub fn seats(&self, resource: &str) -> Result<Seats<'_>, Error> {
+        let caller = self.caller();
+        let compiled = caller.engine.shared.compiled()?;
+        let (resource, _) = resource_of(compiled, resource, "a seat", "seat")?;
+        Ok(Seats { caller, resource })
+    }
+}
+
+impl Seats<'_> {
+    /// May `holder` have a seat? If so it is taken, until it is released. A holder that has one
+    /// keeps it; somebody invited who is there now takes the seat that was held for them. Waits
+    /// for the disk.
+    pub fn occupy(&self, holder: &str) -> Result<Decision, Error> {
+        self.occupy_as(holder, &Occupancy::default())
+    }
+
+    /// As [`occupy`](Self::occupy), saying how.
+    pub fn occupy_as(&self, holder: &str, how: &Occupancy<'_>) -> Result<Decision, Error> {
+        check_key("holder", holder)?;
+        let engine = self.caller.engine;
+        let token = how.token.map(|token| engine.token_hash(token)).transpose()?;
+        let pending = how.pending;
+        engine.change(self.caller.name, DURABLE, |work| {
+            let resource = self.resource;
+            if let Some(token) = &token
+                && work.write.token_is_taken(token, work.loaded.row, resource, holder)?
+            {
+                return Err(Error::TokenTaken);
+            }
+            let had = work.write.seat(work.loaded.row, resource, holder)?;
+            let units = u64::from(had.is_none());
+            let decision = ask(work, resource, units);
+            if !decision.allowed() {
+                let reason = decision.reason().unwrap_or(crate::Reason::StatusForbids);
+                let key = HistoryKey::denied(work.now, reason, decision.resource);
+                work.write.book(work.loaded.row, key, 1)?;
+                return Ok(decision);
+            }
+            let since = had.as_ref().map_or(work.now, |had| had.since);
+            let token = token.or(had.and_then(|had| had.token));
+            let seat = SeatRow { resource, holder: holder.to_owned(), since, pending, token };
+            work.write.save_seat(work.loaded.row, &seat)?;
+            count(work, resource, units);
+            self.audit(work, "seat taken")?;
+            Ok(decision)
+        })
+    }
+
+    /// Frees the seat of `holder`; says whether there was one. Waits for the disk.
+    pub fn release(&self, holder: &str) -> Result<bool, Error> {
+        check_key("holder", holder)?;
+        self.caller.engine.change(self.caller.name, DURABLE, |work| {
+            let freed = work.write.delete_seat(work.loaded.row, self.resource, holder)?;
+            if freed {
+                uncount(work, self.resource);
+                self.audit(work, "seat released")?;
+            }
+            Ok(freed)
+        })
+    }
+
+    /// Gives the seat of `old` to `new`, which always passes: nothing more is held than before.
+    /// Waits for the disk.
+    pub fn replace(&self, old: &str, new: &str) -> Result<(), Error> {
+        check_key("holder", old)?;
+        check_key("holder", new)?;
+        self.caller.engine.change(self.caller.name, DURABLE, |work| {
+            let row = work.loaded.row;
+            let Some(seat) = work.write.seat(row, self.resource, old)? else {
+                let name = work.compiled.resource_name(self.resource).unwrap_or_default();
+                return Err(Error::SeatNotHeld { resource: name.to_owned() });
+            };
+            if old == new {
+                return Ok(());
+            }
+            if work.write.seat(row, self.resource, new)?.is_some() {
+                let why = "it has a seat of its own already".to_owned();
+                return Err(Error::InvalidArgument { what: "new holder", why });
+            }
+            work.write.delete_seat(row, self.resource, old)?;
+            let seat = SeatRow { holder: new.to_owned(), since: work.now, ..seat };
+            work.write.save_seat(row, &seat)?;
+            self.audit(work, "seat replaced")
+        })
+    }
+
+    /// Who holds seats, by name. Reads SQLite.
+    pub fn list(&self) -> Result<Vec<Seat>, Error> {
+        let engine = self.caller.engine;
+        let rows = engine.shared.store.seats(engine.row_of(self.caller.name)?)?;
+        let of_resource = rows.into_iter().filter(|row| row.resource == self.resource);
+        Ok(of_resource
+            .map(|SeatRow { holder, since, pending, token, .. }| Seat {
+                holder,
+                since,
+                pending,
+                has_token: token.is_some(),
+            })
+            .collect())
+    }
+
+    fn audit(&self, work: &Work<'_>, what: &str) -> Result<(), Error> {
+        let detail = work.compiled.resource_name(self.resource).unwrap_or_default();
+        Ok(work.write.audit(Some(work.loaded.row), work.now, what, detail)?)
+    }
+}
+
+impl Engine {
+    /// The seat that a token opens; `None`: it opens none. Reads SQLite.
+    pub fn verify_token(&self, token: &str) -> Result<Option<TokenSeat>, Error> {
+        let hash = self.token_hash(token)?;
+        let Some(found) = self.shared.store.seat_of_token(&hash)? else { return Ok(None) };
+        // SQLite has compared them already, but byte by byte: this one takes the same time always.
+        if !same(&found.token, &hash) {
+            return Ok(None);
+        }
+        let compiled = self.shared.compiled()?;
+        let resource = compiled.resource_name(found.resource).unwrap_or_default().to_owned();
+        Ok(Some(TokenSeat { tenant: found.tenant, resource, holder: found.holder }))
+    }
+
+    fn token_hash(&self, token: &str) -> Result<Vec<u8>, Error> {
+        if !(TOKEN_BYTES_MIN..=TOKEN_BYTES_MAX).contains(&token.len()) {
+            let why = format!(
+                "it has {} bytes; {TOKEN_BYTES_MIN} to {TOKEN_BYTES_MAX} are allowed",
+                token.len()
+            );
+            return Err(Error::InvalidArgument { what: "token", why });
+        }
+        let key = blake3::derive_key("cotas 2026 tokens of seats", &self.shared.live.secret());
+        Ok(blake3::keyed_hash(&key, token.as_bytes()).as_bytes().to_vec())
+    }
+}
+
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let bytes = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map(blake3::Hash::from_bytes);
+    matches!((bytes(one), bytes(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Decides about seats by the account as it stands in the lane.
+fn ask(work: &Work<'_>, resource: ResourceId, units: u64) -> Decision {
+    let standing = standing(&work.loaded.account, &work.compiled.rulebook, work.now);
+    let parents = work.compiled.parents(resource);
+    let charges: Vec<_> = parents
+        .iter()
+        .rev()
+        .chain([&resource])
+        .map(|&resource| Charge { resource, units })
+        .collect();
+    let call = Call { gate: Gate::Access, ..Call::consume(&charges) };
+    decide(&standing, &call.request(None, None, true)).0
+}
+
+fn count(work: &mut Work<'_>, resource: ResourceId, units: u64) {
+    for &resource in work.compiled.parents(resource).iter().chain([&resource]) {
+        *work.loaded.account.held.entry(resource).or_default() += units;
+    }
+}
+
+fn uncount(work: &mut Work<'_>, resource: ResourceId) {
+    for &resource in work.compiled.parents(resource).iter().chain([&resource]) {
+        let held = work.loaded.account.held.entry(resource).or_default();
+        *held = held.saturating_sub(1);
+    }
+}

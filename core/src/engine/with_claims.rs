@@ -1,0 +1,322 @@
+//! Decisions that have to do with claims: sessions, leases, rates, reservations, idempotency keys
+//! and replay cursors. One critical section, as for those that have not.
+
+use super::call::{Call, OnceCall};
+use super::decide::{Found, Obstacle};
+use super::reserve::hold;
+use super::state::{held_lease, kept_session, regained_at};
+use super::{Shared, apply};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::live::block::BlockGuard;
+use crate::live::claims::{Place, slot_heap};
+use crate::live::split::{Record, TAKEN_MAX, parts_needed};
+use crate::rules::decide::decide;
+use crate::rules::{Changes, Decision, LeaseOutcome, Reason};
+use crate::torture;
+
+/// Claims that a look at a heap reclaims at most: twice what an operation adds to it.
+const RECLAIMED_AT_ONCE: u32 = 2;
+
+impl Shared {
+    /// As [`try_run`](Self::try_run), for calls that have to do with claims.
+    pub(super) fn run_with_claims(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        call: &Call<'_>,
+        now: Timestamp,
+    ) -> Result<Decision, Obstacle> {
+        // What expires does so by the tenant's own high-water mark of time.
+        let mark = now.max(guard.mark());
+        if let Some(decision) = self.stored(guard, call.once.as_ref(), mark)? {
+            return self.replayed_or_skipped(guard, call, decision);
+        }
+        if call.apply {
+            self.reclaim_for(guard, call, mark)?;
+        }
+        let (found, decision, changes) = look(guard, call, now, mark);
+        if !call.apply {
+            return Ok(decision);
+        }
+        if let Some(cursor) = &call.cursor {
+            cursor.refuse_if_passed(guard)?;
+        }
+        if call.lease.is_some() && may_reclaim_leases(guard, &decision, mark) {
+            return Err(Obstacle::LeasesDue);
+        }
+        self.apply_with_claims(guard, call, found, decision, &changes, (now, mark))
+    }
+
+    /// The decision that is stored under a key, if there is one.
+    pub(super) fn stored(
+        &self,
+        guard: &BlockGuard<'_>,
+        once: Option<&OnceCall>,
+        mark: Timestamp,
+    ) -> Result<Option<Decision>, Error> {
+        let Some(once) = once.filter(|_| !torture::off(torture::Guard::Dedupe)) else {
+            return Ok(None);
+        };
+        let place = guard.find_claim(once.key).filter(|&place| guard.kept_until(place) > mark);
+        place.map(|place| self.replayed(guard, place, once.fingerprint)).transpose()
+    }
+
+    /// Makes room for a decision that is stored without a record. Nothing may be armed.
+    pub(super) fn prepare_key(guard: &mut BlockGuard<'_>) -> Result<(), Obstacle> {
+        if !guard.has_claims() {
+            guard.create_claims()?;
+        }
+        guard.prepare_claims(1, 2)?;
+        Ok(guard.ensure_heap(guard.key_heap(), 1)?)
+    }
+
+    fn apply_with_claims(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        call: &Call<'_>,
+        found: Found,
+        mut decision: Decision,
+        changes: &Changes,
+        (now, mark): (Timestamp, Timestamp),
+    ) -> Result<Decision, Obstacle> {
+        let allowed = decision.allowed();
+        let asked = call.charges(found.lease.is_none());
+        let tells = allowed
+            && (apply::reaches_threshold(guard, asked)
+                || (changes.opens.is_some() && apply::session_reaches_threshold(guard, call)));
+        if tells {
+            self.prepare_to_tell(guard)?;
+        }
+        if allowed || call.cursor.is_some() {
+            make_room(guard, call, changes)?;
+        }
+        let was_half_full = guard.ring_is_half_full();
+        let seq = guard.begin();
+        if allowed {
+            let head = apply::record_head(guard, call, seq);
+            let mut record = head.map(|(place, kind)| Record::new(place, kind));
+            let recorded = call.recorded();
+            apply::charges(guard, recorded, now, &mut decision, record.as_mut());
+            let leased = asked.get(recorded.len()..).unwrap_or_default();
+            apply::charges(guard, leased, now, &mut decision, None);
+            if changes.opens.is_some() {
+                apply::session_charges(guard, call, now, &mut decision);
+            }
+            self.apply_claims(guard, call, found, &mut decision, changes, (mark, seq));
+            if let Some((place, _)) = head {
+                self.answer(guard, call, place, &mut decision, (now, mark), seq);
+            }
+            if let Some(record) = record {
+                record.touch(guard, seq);
+            }
+            guard.raise_mark(now);
+        }
+        if !allowed || !decision.shadowed.is_empty() {
+            apply::book_refusal(guard, &decision, now);
+        }
+        if tells {
+            self.tell_thresholds(guard, asked, now)?;
+            if let Some(session) = &call.session {
+                self.tell_session_thresholds(guard, session.rule, now)?;
+            }
+        }
+        if let Some(cursor) = &call.cursor {
+            cursor.advance(guard, &decision, seq);
+        }
+        self.finish(guard)?;
+        if !was_half_full && guard.ring_is_half_full() {
+            self.live.wake_checkpointer();
+        }
+        Ok(decision)
+    }
+
+    /// Writes sessions, leases and rates.
+    fn apply_claims(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        call: &Call<'_>,
+        found: Found,
+        decision: &mut Decision,
+        changes: &Changes,
+        (mark, seq): (Timestamp, u64),
+    ) {
+        if let Some(session) = &call.session {
+            apply::session(guard, session, found.session, changes, seq);
+        }
+        if let Some(lease) = &call.lease {
+            let outcome = self.lease(guard, lease, found.lease, mark, seq);
+            decision.lease = Some(outcome);
+        }
+        if let (Some(rate), Some(regained_at)) = (&call.rate, changes.regained_at) {
+            apply::rate(guard, rate.resource, rate.key, regained_at, seq);
+        }
+    }
+
+    /// Writes what answers for the operation: its key, or its reservation, or both.
+    fn answer(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        call: &Call<'_>,
+        place: Place,
+        decision: &mut Decision,
+        (now, mark): (Timestamp, Timestamp),
+        seq: u64,
+    ) {
+        if let Some(hold_ms) = call.hold_ms {
+            decision.reservation =
+                Some(hold(guard, self.epoch(), place, (now, mark), hold_ms, seq));
+        }
+        if let Some(once) = &call.once {
+            let key =
+                if call.hold_ms.is_some() { apply::key_claim(guard, once.key) } else { place };
+            self.store_decision(guard, key, once, decision, mark, seq);
+        }
+    }
+
+    /// A decision that was stored is given again; a cursor moves on all the same.
+    fn replayed_or_skipped(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        call: &Call<'_>,
+        decision: Decision,
+    ) -> Result<Decision, Obstacle> {
+        if let Some(cursor) = call.cursor.as_ref().filter(|_| call.apply) {
+            cursor.refuse_if_passed(guard)?;
+            guard.prepare_claims(1, 1)?;
+            let seq = guard.begin();
+            cursor.advance(guard, &decision, seq);
+            self.finish(guard)?;
+        }
+        Ok(decision)
+    }
+
+    /// Reclaims a little of what is due where the call will add something.
+    fn reclaim_for(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        call: &Call<'_>,
+        mark: Timestamp,
+    ) -> Result<(), Obstacle> {
+        let resources = [
+            call.session.as_ref().map(|session| session.rule.resource),
+            call.lease.as_ref().map(|lease| lease.resource),
+            call.rate.as_ref().map(|rate| rate.resource),
+        ];
+        for resource in resources.into_iter().flatten() {
+            if let Some(slot) = guard.slot(resource) {
+                self.reclaim(guard, slot_heap(slot), mark, RECLAIMED_AT_ONCE)?;
+            }
+        }
+        if call.once.is_some() && guard.has_claims() {
+            let keys = guard.key_heap();
+            self.reclaim(guard, keys, mark, RECLAIMED_AT_ONCE)?;
+        }
+        Ok(())
+    }
+
+    /// Takes or prolongs a lease.
+    fn lease(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        lease: &super::call::LeaseCall<'_>,
+        held: Option<Place>,
+        mark: Timestamp,
+        seq: u64,
+    ) -> LeaseOutcome {
+        let acquired = held.is_none();
+        let place = held.unwrap_or_else(|| apply::new_lease(guard, lease, self.epoch(), mark));
+        let expires_at = mark.plus_ms(lease.ttl_ms);
+        apply::prolong(guard, place, expires_at, seq);
+        let fencing = guard.claim_word(place, apply::FENCING);
+        LeaseOutcome { acquired, fencing, expires_at }
+    }
+
+    /// The rebuild epoch of the live file.
+    pub(super) fn epoch(&self) -> u32 {
+        self.live.header(crate::live::layout::header::EPOCH) as u32
+    }
+}
+
+/// Whether a lease was denied for want of room while leases have expired that hold some.
+fn may_reclaim_leases(guard: &BlockGuard<'_>, decision: &Decision, mark: Timestamp) -> bool {
+    decision.reasons.contains(Reason::QuotaExhausted) && guard.lease_is_due(mark)
+}
+
+/// Looks up what the call asks for, and decides.
+fn look(
+    guard: &BlockGuard<'_>,
+    call: &Call<'_>,
+    now: Timestamp,
+    mark: Timestamp,
+) -> (Found, Decision, Changes) {
+    let mut found = Found::default();
+    let session = call.session_request(now, |session| {
+        let (place, kept) = kept_session(guard, session, mark)?;
+        found.session = Some(place);
+        Some(kept)
+    });
+    if let Some(lease) = &call.lease {
+        found.lease = held_lease(guard, lease.key, mark);
+    }
+    let rate = call.rate_request(mark, |key| regained_at(guard, key));
+    let takes_lease = found.lease.is_none();
+    let (mut decision, changes) = decide(guard, &call.request(session, rate, takes_lease));
+    if let (Some(lease), true) = (&call.lease, decision.allowed()) {
+        let fencing = found.lease.map_or(0, |place| guard.claim_word(place, apply::FENCING));
+        let expires_at = mark.plus_ms(lease.ttl_ms);
+        decision.lease = Some(LeaseOutcome { acquired: takes_lease, fencing, expires_at });
+    }
+    (found, decision, changes)
+}
+
+/// Makes room for all that the call will write in the claim table.
+fn make_room(
+    guard: &mut BlockGuard<'_>,
+    call: &Call<'_>,
+    changes: &Changes,
+) -> Result<(), Obstacle> {
+    let answers = call.once.is_some() || call.hold_ms.is_some();
+    if changes.opens.is_none()
+        && changes.extends_to.is_none()
+        && changes.regained_at.is_none()
+        && call.lease.is_none()
+        && call.cursor.is_none()
+        && !answers
+    {
+        return Ok(());
+    }
+    if !guard.has_claims() {
+        guard.create_claims()?;
+    }
+    let mut makes = 4 + u64::from(call.once.is_some() && call.hold_ms.is_some());
+    if answers {
+        let kind = apply::head_kind(call);
+        let entries = apply::entries(guard, call.recorded());
+        if entries > TAKEN_MAX {
+            let why = format!(
+                "they would come out of {entries} grants; an operation that can be given back \
+                 takes from {TAKEN_MAX} at most"
+            );
+            return Err(Error::InvalidArgument { what: "units", why }.into());
+        }
+        makes += 1 + parts_needed(kind, entries);
+    }
+    guard.prepare_claims(makes, makes)?;
+    let resources = [
+        call.session.as_ref().map(|session| session.rule.resource),
+        call.lease.as_ref().map(|lease| lease.resource),
+        call.rate.as_ref().map(|rate| rate.resource),
+    ];
+    for resource in resources.into_iter().flatten() {
+        if let Some(slot) = guard.slot(resource) {
+            guard.ensure_heap(slot_heap(slot), 1)?;
+        }
+    }
+    if call.once.is_some() {
+        guard.ensure_heap(guard.key_heap(), 1)?;
+    }
+    if call.hold_ms.is_some() {
+        guard.ensure_heap(guard.hold_heap(), 1)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! Events of a tenant that wait to be written to SQLite's outbox, in the same critical section
+//! as what they tell of.
+
+use super::block::BlockGuard;
+use super::claims::ClaimError;
+use super::layout::{WORD, block, event, pack, unpack};
+use crate::clock::Timestamp;
+use crate::rules::ResourceId;
+
+/// An event as the live file keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EventImage {
+    /// Number of [`EventKind`](crate::EventKind).
+    pub(crate) kind: u8,
+    pub(crate) percent: u8,
+    pub(crate) resource: ResourceId,
+    pub(crate) at: Timestamp,
+    /// What the two numbers are depends on the kind.
+    pub(crate) first: u64,
+    pub(crate) second: u64,
+}
+
+impl BlockGuard<'_> {
+    /// Makes sure that so many events can be noted. Nothing may be armed.
+    pub(crate) fn ensure_events(&self, more: u64) -> Result<(), ClaimError> {
+        if self.get(block::EVENTS) == 0 {
+            let at = self.memory.allocate((1 << event::RING_LOG2) * event::BYTES)?;
+            self.put(block::EVENTS, pack(at, event::RING_LOG2));
+        }
+        let (_, log2) = unpack(self.get(block::EVENTS));
+        let waiting = self.get(block::EVENT_TAIL) - self.get(block::EVENT_HEAD);
+        if waiting + more > 1 << log2 { Err(ClaimError::CheckpointNeeded) } else { Ok(()) }
+    }
+
+    /// Notes an event. Room has been made.
+    pub(crate) fn note_event(&mut self, image: &EventImage) {
+        let tail = self.get(block::EVENT_TAIL);
+        let at = self.event_at(tail);
+        let what = u64::from(image.kind)
+            | u64::from(image.percent) << 8
+            | u64::from(image.resource.0) << 16;
+        self.set(at + event::WHAT, what);
+        self.set(at + event::AT, image.at.ms() as u64);
+        self.set(at + event::FIRST, image.first);
+        self.set(at + event::SECOND, image.second);
+        self.set(self.at + block::EVENT_TAIL, tail + 1);
+    }
+
+    /// Everything noted since the last confirmed checkpoint, with its number.
+    pub(super) fn waiting_events(&self) -> Vec<(u64, EventImage)> {
+        (self.get(block::EVENT_HEAD)..self.get(block::EVENT_TAIL))
+            .map(|number| {
+                let at = self.event_at(number);
+                let what = self.memory.get(at + event::WHAT);
+                let image = EventImage {
+                    kind: what as u8,
+                    percent: (what >> 8) as u8,
+                    resource: ResourceId((what >> 16) as u16),
+                    at: Timestamp::from_word(self.memory.get(at + event::AT)),
+                    first: self.memory.get(at + event::FIRST),
+                    second: self.memory.get(at + event::SECOND),
+                };
+                (number, image)
+            })
+            .collect()
+    }
+
+    /// Continues the numbers of a database whose live file is made anew.
+    pub(crate) fn write_event_number(&self, next: u64) {
+        for word in [block::EVENT_HEAD, block::EVENT_TAIL, block::EVENT_SNAPSHOT] {
+            self.put(word, next);
+        }
+    }
+
+    fn event_at(&self, number: u64) -> u64 {
+        let (ring, log2) = unpack(self.get(block::EVENTS));
+        ring + (number & ((1 << log2) - 1)) * event::BYTES
+    }
+}
+
+const _: () = assert!(event::SECOND + WORD == event::BYTES);

@@ -1,0 +1,325 @@
+//! The answer to a request, as a value.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::terms::Mode;
+use super::{ResourceId, Source};
+use crate::clock::Timestamp;
+use crate::error::Error;
+
+/// Why a decision was denied. The order is the order of evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum Reason {
+    /// The tenant's status does not permit it (seed 001).
+    StatusForbids = 1,
+    /// The demonstration is over (seed 001).
+    DemoExpired = 2,
+    /// The tenant has no subscription (seed 000).
+    NoSubscription = 3,
+    /// The subscription was not renewed and its grace is over.
+    PlanLapsed = 4,
+    /// The plan does not have the feature.
+    FeatureMissing = 5,
+    /// Only an open session permits it, and there is none.
+    SessionRequired = 6,
+    /// The plan does not have the resource.
+    NotInPlan = 7,
+    /// Too little is left (seed 000).
+    QuotaExhausted = 8,
+    /// Too many in too short a time.
+    RateExceeded = 9,
+}
+
+impl Reason {
+    /// Every reason, in the order of evaluation.
+    pub const ALL: [Reason; 9] = [
+        Reason::StatusForbids,
+        Reason::DemoExpired,
+        Reason::NoSubscription,
+        Reason::PlanLapsed,
+        Reason::FeatureMissing,
+        Reason::SessionRequired,
+        Reason::NotInPlan,
+        Reason::QuotaExhausted,
+        Reason::RateExceeded,
+    ];
+
+    /// The code that C, Python and reports use.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Reason::StatusForbids => "status_forbids",
+            Reason::DemoExpired => "demo_expired",
+            Reason::NoSubscription => "no_subscription",
+            Reason::PlanLapsed => "plan_lapsed",
+            Reason::FeatureMissing => "feature_missing",
+            Reason::SessionRequired => "session_required",
+            Reason::NotInPlan => "not_in_plan",
+            Reason::QuotaExhausted => "quota_exhausted",
+            Reason::RateExceeded => "rate_exceeded",
+        }
+    }
+
+    /// The reason with this number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Reason> {
+        Self::ALL.into_iter().find(|&reason| reason as u8 == number)
+    }
+}
+
+/// A set of reasons.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Reasons(u16);
+
+impl Reasons {
+    #[inline(always)]
+    pub(super) fn add(&mut self, reason: Reason) {
+        self.0 |= 1 << reason as u8;
+    }
+
+    /// The reason that counts: the first in the order of evaluation.
+    #[must_use]
+    #[inline]
+    pub fn first(self) -> Option<Reason> {
+        if self.0 == 0 { None } else { Reason::from_number(self.0.trailing_zeros() as u8) }
+    }
+
+    /// Whether `reason` is one of them.
+    #[must_use]
+    pub fn contains(self, reason: Reason) -> bool {
+        self.0 & 1 << reason as u8 != 0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// All of them, in the order of evaluation.
+    pub fn iter(self) -> impl Iterator<Item = Reason> {
+        Reason::ALL.into_iter().filter(move |&reason| self.contains(reason))
+    }
+
+    pub(crate) const fn to_bits(self) -> u16 {
+        self.0
+    }
+
+    pub(crate) const fn from_bits(bits: u16) -> Reasons {
+        Reasons(bits)
+    }
+}
+
+/// What became of the contact's session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionOutcome {
+    /// It was opened by this; otherwise it was open, or kept, already.
+    pub opened: bool,
+    /// The first instant after it.
+    pub expires_at: Timestamp,
+}
+
+/// What became of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseOutcome {
+    /// It was taken by this; otherwise its holder had it already, and it was prolonged.
+    pub acquired: bool,
+    /// Rises with every lease of the tenant: what a slow holder writes under an old number can be
+    /// told from what the present holder writes.
+    pub fencing: u64,
+    /// The first instant after it, unless it is renewed.
+    pub expires_at: Timestamp,
+}
+
+/// What answers for an operation: which live file, where in it, and under which number. It never
+/// names another operation, also after the live file was made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Handle {
+    pub(crate) epoch: u32,
+    pub(crate) place: u32,
+    pub(crate) number: u64,
+}
+
+/// Proof of a decision that was made under an idempotency key: what a refund is asked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Receipt(pub(crate) Handle);
+
+/// Names a reservation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ReservationId(pub(crate) Handle);
+
+impl fmt::Display for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:x}-{:x}", self.epoch, self.place, self.number)
+    }
+}
+
+impl Handle {
+    fn parse(text: &str) -> Option<Handle> {
+        let mut parts = text.split('-');
+        let mut part = || {
+            let digits = parts.next()?;
+            let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            (plain && digits.len() <= 16).then(|| u64::from_str_radix(digits, 16).ok())?
+        };
+        let handle = Handle {
+            epoch: part()?.try_into().ok()?,
+            place: part()?.try_into().ok()?,
+            number: part()?,
+        };
+        parts.next().is_none().then_some(handle)
+    }
+}
+
+macro_rules! handle_as_text {
+    ($name:ident, $prefix:literal, $what:literal) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "-{}"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self, Error> {
+                let handle = text.strip_prefix(concat!($prefix, "-")).and_then(Handle::parse);
+                handle.map($name).ok_or_else(|| {
+                    let shown: String = text.chars().take(64).collect();
+                    let why = format!("{shown:?} is none");
+                    Error::InvalidArgument { what: $what, why }
+                })
+            }
+        }
+    };
+}
+
+handle_as_text!(Receipt, "c", "receipt");
+handle_as_text!(ReservationId, "r", "reservation id");
+
+/// Units of one resource that came from one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceCharge {
+    /// The resource.
+    pub resource: ResourceId,
+    /// Where the units came from; `None`: no grant gave them (there is no limit, or they go
+    /// beyond it, or the resource is counted without grants).
+    pub source: Option<Source>,
+    /// How many.
+    pub units: u64,
+}
+
+/// What a decision charged, by resource and source. A list of a fixed size, so that a decision
+/// allocates nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SourceCharges {
+    listed: [Option<SourceCharge>; SourceCharges::LISTED_MAX],
+    more: bool,
+}
+
+impl SourceCharges {
+    /// Entries that a decision lists: more than one resource can need.
+    pub const LISTED_MAX: usize = 6;
+
+    /// The entries, in the order in which they were charged.
+    pub fn iter(&self) -> impl Iterator<Item = SourceCharge> {
+        self.listed.into_iter().flatten()
+    }
+
+    /// Whether that is all. Where an action charges more than fits, its receipt knows all of it:
+    /// [`Tenant::charges_of`](crate::Tenant::charges_of).
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        !self.more
+    }
+
+    /// Adds units to what is listed.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, resource: ResourceId, source: Option<Source>, units: u64) {
+        for slot in &mut self.listed {
+            match slot {
+                None => {
+                    *slot = Some(SourceCharge { resource, source, units });
+                    return;
+                }
+                Some(listed) if listed.resource == resource && listed.source == source => {
+                    listed.units += units;
+                    return;
+                }
+                Some(_) => {}
+            }
+        }
+        self.more = true;
+    }
+}
+
+/// The answer: allowed or denied, and every number that explains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // Each says a thing of its own.
+#[must_use = "a decision that nobody looks at limits nothing"]
+pub struct Decision {
+    /// All failing rules; empty: allowed.
+    pub reasons: Reasons,
+    /// Rules that would have denied it, had their limits not been told only to watch.
+    pub shadowed: Reasons,
+    /// The resource that the numbers are about: the first that fell short, else the last charged.
+    pub resource: Option<ResourceId>,
+    /// Units asked of it.
+    pub units: u64,
+    /// How it is limited.
+    pub mode: Mode,
+    /// Units used of it since the period began, or held, this decision's included.
+    pub used: u64,
+    /// Units left of it, after this decision; meaningful where `mode` is finite.
+    pub available: u64,
+    /// What is contracted; meaningful where `mode` is finite: see [`limit`](Self::limit).
+    pub contracted: u64,
+    /// When a denied request may succeed, if that can be foreseen.
+    pub retry_at: Option<Timestamp>,
+    /// What became of the contact's session.
+    pub session: Option<SessionOutcome>,
+    /// What became of the lease.
+    pub lease: Option<LeaseOutcome>,
+    /// What was charged, by resource and source.
+    pub charges: SourceCharges,
+    /// The reservation that holds what was charged.
+    pub reservation: Option<ReservationId>,
+    /// What a refund is asked with; given to decisions under an idempotency key.
+    pub receipt: Option<Receipt>,
+    /// Some of it goes beyond a soft limit.
+    pub overage: bool,
+    /// The message must carry the notice of a demonstration account,
+    /// [`DEMO_NOTICE`](crate::DEMO_NOTICE).
+    pub demo_notice: bool,
+    /// The tenant is in arrears.
+    pub past_due: bool,
+    /// This is the stored decision of an earlier call with the same idempotency key.
+    pub replayed: bool,
+}
+
+impl Decision {
+    /// Whether the host may go ahead.
+    #[must_use]
+    #[inline]
+    pub fn allowed(&self) -> bool {
+        self.reasons == Reasons::default()
+    }
+
+    /// Why not: the first failing rule.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        self.reasons.first()
+    }
+
+    /// What is contracted ("contratadas"): the plan's units and what was bought on top; `None`:
+    /// there is no limit, or the resource is not in the plan.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        (self.mode == Mode::Finite).then_some(self.contracted)
+    }
+}

@@ -1,0 +1,168 @@
+//! What happens to a tenant and somebody wants to be told of.
+
+use super::{Handle, ReservationId, ResourceId, Status};
+use crate::clock::Timestamp;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// When.
+    pub at: Timestamp,
+    /// To which resource, where it is about one.
+    pub resource: Option<ResourceId>,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// The kinds of event, each with what there is to say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// So much of a limit has been used: once for each threshold, period and limit.
+    Threshold {
+        /// The percentage, below 100.
+        percent: u8,
+        /// Units used.
+        used: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// All of a limit has been used: the threshold of 100 per cent.
+    Exhausted {
+        /// Units used.
+        used: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A period has ended and the plan's units have been restored.
+    Renewed {
+        /// Number of the period that began.
+        period: u64,
+    },
+    /// The last due date has passed without renewal.
+    Lapsed,
+    /// The status has changed.
+    StatusChanged {
+        /// From which.
+        from: Status,
+        /// To which.
+        to: Status,
+    },
+    /// The tenant is on another plan, or on the same one anew.
+    PlanChanged {
+        /// The plan's name.
+        plan: String,
+    },
+    /// Units of a grant have run out of time.
+    GrantExpired {
+        /// Number of the grant.
+        grant: u64,
+        /// How many.
+        units: u64,
+    },
+    /// A lease was not renewed in time, and its place has been given back.
+    LeaseExpired {
+        /// Its fencing number.
+        fencing: u64,
+    },
+    /// A reservation was not resolved in time, and its units have been given back.
+    ReservationExpired {
+        /// Its id.
+        reservation: ReservationId,
+    },
+}
+
+/// An event as it is stored: a kind and what goes with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StoredEvent {
+    pub(crate) kind: u8,
+    pub(crate) percent: u8,
+    pub(crate) first: u64,
+    pub(crate) second: u64,
+    pub(crate) text: String,
+}
+
+const THRESHOLD: u8 = 1;
+const EXHAUSTED: u8 = 2;
+const RENEWED: u8 = 3;
+const LAPSED: u8 = 4;
+const STATUS_CHANGED: u8 = 5;
+const PLAN_CHANGED: u8 = 6;
+const GRANT_EXPIRED: u8 = 7;
+const LEASE_EXPIRED: u8 = 8;
+const RESERVATION_EXPIRED: u8 = 9;
+
+impl EventKind {
+    /// The event of reaching `percent` of `limit`.
+    #[must_use]
+    pub fn of_threshold(percent: u8, used: u64, limit: u64) -> EventKind {
+        match percent {
+            100.. => EventKind::Exhausted { used, limit },
+            percent => EventKind::Threshold { percent, used, limit },
+        }
+    }
+
+    /// The code that C, Python and reports use.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            EventKind::Threshold { .. } => "threshold",
+            EventKind::Exhausted { .. } => "exhausted",
+            EventKind::Renewed { .. } => "renewed",
+            EventKind::Lapsed => "lapsed",
+            EventKind::StatusChanged { .. } => "status_changed",
+            EventKind::PlanChanged { .. } => "plan_changed",
+            EventKind::GrantExpired { .. } => "grant_expired",
+            EventKind::LeaseExpired { .. } => "lease_expired",
+            EventKind::ReservationExpired { .. } => "reservation_expired",
+        }
+    }
+
+    pub(crate) fn to_stored(&self) -> StoredEvent {
+        let numbers =
+            |kind, first, second| StoredEvent { kind, first, second, ..StoredEvent::default() };
+        match self {
+            &EventKind::Threshold { percent, used, limit } => {
+                StoredEvent { percent, ..numbers(THRESHOLD, used, limit) }
+            }
+            &EventKind::Exhausted { used, limit } => numbers(EXHAUSTED, used, limit),
+            &EventKind::Renewed { period } => numbers(RENEWED, period, 0),
+            EventKind::Lapsed => numbers(LAPSED, 0, 0),
+            EventKind::StatusChanged { from, to } => {
+                numbers(STATUS_CHANGED, *from as u64, *to as u64)
+            }
+            EventKind::PlanChanged { plan } => {
+                StoredEvent { text: plan.clone(), ..numbers(PLAN_CHANGED, 0, 0) }
+            }
+            &EventKind::GrantExpired { grant, units } => numbers(GRANT_EXPIRED, grant, units),
+            &EventKind::LeaseExpired { fencing } => numbers(LEASE_EXPIRED, fencing, 0),
+            &EventKind::ReservationExpired { reservation: ReservationId(handle) } => {
+                let at = u64::from(handle.epoch) << 32 | u64::from(handle.place);
+                numbers(RESERVATION_EXPIRED, at, handle.number)
+            }
+        }
+    }
+
+    pub(crate) fn from_stored(stored: StoredEvent) -> Option<EventKind> {
+        let StoredEvent { kind, percent, first, second, text } = stored;
+        let status = |number: u64| Status::ALL.get(number as usize).copied();
+        Some(match kind {
+            THRESHOLD => EventKind::Threshold { percent, used: first, limit: second },
+            EXHAUSTED => EventKind::Exhausted { used: first, limit: second },
+            RENEWED => EventKind::Renewed { period: first },
+            LAPSED => EventKind::Lapsed,
+            STATUS_CHANGED => {
+                EventKind::StatusChanged { from: status(first)?, to: status(second)? }
+            }
+            PLAN_CHANGED => EventKind::PlanChanged { plan: text },
+            GRANT_EXPIRED => EventKind::GrantExpired { grant: first, units: second },
+            LEASE_EXPIRED => EventKind::LeaseExpired { fencing: first },
+            RESERVATION_EXPIRED => {
+                let (epoch, place) = ((first >> 32) as u32, first as u32);
+                let handle = Handle { epoch, place, number: second };
+                EventKind::ReservationExpired { reservation: ReservationId(handle) }
+            }
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,42 @@
+//! What the rules need to know of the catalog in force.
+
+use super::{GateTable, ResourceId};
+use crate::catalog::{Enforcement, Kind};
+
+/// What rules need to know of a resource besides its numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How it is counted.
+    pub kind: Kind,
+    /// What becomes of that which passes its limit.
+    pub enforcement: Enforcement,
+    /// Percentages of its limit at which an event is written, rising.
+    pub thresholds: Vec<u8>,
+    /// The resources that must have room as well, nearest first.
+    pub parents: Vec<ResourceId>,
+}
+
+/// The catalog in force, as far as the rules look at it.
+#[derive(Clone, Debug, Default)]
+pub struct Rulebook {
+    /// What each tenant status permits.
+    pub statuses: GateTable,
+    /// By number of the resource.
+    policies: Vec<Option<Policy>>,
+}
+
+impl Rulebook {
+    /// The policies stand in the order of their resources' numbers; `None`: the resource has left
+    /// the catalog.
+    #[must_use]
+    pub fn new(statuses: GateTable, policies: Vec<Option<Policy>>) -> Rulebook {
+        Rulebook { statuses, policies }
+    }
+
+    /// The policy of a resource; `None`: the resource has left the catalog.
+    #[must_use]
+    #[inline]
+    pub fn policy(&self, resource: ResourceId) -> Option<&Policy> {
+        self.policies.get(usize::from(resource.0))?.as_ref()
+    }
+}

@@ -1,0 +1,232 @@
+//! What a tenant may do, and until when that holds by itself.
+
+use std::collections::BTreeSet;
+
+use chrono::Datelike;
+
+use super::account::{Account, Grant, Source};
+use super::settle::{CLOCK_JUMP_MS, month_end, next_boundary, period_end};
+use super::terms::{Counting, Mode, Terms, firmness};
+use super::{GateTable, ResourceId, Rulebook, Status, burn_down, calendar};
+use crate::catalog::{Enforcement, Gate, Kind, Limit, OnLapse, Reset};
+use crate::clock::Timestamp;
+
+/// What a tenant may do, until `valid_until`: the content of its block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The instant at which this ceases to hold by itself.
+    pub valid_until: Timestamp,
+    /// When the plan's units are next restored, if that can be foreseen.
+    pub restores_at: Option<Timestamp>,
+    /// When meters begin anew that do so each month.
+    pub month_ends_at: Option<Timestamp>,
+    /// Number of the current period.
+    pub period: u64,
+    /// What the status permits, and what speaks against it.
+    pub gates: Gates,
+    /// Features in force, one bit each.
+    pub features: [u64; 4],
+    /// Resources in force.
+    pub slots: Vec<Slot>,
+    /// The latest instant that the tenant has seen.
+    pub mark: Timestamp,
+}
+
+/// One resource in a standing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Which one.
+    pub resource: ResourceId,
+    /// On which terms the tenant has it.
+    pub terms: Terms,
+    /// What is contracted, where a number limits it.
+    pub limit: u64,
+    /// Units beyond the limit that a soft limit lets pass.
+    pub cap: u64,
+    /// Units used since the period began, or held.
+    pub used: u64,
+    /// Used units that no grant gave.
+    pub beyond: u64,
+    /// Which count a meter is in: changes whenever it starts again.
+    pub cycle: u64,
+    /// Used units at which the next event is due.
+    pub next_event: u64,
+    /// Grants in the order of use.
+    pub grants: Vec<SlotGrant>,
+}
+
+/// A grant in a burn-down list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotGrant {
+    /// Its number.
+    pub id: u64,
+    /// Where it comes from.
+    pub source: Source,
+    /// What remains of it.
+    pub remaining: u64,
+}
+
+/// Yes and no in one word: the status's permissions, and what else speaks for or against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gates(u64);
+
+impl Gates {
+    /// The demonstration is over.
+    pub const DEMO_EXPIRED: Gates = Gates(1 << 8);
+    /// There is no subscription.
+    pub const NO_SUBSCRIPTION: Gates = Gates(1 << 9);
+    /// The subscription has lapsed and its grace is over.
+    pub const PLAN_LAPSED: Gates = Gates(1 << 11);
+    /// All that speaks against any decision.
+    pub(crate) const AGAINST: Gates =
+        Gates(Self::DEMO_EXPIRED.0 | Self::NO_SUBSCRIPTION.0 | Self::PLAN_LAPSED.0);
+    /// Each send carries the notice.
+    pub const DEMO_NOTICE: Gates = Gates(1 << 16);
+    /// A debt: decisions carry a warning.
+    pub const PAST_DUE: Gates = Gates(1 << 17);
+
+    pub(crate) const fn from_bits(bits: u64) -> Gates {
+        Gates(bits)
+    }
+
+    pub(crate) const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// Whether all of `other` is set here.
+    #[must_use]
+    pub const fn contains(self, other: Gates) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is set here.
+    #[must_use]
+    pub const fn meets(self, other: Gates) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The bit that says that `gate` is open.
+    #[must_use]
+    pub const fn open(gate: Gate) -> Gates {
+        Gates(1 << gate as u64)
+    }
+
+    #[must_use]
+    const fn with(self, other: Gates, set: bool) -> Gates {
+        if set { Gates(self.0 | other.0) } else { self }
+    }
+}
+
+/// What `account`, which is settled at `now`, may do, and until when that holds.
+#[must_use]
+pub fn standing(account: &Account, rules: &Rulebook, now: Timestamp) -> Standing {
+    let renews = account.subscription.as_ref().is_some_and(|it| it.renews() && !it.lapsed);
+    Standing {
+        valid_until: valid_until(account, rules, now),
+        restores_at: period_end(account).filter(|_| renews),
+        month_ends_at: month_end(account, rules),
+        period: account.period,
+        gates: gates(account, &rules.statuses, now),
+        features: account.features,
+        slots: slots(account, rules, now),
+        mark: account.mark,
+    }
+}
+
+fn valid_until(account: &Account, rules: &Rulebook, now: Timestamp) -> Timestamp {
+    let starts = account.grants.iter().map(|grant| grant.starts_at);
+    let demo_end = account.demo_ends_at.filter(|_| account.status == Status::Demo);
+    starts
+        .chain(next_boundary(account, rules))
+        .chain(demo_end)
+        .chain(lapse_end(account))
+        .chain([now.plus_ms(CLOCK_JUMP_MS)])
+        .filter(|&at| at > now)
+        .min()
+        .unwrap_or(now)
+}
+
+/// When a subscription that is not renewed ceases to count.
+fn lapse_end(account: &Account) -> Option<Timestamp> {
+    let subscription = account.subscription.as_ref()?;
+    let expires = subscription.on_lapse == OnLapse::Expire && !subscription.renews();
+    expires.then(|| {
+        calendar::end_of_grace(subscription.due(), subscription.grace_days, account.time_zone)
+    })
+}
+
+fn gates(account: &Account, statuses: &GateTable, now: Timestamp) -> Gates {
+    let permissions = statuses.row(account.status);
+    let mut gates = Gates::default();
+    for gate in [Gate::Access, Gate::Send, Gate::Receive, Gate::Consume] {
+        gates = gates.with(Gates::open(gate), permissions.open(gate));
+    }
+    let is_demo = account.status == Status::Demo;
+    gates
+        .with(Gates::DEMO_NOTICE, is_demo)
+        .with(Gates::DEMO_EXPIRED, is_demo && account.demo_ends_at.is_some_and(|end| end <= now))
+        .with(Gates::PAST_DUE, account.status == Status::PastDue)
+        .with(Gates::NO_SUBSCRIPTION, account.subscription.is_none())
+        .with(Gates::PLAN_LAPSED, lapse_end(account).is_some_and(|end| end <= now))
+}
+
+/// A slot for every resource that the tenant has, or has used: what was measured or is held stays
+/// counted while the plan does not name it.
+fn slots(account: &Account, rules: &Rulebook, now: Timestamp) -> Vec<Slot> {
+    let named = account.limits.keys().chain(account.used.keys()).chain(account.held.keys());
+    let resources: BTreeSet<ResourceId> = named.copied().collect();
+    resources.into_iter().map(|resource| slot(account, rules, resource, now)).collect()
+}
+
+fn slot(account: &Account, rules: &Rulebook, resource: ResourceId, now: Timestamp) -> Slot {
+    let policy = rules.policy(resource);
+    let counting = Account::counting(rules, resource);
+    let (firmness, cap) = firmness(policy.map_or(Enforcement::Hard, |policy| policy.enforcement));
+    let mode = match account.limits.get(&resource) {
+        Some(Limit::Unlimited) => Mode::Unlimited,
+        Some(Limit::Finite(_)) => Mode::Finite,
+        Some(Limit::Disabled) | None => Mode::Disabled,
+    };
+    let has_parents = policy.is_some_and(|policy| !policy.parents.is_empty());
+    Slot {
+        resource,
+        terms: Terms { mode, counting, firmness, has_parents },
+        limit: account.contracted(rules, resource, now),
+        cap,
+        used: account.in_use(rules, resource),
+        beyond: account.used.get(&resource).map_or(0, |usage| usage.beyond),
+        cycle: cycle(account, policy.map(|policy| policy.kind)),
+        next_event: account.watches.get(&resource).map_or(u64::MAX, |watch| watch.next),
+        grants: slot_grants(account, counting, resource, now),
+    }
+}
+
+/// Which count a meter is in.
+fn cycle(account: &Account, kind: Option<Kind>) -> u64 {
+    match kind {
+        Some(Kind::Meter { reset: Reset::Period }) => account.period,
+        Some(Kind::Meter { reset: Reset::CalendarMonth }) => {
+            let date = calendar::date_of(account.month_start, account.time_zone);
+            u64::from(date.year().unsigned_abs()) * 12 + u64::from(date.month0())
+        }
+        _ => 0,
+    }
+}
+
+fn slot_grants(
+    account: &Account,
+    counting: Counting,
+    resource: ResourceId,
+    now: Timestamp,
+) -> Vec<SlotGrant> {
+    if counting != Counting::Granted {
+        return Vec::new();
+    }
+    let in_force = |grant: &&Grant| grant.resource == resource && grant.starts_at <= now;
+    let mut grants: Vec<Grant> = account.grants.iter().filter(in_force).cloned().collect();
+    burn_down::order(&mut grants);
+    grants
+        .into_iter()
+        .map(|Grant { id, source, remaining, .. }| SlotGrant { id, source, remaining })
+        .collect()
+}

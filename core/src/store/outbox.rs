@@ -1,0 +1,129 @@
+//! The outbox: what happened, in the order in which it became known, until it is acknowledged.
+
+use rusqlite::params;
+
+use super::{Store, Write, sqlite};
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::live::events::EventImage;
+use crate::rules::{EventKind, Happening, ResourceId, StoredEvent};
+
+const DOING: &str = "writing to the outbox";
+
+/// An event in the outbox.
+#[derive(Clone, Debug)]
+pub(crate) struct EventRow {
+    pub(crate) sequence: u64,
+    pub(crate) tenant: String,
+    pub(crate) happening: Happening,
+}
+
+impl Write<'_> {
+    /// Adds an event out of the live file. One that is there already is left as it is.
+    pub(super) fn save_event(
+        &self,
+        tenant: i64,
+        number: u64,
+        image: &EventImage,
+    ) -> Result<(), StoreError> {
+        let stored = StoredEvent {
+            kind: image.kind,
+            percent: image.percent,
+            first: image.first,
+            second: image.second,
+            text: String::new(),
+        };
+        let resource = Some(image.resource).filter(|&it| it != ResourceId::NONE);
+        self.insert_event(tenant, Some(number), image.at, resource, &stored)
+    }
+
+    /// Adds what the change under way makes happen.
+    pub(crate) fn tell(&self, tenant: i64, happening: &Happening) -> Result<(), StoreError> {
+        let Happening { at, resource, kind } = happening;
+        self.insert_event(tenant, None, *at, *resource, &kind.to_stored())
+    }
+
+    fn insert_event(
+        &self,
+        tenant: i64,
+        number: Option<u64>,
+        at: Timestamp,
+        resource: Option<ResourceId>,
+        stored: &StoredEvent,
+    ) -> Result<(), StoreError> {
+        let StoredEvent { kind, percent, first, second, text } = stored;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO outbox (tenant, number, at, resource, kind, percent, first, second, \
+                 text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![
+                    tenant,
+                    number,
+                    at.ms(),
+                    resource.map(|resource| resource.0),
+                    kind,
+                    percent,
+                    first.cast_signed(),
+                    second.cast_signed(),
+                    text,
+                ])
+            })
+            .map_err(sqlite(DOING))?;
+        Ok(())
+    }
+
+    /// Forgets events up to and including one; says how many.
+    pub(crate) fn acknowledge(&self, up_to: u64) -> Result<usize, StoreError> {
+        let up_to = i64::try_from(up_to).unwrap_or(i64::MAX);
+        self.connection
+            .prepare_cached("DELETE FROM outbox WHERE sequence <= ?1")
+            .and_then(|mut statement| statement.execute([up_to]))
+            .map_err(sqlite("acknowledging events"))
+    }
+}
+
+impl Store {
+    /// Events after a sequence number, at most so many.
+    pub(crate) fn events(&self, after: u64, most: u32) -> Result<Vec<EventRow>, StoreError> {
+        let doing = "reading events";
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        self.with(|connection| {
+            let mut statement = connection
+                .prepare_cached(
+                    "SELECT sequence, name, at, resource, kind, percent, first, second, text \
+                     FROM outbox JOIN tenants t ON t.id = tenant WHERE sequence > ?1 \
+                     ORDER BY sequence LIMIT ?2",
+                )
+                .map_err(sqlite(doing))?;
+            let rows = statement
+                .query_map(params![after, most], |row| {
+                    let stored = StoredEvent {
+                        kind: row.get(4)?,
+                        percent: row.get(5)?,
+                        first: row.get::<_, i64>(6)?.cast_unsigned(),
+                        second: row.get::<_, i64>(7)?.cast_unsigned(),
+                        text: row.get(8)?,
+                    };
+                    let number = stored.kind;
+                    let at = Timestamp::from_ms(row.get(2)?);
+                    let resource = row.get::<_, Option<u16>>(3)?.map(ResourceId);
+                    let happening = EventKind::from_stored(stored)
+                        .map(|kind| Happening { at, resource, kind })
+                        .ok_or(number);
+                    Ok((row.get(0)?, row.get(1)?, happening))
+                })
+                .map_err(sqlite(doing))?;
+            rows.map(|row| {
+                let (sequence, tenant, happening) = row.map_err(sqlite(doing))?;
+                let happening = happening.map_err(|kind| StoreError::Corrupt {
+                    what: "kind of event",
+                    value: kind.to_string(),
+                })?;
+                Ok(EventRow { sequence, tenant, happening })
+            })
+            .collect()
+        })
+    }
+}
