@@ -118,7 +118,10 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
             println!("attached");
             let _ = std::io::stdin().read(&mut [0]);
         }
-        _ => panic!("the puppet does not know {words:?}"),
+        _ => match cotas_tests::acts::act(engine, words) {
+            Some(said) => return said,
+            None => panic!("the puppet does not know {words:?}"),
+        },
     }
     Ok("done".to_owned())
 }

@@ -1,6 +1,11 @@
 //! What the integration tests share: a small catalog, databases in temporary directories, and
 //! the puppet, a second process that does what a test tells it to.
 
+pub mod acts;
+pub mod meeting;
+pub mod races;
+pub mod wide;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;

@@ -255,23 +255,29 @@ pub(super) fn record_head(
             guard.clear_link(place);
             Some((place, ClaimKind::Reservation))
         }
-        (None, Some(once)) => {
-            let place = key_claim(guard, once.key);
-            guard.free_parts(place, seq);
-            guard.clear_link(place);
-            Some((place, ClaimKind::Key))
-        }
+        (None, Some(once)) => Some((key_claim(guard, once.key, seq), ClaimKind::Key)),
         (None, None) => None,
     }
 }
 
-/// The claim of an idempotency key: a new one, or that of a decision that has expired.
-pub(super) fn key_claim(guard: &mut BlockGuard<'_>, key: Hash128) -> Place {
-    guard.find_claim(key).unwrap_or_else(|| {
-        let place = guard.make_claim(ClaimKind::Key, ResourceId::NONE, Some(key));
-        guard.clear_link(place);
-        place
-    })
+/// The claim of an idempotency key, with no record: a new one, or that of a decision that has
+/// expired.
+pub(super) fn key_claim(guard: &mut BlockGuard<'_>, key: Hash128, seq: u64) -> Place {
+    let place = match guard.find_claim(key) {
+        Some(place) => {
+            guard.free_parts(place, seq);
+            place
+        }
+        None => guard.make_claim(ClaimKind::Key, ResourceId::NONE, Some(key)),
+    };
+    guard.clear_link(place);
+    place
+}
+
+/// Claims that [`key_claim`] changes where the key has a decision that has expired.
+pub(super) fn key_changes(guard: &BlockGuard<'_>, key: Hash128) -> u64 {
+    let kept = guard.find_claim(key);
+    kept.map_or(0, |place| guard.count_parts_of(place, Some(ClaimKind::Key)))
 }
 
 // ---- thresholds -----------------------------------------------------------------------------

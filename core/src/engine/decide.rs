@@ -122,6 +122,7 @@ impl Engine {
             match obstacle {
                 // A check shows the settled view without persisting it.
                 Obstacle::Due if !call.apply => {
+                    self.overcome(at, name, now, Obstacle::LeasesDue)?;
                     return self.shared.check_settled(at, name, call, now);
                 }
                 Obstacle::NotPlain => return self.run_looked_up(at, name, call),
@@ -187,7 +188,7 @@ impl Engine {
     }
 
     #[cold]
-    fn overcome(
+    pub(super) fn overcome(
         &self,
         at: u64,
         name: &str,
@@ -202,17 +203,34 @@ impl Engine {
             Obstacle::CheckpointNeeded => shared.make_room(),
             Obstacle::Pending => shared.resolve_block(at),
             Obstacle::Due => shared.settle_block(at, name, now),
-            // What they find in their way may take the lane or a checkpoint: the next try sees.
-            Obstacle::HoldsDue => match shared.reclaim_holds(at, now) {
-                Err(found) => self.overcome(at, name, now, found),
-                Ok(()) => Ok(()),
-            },
-            Obstacle::LeasesDue => match shared.reclaim_leases(at, now) {
-                Err(found) => self.overcome(at, name, now, found),
-                Ok(()) => Ok(()),
-            },
+            Obstacle::HoldsDue => {
+                self.take_back(at, name, now, |done| shared.reclaim_holds(at, now, done))
+            }
+            Obstacle::LeasesDue => {
+                self.take_back(at, name, now, |done| shared.reclaim_leases(at, now, done))
+            }
             Obstacle::LateHold(place) => shared.expire_late(at, name, now, place),
         }
+    }
+
+    /// Takes back all that has expired. What is found in the way may take the lane or a
+    /// checkpoint, many times over where thousands have expired; only standing still ends it.
+    fn take_back(
+        &self,
+        at: u64,
+        name: &str,
+        now: Timestamp,
+        reclaim: impl Fn(&mut u64) -> Result<(), Obstacle>,
+    ) -> Result<(), Error> {
+        let mut idle = 0;
+        while idle < TRIES {
+            let mut done = 0;
+            let Err(found) = reclaim(&mut done) else { return Ok(()) };
+            let moves = done > 0 || matches!(found, Obstacle::LateHold(_));
+            idle = if moves { 0 } else { idle + 1 };
+            self.overcome(at, name, now, found)?;
+        }
+        Ok(()) // The next try sees.
     }
 
     /// [`Tenant::perform`](super::Tenant::perform) on the block at `at`.

@@ -63,7 +63,19 @@ impl Shared {
         manner: Manner,
         work: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        self.expire_holds(at, name, now, manner.confirm_jump)?;
         self.change(at, name, now, manner, None, |under_way, _| work(under_way))
+    }
+
+    /// Settles a tenant up to `instant`, which has passed, and leaves its reservations alone.
+    pub(super) fn settle_up_to(
+        &self,
+        at: u64,
+        name: &str,
+        instant: Timestamp,
+    ) -> Result<(), Error> {
+        let manner = Manner { sync: Sync::Normal, confirm_jump: false };
+        self.change(at, name, instant, manner, None, |_, _| Ok(()))
     }
 
     /// Gives back what a claim of a closed period took, once `may_be_done` has looked at it under
@@ -79,7 +91,7 @@ impl Shared {
     ) -> Result<(), Error> {
         self.change(at, name, now, manner, Some(late), |work, guard| {
             may_be_done(guard)?;
-            return_to_account(work, guard, late)
+            return_to_account(work, guard, late, self.epoch())
         })
     }
 
@@ -92,9 +104,6 @@ impl Shared {
         late: Option<&Late<'_>>,
         work: impl FnOnce(&mut Work<'_>, &BlockGuard<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        if late.is_none() {
-            self.expire_holds(at, name, now, false)?;
-        }
         let _lane = self.enter_lane()?;
         self.finish_pending_catalog()?;
         let compiled = self.compiled()?;

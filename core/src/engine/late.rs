@@ -15,7 +15,7 @@ use crate::live::claims::{ClaimKind, Place, ReservationState, with_state};
 use crate::live::history::HistoryKey;
 use crate::live::layout::{block, claim, slot};
 use crate::live::split::Taken;
-use crate::rules::{Account, Counting, Handle};
+use crate::rules::{Account, Counting, Grant, Handle, Happening, ResourceId, Source};
 use crate::store::Sync;
 
 /// What is done with a claim of a closed period.
@@ -76,7 +76,12 @@ pub(super) fn return_to_account(
     work: &mut Work<'_>,
     guard: &BlockGuard<'_>,
     late: &Late<'_>,
+    epoch: u32,
 ) -> Result<(), Error> {
+    if late.kind == ClaimKind::Reservation && late.state == ReservationState::Expired as u8 {
+        let kind = reserve::expired(guard, epoch, late.place);
+        work.happened.push(Happening { at: work.now, resource: None, kind });
+    }
     let mut kept = Kept::new(late.back);
     for taken in guard.record(late.place, late.kind) {
         let units = kept.rest_of(taken);
@@ -87,6 +92,8 @@ pub(super) fn return_to_account(
                 let live = account.grants.iter_mut().find(|it| it.id == grant);
                 if let Some(grant) = live.filter(|it| it.resource == resource) {
                     grant.give_back(units);
+                } else if units > 0 && taken.source != Some(Source::Plan) {
+                    revive(work, resource, grant, units)?;
                 }
             }
             Counting::Meter => {
@@ -102,6 +109,20 @@ pub(super) fn return_to_account(
             }
             _ => {}
         }
+    }
+    Ok(())
+}
+
+/// Gives units back to a grant that has been left out of the account because it held nothing when
+/// a period ended, unless its time has run out.
+fn revive(work: &mut Work<'_>, of: ResourceId, grant: u64, units: u64) -> Result<(), Error> {
+    let ended = work.write.ended_grant(work.loaded.row, grant)?;
+    let in_time = |it: &Grant| it.expires_at.is_none_or(|at| at > work.now);
+    if let Some(mut grant) = ended.filter(|it| it.resource == of && in_time(it)) {
+        grant.give_back(units);
+        let grants = &mut work.loaded.account.grants;
+        let place = grants.partition_point(|it| it.id < grant.id);
+        grants.insert(place, grant);
     }
     Ok(())
 }

@@ -132,8 +132,8 @@ impl Shared {
         if !guard.history_has_room(1 + parents.len() as u64) {
             return Err(Obstacle::CheckpointNeeded);
         }
-        if once.is_some() {
-            Self::prepare_key(guard)?;
+        if let Some(once) = &once {
+            Self::prepare_key(guard, once)?;
         }
         let seq = guard.begin();
         for resource in family() {
@@ -146,7 +146,7 @@ impl Shared {
         }
         let mut decision = as_it_stands(guard, resource);
         if let Some(once) = &once {
-            let place = key_claim(guard, once.key);
+            let place = key_claim(guard, once.key, seq);
             self.store_decision(guard, place, once, &mut decision, mark, seq);
         }
         guard.raise_mark(now);

@@ -11,24 +11,28 @@ use crate::live::claims::{ClaimKind, Place, ReservationState};
 use crate::live::events::EventImage;
 use crate::live::expiry::Heap;
 use crate::live::layout::{block, slot};
+use crate::rules::settle::CLOCK_JUMP_MS;
 use crate::rules::{EventKind, ResourceId};
 
 /// Claims that are reclaimed under one lock, where many have expired at once.
 const BATCH: u32 = 32;
 
 impl Shared {
-    /// Reclaims what is due in a heap at `mark`, so many claims at most. Nothing may be armed.
+    /// Reclaims what is due in a heap at `mark`, so many claims at most, and counts them in
+    /// `done`. Nothing may be armed.
     pub(super) fn reclaim(
         &self,
         guard: &mut BlockGuard<'_>,
         heap: Heap,
         mark: Timestamp,
         most: u32,
+        done: &mut u64,
     ) -> Result<(), Obstacle> {
         for _ in 0..most {
             match guard.first_due(heap) {
                 Some((until, place)) if until <= mark => {
                     self.reclaim_claim(guard, heap, place, mark)?;
+                    *done += 1;
                 }
                 _ => return Ok(()),
             }
@@ -99,55 +103,83 @@ impl Shared {
         self.finish(guard)
     }
 
-    /// Expires the reservations whose time is over, a few under one lock.
-    pub(super) fn reclaim_holds(&self, at: u64, now: Timestamp) -> Result<(), Obstacle> {
-        let mut guard = self.lock_block(at)?;
-        let heap = guard.hold_heap();
-        let mark = now.max(guard.mark());
-        self.reclaim(&mut guard, heap, mark, BATCH)
+    /// Expires the reservations whose time is over until none is left, a few under one lock.
+    /// Counts them in `done`.
+    pub(super) fn reclaim_holds(
+        &self,
+        at: u64,
+        now: Timestamp,
+        done: &mut u64,
+    ) -> Result<(), Obstacle> {
+        loop {
+            let mut guard = self.lock_block(at)?;
+            if Timestamp::from_word(guard.get(block::HOLDS_DUE)) > now {
+                return Ok(());
+            }
+            let heap = guard.hold_heap();
+            let (mark, before) = (now.max(guard.mark()), *done);
+            self.reclaim(&mut guard, heap, mark, BATCH, done)?;
+            if *done == before {
+                return Ok(());
+            }
+        }
     }
 
-    /// Expires all reservations whose time was over before the next boundary, so that settling
-    /// comes to the same whoever looks first; with `settling` also those after it.
+    /// Expires all reservations whose time is over, each before the boundaries that come after
+    /// it, so that settling comes to the same whoever looks first. A clock too far ahead to be
+    /// believed expires nothing, unless it is `confirmed`.
     pub(super) fn expire_holds(
         &self,
         at: u64,
         name: &str,
         now: Timestamp,
-        settling: bool,
+        confirmed: bool,
     ) -> Result<(), Error> {
         loop {
             let mut guard = self.lock_block(at)?;
             let due = Timestamp::from_word(guard.get(block::HOLDS_DUE));
             let until = now.min(guard.valid_until());
-            if due > now || (due > until && !settling) || guard.pending().is_some() {
+            let believed = confirmed || now <= guard.mark().plus_ms(CLOCK_JUMP_MS);
+            if due > now || !believed || guard.pending().is_some() {
                 return Ok(());
             }
             if due > until {
                 drop(guard);
-                self.settle_block(at, name, now)?;
+                self.settle_up_to(at, name, due)?;
                 continue;
             }
             let heap = guard.hold_heap();
-            let found = self.reclaim(&mut guard, heap, until, BATCH);
+            let found = self.reclaim(&mut guard, heap, until, BATCH, &mut 0);
             drop(guard);
             match found {
                 Ok(()) | Err(Obstacle::Again) => {}
                 Err(Obstacle::CheckpointNeeded) => self.make_room()?,
-                Err(Obstacle::LateHold(place)) => self.expire_late(at, name, now, place)?,
+                // Before the boundary, which others have to be expired before as well.
+                Err(Obstacle::LateHold(place)) => {
+                    let before = if until < now { until.plus_ms(-1) } else { now };
+                    self.expire_late(at, name, before, place)?;
+                }
                 Err(Obstacle::Error(error)) => return Err(*error),
                 Err(_) => return Err(Error::Busy { what: "the tenant" }),
             }
         }
     }
 
-    /// Takes expired leases back until none is left.
-    pub(super) fn reclaim_leases(&self, at: u64, now: Timestamp) -> Result<(), Obstacle> {
+    /// Takes expired leases back until none is left. Counts them in `done`.
+    pub(super) fn reclaim_leases(
+        &self,
+        at: u64,
+        now: Timestamp,
+        done: &mut u64,
+    ) -> Result<(), Obstacle> {
         loop {
             let mut guard = self.lock_block(at)?;
+            if now > guard.mark().plus_ms(CLOCK_JUMP_MS) {
+                return Ok(()); // Such a clock is not believed.
+            }
             let mark = now.max(guard.mark());
             match guard.due_lease_heap(mark) {
-                Some(heap) => self.reclaim(&mut guard, heap, mark, BATCH)?,
+                Some(heap) => self.reclaim(&mut guard, heap, mark, BATCH, done)?,
                 None => return Ok(()),
             }
         }

@@ -5,7 +5,7 @@ use super::caller::Caller;
 use super::decide::Obstacle;
 use super::late::Late;
 use super::replayed::{REFUNDED, is_of_this_period};
-use super::reserve::{Back, is_live, return_units};
+use super::reserve::{Back, outlives_period, return_units};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
@@ -53,7 +53,7 @@ impl Shared {
         let place = self.unrefunded(&guard, handle)?;
         let in_period = is_of_this_period(&guard, place);
         let mark = now.max(guard.mark());
-        if !in_period && guard.record(place, ClaimKind::Key).any(|it| is_live(&guard, it)) {
+        if !in_period && guard.record(place, ClaimKind::Key).any(|it| outlives_period(&guard, it)) {
             return Err(Obstacle::LateHold(place));
         }
         Self::prepare_return(&mut guard, place)?;

@@ -3,6 +3,7 @@
 
 use super::Shared;
 use super::call::OnceCall;
+use super::reserve;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
@@ -23,12 +24,14 @@ const LEASE: u64 = 1 << 12;
 const LEASE_ACQUIRED: u64 = 1 << 13;
 const RESERVATION: u64 = 1 << 14;
 const OVERAGE: u64 = 1 << 15;
+/// More is used than the limit.
+const OVER: u64 = 1 << 48;
 /// A key's payload: words of its own, up to those of its record.
 const FINGERPRINT: u64 = 0;
 const CODES: u64 = 1;
 const UNITS: u64 = 2;
 const USED: u64 = 3;
-/// What is available; with an overage, when nothing is, the limit.
+/// What is available; where more is used than the limit, so that nothing is, the limit.
 const AVAILABLE: u64 = 4;
 /// The end of the session; of a reservation: its number.
 const SESSION_END: u64 = 5;
@@ -56,8 +59,12 @@ impl Shared {
         let has = |flag: u64| codes & flag != 0;
         let resource = ResourceId((codes >> 16) as u16);
         let (used, left) = (word(USED), word(AVAILABLE));
-        let overage = has(OVERAGE);
+        let over = has(OVER);
         let number = guard.claim_get(place, claim::START);
+        let reservation = has(RESERVATION).then(|| {
+            let (place, number) = (word(LEASE_FENCING) as u32, word(SESSION_END));
+            ReservationId(Handle { epoch: self.epoch(), place, number })
+        });
         Ok(Decision {
             reasons: Reasons::default(),
             shadowed: Reasons::from_bits((codes >> 32) as u16),
@@ -65,8 +72,8 @@ impl Shared {
             units: word(UNITS),
             mode: Mode::from_number(codes & 0xff),
             used,
-            available: if overage { 0 } else { left },
-            contracted: if overage { left } else { used.saturating_add(left) },
+            available: if over { 0 } else { left },
+            contracted: if over { left } else { used.saturating_add(left) },
             retry_at: None,
             session: has(SESSION).then(|| SessionOutcome {
                 opened: has(SESSION_OPENED),
@@ -77,14 +84,15 @@ impl Shared {
                 fencing: word(LEASE_FENCING),
                 expires_at: Timestamp::from_word(guard.claim_get(place, claim::END)),
             }),
-            charges: charges(guard, place),
-            reservation: has(RESERVATION).then(|| {
-                let (place, number) = (word(LEASE_FENCING) as u32, word(SESSION_END));
-                ReservationId(Handle { epoch: self.epoch(), place, number })
-            }),
-            receipt: (!has(RESERVATION))
+            charges: match reservation {
+                Some(ReservationId(handle)) => reserve::charges(guard, handle),
+                None => charges(guard, place, ClaimKind::Key),
+            },
+            reservation,
+            receipt: reservation
+                .is_none()
                 .then(|| Receipt(Handle { epoch: self.epoch(), place: place.0, number })),
-            overage,
+            overage: has(OVERAGE),
             demo_notice: has(DEMO_NOTICE),
             past_due: has(PAST_DUE),
             replayed: true,
@@ -106,6 +114,7 @@ impl Shared {
         let until = mark.plus_ms(once.lifetime_ms);
         let flag = |set: bool, flag: u64| if set { flag } else { 0 };
         let resource = decision.resource.unwrap_or(ResourceId::NONE);
+        let over = decision.used > decision.contracted;
         let codes = decision.mode.to_number()
             | u64::from(resource.0) << 16
             | u64::from(decision.shadowed.to_bits()) << 32
@@ -116,7 +125,8 @@ impl Shared {
             | flag(decision.lease.is_some(), LEASE)
             | flag(decision.lease.is_some_and(|it| it.acquired), LEASE_ACQUIRED)
             | flag(decision.reservation.is_some(), RESERVATION)
-            | flag(decision.overage, OVERAGE);
+            | flag(decision.overage, OVERAGE)
+            | flag(over, OVER);
         let (end, fencing) = match (decision.reservation, decision.session, decision.lease) {
             (Some(ReservationId(handle)), _, _) => (handle.number, u64::from(handle.place)),
             (None, session, lease) => (
@@ -124,7 +134,7 @@ impl Shared {
                 lease.map_or(0, |it| it.fencing),
             ),
         };
-        let left = if decision.overage { decision.contracted } else { decision.available };
+        let left = if over { decision.contracted } else { decision.available };
         let words = [once.fingerprint, codes, decision.units, decision.used, left, end, fencing];
         for (index, value) in words.into_iter().enumerate() {
             guard.claim_set_word(place, index as u64, value);
@@ -149,10 +159,10 @@ pub(super) fn is_of_this_period(guard: &BlockGuard<'_>, place: Place) -> bool {
     guard.above_link(place) == guard.get(block::PERIOD) & PERIOD_MASK
 }
 
-/// What a key's record says was charged, by resource and source.
-pub(super) fn charges(guard: &BlockGuard<'_>, place: Place) -> SourceCharges {
+/// What a record says was charged, by resource and source.
+pub(super) fn charges(guard: &BlockGuard<'_>, place: Place, kind: ClaimKind) -> SourceCharges {
     let mut charges = SourceCharges::default();
-    for taken in guard.record(place, ClaimKind::Key) {
+    for taken in guard.record(place, kind) {
         charges.add(taken.resource, taken.source, taken.units);
     }
     charges

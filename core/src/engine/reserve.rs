@@ -18,7 +18,9 @@ use crate::live::claims::{ClaimKind, KEPT_WORD, Place, ReservationState};
 use crate::live::history::HistoryKey;
 use crate::live::layout::{block, claim, slot};
 use crate::live::split::Taken;
-use crate::rules::{Charge, Counting, Decision, EventKind, Handle, ReservationId, ResourceId};
+use crate::rules::{
+    Charge, Counting, Decision, EventKind, Handle, ReservationId, ResourceId, Source, SourceCharges,
+};
 
 /// How long a resolved reservation is remembered after its time.
 const RESOLVED_KEPT_MS: i64 = 7 * DAY_MS;
@@ -229,6 +231,18 @@ impl Shared {
     }
 }
 
+/// What a reservation took, if it is remembered still.
+pub(super) fn charges(guard: &BlockGuard<'_>, handle: Handle) -> SourceCharges {
+    let place = Place(handle.place);
+    let is_it = guard.holds(place, ClaimKind::Reservation)
+        && guard.claim_word(place, NUMBER) == handle.number;
+    if is_it {
+        super::replayed::charges(guard, place, ClaimKind::Reservation)
+    } else {
+        SourceCharges::default()
+    }
+}
+
 /// Makes `place` an open reservation of what its record says, and gives it its id.
 pub(super) fn hold(
     guard: &mut BlockGuard<'_>,
@@ -252,22 +266,22 @@ pub(super) fn hold(
 }
 
 /// Whether giving a record back needs the lane: its period is closed, and grants that gave to it
-/// still live.
+/// may still live.
 pub(super) fn needs_lane(guard: &BlockGuard<'_>, place: Place) -> bool {
     !is_of_this_period(guard, place)
-        && guard.record(place, ClaimKind::Reservation).any(|taken| is_live(guard, taken))
+        && guard.record(place, ClaimKind::Reservation).any(|taken| outlives_period(guard, taken))
 }
 
 fn is_of_this_period(guard: &BlockGuard<'_>, place: Place) -> bool {
     guard.claim_word(place, PERIOD) == guard.get(block::PERIOD)
 }
 
-/// Whether the grant that gave units still lives.
-pub(super) fn is_live(guard: &BlockGuard<'_>, taken: Taken) -> bool {
-    let of_grants = |slot: crate::live::block::Slot<'_>| {
-        slot.terms().counting == Counting::Granted && slot.grants().any(|(id, _)| id == taken.grant)
-    };
-    taken.grant != 0 && guard.slot(taken.resource).is_some_and(of_grants)
+/// Whether the grant that gave units outlives the period: all but the plan's do. The block need
+/// not know it any more: it may have held nothing when the period ended.
+pub(super) fn outlives_period(guard: &BlockGuard<'_>, taken: Taken) -> bool {
+    taken.grant != 0
+        && taken.source != Some(Source::Plan)
+        && guard.slot(taken.resource).is_some_and(|it| it.terms().counting == Counting::Granted)
 }
 
 /// Gives back what a reservation holds, as far as the present period is concerned.
@@ -411,7 +425,12 @@ pub(super) fn note_next_due(guard: &mut BlockGuard<'_>) {
 
 /// Tells that a reservation's time ran out.
 pub(super) fn tell_expired(guard: &mut BlockGuard<'_>, epoch: u32, place: Place, at: Timestamp) {
-    let handle = Handle { epoch, place: place.0, number: guard.claim_word(place, NUMBER) };
-    let kind = EventKind::ReservationExpired { reservation: ReservationId(handle) };
+    let kind = expired(guard, epoch, place);
     note(guard, &kind, ResourceId::NONE, at);
+}
+
+/// The event of a reservation's time running out.
+pub(super) fn expired(guard: &BlockGuard<'_>, epoch: u32, place: Place) -> EventKind {
+    let handle = Handle { epoch, place: place.0, number: guard.claim_word(place, NUMBER) };
+    EventKind::ReservationExpired { reservation: ReservationId(handle) }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use chrono::NaiveDate;
 
 use super::call::Call;
+use super::decide::Obstacle;
 use super::lane::merge;
 use super::state::{held_lease, kept_session, regained_at};
 use super::{Engine, Shared};
@@ -182,8 +183,8 @@ impl Engine {
         let at = self.block_of(tenant)?;
         let now = self.now();
         // What has expired is taken back first, as the next decision would.
-        self.shared.expire_holds(at, tenant, now, true)?;
-        let _ = self.shared.reclaim_leases(at, now);
+        self.shared.expire_holds(at, tenant, now, false)?;
+        self.overcome(at, tenant, now, Obstacle::LeasesDue)?;
         let (loaded, standing) = self.shared.view(at, tenant, now)?;
         let held = self.shared.held(at)?;
         let compiled = self.shared.compiled()?;
@@ -369,7 +370,7 @@ impl Shared {
         call: &Call<'_>,
         now: Timestamp,
     ) -> Result<Decision, Error> {
-        self.expire_holds(at, name, now, true)?;
+        self.expire_holds(at, name, now, false)?;
         let (loaded, standing) = self.view(at, name, now)?;
         let mark = loaded.account.mark;
         if now > mark.plus_ms(CLOCK_JUMP_MS) {

@@ -1,6 +1,7 @@
 //! What a downgrade would leave over its limits, told before it is done.
 
 use super::Engine;
+use super::decide::Obstacle;
 use crate::catalog::Limit;
 use crate::error::Error;
 use crate::rules::{Account, Counting};
@@ -23,7 +24,7 @@ impl Engine {
     pub fn what_if(&self, tenant: &str, plan: &str) -> Result<Vec<OverLimit>, Error> {
         let at = self.block_of(tenant)?;
         let now = self.now();
-        let _ = self.shared.reclaim_leases(at, now);
+        self.overcome(at, tenant, now, Obstacle::LeasesDue)?;
         let (loaded, _) = self.shared.view(at, tenant, now)?;
         let compiled = self.shared.compiled()?;
         let unknown = || Error::UnknownPlan(super::shorten(plan));

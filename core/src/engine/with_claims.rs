@@ -35,14 +35,17 @@ impl Shared {
             self.reclaim_for(guard, call, mark)?;
         }
         let (found, decision, changes) = look(guard, call, now, mark);
+        if let Some(lease) = &call.lease
+            && (may_reclaim_leases(guard, &decision, mark)
+                || (found.lease.is_none() && guard.find_claim(lease.key).is_some()))
+        {
+            return Err(Obstacle::LeasesDue);
+        }
         if !call.apply {
             return Ok(decision);
         }
         if let Some(cursor) = &call.cursor {
             cursor.refuse_if_passed(guard)?;
-        }
-        if call.lease.is_some() && may_reclaim_leases(guard, &decision, mark) {
-            return Err(Obstacle::LeasesDue);
         }
         self.apply_with_claims(guard, call, found, decision, &changes, (now, mark))
     }
@@ -62,11 +65,11 @@ impl Shared {
     }
 
     /// Makes room for a decision that is stored without a record. Nothing may be armed.
-    pub(super) fn prepare_key(guard: &mut BlockGuard<'_>) -> Result<(), Obstacle> {
+    pub(super) fn prepare_key(guard: &mut BlockGuard<'_>, once: &OnceCall) -> Result<(), Obstacle> {
         if !guard.has_claims() {
             guard.create_claims()?;
         }
-        guard.prepare_claims(1, 2)?;
+        guard.prepare_claims(1, 2 + apply::key_changes(guard, once.key))?;
         Ok(guard.ensure_heap(guard.key_heap(), 1)?)
     }
 
@@ -168,7 +171,7 @@ impl Shared {
         }
         if let Some(once) = &call.once {
             let key =
-                if call.hold_ms.is_some() { apply::key_claim(guard, once.key) } else { place };
+                if call.hold_ms.is_some() { apply::key_claim(guard, once.key, seq) } else { place };
             self.store_decision(guard, key, once, decision, mark, seq);
         }
     }
@@ -204,12 +207,12 @@ impl Shared {
         ];
         for resource in resources.into_iter().flatten() {
             if let Some(slot) = guard.slot(resource) {
-                self.reclaim(guard, slot_heap(slot), mark, RECLAIMED_AT_ONCE)?;
+                self.reclaim(guard, slot_heap(slot), mark, RECLAIMED_AT_ONCE, &mut 0)?;
             }
         }
         if call.once.is_some() && guard.has_claims() {
             let keys = guard.key_heap();
-            self.reclaim(guard, keys, mark, RECLAIMED_AT_ONCE)?;
+            self.reclaim(guard, keys, mark, RECLAIMED_AT_ONCE, &mut 0)?;
         }
         Ok(())
     }
@@ -301,7 +304,8 @@ fn make_room(
         }
         makes += 1 + parts_needed(kind, entries);
     }
-    guard.prepare_claims(makes, makes)?;
+    let changes = call.once.map_or(0, |once| apply::key_changes(guard, once.key));
+    guard.prepare_claims(makes, makes + changes)?;
     let resources = [
         call.session.as_ref().map(|session| session.rule.resource),
         call.lease.as_ref().map(|lease| lease.resource),

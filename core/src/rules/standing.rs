@@ -136,7 +136,10 @@ pub fn standing(account: &Account, rules: &Rulebook, now: Timestamp) -> Standing
 fn valid_until(account: &Account, rules: &Rulebook, now: Timestamp) -> Timestamp {
     let starts = account.grants.iter().map(|grant| grant.starts_at);
     let demo_end = account.demo_ends_at.filter(|_| account.status == Status::Demo);
+    // Also of grants that hold nothing now: units may come back to them.
+    let ends = account.grants.iter().filter_map(|grant| grant.expires_at);
     starts
+        .chain(ends)
         .chain(next_boundary(account, rules))
         .chain(demo_end)
         .chain(lapse_end(account))
@@ -222,7 +225,12 @@ fn slot_grants(
     if counting != Counting::Granted {
         return Vec::new();
     }
-    let in_force = |grant: &&Grant| grant.resource == resource && grant.starts_at <= now;
+    // What has run out of time is counted still, but nothing may come back to it.
+    let in_force = |grant: &&Grant| {
+        grant.resource == resource
+            && grant.starts_at <= now
+            && grant.expires_at.is_none_or(|at| at > now)
+    };
     let mut grants: Vec<Grant> = account.grants.iter().filter(in_force).cloned().collect();
     burn_down::order(&mut grants);
     grants

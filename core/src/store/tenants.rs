@@ -196,7 +196,13 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Writes a grant; `ended`: nothing can happen to it any more.
+    /// A grant that is not in force any more.
+    pub(crate) fn ended_grant(&self, tenant: i64, id: u64) -> Result<Option<Grant>, StoreError> {
+        let sql = "SELECT * FROM grants WHERE tenant = ?1 AND id = ?2 AND ended = 1";
+        Ok(read_grants(self.connection, sql, &[&tenant, &id])?.pop())
+    }
+
+    /// Writes a grant; `ended`: it holds nothing, and only what is given back late changes that.
     pub(crate) fn save_grant(
         &self,
         tenant: i64,
@@ -398,7 +404,17 @@ fn load_terms(connection: &rusqlite::Connection, id: i64) -> Result<Subscription
     serde_json::from_str(&terms).map_err(|_| corrupt("subscription", &terms))
 }
 
+/// Grants in force.
 fn load_grants(connection: &rusqlite::Connection, tenant: i64) -> Result<Vec<Grant>, StoreError> {
+    let sql = "SELECT * FROM grants WHERE tenant = ?1 AND ended = 0 ORDER BY id";
+    read_grants(connection, sql, &[&tenant])
+}
+
+fn read_grants(
+    connection: &rusqlite::Connection,
+    sql: &str,
+    key: &[&dyn rusqlite::ToSql],
+) -> Result<Vec<Grant>, StoreError> {
     let read = |row: &Row<'_>| -> rusqlite::Result<(Grant, String)> {
         let grant = Grant {
             id: row.get("id")?,
@@ -416,10 +432,8 @@ fn load_grants(connection: &rusqlite::Connection, tenant: i64) -> Result<Vec<Gra
         };
         Ok((grant, row.get("source")?))
     };
-    let mut statement = connection
-        .prepare_cached("SELECT * FROM grants WHERE tenant = ?1 AND ended = 0 ORDER BY id")
-        .map_err(sqlite(LOADING))?;
-    let rows = statement.query_map([tenant], read).map_err(sqlite(LOADING))?;
+    let mut statement = connection.prepare_cached(sql).map_err(sqlite(LOADING))?;
+    let rows = statement.query_map(key, read).map_err(sqlite(LOADING))?;
     rows.map(|row| {
         let (grant, source) = row.map_err(sqlite(LOADING))?;
         let source =

@@ -1,0 +1,405 @@
+//! Deaths inside every verb, at every word, at random, and at every step of what is given back
+//! late: all or nothing, and nothing acknowledged is lost.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Output;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cotas::{Details, Engine, Event, EventKind, Limit, ManualClock, Origin, Source};
+use cotas_tests::acts::{SET_ASIDE, churned};
+use cotas_tests::wide::{allowed, figures, stands};
+use cotas_tests::{Database, NOON, add_tenant, assert_sound, assert_whole, at, wide};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn database() -> Database {
+    Database::new(env!("CARGO_BIN_EXE_puppet"))
+}
+
+/// The database with the wide catalog and `acme`, ten extra credits on top of its ten.
+fn with_acme(database: &Database) -> Engine {
+    let engine = database.open();
+    engine.load_catalog(&wide::catalog()).expect("loads");
+    add_tenant(&engine, "acme", "wide", "2026-05-20", true);
+    engine.grant("acme", "credits", Source::Extra, 10, None, None).expect("grants");
+    engine
+}
+
+/// All that an operation may change.
+fn state(engine: &Engine) -> String {
+    let report = engine.report("acme").expect("reports");
+    format!("{:?} {:?}", report.balances, report.grants)
+}
+
+fn used(engine: &Engine, resource: &str) -> u64 {
+    stands(engine, "acme", resource).0
+}
+
+/// A verb: how the puppet is told to, once what it needs is there, and what it has done then.
+struct Verb {
+    name: &'static str,
+    words: fn(&Engine) -> Vec<String>,
+    did: fn(&Engine) -> bool,
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
+}
+
+fn reservation(engine: &Engine) -> String {
+    let tenant = engine.tenant("acme").expect("exists");
+    allowed(tenant.reserve(&SET_ASIDE, HOUR)).reservation.expect("a reservation").to_string()
+}
+
+const VERBS: [Verb; 11] = [
+    Verb {
+        name: "perform",
+        words: |_| words(&["perform-once", "acme", "k"]),
+        did: |engine| {
+            ["credits", "minutes", "tasks", "agents"].map(|it| used(engine, it)) == [1, 2, 3, 1]
+        },
+    },
+    Verb {
+        name: "reserve",
+        words: |_| words(&["reserve-once", "acme", "k"]),
+        did: |engine| stands(engine, "acme", "credits") == (3, 17, 3),
+    },
+    Verb {
+        name: "commit",
+        words: |engine| words(&["commit", "acme", &reservation(engine)]),
+        did: |engine| stands(engine, "acme", "credits") == (3, 17, 0),
+    },
+    Verb {
+        name: "commit a part",
+        words: |engine| words(&["commit-part", "acme", &reservation(engine)]),
+        did: |engine| stands(engine, "acme", "credits") == (1, 19, 0),
+    },
+    Verb {
+        name: "release",
+        words: |engine| words(&["release", "acme", &reservation(engine)]),
+        did: |engine| stands(engine, "acme", "credits") == (0, 20, 0),
+    },
+    Verb {
+        name: "refund",
+        words: |engine| {
+            let tenant = engine.tenant("acme").expect("exists");
+            let decision = allowed(tenant.once("paid").consume("credits", 15));
+            words(&["refund", "acme", &decision.receipt.expect("a receipt").to_string()])
+        },
+        did: |engine| stands(engine, "acme", "credits") == (0, 20, 0),
+    },
+    Verb {
+        name: "acquire",
+        words: |_| words(&["acquire", "acme", "h"]),
+        did: |engine| used(engine, "calls") == 1,
+    },
+    Verb {
+        name: "release a lease",
+        words: |engine| {
+            let tenant = engine.tenant("acme").expect("exists");
+            let calls = tenant.leases("calls").expect("is a lease");
+            let lease = allowed(calls.acquire("h", None)).lease.expect("a lease");
+            words(&["let-go", "acme", "h", &lease.fencing.to_string()])
+        },
+        did: |engine| used(engine, "calls") == 0,
+    },
+    Verb {
+        name: "add",
+        words: |_| words(&["meter", "acme", "add", "9"]),
+        did: |engine| used(engine, "storage_mb") == 9,
+    },
+    Verb {
+        name: "subtract",
+        words: |engine| {
+            let tenant = engine.tenant("acme").expect("exists");
+            allowed(tenant.meter("storage_mb").expect("is a meter").add(5));
+            words(&["meter", "acme", "subtract", "7"])
+        },
+        did: |engine| used(engine, "storage_mb") == 0,
+    },
+    Verb {
+        name: "set",
+        words: |engine| {
+            let tenant = engine.tenant("acme").expect("exists");
+            allowed(tenant.meter("storage_mb").expect("is a meter").add(5));
+            words(&["meter", "acme", "set", "90"])
+        },
+        did: |engine| used(engine, "storage_mb") == 90,
+    },
+];
+
+#[test]
+fn i3_a_death_at_any_word_of_any_verb_changes_nothing_and_the_retry_takes_effect_once() {
+    let mut deaths = 0;
+    for verb in VERBS {
+        for point in ["undo.word", "undo.disarm"] {
+            let database = database();
+            let engine = with_acme(&database);
+            let told = (verb.words)(&engine);
+            let told: Vec<&str> = told.iter().map(String::as_str).collect();
+            let before = state(&engine);
+            let mut died = 0;
+            while database.dies_at(&format!("{point}:{}", died + 1), &told) {
+                died += 1;
+                assert_eq!(state(&engine), before, "{} at {point} {died}", verb.name);
+                assert_sound(&engine);
+                assert!(!(verb.did)(&engine), "{} shows nothing", verb.name);
+                assert!(died < 500, "{}: it never gets through", verb.name);
+            }
+            assert!(died > 0, "{}: nothing is written", verb.name);
+            assert!((verb.did)(&engine), "{} at {point}: {}", verb.name, state(&engine));
+            assert_sound(&engine);
+            drop(engine);
+            let engine = database.open();
+            assert_whole(&engine);
+            assert!((verb.did)(&engine), "{} opened again", verb.name);
+            deaths += died;
+        }
+    }
+    assert!(deaths >= 300, "only {deaths} deaths");
+}
+
+#[test]
+fn counter_proof_without_the_undo_record_a_death_leaves_half_of_a_verb() {
+    for verb in VERBS {
+        // What `perform` leaves half done it finds by its key the next time.
+        let mut broken = 0;
+        for word in 1..60 {
+            let database = database();
+            let engine = with_acme(&database);
+            let told = (verb.words)(&engine);
+            let told: Vec<&str> = told.iter().map(String::as_str).collect();
+            let before = state(&engine);
+            let mut command = database.command(&told);
+            command.env("COTAS_CRASH", format!("undo.word:{word}")).env("COTAS_WITHOUT", "undo");
+            let output = command.env("COTAS_ABANDON", "1").output().expect("starts");
+            if output.status.signal().is_none() {
+                break;
+            }
+            let same = state(&engine) == before;
+            let sound = engine.verify().is_ok_and(|findings| findings.is_empty());
+            broken += u32::from(!same || !sound);
+            if broken > 2 {
+                break;
+            }
+        }
+        assert!(broken > 0, "{}: no death was noticed: the test proves nothing", verb.name);
+    }
+}
+
+#[test]
+fn i5_two_hundred_deaths_at_random_lose_nothing_that_was_acknowledged_and_double_nothing() {
+    const ROUNDS: usize = 200;
+    let database = database();
+    let engine = with_acme(&database);
+    for round in 0..ROUNDS {
+        let tenant = format!("t{round}");
+        add_tenant(&engine, &tenant, "full", "2026-05-20", true);
+        for resource in ["credits", "storage_mb"] {
+            engine.set_limit(&tenant, resource, Limit::Finite(1_000_000)).expect("is raised");
+        }
+        let mut child = database.start(&["churn", &tenant, "300000"]);
+        let mut out = child.stdout.take().expect("is piped");
+        // By progress and not by time: another step each round.
+        let mut some = vec![0; 1 + round * 37 % 1_009];
+        out.read_exact(&mut some).expect("it runs");
+        child.kill().expect("is killed");
+        let mut rest = Vec::new();
+        out.read_to_end(&mut rest).expect("ends");
+        child.wait().expect("is gone");
+        let steps = (some.len() + rest.len()) as u64;
+        let report = engine.report(&tenant).expect("reports");
+        let (credits, storage) = (figures(&report, "credits"), figures(&report, "storage_mb"));
+        let found = [credits.0, credits.2, storage.0, storage.2, figures(&report, "calls").0];
+        // One more step may have been done without its answer having been given.
+        assert!(
+            [churned(steps), churned(steps + 1)].contains(&found),
+            "{steps} steps: {found:?}, not {:?} or {:?}",
+            churned(steps),
+            churned(steps + 1)
+        );
+        if round % 10 == 9 {
+            assert_sound(&engine);
+        }
+    }
+    assert_sound(&engine);
+}
+
+// ---- what is given back late ------------------------------------------------------------------
+
+/// The lane, step by step, and whether a change whose process dies there is done.
+const LANE: [(&str, bool); 11] = [
+    ("token.intended", false),
+    ("lane.pending", false),
+    ("snapshot.noted", false),
+    ("lane.written", false),
+    ("commit.before", false),
+    ("commit.after", true),
+    ("commit.confirmed", true),
+    ("lane.committed", true),
+    ("apply.slots", true),
+    ("apply.gates", true),
+    ("apply.done", true),
+];
+const LATER: &str = "2026-05-21T12:00:00-03:00";
+const AFTER_EXPIRY: &str = "2026-06-04T12:00:00-03:00";
+
+/// Runs the puppet at another time; it may be told to die.
+fn run_at(database: &Database, now: &str, point: Option<&str>, words: &[&str]) -> Output {
+    let mut command = database.command(words);
+    command.env("COTAS_NOW", at(now).ms().to_string()).env("COTAS_ABANDON", "1");
+    if let Some(point) = point {
+        command.env("COTAS_CRASH", point);
+    }
+    command.output().expect("starts")
+}
+
+/// A reservation and a receipt of the last period: ten credits of the plan and four extras are
+/// held, three extras were charged. Twelve credits and three extras are left now.
+fn last_period(database: &Database) -> (Engine, String, String) {
+    let engine = with_acme(database);
+    let tenant = engine.tenant("acme").expect("exists");
+    let held = allowed(tenant.reserve(&[("credits", 14), ("sms", 2)], 30 * DAY));
+    let paid = allowed(tenant.once("paid").kept_for(60 * DAY).consume("credits", 3));
+    let later = engine.with_clock(Arc::new(ManualClock::new(at(LATER))));
+    later.settle("acme").expect("settles");
+    assert_eq!(stands(&later, "acme", "credits"), (0, 13, 14));
+    let id = held.reservation.expect("a reservation").to_string();
+    (later, id, paid.receipt.expect("a receipt").to_string())
+}
+
+/// Dies at `point` of a late verb, then has it done again: one effect, and `again` says what the
+/// second is told where the first was done.
+fn late(words: [&str; 2], now: &str, back: u64, again: Option<&str>) {
+    for (point, is_done) in LANE {
+        let database = database();
+        let (engine, id, receipt) = last_period(&database);
+        let engine = engine.with_clock(Arc::new(ManualClock::new(at(now))));
+        let handle = if words[1] == "receipt" { &receipt } else { &id };
+        let told: &[&str] = match words[0] {
+            "settle" => &["settle", "acme"],
+            verb => &[verb, "acme", handle],
+        };
+        let output = run_at(&database, now, Some(point), told);
+        assert_eq!(output.status.signal(), Some(libc::SIGKILL), "{words:?} at {point}: it lived");
+        let left = if is_done || words[0] == "settle" { 13 + back } else { 13 };
+        let checked = engine.consume("acme", "credits", left + 1).expect("decides");
+        assert_eq!((checked.allowed(), checked.available), (false, left), "{words:?} at {point}");
+        assert_sound(&engine);
+        let retried = run_at(&database, now, None, told);
+        let error = String::from_utf8_lossy(&retried.stderr).into_owned();
+        match again.filter(|_| is_done) {
+            Some(code) => assert!(error.starts_with(code), "{words:?} at {point}: {error}"),
+            None => assert!(retried.status.success(), "{words:?} at {point}: {error}"),
+        }
+        let left = 13 + back;
+        assert_eq!(stands(&engine, "acme", "credits").1, left, "{words:?} at {point}, again");
+        assert_sound(&engine);
+        let expired = |event: &&Event| matches!(event.kind, EventKind::ReservationExpired { .. });
+        let told_of = engine.events(0, 100).expect("reads").iter().filter(expired).count();
+        assert_eq!(told_of, usize::from(words[0] == "settle"), "{words:?} at {point}");
+        drop(engine);
+        std::fs::remove_file(database.live()).expect("is removed");
+        let engine = database.open();
+        assert_eq!(engine.opening().origin, Origin::Rebuilt);
+        let engine = engine.with_clock(Arc::new(ManualClock::new(at(now))));
+        assert_eq!(stands(&engine, "acme", "credits").1, left, "{words:?} at {point}, rebuilt");
+        assert_sound(&engine);
+    }
+}
+
+#[test]
+fn a_death_at_any_step_of_a_late_release_gives_back_once() {
+    late(["release", "id"], LATER, 4, Some("413"));
+}
+
+#[test]
+fn a_death_at_any_step_of_a_late_refund_gives_back_once() {
+    late(["refund", "receipt"], LATER, 3, Some("415"));
+}
+
+#[test]
+fn a_death_at_any_step_of_a_late_expiry_gives_back_once() {
+    late(["settle", ""], AFTER_EXPIRY, 4, None);
+}
+
+// ---- events -------------------------------------------------------------------------------------
+
+/// Percentages of the thresholds of tasks that were told, in order.
+fn thresholds(engine: &Engine) -> Vec<u8> {
+    let events = engine.events(0, 1000).expect("reads");
+    let tasks = events.iter().filter(|it| it.resource.as_deref() == Some("tasks"));
+    tasks
+        .filter_map(|event| match event.kind {
+            EventKind::Threshold { percent, .. } => Some(percent),
+            EventKind::Exhausted { .. } => Some(100),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_death_at_any_step_of_a_checkpoint_neither_loses_nor_doubles_an_event() {
+    for point in [
+        "token.intended",
+        "snapshot.noted",
+        "checkpoint.snapshot",
+        "checkpoint.written",
+        "commit.before",
+        "commit.after",
+        "commit.confirmed",
+        "checkpoint.committed",
+        "undo.word",
+        "undo.disarm",
+        "checkpoint.confirmed",
+        "round.end",
+    ] {
+        let database = database();
+        let engine = with_acme(&database);
+        let tenant = engine.tenant("acme").expect("exists");
+        allowed(tenant.consume("tasks", 8));
+        assert!(database.dies_at(point, &["checkpoint"]), "{point}: it lived");
+        allowed(tenant.consume("tasks", 2));
+        assert_eq!(thresholds(&engine), [50, 80, 100], "{point}");
+        let last = engine.events(0, 1000).expect("reads").last().expect("is there").sequence;
+        engine.acknowledge_events(last).expect("acknowledges");
+        assert!(database.dies_at("round.end", &["disk-acks", "acme", "1"]), "{point}");
+        assert_eq!(engine.events(0, 1000).expect("reads"), [], "{point}: told again");
+        assert_sound(&engine);
+        drop(engine);
+        std::fs::remove_file(database.live()).expect("is removed");
+        let engine = database.open();
+        assert_eq!(engine.events(0, 1000).expect("reads"), [], "{point}: told again, rebuilt");
+        allowed(engine.perform("acme", "send_sms", &Details::default()));
+        assert_sound(&engine);
+    }
+}
+
+#[test]
+fn events_survive_the_process_that_made_them_and_two_readers_see_the_same() {
+    let database = database();
+    let engine = with_acme(&database);
+    for key in ["a", "b", "c"] {
+        // Dies after the whole operation, before anything is written to SQLite.
+        let output = run_at(&database, NOON, None, &["perform-once", "acme", key]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(thresholds(&engine), [50, 80]);
+    let other = engine.clone();
+    let seen = engine.events(0, 1000).expect("reads");
+    assert_eq!(other.events(0, 1000).expect("reads"), seen);
+    let sequences: BTreeSet<u64> = seen.iter().map(|event| event.sequence).collect();
+    assert_eq!(sequences.len(), seen.len(), "no number twice");
+    assert!(seen.is_sorted_by_key(|event| event.sequence));
+    // Page by page, each reader by itself, until both have acknowledged.
+    let first = seen[0].sequence;
+    assert_eq!(other.events(first, 1).expect("reads"), seen[1..2]);
+    assert_eq!(engine.acknowledge_events(first).expect("acknowledges"), 1);
+    assert_eq!(other.events(0, 1000).expect("reads"), seen[1..]);
+    assert_eq!(other.acknowledge_events(first).expect("acknowledges"), 0);
+    assert_sound(&engine);
+}
