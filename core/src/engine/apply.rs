@@ -184,13 +184,24 @@ pub(super) fn new_lease(
     mark: Timestamp,
 ) -> Place {
     let expires_at = mark.plus_ms(lease.ttl_ms);
-    let fence = guard.get(block::FENCE) + 1;
-    guard.set_cell(guard.cell(block::FENCE), fence);
     let place = new_claim(guard, ClaimKind::Lease, lease.resource, lease.key, expires_at);
-    guard.claim_set_word(place, FENCING, u64::from(epoch) << FENCE_BITS | fence);
+    fence(guard, place, epoch);
     guard.claim_set_word(place, LEASE_PARENTS, pack_parents(lease.parents));
     guard.claim_set(place, claim::START, mark.ms() as u64);
     place
+}
+
+/// Gives a lease the next fencing number.
+pub(super) fn fence(guard: &mut BlockGuard<'_>, place: Place, epoch: u32) {
+    let fence = guard.get(block::FENCE) + 1;
+    guard.set_cell(guard.cell(block::FENCE), fence);
+    guard.claim_set_word(place, FENCING, u64::from(epoch) << FENCE_BITS | fence);
+}
+
+/// Whether a fencing number was given out by the live file of this epoch. One from before may
+/// be that of a holder whose place another has had since: nobody knows any more.
+pub(super) fn is_of_epoch(fencing: u64, epoch: u32) -> bool {
+    fencing >> FENCE_BITS == u64::from(epoch)
 }
 
 /// Moves the end of a lease.

@@ -227,7 +227,11 @@ impl Shared {
         seq: u64,
     ) -> LeaseOutcome {
         let acquired = held.is_none();
-        let place = held.unwrap_or_else(|| apply::new_lease(guard, lease, self.epoch(), mark));
+        let epoch = self.epoch();
+        let place = held.unwrap_or_else(|| apply::new_lease(guard, lease, epoch, mark));
+        if !apply::is_of_epoch(guard.claim_word(place, apply::FENCING), epoch) {
+            apply::fence(guard, place, epoch);
+        }
         let expires_at = mark.plus_ms(lease.ttl_ms);
         apply::prolong(guard, place, expires_at, seq);
         let fencing = guard.claim_word(place, apply::FENCING);
