@@ -7,6 +7,7 @@ mod events;
 mod keys;
 mod leases;
 mod meters;
+mod plans;
 mod rebuilds;
 mod refunds;
 mod reservations;
