@@ -88,7 +88,7 @@ impl Shared {
             && (apply::reaches_threshold(guard, asked)
                 || (changes.opens.is_some() && apply::session_reaches_threshold(guard, call)));
         if tells {
-            self.prepare_to_tell(guard)?;
+            self.prepare_to_tell(guard, asked, call.session.as_ref().map(|it| it.rule))?;
         }
         if allowed || call.cursor.is_some() {
             make_room(guard, call, changes)?;
