@@ -131,3 +131,52 @@ fn events_are_given_page_by_page_until_they_are_acknowledged() {
     allowed(tenant.consume("tasks", 5));
     assert!(engine.events(0, 10).expect("reads")[0].sequence > all.last().expect("one").sequence);
 }
+
+#[test]
+fn one_operation_may_reach_more_thresholds_than_usually_wait() {
+    const RESOURCES: usize = 12;
+    let engine =
+        cotas::Engine::in_memory().maintenance(cotas::Maintenance::External).open().expect("opens");
+    let names: Vec<_> = (0..RESOURCES).map(|index| format!("r{index}")).collect();
+    let each = |line: &dyn Fn(&str) -> String| -> String {
+        names.iter().map(|name| line(name)).collect::<Vec<_>>().join("\n")
+    };
+    let resource = |name: &str| {
+        let thresholds = "thresholds = [10, 20, 30, 40, 50, 60, 70, 100]";
+        format!("[resources.{name}]\nkind = \"allowance\"\n{thresholds}")
+    };
+    let text = format!(
+        "[catalog]\ntime_zone = \"UTC\"\n{}\n[plans.p]\ntitle = \"p\"\nprice = \"1.00\"\n\
+         [plans.p.limits]\n{}\n[actions.all]\ngate = \"send\"\n[actions.all.charge]\n{}\n",
+        each(&resource),
+        each(&|name| format!("{name} = 1")),
+        each(&|name| format!("{name} = 1")),
+    );
+    let catalog = cotas::Catalog::parse(&text, "many.toml").expect("is valid");
+    engine.load_catalog(&catalog).expect("loads");
+    let due = engine.now().to_utc().date_naive() + chrono::Days::new(5);
+    for tenant in ["plain", "keyed"] {
+        let new = cotas::NewTenant::new(tenant).plan("p", due, true);
+        engine.create_tenant(&new).expect("is created");
+        let tenant = engine.tenant(tenant).expect("exists");
+        allowed(match tenant.name() {
+            "plain" => tenant.perform("all", &cotas::Details::default()),
+            _ => tenant.once("k").perform("all", &cotas::Details::default()),
+        });
+        for name in &names {
+            let seen: Vec<_> = engine
+                .events(0, 1_000)
+                .expect("reads")
+                .into_iter()
+                .filter(|it| it.tenant == tenant.name() && it.resource.as_ref() == Some(name))
+                .filter_map(|event| match event.kind {
+                    EventKind::Threshold { percent, .. } => Some(percent),
+                    EventKind::Exhausted { .. } => Some(100),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(seen, [10, 20, 30, 40, 50, 60, 70, 100], "{name}");
+        }
+    }
+    assert_sound(&engine);
+}
