@@ -5,14 +5,14 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cotas::{Details, Engine, Event, EventKind, Limit, ManualClock, Origin, Source};
 use cotas_tests::acts::{SET_ASIDE, churned};
 use cotas_tests::wide::{allowed, figures, stands};
-use cotas_tests::{Database, NOON, add_tenant, assert_sound, assert_whole, at, wide};
+use cotas_tests::{Database, NOON, add_tenant, assert_sound, assert_whole, at, races, wide};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -190,6 +190,95 @@ fn counter_proof_without_the_undo_record_a_death_leaves_half_of_a_verb() {
             }
         }
         assert!(broken > 0, "{}: no death was noticed: the test proves nothing", verb.name);
+    }
+}
+
+#[test]
+fn counter_proof_without_the_dedupe_a_retry_of_any_verb_takes_effect_twice() {
+    for (words, resource) in
+        [(["perform-once", "acme", "k"], "minutes"), (["reserve-once", "acme", "k"], "credits")]
+    {
+        let database = database();
+        let engine = with_acme(&database);
+        for _ in 0..2 {
+            database.told(&words);
+        }
+        let once = used(&engine, resource);
+        let mut command = database.command(&words);
+        let output = command.env("COTAS_WITHOUT", "dedupe").output().expect("starts");
+        assert!(output.status.success());
+        assert_eq!(used(&engine, resource), 2 * once, "{words:?}: the guard is what counts");
+    }
+}
+
+/// How many of one process that is stopped in the middle of a decision, another that comes
+/// meanwhile, and one that comes afterwards are admitted to the last five.
+fn admitted_around_a_stopped_one(without: &str) -> u64 {
+    let database = database();
+    let engine = database.open();
+    engine.load_catalog(&wide::catalog()).expect("loads");
+    add_tenant(&engine, "acme", "five", "2026-05-20", true);
+    let consume = |times| {
+        let mut command = database.command(&["consume", "acme", "1", times]);
+        command.env("COTAS_WITHOUT", without).env("COTAS_ABANDON", "1").stdout(Stdio::piped());
+        command
+    };
+    let count = |output: Output| -> u64 {
+        // Whoever finds the tenant held for too long prints nothing.
+        String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0)
+    };
+    let mut command = consume("1");
+    command.env("COTAS_CRASH", "undo.word:1").env("COTAS_STOP", "1");
+    let stopped = command.spawn().expect("starts");
+    let pid = stopped.id() as libc::pid_t;
+    let mut status = 0;
+    // SAFETY: waits for the child to stop.
+    unsafe { libc::waitpid(pid, &raw mut status, libc::WUNTRACED) };
+    assert!(libc::WIFSTOPPED(status));
+    let meanwhile = count(consume("5").output().expect("starts"));
+    // SAFETY: a signal to a child of ours that has not been waited for.
+    unsafe { libc::kill(pid, libc::SIGCONT) };
+    let first = count(stopped.wait_with_output().expect("ends"));
+    assert_eq!(first, 1, "it goes on where it was");
+    first + meanwhile + count(consume("10").output().expect("starts"))
+}
+
+#[test]
+fn counter_proof_without_the_lock_the_last_five_are_had_by_six() {
+    assert_eq!(admitted_around_a_stopped_one(""), races::UNITS);
+    let without = admitted_around_a_stopped_one("lock");
+    assert!(without > races::UNITS, "{without} were admitted: the test proves nothing");
+}
+
+#[test]
+fn a_death_at_any_word_of_taking_back_takes_back_once_and_tells_once() {
+    const TWO_HOURS_LATER: &str = "2026-05-04T14:00:00-03:00";
+    for word in 1.. {
+        let database = database();
+        let engine = with_acme(&database);
+        let tenant = engine.tenant("acme").expect("exists");
+        allowed(tenant.reserve(&SET_ASIDE, HOUR));
+        for holder in ["a", "b", "c"] {
+            allowed(tenant.leases("calls").expect("is a lease").acquire(holder, None));
+        }
+        let acquire = ["acquire", "acme", "d"];
+        let point = format!("undo.word:{word}");
+        let output = run_at(&database, TWO_HOURS_LATER, Some(&point), &acquire);
+        let died = output.status.signal() == Some(libc::SIGKILL);
+        assert_sound(&engine);
+        assert!(run_at(&database, TWO_HOURS_LATER, None, &acquire).status.success());
+        assert_eq!(stands(&engine, "acme", "credits"), (0, 20, 0), "{point}");
+        assert_eq!(used(&engine, "calls"), 1, "{point}");
+        let events = engine.events(0, 100).expect("reads");
+        let count =
+            |is_it: fn(&EventKind) -> bool| events.iter().filter(|it| is_it(&it.kind)).count();
+        assert_eq!(count(|it| matches!(it, EventKind::LeaseExpired { .. })), 3, "{point}");
+        assert_eq!(count(|it| matches!(it, EventKind::ReservationExpired { .. })), 1, "{point}");
+        assert_sound(&engine);
+        if !died {
+            assert!(word > 30, "only {word} words are written");
+            break;
+        }
     }
 }
 

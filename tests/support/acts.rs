@@ -15,10 +15,11 @@ fn number(word: &str) -> u64 {
 /// Does what the words say and gives what is to be printed; `None`: they mean nothing here.
 pub fn act(engine: &Engine, words: &[&str]) -> Option<Result<String, Error>> {
     Some(match *words {
-        ["race", prize, path, members, rounds, who] => {
+        ["race", prize, path, members, rounds, who, tries] => {
             let prize = Prize::ALL[number(prize) as usize];
             let meeting = (Path::new(path), number(members));
-            races::race(engine, prize, meeting, number(rounds), who, 1).map(|list| words_of(&list))
+            let (rounds, tries) = (number(rounds), number(tries));
+            races::race(engine, prize, meeting, rounds, who, tries).map(|list| words_of(&list))
         }
         ["receive-together", path, contacts] => {
             let both = races::receive_together(engine, (Path::new(path), 2), number(contacts));

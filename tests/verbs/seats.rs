@@ -49,6 +49,7 @@ fn an_invitation_holds_its_seat_and_becomes_it() {
     }
     denied(users.occupy("davi"));
     allowed(users.occupy("bia"));
+    allowed(users.occupy_as("bia", &pending));
     let expected = [("ana", true), ("bia", false), ("caio", true)];
     assert_eq!(holders(&engine, "users"), expected.map(|(name, it)| (name.to_owned(), it)));
     assert_eq!(stands(&engine, "acme", "users"), (3, 0, 0));
