@@ -1,17 +1,18 @@
 //! Deaths inside every verb, at every word, at random, and at every step of what is given back
 //! late: all or nothing, and nothing acknowledged is lost.
+#![allow(unused_must_use)] // `allowed` has looked at the decision.
 
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cotas::{Details, Engine, Event, EventKind, Limit, ManualClock, Origin, Source};
 use cotas_tests::acts::{SET_ASIDE, churned};
 use cotas_tests::wide::{allowed, figures, stands};
-use cotas_tests::{Database, NOON, add_tenant, assert_sound, assert_whole, at, wide};
+use cotas_tests::{Database, NOON, add_tenant, assert_sound, assert_whole, at, races, wide};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -160,7 +161,8 @@ fn i3_a_death_at_any_word_of_any_verb_changes_nothing_and_the_retry_takes_effect
             deaths += died;
         }
     }
-    assert!(deaths >= 300, "only {deaths} deaths");
+    // With those at random more than five hundred.
+    assert!(deaths >= 250, "only {deaths} deaths");
 }
 
 #[test]
@@ -192,8 +194,97 @@ fn counter_proof_without_the_undo_record_a_death_leaves_half_of_a_verb() {
 }
 
 #[test]
-fn i5_two_hundred_deaths_at_random_lose_nothing_that_was_acknowledged_and_double_nothing() {
-    const ROUNDS: usize = 200;
+fn counter_proof_without_the_dedupe_a_retry_of_any_verb_takes_effect_twice() {
+    for (words, resource) in
+        [(["perform-once", "acme", "k"], "minutes"), (["reserve-once", "acme", "k"], "credits")]
+    {
+        let database = database();
+        let engine = with_acme(&database);
+        for _ in 0..2 {
+            database.told(&words);
+        }
+        let once = used(&engine, resource);
+        let mut command = database.command(&words);
+        let output = command.env("COTAS_WITHOUT", "dedupe").output().expect("starts");
+        assert!(output.status.success());
+        assert_eq!(used(&engine, resource), 2 * once, "{words:?}: the guard is what counts");
+    }
+}
+
+/// How many of one process that is stopped in the middle of a decision, another that comes
+/// meanwhile, and one that comes afterwards are admitted to the last five.
+fn admitted_around_a_stopped_one(without: &str) -> u64 {
+    let database = database();
+    let engine = database.open();
+    engine.load_catalog(&wide::catalog()).expect("loads");
+    add_tenant(&engine, "acme", "five", "2026-05-20", true);
+    let consume = |times| {
+        let mut command = database.command(&["consume", "acme", "1", times]);
+        command.env("COTAS_WITHOUT", without).env("COTAS_ABANDON", "1").stdout(Stdio::piped());
+        command
+    };
+    let count = |output: Output| -> u64 {
+        // Whoever finds the tenant held for too long prints nothing.
+        String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0)
+    };
+    let mut command = consume("1");
+    command.env("COTAS_CRASH", "undo.word:1").env("COTAS_STOP", "1");
+    let stopped = command.spawn().expect("starts");
+    let pid = stopped.id() as libc::pid_t;
+    let mut status = 0;
+    // SAFETY: waits for the child to stop.
+    unsafe { libc::waitpid(pid, &raw mut status, libc::WUNTRACED) };
+    assert!(libc::WIFSTOPPED(status));
+    let meanwhile = count(consume("5").output().expect("starts"));
+    // SAFETY: a signal to a child of ours that has not been waited for.
+    unsafe { libc::kill(pid, libc::SIGCONT) };
+    let first = count(stopped.wait_with_output().expect("ends"));
+    assert_eq!(first, 1, "it goes on where it was");
+    first + meanwhile + count(consume("10").output().expect("starts"))
+}
+
+#[test]
+fn counter_proof_without_the_lock_the_last_five_are_had_by_six() {
+    assert_eq!(admitted_around_a_stopped_one(""), races::UNITS);
+    let without = admitted_around_a_stopped_one("lock");
+    assert!(without > races::UNITS, "{without} were admitted: the test proves nothing");
+}
+
+#[test]
+fn a_death_at_any_word_of_taking_back_takes_back_once_and_tells_once() {
+    const TWO_HOURS_LATER: &str = "2026-05-04T14:00:00-03:00";
+    for word in 1.. {
+        let database = database();
+        let engine = with_acme(&database);
+        let tenant = engine.tenant("acme").expect("exists");
+        allowed(tenant.reserve(&SET_ASIDE, HOUR));
+        for holder in ["a", "b", "c"] {
+            allowed(tenant.leases("calls").expect("is a lease").acquire(holder, None));
+        }
+        let acquire = ["acquire", "acme", "d"];
+        let point = format!("undo.word:{word}");
+        let output = run_at(&database, TWO_HOURS_LATER, Some(&point), &acquire);
+        let died = output.status.signal() == Some(libc::SIGKILL);
+        assert_sound(&engine);
+        assert!(run_at(&database, TWO_HOURS_LATER, None, &acquire).status.success());
+        assert_eq!(stands(&engine, "acme", "credits"), (0, 20, 0), "{point}");
+        assert_eq!(used(&engine, "calls"), 1, "{point}");
+        let events = engine.events(0, 100).expect("reads");
+        let count =
+            |is_it: fn(&EventKind) -> bool| events.iter().filter(|it| is_it(&it.kind)).count();
+        assert_eq!(count(|it| matches!(it, EventKind::LeaseExpired { .. })), 3, "{point}");
+        assert_eq!(count(|it| matches!(it, EventKind::ReservationExpired { .. })), 1, "{point}");
+        assert_sound(&engine);
+        if !died {
+            assert!(word > 30, "only {word} words are written");
+            break;
+        }
+    }
+}
+
+#[test]
+fn i5_260_deaths_at_random_lose_nothing_that_was_acknowledged_and_double_nothing() {
+    const ROUNDS: usize = 260;
     let database = database();
     let engine = with_acme(&database);
     for round in 0..ROUNDS {
@@ -272,59 +363,83 @@ fn last_period(database: &Database) -> (Engine, String, String) {
     (later, id, paid.receipt.expect("a receipt").to_string())
 }
 
-/// Dies at `point` of a late verb, then has it done again: one effect, and `again` says what the
-/// second is told where the first was done.
-fn late(words: [&str; 2], now: &str, back: u64, again: Option<&str>) {
+/// A verb that gives back late: the puppet's word, what it is about, when, how much it gives
+/// back, and what whoever comes second is told.
+#[derive(Clone, Copy, Debug)]
+struct LateVerb {
+    word: &'static str,
+    now: &'static str,
+    back: u64,
+    again: Option<&'static str>,
+}
+
+/// Has a late verb die at every step, and at every word that it writes through the undo record.
+fn late(verb: LateVerb) {
     for (point, is_done) in LANE {
-        let database = database();
-        let (engine, id, receipt) = last_period(&database);
-        let engine = engine.with_clock(Arc::new(ManualClock::new(at(now))));
-        let handle = if words[1] == "receipt" { &receipt } else { &id };
-        let told: &[&str] = match words[0] {
-            "settle" => &["settle", "acme"],
-            verb => &[verb, "acme", handle],
-        };
-        let output = run_at(&database, now, Some(point), told);
-        assert_eq!(output.status.signal(), Some(libc::SIGKILL), "{words:?} at {point}: it lived");
-        let left = if is_done || words[0] == "settle" { 13 + back } else { 13 };
-        let checked = engine.consume("acme", "credits", left + 1).expect("decides");
-        assert_eq!((checked.allowed(), checked.available), (false, left), "{words:?} at {point}");
-        assert_sound(&engine);
-        let retried = run_at(&database, now, None, told);
-        let error = String::from_utf8_lossy(&retried.stderr).into_owned();
-        match again.filter(|_| is_done) {
-            Some(code) => assert!(error.starts_with(code), "{words:?} at {point}: {error}"),
-            None => assert!(retried.status.success(), "{words:?} at {point}: {error}"),
-        }
-        let left = 13 + back;
-        assert_eq!(stands(&engine, "acme", "credits").1, left, "{words:?} at {point}, again");
-        assert_sound(&engine);
-        let expired = |event: &&Event| matches!(event.kind, EventKind::ReservationExpired { .. });
-        let told_of = engine.events(0, 100).expect("reads").iter().filter(expired).count();
-        assert_eq!(told_of, usize::from(words[0] == "settle"), "{words:?} at {point}");
-        drop(engine);
-        std::fs::remove_file(database.live()).expect("is removed");
-        let engine = database.open();
-        assert_eq!(engine.opening().origin, Origin::Rebuilt);
-        let engine = engine.with_clock(Arc::new(ManualClock::new(at(now))));
-        assert_eq!(stands(&engine, "acme", "credits").1, left, "{words:?} at {point}, rebuilt");
-        assert_sound(&engine);
+        assert!(late_at(verb, point, Some(is_done)), "{verb:?} at {point}: it lived");
     }
+    let mut died = 0;
+    while late_at(verb, &format!("undo.word:{}", died + 1), None) {
+        died += 1;
+    }
+    assert!(died > 0, "{verb:?} brings its claim to nothing");
+}
+
+/// Dies at `point` of a late verb, then has it done again: one effect. Says whether it died;
+/// `is_done`: whether the change is done then, if that is known.
+fn late_at(verb: LateVerb, point: &str, is_done: Option<bool>) -> bool {
+    let LateVerb { word, now, back, again } = verb;
+    let database = database();
+    let (engine, id, receipt) = last_period(&database);
+    let engine = engine.with_clock(Arc::new(ManualClock::new(at(now))));
+    let told: &[&str] = match word {
+        "settle" => &["settle", "acme"],
+        "refund" => &["refund", "acme", &receipt],
+        _ => &[word, "acme", &id],
+    };
+    let died = run_at(&database, now, Some(point), told).status.signal() == Some(libc::SIGKILL);
+    let left = stands(&engine, "acme", "credits").1;
+    assert!([13, 13 + back].contains(&left), "{verb:?} at {point}: {left}");
+    let is_done = is_done.map_or(left == 13 + back, |is_done| is_done);
+    let looked_at = word == "settle"; // Whoever looks expires it.
+    assert_eq!(left, if is_done || looked_at { 13 + back } else { 13 }, "{verb:?} at {point}");
+    let too_much = engine.consume("acme", "credits", left + 1).expect("decides");
+    assert_eq!((too_much.allowed(), too_much.available), (false, left), "{verb:?} at {point}");
+    assert_sound(&engine);
+    let retried = run_at(&database, now, None, told);
+    let error = String::from_utf8_lossy(&retried.stderr).into_owned();
+    match again.filter(|_| is_done) {
+        Some(code) => assert!(error.starts_with(code), "{verb:?} at {point}: {error}"),
+        None => assert!(retried.status.success(), "{verb:?} at {point}: {error}"),
+    }
+    assert_eq!(stands(&engine, "acme", "credits").1, 13 + back, "{verb:?} at {point}, again");
+    assert_sound(&engine);
+    let expired = |event: &&Event| matches!(event.kind, EventKind::ReservationExpired { .. });
+    let told_of = engine.events(0, 100).expect("reads").iter().filter(expired).count();
+    assert_eq!(told_of, usize::from(looked_at), "{verb:?} at {point}");
+    drop(engine);
+    std::fs::remove_file(database.live()).expect("is removed");
+    let engine = database.open();
+    assert_eq!(engine.opening().origin, Origin::Rebuilt);
+    let engine = engine.with_clock(Arc::new(ManualClock::new(at(now))));
+    assert_eq!(stands(&engine, "acme", "credits").1, 13 + back, "{verb:?} at {point}, rebuilt");
+    assert_sound(&engine);
+    died
 }
 
 #[test]
 fn a_death_at_any_step_of_a_late_release_gives_back_once() {
-    late(["release", "id"], LATER, 4, Some("413"));
+    late(LateVerb { word: "release", now: LATER, back: 4, again: Some("413") });
 }
 
 #[test]
 fn a_death_at_any_step_of_a_late_refund_gives_back_once() {
-    late(["refund", "receipt"], LATER, 3, Some("415"));
+    late(LateVerb { word: "refund", now: LATER, back: 3, again: Some("415") });
 }
 
 #[test]
 fn a_death_at_any_step_of_a_late_expiry_gives_back_once() {
-    late(["settle", ""], AFTER_EXPIRY, 4, None);
+    late(LateVerb { word: "settle", now: AFTER_EXPIRY, back: 4, again: None });
 }
 
 // ---- events -------------------------------------------------------------------------------------

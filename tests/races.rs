@@ -46,7 +46,7 @@ fn admitted(database: &Database, engine: &Engine, prize: Prize, rounds: u64) -> 
             let who = format!("process{index}");
             let path = meeting.to_str().expect("UTF-8");
             let [prize, members, rounds] = numbers.each_ref().map(String::as_str);
-            database.start(&["race", prize, path, members, rounds, &who])
+            database.start(&["race", prize, path, members, rounds, &who, "1"])
         })
         .collect();
     let threads: Vec<_> = (0..THREADS)

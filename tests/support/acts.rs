@@ -15,10 +15,11 @@ fn number(word: &str) -> u64 {
 /// Does what the words say and gives what is to be printed; `None`: they mean nothing here.
 pub fn act(engine: &Engine, words: &[&str]) -> Option<Result<String, Error>> {
     Some(match *words {
-        ["race", prize, path, members, rounds, who] => {
+        ["race", prize, path, members, rounds, who, tries] => {
             let prize = Prize::ALL[number(prize) as usize];
             let meeting = (Path::new(path), number(members));
-            races::race(engine, prize, meeting, number(rounds), who, 1).map(|list| words_of(&list))
+            let (rounds, tries) = (number(rounds), number(tries));
+            races::race(engine, prize, meeting, rounds, who, tries).map(|list| words_of(&list))
         }
         ["receive-together", path, contacts] => {
             let both = races::receive_together(engine, (Path::new(path), 2), number(contacts));
@@ -56,6 +57,7 @@ pub fn act(engine: &Engine, words: &[&str]) -> Option<Result<String, Error>> {
         ["link", one, other] => {
             done(engine.tenant("acme").and_then(|it| it.link_contact(one, other)))
         }
+        ["handles", tenant, key] => handles(engine, tenant, key),
         ["churn", tenant, cycles] => churn(engine, tenant, number(cycles)),
         _ => return None,
     })
@@ -91,6 +93,18 @@ fn measure(engine: &Engine, tenant: &str, how: &str, units: u64) -> Result<Strin
         _ => panic!("a meter knows no {how}"),
     };
     Ok(decision.used.to_string())
+}
+
+/// Charges two credits under a key, sets two SMS aside and takes a lease: prints the receipt, the
+/// reservation's id and the fencing number.
+pub fn handles(engine: &Engine, tenant: &str, key: &str) -> Result<String, Error> {
+    let tenant = engine.tenant(tenant)?;
+    let receipt = tenant.once(key).consume("credits", 2)?.receipt;
+    let id = tenant.reserve(&[("sms", 2)], HOUR)?.reservation;
+    let lease = tenant.leases("calls")?.acquire("holder", None)?.lease;
+    let lacks = || Error::InvalidArgument { what: "handle", why: "is missing".into() };
+    let (receipt, id) = (receipt.ok_or_else(lacks)?, id.ok_or_else(lacks)?);
+    Ok(format!("{receipt} {id} {}", lease.ok_or_else(lacks)?.fencing))
 }
 
 /// Steps of one round of [`churn`].

@@ -69,7 +69,7 @@ fn a_soft_limit_lets_pass_up_to_its_cap_and_calls_it_overage() {
     // Without a cap there is no end.
     assert!(add(&engine, "overtime", 4_000_000).overage);
     let report = engine.report("acme").expect("reports");
-    let over = |name| report.balances.iter().any(|it| it.resource == name && it.over_limit());
+    let over = |name: &str| report.balances.iter().any(|it| it.resource == name && it.over_limit());
     assert!(over("api_calls") && over("overtime") && !over("storage_mb"));
     assert_sound(&engine);
 }

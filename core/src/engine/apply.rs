@@ -21,8 +21,6 @@ use crate::rules::{
 pub(super) const FENCING: u64 = 0;
 /// Leases that a live file gives out before its epoch would show in their numbers.
 const FENCE_BITS: u32 = 40;
-/// Events that one operation may make: some for each of its resources.
-const EVENTS_PER_OPERATION: u64 = 48;
 
 /// Books a refusal, or what a shadow limit would have refused: a denial changes nothing else (I4).
 #[cold]
@@ -184,13 +182,24 @@ pub(super) fn new_lease(
     mark: Timestamp,
 ) -> Place {
     let expires_at = mark.plus_ms(lease.ttl_ms);
-    let fence = guard.get(block::FENCE) + 1;
-    guard.set_cell(guard.cell(block::FENCE), fence);
     let place = new_claim(guard, ClaimKind::Lease, lease.resource, lease.key, expires_at);
-    guard.claim_set_word(place, FENCING, u64::from(epoch) << FENCE_BITS | fence);
+    fence(guard, place, epoch);
     guard.claim_set_word(place, LEASE_PARENTS, pack_parents(lease.parents));
     guard.claim_set(place, claim::START, mark.ms() as u64);
     place
+}
+
+/// Gives a lease the next fencing number.
+pub(super) fn fence(guard: &mut BlockGuard<'_>, place: Place, epoch: u32) {
+    let fence = guard.get(block::FENCE) + 1;
+    guard.set_cell(guard.cell(block::FENCE), fence);
+    guard.claim_set_word(place, FENCING, u64::from(epoch) << FENCE_BITS | fence);
+}
+
+/// Whether a fencing number was given out by the live file of this epoch. One from before may
+/// be that of a holder whose place another has had since: nobody knows any more.
+pub(super) fn is_of_epoch(fencing: u64, epoch: u32) -> bool {
+    fencing >> FENCE_BITS == u64::from(epoch)
 }
 
 /// Moves the end of a lease.
@@ -309,11 +318,24 @@ impl<'a> Rule<'a> {
 }
 
 impl Shared {
-    /// Makes room for the events of an operation. Nothing may be armed.
+    /// Makes room for the events of an operation that charges so much, and opens a session by
+    /// this rule. Nothing may be armed.
     #[cold]
-    pub(super) fn prepare_to_tell(&self, guard: &BlockGuard<'_>) -> Result<(), Obstacle> {
-        self.compiled()?;
-        Ok(guard.ensure_events(EVENTS_PER_OPERATION)?)
+    pub(super) fn prepare_to_tell(
+        &self,
+        guard: &BlockGuard<'_>,
+        charges: &[Charge],
+        session: Option<Rule<'_>>,
+    ) -> Result<(), Obstacle> {
+        let rules = &self.compiled()?.rulebook;
+        let of_session = session.into_iter().flat_map(Rule::resources);
+        let most: usize = charges
+            .iter()
+            .map(|charge| charge.resource)
+            .chain(of_session)
+            .filter_map(|resource| Some(rules.policy(resource)?.thresholds.len()))
+            .sum();
+        Ok(guard.ensure_events(most as u64)?)
     }
 
     /// Notes the thresholds that the charges have reached.

@@ -323,7 +323,7 @@ impl Shared {
         }
         let tells = decision.allowed() && apply::reaches_threshold(guard, call.charges);
         if tells {
-            self.prepare_to_tell(guard)?;
+            self.prepare_to_tell(guard, call.charges, None)?;
         }
         guard.begin();
         if decision.allowed() {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Shared;
-use super::apply::{FENCING, prolong};
+use super::apply::{FENCING, is_of_epoch, prolong};
 use super::call::{Call, NO_CHARGES, lifetime_ms};
 use super::caller::{Caller, Once, feed_text};
 use super::decide::Obstacle;
@@ -137,6 +137,7 @@ impl<'a> Leases<'a> {
     ) -> Result<Place, Error> {
         let held = super::state::held_lease(guard, key, mark);
         let held = held.filter(|&place| guard.claim_word(place, FENCING) == fencing);
+        let held = held.filter(|_| is_of_epoch(fencing, shared.epoch()));
         held.ok_or_else(|| {
             let compiled = shared.compiled().ok();
             let name = compiled.and_then(|it| it.resource_name(self.resource)).unwrap_or_default();

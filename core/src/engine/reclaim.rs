@@ -140,8 +140,13 @@ impl Shared {
             let due = Timestamp::from_word(guard.get(block::HOLDS_DUE));
             let until = now.min(guard.valid_until());
             let believed = confirmed || now <= guard.mark().plus_ms(CLOCK_JUMP_MS);
-            if due > now || !believed || guard.pending().is_some() {
+            if due > now || !believed {
                 return Ok(());
+            }
+            if guard.pending().is_some() {
+                drop(guard);
+                self.resolve_block(at)?;
+                continue;
             }
             if due > until {
                 drop(guard);

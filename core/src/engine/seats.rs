@@ -101,6 +101,8 @@ impl Seats<'_> {
                 work.write.book(work.loaded.row, key, 1)?;
                 return Ok(decision);
             }
+            // Inviting somebody who is there already changes nothing.
+            let pending = pending && had.as_ref().is_none_or(|had| had.pending);
             let since = had.as_ref().map_or(work.now, |had| had.since);
             let token = token.or(had.and_then(|had| had.token));
             let seat = SeatRow { resource, holder: holder.to_owned(), since, pending, token };

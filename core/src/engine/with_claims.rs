@@ -88,7 +88,7 @@ impl Shared {
             && (apply::reaches_threshold(guard, asked)
                 || (changes.opens.is_some() && apply::session_reaches_threshold(guard, call)));
         if tells {
-            self.prepare_to_tell(guard)?;
+            self.prepare_to_tell(guard, asked, call.session.as_ref().map(|it| it.rule))?;
         }
         if allowed || call.cursor.is_some() {
             make_room(guard, call, changes)?;
@@ -227,7 +227,11 @@ impl Shared {
         seq: u64,
     ) -> LeaseOutcome {
         let acquired = held.is_none();
-        let place = held.unwrap_or_else(|| apply::new_lease(guard, lease, self.epoch(), mark));
+        let epoch = self.epoch();
+        let place = held.unwrap_or_else(|| apply::new_lease(guard, lease, epoch, mark));
+        if !apply::is_of_epoch(guard.claim_word(place, apply::FENCING), epoch) {
+            apply::fence(guard, place, epoch);
+        }
         let expires_at = mark.plus_ms(lease.ttl_ms);
         apply::prolong(guard, place, expires_at, seq);
         let fencing = guard.claim_word(place, apply::FENCING);

@@ -28,8 +28,27 @@ impl BlockGuard<'_> {
             self.put(block::EVENTS, pack(at, event::RING_LOG2));
         }
         let (_, log2) = unpack(self.get(block::EVENTS));
+        if more > 1 << log2 {
+            self.enlarge_events(more)?;
+        }
+        let (_, log2) = unpack(self.get(block::EVENTS));
         let waiting = self.get(block::EVENT_TAIL) - self.get(block::EVENT_HEAD);
         if waiting + more > 1 << log2 { Err(ClaimError::CheckpointNeeded) } else { Ok(()) }
+    }
+
+    /// Gives the ring room for so many at least, keeping what it holds.
+    #[cold]
+    fn enlarge_events(&self, room: u64) -> Result<(), ClaimError> {
+        let log2 = u64::from(room.next_power_of_two().ilog2());
+        let new = self.memory.allocate((1 << log2) * event::BYTES)?;
+        for number in self.get(block::EVENT_HEAD)..self.get(block::EVENT_TAIL) {
+            let (from, to) = (self.event_at(number), new + place_in(number, log2));
+            for word in 0..event::BYTES / WORD {
+                self.memory.put(to + word * WORD, self.memory.get(from + word * WORD));
+            }
+        }
+        self.put(block::EVENTS, pack(new, log2));
+        Ok(())
     }
 
     /// Notes an event. Room has been made.
@@ -74,8 +93,13 @@ impl BlockGuard<'_> {
 
     fn event_at(&self, number: u64) -> u64 {
         let (ring, log2) = unpack(self.get(block::EVENTS));
-        ring + (number & ((1 << log2) - 1)) * event::BYTES
+        ring + place_in(number, log2)
     }
+}
+
+/// Where an event lies in a ring.
+const fn place_in(number: u64, log2: u64) -> u64 {
+    (number & ((1 << log2) - 1)) * event::BYTES
 }
 
 const _: () = assert!(event::SECOND + WORD == event::BYTES);

@@ -53,13 +53,16 @@ impl BlockGuard<'_> {
 
     fn write_slot(&self, to: Slot<'_>, from: &rules::Slot) {
         let memory = self.memory;
-        memory.put(to.at + slot::TERMS, from.terms.to_number());
+        // What is leased stays so, also where the catalog does not know it for a while.
+        let leased = to.terms().counting == Counting::Leases;
+        let counting = if leased { Counting::Leases } else { from.terms.counting };
+        memory.put(to.at + slot::TERMS, Terms { counting, ..from.terms }.to_number());
         memory.put(to.at + slot::LIMIT, from.limit);
         memory.put(to.at + slot::CAP, from.cap);
         memory.put(to.at + slot::CYCLE, from.cycle);
         memory.put(to.at + slot::NEXT_EVENT, from.next_event);
         memory.put(to.at + slot::BEYOND, from.beyond);
-        if from.terms.counting != Counting::Leases {
+        if counting != Counting::Leases {
             memory.put(to.at + slot::USED, from.used);
         }
         for (index, grant) in from.grants.iter().enumerate() {
@@ -168,6 +171,8 @@ impl BlockGuard<'_> {
         for resource in self.lease_resources(place) {
             if let Some(slot) = self.slot(resource) {
                 self.memory.put(slot.at + slot::USED, slot.used() + 1);
+                let terms = Terms { counting: Counting::Leases, ..slot.terms() };
+                self.memory.put(slot.at + slot::TERMS, terms.to_number());
             }
         }
     }
