@@ -1,0 +1,111 @@
+//! Administration: seats, grants, limits, plans, status.
+
+use chrono::Days;
+use cotas::{Error, Limit, Source, Status, Terms, Timestamp};
+
+use crate::catalog::{PLANS, RESOURCES};
+use crate::steps::Verb;
+use crate::tenant::{Gate, days, with_parents};
+use crate::time::date_at;
+use crate::verbs::{Scene, assert_agree};
+
+/// Does an administrative verb.
+pub fn take(scene: &mut Scene<'_>, verb: &Verb) {
+    scene.model.expire_reservations(scene.now);
+    scene.model.expire_leases(scene.now);
+    // A change that is refused settles nothing.
+    let before = scene.model.clone();
+    scene.model.begin(scene.now);
+    match *verb {
+        Verb::Occupy { resource, holder, pending } => occupy(scene, resource, holder, pending),
+        Verb::ReleaseSeat { resource, holder } => release(scene, resource, holder),
+        Verb::ReplaceSeat { resource, old, new } => {
+            if !replace(scene, resource, old, new) {
+                *scene.model = before;
+                return;
+            }
+        }
+        Verb::Grant { resource, units, days } => grant(scene, resource, units, days),
+        Verb::SetLimit { resource, limit } => {
+            let limit = limit.map_or(Limit::Unlimited, Limit::Finite);
+            let changed = scene.engine.set_limit(scene.name, RESOURCES[resource].name, limit);
+            changed.expect("changes");
+            scene.model.set_limit(resource, limit);
+        }
+        Verb::ChangePlan { plan, days, auto_renew } => {
+            let due = date_at(scene.now) + Days::new(days);
+            let terms = Terms { plan: PLANS[plan].name, first_due: due, auto_renew };
+            scene.engine.change_plan(scene.name, &terms, None).expect("changes");
+            scene.model.close_period();
+            scene.model.subscribe(plan, due, auto_renew);
+            scene.model.event(format!("has plan {}", PLANS[plan].name));
+        }
+        Verb::Suspend { suspended } => {
+            let status = if suspended { Status::Suspended } else { Status::Active };
+            scene.engine.set_status(scene.name, status, "", false).expect("may be");
+            if suspended != scene.model.suspended {
+                scene.model.event(format!("is {}", status.code()));
+            }
+            scene.model.suspended = suspended;
+        }
+        Verb::Settle => scene.engine.settle(scene.name).expect("settles"),
+        ref other => unreachable!("{other:?} is done elsewhere"),
+    }
+    scene.model.end(scene.now);
+}
+
+fn occupy(scene: &mut Scene<'_>, resource: usize, holder: u8, pending: bool) {
+    let seats = scene.handle.seats(RESOURCES[resource].name).expect("are seats");
+    let how = cotas::Occupancy { pending, token: None };
+    let decision = seats.occupy_as(&holder.to_string(), &how).expect("decides");
+    let seat = scene.model.seats.iter().position(|&(of, by, _)| (of, by) == (resource, holder));
+    let charges = with_parents(&[(resource, u64::from(seat.is_none()))]);
+    let verdict = scene.model.ask(scene.now, Gate::Access, &charges);
+    assert_agree(&decision, &verdict);
+    if verdict.allowed() {
+        match seat {
+            Some(at) => scene.model.seats[at].2 = pending,
+            None => scene.model.seats.push((resource, holder, pending)),
+        }
+    }
+}
+
+fn release(scene: &mut Scene<'_>, resource: usize, holder: u8) {
+    let seats = scene.handle.seats(RESOURCES[resource].name).expect("are seats");
+    let freed = seats.release(&holder.to_string()).expect("releases");
+    let before = scene.model.seats.len();
+    scene.model.seats.retain(|&(of, by, _)| (of, by) != (resource, holder));
+    assert_eq!(freed, scene.model.seats.len() < before);
+}
+
+/// Whether it was done.
+fn replace(scene: &mut Scene<'_>, resource: usize, old: u8, new: u8) -> bool {
+    let seats = scene.handle.seats(RESOURCES[resource].name).expect("are seats");
+    let replaced = seats.replace(&old.to_string(), &new.to_string());
+    let seat =
+        |holder| scene.model.seats.iter().position(|&(of, by, _)| (of, by) == (resource, holder));
+    match (seat(old), seat(new)) {
+        (None, _) => {
+            assert!(matches!(replaced, Err(Error::SeatNotHeld { .. })), "{replaced:?}");
+            false
+        }
+        (Some(_), Some(_)) if old != new => {
+            assert!(matches!(replaced, Err(Error::InvalidArgument { .. })), "{replaced:?}");
+            false
+        }
+        (Some(at), _) => {
+            replaced.expect("it always passes");
+            scene.model.seats[at].1 = new;
+            true
+        }
+    }
+}
+
+fn grant(scene: &mut Scene<'_>, resource: usize, units: u64, lifetime: Option<u64>) {
+    let expires = lifetime.map(|lifetime| scene.now + days(lifetime));
+    let until = expires.map(Timestamp::from_ms);
+    let name = RESOURCES[resource].name;
+    let granted = scene.engine.grant(scene.name, name, Source::Extra, units, until, None);
+    granted.expect("grants");
+    scene.model.add_grant(resource, false, units, expires);
+}

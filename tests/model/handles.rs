@@ -1,0 +1,235 @@
+//! What gives out handles: reservations, receipts, leases.
+
+use std::time::Duration;
+
+use cotas::{Decision, Error, ReservationId, Resolution};
+
+use crate::HOUR_MS;
+use crate::catalog::{CALLS, LEASE_MS, RESOURCES, VIDEO};
+use crate::steps::{Key, Resolve, Verb};
+use crate::tenant::{Gate, Lease, Reservation, Taken, with_parents};
+use crate::verbs::{Scene, assert_agree};
+
+/// Does a verb about handles, if it is one.
+pub fn take(scene: &mut Scene<'_>, verb: &Verb) -> bool {
+    match verb {
+        Verb::Reserve { units, hours, key } => reserve(scene, units, *hours, *key),
+        &Verb::Resolve { which, how } => resolve(scene, which, how),
+        &Verb::Refund { which } => refund(scene, which),
+        &Verb::Acquire { resource, holder, seconds } => acquire(scene, resource, holder, seconds),
+        &Verb::RenewLease { which, seconds } => renew_lease(scene, which, seconds),
+        &Verb::ReleaseLease { which } => release_lease(scene, which),
+        _ => return false,
+    }
+    true
+}
+
+// ---- reservations ------------------------------------------------------------------------------
+
+/// A time that no boundary shares.
+fn hold_ms(hours: i64) -> i64 {
+    hours * HOUR_MS + 7
+}
+
+fn reserve(scene: &mut Scene<'_>, units: &[(usize, u64)], hours: i64, key: Key) {
+    scene.model.catch_up(scene.now);
+    let named: Vec<(&str, u64)> =
+        units.iter().map(|&(resource, units)| (RESOURCES[resource].name, units)).collect();
+    let ttl = Duration::from_millis(hold_ms(hours) as u64);
+    let result = match key {
+        Some(key) => scene.under(key, &key.0.to_string()).reserve(&named, ttl),
+        None => scene.handle.reserve(&named, ttl),
+    };
+    let charges = with_parents(units);
+    let made = scene.agree(result, format!("reserve {units:?}"), key, Gate::Consume, &charges);
+    if let Some(decision) = made {
+        assert!(decision.reservation.is_some());
+        let last = scene.model.reservations.last_mut().expect("it is held");
+        last.until = scene.now + hold_ms(hours);
+    }
+}
+
+/// Notes a reservation; its time is still to be written.
+pub fn hold(scene: &mut Scene<'_>, id: ReservationId, taken: Vec<Taken>) {
+    let (epoch, period) = (scene.epoch, scene.model.period);
+    let until = i64::MAX;
+    scene.model.reservations.push(Reservation { id, epoch, until, period, taken, resolved: None });
+}
+
+fn resolve(scene: &mut Scene<'_>, which: usize, how: Resolve) {
+    if scene.model.reservations.is_empty() {
+        return;
+    }
+    scene.model.catch_up(scene.now);
+    let which = which % scene.model.reservations.len();
+    let Reservation { id, epoch, taken, resolved, .. } = scene.model.reservations[which].clone();
+    let mut sums: Vec<(usize, u64)> = Vec::new();
+    for Taken { resource, units, .. } in taken {
+        match sums.iter_mut().find(|(of, _)| *of == resource) {
+            Some((_, sum)) => *sum += units,
+            None => sums.push((resource, units)),
+        }
+    }
+    // Of each resource that was named, not of those above.
+    let percent = if let Resolve::Part(percent) = how { percent } else { 0 };
+    let part: Vec<(usize, u64)> = sums
+        .iter()
+        .filter(|(of, _)| !sums.iter().any(|(it, _)| crate::catalog::parent(*it) == Some(*of)))
+        .map(|&(resource, units)| (resource, (units * percent).div_ceil(100)))
+        .collect();
+    let (result, resolution) = match how {
+        Resolve::Commit => (scene.handle.commit(&id), Resolution::Committed),
+        Resolve::Release => (scene.handle.release(&id), Resolution::Released),
+        Resolve::Part(_) => {
+            let named: Vec<(&str, u64)> =
+                part.iter().map(|&(of, units)| (RESOURCES[of].name, units)).collect();
+            (scene.handle.commit_part(&id, &named), Resolution::PartlyCommitted)
+        }
+    };
+    if epoch != scene.epoch {
+        assert!(matches!(result, Err(Error::Stale { .. })), "{result:?}");
+        return;
+    }
+    if let Some(before) = resolved {
+        let told = matches!(result, Err(Error::AlreadyResolved(how)) if how == before);
+        assert!(told, "{result:?}, it was {before:?}");
+        return;
+    }
+    let mut kept = with_parents(&part);
+    let held = |resource| sums.iter().find(|(of, _)| *of == resource).map_or(0, |it| it.1);
+    if kept.iter().any(|&(resource, units)| units > held(resource)) {
+        assert!(matches!(result, Err(Error::InvalidArgument { .. })), "{result:?}");
+        return;
+    }
+    result.expect("resolves");
+    scene.model.resolve(which, resolution, |units, resource| match how {
+        Resolve::Commit => 0,
+        Resolve::Release => units,
+        Resolve::Part(_) => {
+            let Some((_, kept)) = kept.iter_mut().find(|(of, _)| *of == resource) else {
+                return units;
+            };
+            let stays = units.min(*kept);
+            *kept -= stays;
+            units - stays
+        }
+    });
+}
+
+// ---- receipts ----------------------------------------------------------------------------------
+
+fn refund(scene: &mut Scene<'_>, which: usize) {
+    // Whether a receipt is still known when its key has expired is nobody's to say.
+    let now = scene.now;
+    let known = |it: &usize| {
+        let stored = &scene.model.stored[*it];
+        stored.until > now && stored.receipt.is_some()
+    };
+    let all: Vec<usize> = (0..scene.model.stored.len()).filter(known).collect();
+    let Some(&which) = all.get(which % all.len().max(1)) else { return };
+    scene.model.catch_up(now);
+    let stored = scene.model.stored[which].clone();
+    let result = scene.handle.refund(&stored.receipt.expect("it has one"));
+    if stored.epoch != scene.epoch {
+        assert!(matches!(result, Err(Error::Stale { .. })), "{result:?}");
+        return;
+    }
+    if stored.refunded {
+        assert!(matches!(result, Err(Error::AlreadyRefunded)), "{result:?}");
+        return;
+    }
+    result.expect("refunds");
+    let model = &mut *scene.model;
+    model.stored[which].refunded = true;
+    let changes_limits = stored.period != model.period && model.takes_from_living(&stored.taken);
+    stored.taken.iter().for_each(|&taken| model.give_back(taken, stored.period));
+    if changes_limits {
+        model.watch();
+    }
+}
+
+// ---- leases ------------------------------------------------------------------------------------
+
+fn acquire(scene: &mut Scene<'_>, resource: usize, holder: u8, seconds: Option<u64>) {
+    scene.model.catch_up(scene.now);
+    let leases = scene.handle.leases(RESOURCES[resource].name).expect("are leases");
+    let ttl = seconds.map(Duration::from_secs);
+    let decision = leases.acquire(&holder.to_string(), ttl).expect("decides");
+    take_lease(scene, &decision, &[], (resource, holder), seconds);
+}
+
+fn ttl_ms(resource: usize, seconds: Option<u64>) -> i64 {
+    seconds.map_or(LEASE_MS[usize::from(resource == VIDEO)], |it| it as i64 * 1_000)
+}
+
+/// Takes or prolongs a lease as was decided, and charges what goes with it.
+pub fn take_lease(
+    scene: &mut Scene<'_>,
+    decision: &Decision,
+    charges: &[(usize, u64)],
+    (resource, holder): (usize, u8),
+    seconds: Option<u64>,
+) {
+    let end = scene.now + ttl_ms(resource, seconds);
+    let is_it = |it: &&mut Lease| (it.resource, it.holder) == (resource, holder);
+    let held = scene.model.leases.iter_mut().find(is_it).is_some();
+    let mut asked = charges.to_vec();
+    if !held {
+        asked.extend(with_parents(&[(resource, 1)]));
+    }
+    let verdict = scene.model.ask(scene.now, Gate::Consume, &asked);
+    assert_agree(decision, &verdict);
+    assert_eq!(decision.lease.is_some(), verdict.allowed());
+    let Some(lease) = decision.lease else { return };
+    assert_eq!((lease.acquired, lease.expires_at.ms()), (!held, end));
+    scene.model.take(charges);
+    let fencing = lease.fencing;
+    match scene.model.leases.iter_mut().find(is_it) {
+        Some(had) => {
+            assert_eq!(fencing, had.fencing);
+            had.end = end;
+        }
+        None => {
+            let newest = scene.model.leases.iter().map(|it| it.fencing).max();
+            assert!(newest.is_none_or(|newest| fencing > newest), "numbers rise");
+            scene.model.leases.push(Lease { resource, holder, fencing, end });
+        }
+    }
+    for (resource, _) in with_parents(&[(resource, 1)]) {
+        scene.model.tell(resource);
+    }
+    debug_assert!(resource == CALLS || resource == VIDEO);
+}
+
+fn renew_lease(scene: &mut Scene<'_>, which: usize, seconds: Option<u64>) {
+    scene.model.catch_up(scene.now);
+    let count = scene.model.leases.len();
+    if count == 0 {
+        let leases = scene.handle.leases("calls").expect("are leases");
+        assert!(matches!(leases.renew("0", 1, None), Err(Error::LeaseNotHeld { .. })));
+        return;
+    }
+    let Lease { resource, holder, fencing, .. } = scene.model.leases[which % count];
+    let leases = scene.handle.leases(RESOURCES[resource].name).expect("are leases");
+    let holder = holder.to_string();
+    let ttl = seconds.map(Duration::from_secs);
+    assert!(matches!(leases.renew(&holder, fencing + 1, ttl), Err(Error::LeaseNotHeld { .. })));
+    let lease = leases.renew(&holder, fencing, ttl).expect("it is held");
+    let end = scene.now + ttl_ms(resource, seconds);
+    assert_eq!((lease.acquired, lease.fencing, lease.expires_at.ms()), (false, fencing, end));
+    scene.model.leases[which % count].end = end;
+}
+
+fn release_lease(scene: &mut Scene<'_>, which: usize) {
+    let count = scene.model.leases.len();
+    if count == 0 {
+        return;
+    }
+    scene.model.catch_up(scene.now);
+    let Lease { resource, holder, fencing, .. } = scene.model.leases.remove(which % count);
+    let leases = scene.handle.leases(RESOURCES[resource].name).expect("are leases");
+    let holder = holder.to_string();
+    leases.release(&holder, fencing).expect("it is held");
+    let again = leases.release(&holder, fencing);
+    assert!(matches!(again, Err(Error::LeaseNotHeld { .. })), "{again:?}");
+}

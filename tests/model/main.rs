@@ -1,0 +1,175 @@
+//! The engine against a naive model: maps, vectors and plain loops, no shared memory, no SQLite.
+//!
+//! Random verbs, jumps of time, checkpoints, re-opens and rebuilds; after each the engine and the
+//! model say the same, and at the end the books add up (I4, I5, I6).
+
+mod admin;
+mod catalog;
+mod handles;
+mod settlement;
+mod steps;
+mod subject;
+mod tenant;
+mod time;
+mod verbs;
+
+use std::collections::BTreeMap;
+
+use cotas::{EventKind, Mode, Timestamp};
+use cotas_tests::assert_sound;
+use proptest::prelude::*;
+
+use catalog::{PACE, RESOURCES, SEATS};
+use steps::{Step, step};
+use subject::Subject;
+use tenant::Tenant;
+use time::place_of;
+
+const START: &str = "2026-01-15T12:00:00-03:00";
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+const WINDOW_MS: i64 = DAY_MS;
+const LATE_MS: i64 = 7 * DAY_MS;
+const TENANTS: [&str; 2] = ["acme", "tiny"];
+
+fn run(steps: &[Step]) {
+    let mut subject = Subject::new();
+    compare_all(&mut subject);
+    for step in steps {
+        take(&mut subject, step);
+        compare_all(&mut subject);
+    }
+    compare_events(&mut subject);
+    assert_sound(subject.engine());
+}
+
+fn take(subject: &mut Subject, step: &Step) {
+    match step {
+        Step::Do { tenant, verb } => verbs::take(subject, *tenant, verb),
+        Step::Wait { seconds } => wait(subject, seconds * 1_000),
+        Step::Checkpoint => {
+            subject.engine().checkpoint().expect("checkpoints");
+        }
+        Step::Reopen => {
+            subject.close();
+            subject.open();
+        }
+        Step::Rebuild => {
+            subject.close();
+            let live = subject.directory.path().join("app.db-live");
+            std::fs::remove_file(live).expect("is removed");
+            subject.epoch += 1;
+            subject.open();
+        }
+        Step::Events => compare_events(subject),
+    }
+}
+
+fn wait(subject: &mut Subject, ms: i64) {
+    // Nobody is away for more than 400 days at a time.
+    for (name, tenant) in TENANTS.into_iter().zip(&mut subject.model) {
+        if subject.now + ms - tenant.seen > 390 * DAY_MS {
+            subject.engine.as_ref().expect("is open").settle(name).expect("settles");
+            tenant.begin(subject.now);
+            tenant.end(subject.now);
+        }
+    }
+    subject.now += ms;
+    subject.clock.set(Timestamp::from_ms(subject.now));
+}
+
+fn compare_all(subject: &mut Subject) {
+    for tenant in 0..TENANTS.len() {
+        compare(subject, tenant);
+    }
+}
+
+/// Every balance, who holds seats, and how often the plan was renewed.
+fn compare(subject: &mut Subject, tenant: usize) {
+    let name = TENANTS[tenant];
+    let report = subject.engine().report(name).expect("reports");
+    // Looking takes back what has expired, and changes nothing else.
+    subject.model[tenant].expire_reservations(subject.now);
+    subject.model[tenant].expire_leases(subject.now);
+    let mut expected = subject.model[tenant].clone();
+    expected.begin(subject.now);
+    assert_eq!(report.renewals, expected.renewals, "renewals of {name}");
+    for (number, resource) in RESOURCES.iter().enumerate().filter(|&(number, _)| number != PACE) {
+        let found = report.balances.iter().find(|it| it.resource == resource.name);
+        let told = found.map_or((0, 0, None, 0), |it| {
+            let available = if it.mode == Mode::Finite { it.available } else { 0 };
+            (it.used, available, it.limit(), it.held)
+        });
+        let held = found.map_or(0, |_| expected.held(number));
+        let used = expected.in_use(number);
+        let right = (used, expected.available(number), expected.contracted(number), held);
+        assert_eq!(told, right, "used, available, limit, held of {}, {name}", resource.name);
+    }
+    compare_seats(subject, tenant, &expected);
+}
+
+fn compare_seats(subject: &Subject, tenant: usize, expected: &Tenant) {
+    let handle = subject.engine().tenant(TENANTS[tenant]).expect("exists");
+    for resource in SEATS {
+        let seats = handle.seats(RESOURCES[resource].name).expect("are seats").list();
+        let mut told: Vec<(String, bool)> =
+            seats.expect("reads").into_iter().map(|it| (it.holder, it.pending)).collect();
+        told.sort();
+        let of_it = expected.seats.iter().filter(|(of, _, _)| *of == resource);
+        let mut right: Vec<(String, bool)> =
+            of_it.map(|&(_, holder, pending)| (holder.to_string(), pending)).collect();
+        right.sort();
+        assert_eq!(told, right, "seats of {}", RESOURCES[resource].name);
+    }
+}
+
+/// What happened since the last look: as often, in whatever order.
+fn compare_events(subject: &mut Subject) {
+    let engine = subject.engine().clone();
+    let events = engine.events(0, 10_000).expect("reads");
+    let mut counts: BTreeMap<(String, String), i64> = BTreeMap::new();
+    for event in &events {
+        let key = (event.tenant.clone(), shown(&event.kind, event.resource.as_deref()));
+        *counts.entry(key).or_default() += 1;
+    }
+    for (name, tenant) in TENANTS.into_iter().zip(&mut subject.model) {
+        for event in tenant.events.drain(..) {
+            *counts.entry((name.to_owned(), event)).or_default() -= 1;
+        }
+    }
+    counts.retain(|_, count| *count != 0);
+    assert!(counts.is_empty(), "told more (or, below zero, less) often than right: {counts:#?}");
+    if let Some(last) = events.last() {
+        let forgotten = engine.acknowledge_events(last.sequence).expect("forgets");
+        assert_eq!(forgotten, events.len());
+    }
+}
+
+fn shown(kind: &EventKind, resource: Option<&str>) -> String {
+    let name = resource.unwrap_or("nothing");
+    match kind {
+        EventKind::Threshold { percent, used, limit } => {
+            format!("{name} reached {percent}: {used} of {limit}")
+        }
+        EventKind::Exhausted { used, limit } => format!("{name} reached 100: {used} of {limit}"),
+        EventKind::Renewed { period } => format!("renewed {period}"),
+        EventKind::Lapsed => "lapsed".to_owned(),
+        EventKind::StatusChanged { to, .. } => format!("is {}", to.code()),
+        EventKind::PlanChanged { plan } => format!("has plan {plan}"),
+        EventKind::GrantExpired { units, .. } => format!("{name} lost {units}"),
+        EventKind::LeaseExpired { fencing } => format!("lease {fencing} expired"),
+        EventKind::ReservationExpired { reservation } => {
+            format!("reservation {} expired", place_of(&reservation.to_string()))
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 160, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_engine_does_what_the_model_does(steps in proptest::collection::vec(step(), 1..80)) {
+        run(&steps);
+    }
+}

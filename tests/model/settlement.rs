@@ -1,0 +1,158 @@
+//! I6 on its own: settling is independent of when and in how many steps it is done.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use cotas::catalog::{Enforcement, Kind, OnLapse, Reset};
+use cotas::rules::settle::{add_grant, grant_plan};
+use cotas::rules::{Account, GateTable, Policy, Rulebook, Subscription, Usage, settle, standing};
+use cotas::{Catalog, Engine, Limit, NewTenant, ResourceId, Source, Status};
+use cotas_tests::at;
+use proptest::prelude::*;
+
+use crate::time::date_at;
+use crate::{HOUR_MS, START};
+
+/// Resources are numbered by their names: `a`, `b`, `c`, `d`.
+const CATALOG: &str = r#"
+[resources.a]
+kind = "allowance"
+[resources.b]
+kind = "meter"
+[resources.c]
+kind = "meter"
+reset = "calendar_month"
+[resources.d]
+kind = "meter"
+reset = "never"
+[plans.all]
+title = "All"
+price = "1.00"
+limits = { a = 100, b = 100, c = 100, d = 100 }
+"#;
+
+const KINDS: [Kind; 4] = [
+    Kind::Allowance,
+    Kind::Meter { reset: Reset::Period },
+    Kind::Meter { reset: Reset::CalendarMonth },
+    Kind::Meter { reset: Reset::Never },
+];
+
+/// The numbers of the resources.
+fn numbers() -> [ResourceId; 4] {
+    let engine = Engine::in_memory().open().expect("opens");
+    engine.load_catalog(&Catalog::parse(CATALOG, "i6.toml").expect("valid")).expect("loads");
+    let due = date_at(engine.now().ms());
+    engine.create_tenant(&NewTenant::new("acme").plan("all", due, true)).expect("is created");
+    let tenant = engine.tenant("acme").expect("exists");
+    let meter = |name: &str| {
+        let meter = tenant.meter(name).expect("is a meter");
+        meter.check(1).expect("decides").resource.expect("it is about one")
+    };
+    [engine.resource("a").expect("exists"), meter("b"), meter("c"), meter("d")]
+}
+
+fn rules() -> Rulebook {
+    let policy = |kind| Policy {
+        kind,
+        enforcement: Enforcement::Hard,
+        thresholds: vec![80, 100],
+        parents: Vec::new(),
+    };
+    Rulebook::new(GateTable::default(), KINDS.map(|kind| Some(policy(kind))).to_vec())
+}
+
+/// An account of the year 2026 with what was bought and, of each resource, what was used.
+fn account(
+    (anchor, auto_renew): (u32, bool),
+    extras: &[(u64, Option<i64>)],
+    used: [u64; 4],
+) -> Account {
+    let start = at(START);
+    let numbers = numbers();
+    let first_due = NaiveDate::from_ymd_opt(2026, 1, anchor).expect("a date");
+    let mut account = Account {
+        status: Status::Active,
+        created_at: start,
+        time_zone: chrono_tz::America::Sao_Paulo,
+        demo_ends_at: None,
+        mark: start,
+        subscription: Some(Subscription {
+            id: 1,
+            plan: "all".to_owned(),
+            catalog_version: 1,
+            first_due,
+            anchor_day: anchor,
+            period_months: 1,
+            auto_renew,
+            renewed: 0,
+            max_renewals: None,
+            on_lapse: OnLapse::Keep,
+            grace_days: 0,
+            lapsed: false,
+        }),
+        limits: numbers.map(|number| (number, Limit::Finite(100))).into(),
+        features: [0; 4],
+        grants: Vec::new(),
+        used: BTreeMap::new(),
+        held: BTreeMap::new(),
+        watches: BTreeMap::new(),
+        month_start: at("2026-01-01T00:00:00-03:00"),
+        period: 1,
+        period_start: start,
+        renewals: 0,
+        next_grant: 1,
+    };
+    grant_plan(&mut account, &rules(), start);
+    account.grants[0].remaining -= used[0];
+    for (number, used) in numbers.into_iter().zip(used) {
+        let beyond = if number == numbers[0] { 0 } else { used };
+        account.used.insert(number, Usage { used, beyond });
+    }
+    for &(units, hours) in extras {
+        let expires = hours.map(|hours| start.plus_ms(hours * HOUR_MS));
+        add_grant(&mut account, numbers[0], Source::Extra, units, start, expires);
+    }
+    account
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn i6_settling_in_steps_is_settling_at_once(
+        anchor in 15..=31u32,
+        auto_renew: bool,
+        extras in proptest::collection::vec(
+            (1..50u64, proptest::option::of(1..9_000i64)),
+            0..6,
+        ),
+        used in prop::array::uniform4(1..100u64),
+        mut looks in proptest::collection::vec(0..9_000i64, 1..12),
+    ) {
+        looks.sort_unstable();
+        let end = looks.last().copied().unwrap_or(0);
+        let start = at(START);
+        let rules = rules();
+        let mut at_once = account((anchor, auto_renew), &extras, used);
+        let mut in_steps = at_once.clone();
+        let once = settle(&mut at_once, &rules, start.plus_ms(end * HOUR_MS));
+        let (mut closed, mut months) = (Vec::new(), Vec::new());
+        let mut happened = Vec::new();
+        for hours in looks {
+            let until = standing(&in_steps, &rules, in_steps.mark).valid_until;
+            let now = start.plus_ms(hours * HOUR_MS);
+            let settled = settle(&mut in_steps, &rules, now);
+            // Before `valid_until` there was nothing to do.
+            prop_assert!(now >= until || !settled.changed);
+            closed.extend(settled.closed);
+            months.extend(settled.months);
+            happened.extend(settled.happened);
+        }
+        prop_assert_eq!(&at_once, &in_steps);
+        prop_assert_eq!(once.closed, closed);
+        prop_assert_eq!(once.happened, happened);
+        prop_assert_eq!(months.len(), usize::from(end >= 396));
+        prop_assert_eq!(once.months, months);
+    }
+}

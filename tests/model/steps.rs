@@ -1,0 +1,183 @@
+//! The steps of a history, and how they are drawn.
+
+use proptest::prelude::*;
+
+use crate::catalog::{ALLOWANCES, LEASES, METERS, PLANS, SEATS, SESSIONS};
+
+/// An idempotency key, and the days for which it is kept.
+pub type Key = Option<(u8, u64)>;
+
+/// A message of a contact.
+#[derive(Clone, Copy, Debug)]
+pub enum Message {
+    Receive { late_hours: i64 },
+    Send,
+    Reply,
+    AdmitInbound,
+    AdmitOutbound,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Move {
+    Add,
+    Subtract,
+    Set,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Resolve {
+    Commit,
+    Release,
+    /// So many of a hundred of each resource, a few more than are held for some.
+    Part(u64),
+}
+
+/// What is done to one tenant.
+#[derive(Clone, Debug)]
+pub enum Verb {
+    Consume { resource: usize, units: u64, key: Key },
+    Check { resource: usize, units: u64 },
+    Message { contact: u8, message: Message },
+    SendSms { quantity: u64, key: Key },
+    StartCall { holder: u8 },
+    SendPaced { contact: u8 },
+    Pass { key: u8, units: u64 },
+    Meter { resource: usize, how: Move, units: u64, key: Key },
+    Reserve { units: Vec<(usize, u64)>, hours: i64, key: Key },
+    Resolve { which: usize, how: Resolve },
+    Refund { which: usize },
+    Acquire { resource: usize, holder: u8, seconds: Option<u64> },
+    RenewLease { which: usize, seconds: Option<u64> },
+    ReleaseLease { which: usize },
+    Occupy { resource: usize, holder: u8, pending: bool },
+    ReleaseSeat { resource: usize, holder: u8 },
+    ReplaceSeat { resource: usize, old: u8, new: u8 },
+    Link { one: u8, other: u8 },
+    Grant { resource: usize, units: u64, days: Option<u64> },
+    SetLimit { resource: usize, limit: Option<u64> },
+    ChangePlan { plan: usize, days: u64, auto_renew: bool },
+    Suspend { suspended: bool },
+    Settle,
+}
+
+/// One step of a history.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Do { tenant: usize, verb: Verb },
+    Wait { seconds: i64 },
+    Checkpoint,
+    Reopen,
+    Rebuild,
+    Events,
+}
+
+fn key() -> impl Strategy<Value = Key> {
+    prop_oneof![
+        2 => Just(None),
+        1 => (0..5u8, prop_oneof![Just(7), Just(60)]).prop_map(Some),
+    ]
+}
+
+fn among(resources: &'static [usize]) -> impl Strategy<Value = usize> {
+    proptest::sample::select(resources)
+}
+
+fn any_of(lists: &[&[usize]]) -> impl Strategy<Value = usize> {
+    proptest::sample::select(lists.concat())
+}
+
+fn message() -> impl Strategy<Value = Verb> {
+    let message = prop_oneof![
+        2 => Just(Message::Receive { late_hours: 0 }),
+        1 => (-2..200i64).prop_map(|late_hours| Message::Receive { late_hours }),
+        1 => Just(Message::Send),
+        1 => Just(Message::Reply),
+        1 => Just(Message::AdmitInbound),
+        1 => Just(Message::AdmitOutbound),
+    ];
+    (0..6u8, message).prop_map(|(contact, message)| Verb::Message { contact, message })
+}
+
+fn decision() -> impl Strategy<Value = Verb> {
+    prop_oneof![
+        6 => (among(&ALLOWANCES), 1..25u64, key())
+            .prop_map(|(resource, units, key)| Verb::Consume { resource, units, key }),
+        2 => (any_of(&[&ALLOWANCES, &METERS, &LEASES]), 1..40u64)
+            .prop_map(|(resource, units)| Verb::Check { resource, units }),
+        5 => message(),
+        2 => (1..12u64, key()).prop_map(|(quantity, key)| Verb::SendSms { quantity, key }),
+        1 => (0..4u8).prop_map(|holder| Verb::StartCall { holder }),
+        2 => (0..2u8).prop_map(|contact| Verb::SendPaced { contact }),
+        1 => (0..2u8, 1..5u64).prop_map(|(key, units)| Verb::Pass { key, units }),
+        5 => (
+            among(&METERS),
+            prop_oneof![2 => Just(Move::Add), 1 => Just(Move::Subtract), 1 => Just(Move::Set)],
+            1..25u64,
+            key(),
+        )
+            .prop_map(|(resource, how, units, key)| Verb::Meter { resource, how, units, key }),
+        1 => (0..6u8, 0..6u8).prop_map(|(one, other)| Verb::Link { one, other }),
+    ]
+}
+
+fn handle() -> impl Strategy<Value = Verb> {
+    let seconds = || proptest::option::of(prop_oneof![1..200u64, 1_000..400_000u64]);
+    let unit = (any_of(&[&ALLOWANCES, &METERS]), 1..15u64);
+    let part = prop_oneof![2 => Just(Resolve::Commit), 2 => Just(Resolve::Release),
+        2 => (0..110u64).prop_map(Resolve::Part)];
+    prop_oneof![
+        4 => (
+            proptest::collection::vec(unit, 1..4),
+            prop_oneof![1..60i64, 200..3_000i64],
+            key(),
+        )
+            .prop_map(|(units, hours, key)| Verb::Reserve { units, hours, key }),
+        4 => (0..8usize, part).prop_map(|(which, how)| Verb::Resolve { which, how }),
+        3 => (0..8usize).prop_map(|which| Verb::Refund { which }),
+        4 => (among(&LEASES), 0..5u8, seconds()).prop_map(|(resource, holder, seconds)| {
+            Verb::Acquire { resource, holder, seconds }
+        }),
+        1 => (0..5usize, seconds())
+            .prop_map(|(which, seconds)| Verb::RenewLease { which, seconds }),
+        1 => (0..5usize).prop_map(|which| Verb::ReleaseLease { which }),
+    ]
+}
+
+fn administration() -> impl Strategy<Value = Verb> {
+    let grantable = any_of(&[&[SESSIONS], &ALLOWANCES, &SEATS, &LEASES, &METERS]);
+    let limited = any_of(&[&[SESSIONS], &ALLOWANCES, &SEATS, &LEASES, &METERS]);
+    let plan = 0..PLANS.len();
+    prop_oneof![
+        3 => (among(&SEATS), 0..4u8, any::<bool>()).prop_map(|(resource, holder, pending)| {
+            Verb::Occupy { resource, holder, pending }
+        }),
+        1 => (among(&SEATS), 0..4u8)
+            .prop_map(|(resource, holder)| Verb::ReleaseSeat { resource, holder }),
+        1 => (among(&SEATS), 0..4u8, 0..4u8)
+            .prop_map(|(resource, old, new)| Verb::ReplaceSeat { resource, old, new }),
+        3 => (grantable, 1..20u64, proptest::option::of(1..40u64))
+            .prop_map(|(resource, units, days)| Verb::Grant { resource, units, days }),
+        2 => (limited, proptest::option::weighted(0.85, 0..40u64))
+            .prop_map(|(resource, limit)| Verb::SetLimit { resource, limit }),
+        2 => (plan, 1..40u64, any::<bool>()).prop_map(|(plan, days, auto_renew)| {
+            Verb::ChangePlan { plan, days, auto_renew }
+        }),
+        1 => any::<bool>().prop_map(|suspended| Verb::Suspend { suspended }),
+        1 => Just(Verb::Settle),
+    ]
+}
+
+pub fn step() -> impl Strategy<Value = Step> {
+    let verb = prop_oneof![5 => decision(), 4 => handle(), 3 => administration()];
+    prop_oneof![
+        24 => (prop_oneof![3 => Just(0usize), 1 => Just(1)], verb)
+            .prop_map(|(tenant, verb)| Step::Do { tenant, verb }),
+        2 => (1..200i64).prop_map(|seconds| Step::Wait { seconds }),
+        3 => (1..72i64).prop_map(|hours| Step::Wait { seconds: hours * 3_600 }),
+        2 => (200..2_000i64).prop_map(|hours| Step::Wait { seconds: hours * 3_600 }),
+        1 => Just(Step::Checkpoint),
+        1 => Just(Step::Reopen),
+        1 => Just(Step::Rebuild),
+        1 => Just(Step::Events),
+    ]
+}

@@ -1,0 +1,521 @@
+//! A tenant of the model: what it has, what it may do, and what it uses up.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::NaiveDate;
+use cotas::{Limit, Reason};
+
+use crate::catalog::{
+    Firm, Kind, LEASES, PACE, PACE_EVERY_MS, PLANS, RESOURCES, SEATS, SESSIONS, parent,
+};
+use crate::{DAY_MS, LATE_MS, WINDOW_MS};
+
+/// A grant.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    pub id: u64,
+    pub resource: usize,
+    pub of_plan: bool,
+    /// What it gives in this period, used or not.
+    pub given: u64,
+    pub left: u64,
+    pub expires: Option<i64>,
+    pub expired: bool,
+}
+
+/// Where units came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    Grant(u64),
+    /// No grant gave them.
+    Beyond,
+    /// A meter, in this count.
+    Count(u64),
+}
+
+/// Units that something took.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    pub resource: usize,
+    pub from: From,
+    pub units: u64,
+}
+
+/// A lease that is held.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    pub resource: usize,
+    pub holder: u8,
+    pub fencing: u64,
+    pub end: i64,
+}
+
+/// A reservation, open or remembered.
+#[derive(Clone, Debug)]
+pub struct Held<H> {
+    pub id: H,
+    /// Of how many rebuilds its id is.
+    pub epoch: u32,
+    pub until: i64,
+    pub period: u64,
+    pub taken: Vec<Taken>,
+    pub resolved: Option<cotas::Resolution>,
+}
+
+pub type Reservation = Held<cotas::ReservationId>;
+
+/// A key with what was decided under it.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub key: u8,
+    /// Verb and arguments.
+    pub what: String,
+    pub until: i64,
+    pub receipt: Option<cotas::Receipt>,
+    pub reservation: Option<cotas::ReservationId>,
+    pub epoch: u32,
+    pub period: u64,
+    pub taken: Vec<Taken>,
+    pub refunded: bool,
+}
+
+/// Which thresholds were told, of which limit in which period.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    limit: u64,
+    period: u64,
+    percents: BTreeSet<u64>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Tenant {
+    pub limits: Vec<Option<Limit>>,
+    pub grants: Vec<Grant>,
+    pub used: Vec<u64>,
+    pub beyond: Vec<u64>,
+    /// Resource, holder, pending.
+    pub seats: Vec<(usize, u8, bool)>,
+    pub leases: Vec<Lease>,
+    /// When a key has regained everything.
+    pub paces: HashMap<String, i64>,
+    /// When a contact's session ends.
+    pub contacts: HashMap<u8, i64>,
+    pub links: Vec<BTreeSet<u8>>,
+    pub stored: Vec<Stored>,
+    pub reservations: Vec<Reservation>,
+    pub told: HashMap<usize, Told>,
+    pub events: Vec<String>,
+    pub suspended: bool,
+    pub grace_days: Option<u64>,
+    pub first_due: NaiveDate,
+    pub auto_renew: bool,
+    pub lapsed: bool,
+    /// Of this subscription, and of all.
+    pub renewed: u32,
+    pub renewals: u64,
+    pub period: u64,
+    /// Months since the year 0.
+    pub month: i32,
+    pub next_grant: u64,
+    /// The time of the last change.
+    pub seen: i64,
+}
+
+/// What is asked, besides charges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    Access,
+    Send,
+    Receive,
+    Consume,
+}
+
+/// What the model decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    pub reasons: Vec<Reason>,
+    pub shadowed: bool,
+    pub overage: bool,
+}
+
+impl Verdict {
+    pub fn allowed(&self) -> bool {
+        self.reasons.is_empty()
+    }
+
+    fn deny(&mut self, reason: Reason) {
+        self.reasons.push(reason);
+        self.reasons.sort();
+        self.reasons.dedup();
+    }
+
+    fn done(mut self) -> Verdict {
+        self.overage &= self.allowed();
+        self
+    }
+}
+
+/// Each resource once, those above before those below.
+pub fn with_parents(asked: &[(usize, u64)]) -> Vec<(usize, u64)> {
+    let mut all: Vec<(usize, u64)> = Vec::new();
+    for &(resource, units) in asked {
+        for resource in parent(resource).into_iter().chain([resource]) {
+            match all.iter_mut().find(|(known, _)| *known == resource) {
+                Some((_, sum)) => *sum += units,
+                None => all.push((resource, units)),
+            }
+        }
+    }
+    all
+}
+
+pub fn is_granted(resource: usize) -> bool {
+    matches!(RESOURCES[resource].kind, Kind::Allowance | Kind::Session)
+}
+
+pub fn is_meter(resource: usize) -> bool {
+    use Kind::{MeterForEver, MeterOfMonth, MeterOfPeriod};
+    matches!(RESOURCES[resource].kind, MeterForEver | MeterOfMonth | MeterOfPeriod)
+}
+
+impl Tenant {
+    pub fn new(month: i32, now: i64) -> Tenant {
+        let zeros = vec![0; RESOURCES.len()];
+        Tenant {
+            limits: vec![None; RESOURCES.len()],
+            used: zeros.clone(),
+            beyond: zeros,
+            period: 1,
+            next_grant: 1,
+            month,
+            seen: now,
+            ..Tenant::default()
+        }
+    }
+
+    /// What is used or held.
+    pub fn in_use(&self, resource: usize) -> u64 {
+        let counts = |it: usize| it == resource || parent(it) == Some(resource);
+        let count = if SEATS.contains(&resource) {
+            self.seats.iter().filter(|(of, _, _)| counts(*of)).count()
+        } else if LEASES.contains(&resource) {
+            self.leases.iter().filter(|lease| counts(lease.resource)).count()
+        } else {
+            return self.used[resource];
+        };
+        count as u64
+    }
+
+    fn of<'a>(&'a self, resource: usize) -> impl Iterator<Item = &'a Grant> {
+        self.grants.iter().filter(move |grant| grant.resource == resource)
+    }
+
+    /// What is contracted, where that is a number.
+    pub fn contracted(&self, resource: usize) -> Option<u64> {
+        let Some(Limit::Finite(units)) = self.limits[resource] else { return None };
+        Some(match is_granted(resource) {
+            true => self.of(resource).map(|grant| grant.given).sum(),
+            false => units + self.of(resource).map(|grant| grant.left).sum::<u64>(),
+        })
+    }
+
+    pub fn available(&self, resource: usize) -> u64 {
+        match self.contracted(resource) {
+            None => 0,
+            Some(_) if is_granted(resource) => self.of(resource).map(|grant| grant.left).sum(),
+            Some(limit) => limit.saturating_sub(self.in_use(resource)),
+        }
+    }
+
+    /// What open reservations hold.
+    pub fn held(&self, resource: usize) -> u64 {
+        let open = self.reservations.iter().filter(|it| it.resolved.is_none());
+        let taken = open.flat_map(|it| &it.taken).filter(|it| it.resource == resource);
+        taken.map(|it| it.units).sum()
+    }
+
+    // ---- deciding ----------------------------------------------------------------------------
+
+    pub fn ask(&self, now: i64, gate: Gate, charges: &[(usize, u64)]) -> Verdict {
+        let mut verdict = Verdict::default();
+        if self.suspended && matches!(gate, Gate::Send | Gate::Consume) {
+            verdict.deny(Reason::StatusForbids);
+        }
+        if self.lapse_end().is_some_and(|end| end <= now) {
+            verdict.deny(Reason::PlanLapsed);
+        }
+        for &(resource, units) in charges {
+            self.ask_units(resource, units, &mut verdict);
+        }
+        verdict.done()
+    }
+
+    fn ask_units(&self, resource: usize, units: u64, verdict: &mut Verdict) {
+        let available = self.available(resource);
+        let reason = match self.limits[resource] {
+            _ if units == 0 => return,
+            Some(Limit::Unlimited) => return,
+            Some(Limit::Finite(_)) if units <= available => return,
+            Some(Limit::Finite(_)) => Reason::QuotaExhausted,
+            Some(Limit::Disabled) | None => Reason::NotInPlan,
+        };
+        let beyond = match is_granted(resource) {
+            true => self.beyond[resource],
+            false => self.in_use(resource).saturating_sub(self.contracted(resource).unwrap_or(0)),
+        };
+        match RESOURCES[resource].firm {
+            // What no plan names has no terms of its own, not even lenient ones.
+            _ if self.limits[resource].is_none() => verdict.deny(reason),
+            Firm::Shadow => verdict.shadowed = true,
+            Firm::Soft { cap }
+                if reason == Reason::QuotaExhausted
+                    && units - available <= cap.saturating_sub(beyond) =>
+            {
+                verdict.overage = true;
+            }
+            _ => verdict.deny(reason),
+        }
+    }
+
+    /// As [`ask`](Self::ask), of a message that was sent at `sent`; says whether it would open a
+    /// session.
+    pub fn ask_message(
+        &self,
+        (sent, now): (i64, i64),
+        contact: u8,
+        gate: Gate,
+        may_open: bool,
+    ) -> (Verdict, bool) {
+        let open = self.session_of(contact, now).is_some_and(|(_, end)| sent < end);
+        let charges: &[_] = if open || !may_open { &[] } else { &[(SESSIONS, 1)] };
+        let mut verdict = self.ask(now, gate, charges);
+        if !open && !may_open {
+            verdict.deny(Reason::SessionRequired);
+        }
+        let opens = !open && verdict.allowed();
+        (verdict.done(), opens)
+    }
+
+    /// Of all names of the contact, the session that ends last, if it is kept.
+    pub fn session_of(&self, contact: u8, now: i64) -> Option<(u8, i64)> {
+        let linked = self.links.iter().find(|names| names.contains(&contact));
+        let names = linked.cloned().unwrap_or_else(|| BTreeSet::from([contact]));
+        let ends = names.into_iter().filter_map(|name| Some((name, *self.contacts.get(&name)?)));
+        ends.filter(|&(_, end)| end + LATE_MS > now).max_by_key(|&(_, end)| end)
+    }
+
+    /// Applies an allowed message.
+    pub fn message(&mut self, (sent, now): (i64, i64), contact: u8, opens: bool, extends: bool) {
+        if opens {
+            self.take(&[(SESSIONS, 1)]);
+            self.contacts.insert(contact, sent + WINDOW_MS);
+            self.tell(SESSIONS);
+        } else if extends && let Some((name, end)) = self.session_of(contact, now) {
+            self.contacts.insert(name, end.max(sent + WINDOW_MS));
+        }
+    }
+
+    /// Whether a rate lets so many pass; `verdict` may deny them already.
+    pub fn ask_pace(&self, now: i64, key: &str, units: u64, mut verdict: Verdict) -> Verdict {
+        let Some(Limit::Finite(burst)) = self.limits[PACE] else { unreachable!("it has a burst") };
+        let owed = self.paces.get(key).map_or(0, |&at| (at - now).max(0));
+        if owed + units as i64 * PACE_EVERY_MS > burst as i64 * PACE_EVERY_MS {
+            verdict.deny(Reason::RateExceeded);
+        }
+        verdict.done()
+    }
+
+    pub fn pass(&mut self, now: i64, key: &str, units: u64) {
+        let at = self.paces.get(key).map_or(now, |&at| at.max(now));
+        self.paces.insert(key.to_owned(), at + units as i64 * PACE_EVERY_MS);
+    }
+
+    // ---- using up ----------------------------------------------------------------------------
+
+    /// Uses up what has been allowed.
+    pub fn take(&mut self, charges: &[(usize, u64)]) -> Vec<Taken> {
+        let mut all = Vec::new();
+        for &(resource, units) in charges {
+            let mut take = |from, units| all.push(Taken { resource, from, units });
+            self.used[resource] += units;
+            if is_meter(resource) {
+                let count = self.count(resource);
+                take(From::Count(count), units);
+                continue;
+            }
+            let mut rest = units;
+            if matches!(self.limits[resource], Some(Limit::Finite(_))) {
+                // The plan's first, then those that expire earlier, then in the order of creation.
+                let mut order: Vec<&mut Grant> =
+                    self.grants.iter_mut().filter(|it| it.resource == resource).collect();
+                order.sort_by_key(|it| (!it.of_plan, it.expires.unwrap_or(i64::MAX), it.id));
+                for grant in order {
+                    let units = rest.min(grant.left);
+                    if units > 0 {
+                        grant.left -= units;
+                        rest -= units;
+                        take(From::Grant(grant.id), units);
+                    }
+                }
+            }
+            if rest > 0 {
+                self.beyond[resource] += rest;
+                take(From::Beyond, rest);
+            }
+        }
+        charges.iter().for_each(|&(resource, _)| self.tell(resource));
+        all
+    }
+
+    /// Which count a meter is in.
+    pub fn count(&self, meter: usize) -> u64 {
+        match RESOURCES[meter].kind {
+            Kind::MeterOfPeriod => self.period,
+            Kind::MeterOfMonth => self.month as u64,
+            _ => 0,
+        }
+    }
+
+    /// Whether something was taken from a grant that still lives.
+    pub fn takes_from_living(&self, taken: &[Taken]) -> bool {
+        taken.iter().any(|taken| {
+            let lives = |it: &Grant| From::Grant(it.id) == taken.from && !it.expired;
+            self.grants.iter().any(lives)
+        })
+    }
+
+    /// Gives units back to where they came from in `period`, if that still is.
+    pub fn give_back(&mut self, taken: Taken, period: u64) {
+        let Taken { resource, from, units } = taken;
+        let now = period == self.period;
+        let returned = match from {
+            From::Count(count) if count == self.count(resource) => units.min(self.used[resource]),
+            From::Beyond if now => {
+                let returned = units.min(self.beyond[resource]);
+                self.beyond[resource] -= returned;
+                returned
+            }
+            From::Grant(id) => {
+                let found = self.grants.iter_mut().find(|it| it.id == id && !it.expired);
+                match found {
+                    Some(grant) if now => {
+                        grant.left += units;
+                        units
+                    }
+                    Some(grant) => {
+                        grant.left += units;
+                        grant.given += units;
+                        0
+                    }
+                    None => 0,
+                }
+            }
+            _ => 0,
+        };
+        self.used[resource] -= returned;
+    }
+
+    // ---- administration ----------------------------------------------------------------------
+
+    pub fn add_grant(&mut self, resource: usize, of_plan: bool, units: u64, expires: Option<i64>) {
+        let id = self.next_grant;
+        self.next_grant += 1;
+        let (given, left) = (units, units);
+        self.grants.push(Grant { id, resource, of_plan, given, left, expires, expired: false });
+    }
+
+    pub fn set_limit(&mut self, resource: usize, limit: Limit) {
+        let old = self.limits[resource].replace(limit);
+        let Limit::Finite(units) = limit else { return };
+        if !is_granted(resource) {
+            return;
+        }
+        let mut of_plan: Vec<&mut Grant> =
+            self.grants.iter_mut().filter(|it| it.resource == resource && it.of_plan).collect();
+        if matches!(old, Some(Limit::Finite(_))) {
+            let given: u64 = of_plan.iter().map(|it| it.given).sum();
+            let mut excess = given.saturating_sub(units);
+            for grant in of_plan.into_iter().rev() {
+                let taken_back = excess.min(grant.left);
+                grant.given -= taken_back;
+                grant.left -= taken_back;
+                excess -= taken_back;
+            }
+            if units > given {
+                self.add_grant(resource, true, units - given, None);
+            }
+            return;
+        }
+        // What the plan gave before there was no limit counts, and what was used without one.
+        for grant in &mut of_plan {
+            grant.given -= grant.left;
+            grant.left = 0;
+        }
+        let given: u64 = of_plan.iter().map(|it| it.given).sum();
+        let beyond = std::mem::take(&mut self.beyond[resource]);
+        let left = units.saturating_sub(given + beyond);
+        if left + beyond > 0 {
+            self.add_grant(resource, true, left + beyond, None);
+            self.grants.last_mut().expect("it was added").left = left;
+        }
+    }
+
+    /// Closes the period and begins one with this plan.
+    pub fn subscribe(&mut self, plan: usize, due: NaiveDate, auto_renew: bool) {
+        self.limits = PLANS[plan].limits();
+        self.grace_days = PLANS[plan].grace_days;
+        (self.first_due, self.auto_renew) = (due, auto_renew);
+        (self.renewed, self.lapsed) = (0, false);
+        self.grant_plan();
+    }
+
+    pub fn grant_plan(&mut self) {
+        for resource in 0..RESOURCES.len() {
+            if is_granted(resource)
+                && let Some(Limit::Finite(units @ 1..)) = self.limits[resource]
+            {
+                self.add_grant(resource, true, units, None);
+            }
+        }
+    }
+
+    // ---- events ------------------------------------------------------------------------------
+
+    pub fn event(&mut self, what: String) {
+        self.events.push(what);
+    }
+
+    /// Tells which thresholds of a resource have been reached that were not told of.
+    pub fn tell(&mut self, resource: usize) {
+        let limit = self.contracted(resource).unwrap_or(0);
+        let used = self.in_use(resource);
+        for &percent in RESOURCES[resource].thresholds {
+            let reached = limit > 0 && used >= (limit * percent).div_ceil(100);
+            let told = self.told.entry(resource).or_default();
+            if reached && told.percents.insert(percent) {
+                let name = RESOURCES[resource].name;
+                self.event(format!("{name} reached {percent}: {used} of {limit}"));
+            }
+        }
+    }
+
+    /// Looks at every limit: one that has changed, or is of another period, is followed anew.
+    pub fn watch(&mut self) {
+        for resource in 0..RESOURCES.len() {
+            if self.limits[resource].is_none() {
+                continue;
+            }
+            let (limit, period) = (self.contracted(resource).unwrap_or(0), self.period);
+            let told = self.told.entry(resource).or_default();
+            if (told.limit, told.period) != (limit, period) {
+                *told = Told { limit, period, percents: BTreeSet::new() };
+            }
+            self.tell(resource);
+        }
+    }
+}
+
+/// Whole days in milliseconds.
+pub fn days(days: u64) -> i64 {
+    days as i64 * DAY_MS
+}

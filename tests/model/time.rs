@@ -1,0 +1,210 @@
+//! What time does to a tenant of the model.
+
+use chrono::{Datelike, Days, Months, NaiveDate};
+use cotas::Resolution;
+
+use crate::catalog::{FREE_TIER, Kind, RESOURCES};
+use crate::tenant::{Reservation, Tenant, is_granted};
+use crate::{DAY_MS, HOUR_MS};
+
+/// How long a resolved reservation is remembered after its time.
+const REMEMBERED_MS: i64 = 7 * DAY_MS;
+
+/// Midnight in Sao Paulo, which has had no daylight saving time since 2019.
+pub fn midnight(date: NaiveDate) -> i64 {
+    let days = date.signed_duration_since(NaiveDate::default()).num_days();
+    days * DAY_MS + 3 * HOUR_MS
+}
+
+/// The date there.
+pub fn date_at(now: i64) -> NaiveDate {
+    NaiveDate::default() + Days::new(((now - 3 * HOUR_MS) / DAY_MS) as u64)
+}
+
+/// The month there, counted from the year 0.
+pub fn month_at(now: i64) -> i32 {
+    let date = date_at(now);
+    date.year() * 12 + date.month0() as i32
+}
+
+fn first_of(month: i32) -> NaiveDate {
+    NaiveDate::from_ymd_opt(month / 12, month as u32 % 12 + 1, 1).expect("a date")
+}
+
+/// When something happens to a reservation by itself: it expires, or it is forgotten.
+fn due(reservation: &Reservation) -> i64 {
+    match reservation.resolved {
+        None => reservation.until,
+        Some(_) => reservation.until + REMEMBERED_MS,
+    }
+}
+
+impl Tenant {
+    fn due(&self) -> NaiveDate {
+        let months = self.first_due.year() * 12 + self.first_due.month0() as i32;
+        let first = first_of(months + self.renewed as i32);
+        let last = (first + Months::new(1)).pred_opt().expect("a date").day();
+        first.with_day(self.first_due.day().min(last)).expect("a date")
+    }
+
+    /// When nothing is permitted any more.
+    pub fn lapse_end(&self) -> Option<i64> {
+        let days = self.grace_days.filter(|_| !self.auto_renew)?;
+        Some(midnight(self.due() + Days::new(1 + days)))
+    }
+
+    fn period_end(&self) -> Option<i64> {
+        (!self.lapsed).then(|| midnight(self.due() + Days::new(1)))
+    }
+
+    /// Months go by where the plan has a meter of months.
+    fn month_end(&self) -> Option<i64> {
+        self.limits[FREE_TIER].map(|_| midnight(first_of(self.month + 1)))
+    }
+
+    fn next_boundary(&self) -> i64 {
+        let expiries = self.grants.iter().filter(|it| it.left > 0).filter_map(|it| it.expires);
+        let all = expiries.chain(self.period_end()).chain(self.month_end());
+        all.min().unwrap_or(i64::MAX)
+    }
+
+    /// Every boundary up to `now`, in order.
+    fn settle(&mut self, now: i64) {
+        loop {
+            let at = self.next_boundary();
+            if at > now {
+                break;
+            }
+            self.expire_grants(at);
+            if self.month_end() == Some(at) {
+                self.month += 1;
+                self.used[FREE_TIER] = 0;
+            }
+            if self.period_end() == Some(at) {
+                if self.auto_renew {
+                    self.renewed += 1;
+                    self.renewals += 1;
+                    self.close_period();
+                    self.grant_plan();
+                    self.event(format!("renewed {}", self.period));
+                } else {
+                    self.lapsed = true;
+                    self.event("lapsed".to_owned());
+                }
+            }
+        }
+        self.expire_grants(now);
+        // What holds nothing, and gave nothing in this period, is done with.
+        self.grants.retain(|it| it.left > 0 || it.given > 0);
+        self.seen = self.seen.max(now);
+    }
+
+    fn expire_grants(&mut self, at: i64) {
+        let mut units = Vec::new();
+        for grant in self.grants.iter_mut().filter(|it| it.expires.is_some_and(|end| end <= at)) {
+            if grant.left > 0 {
+                units.push(format!("{} lost {}", RESOURCES[grant.resource].name, grant.left));
+            }
+            grant.given -= grant.left;
+            grant.left = 0;
+            grant.expired = true;
+        }
+        units.into_iter().for_each(|what| self.event(what));
+    }
+
+    /// Ends the plan's grants, and begins to count anew.
+    pub fn close_period(&mut self) {
+        for resource in 0..RESOURCES.len() {
+            if is_granted(resource) || RESOURCES[resource].kind == Kind::MeterOfPeriod {
+                self.used[resource] = 0;
+                self.beyond[resource] = 0;
+            }
+        }
+        for grant in &mut self.grants {
+            if grant.of_plan {
+                (grant.left, grant.expired) = (0, true);
+            }
+            grant.given = grant.left;
+        }
+        self.period += 1;
+    }
+
+    // ---- looking -----------------------------------------------------------------------------
+
+    /// What a change does before its own work.
+    pub fn begin(&mut self, now: i64) {
+        self.expire_reservations(now);
+        self.expire_leases(now);
+        self.settle(now);
+    }
+
+    /// And after it.
+    pub fn end(&mut self, now: i64) {
+        self.settle(now);
+        self.watch();
+    }
+
+    /// Does what has come due before anything is decided.
+    pub fn catch_up(&mut self, now: i64) {
+        self.expire_reservations(now);
+        if self.next_boundary() <= now {
+            self.begin(now);
+            self.end(now);
+        }
+    }
+
+    pub fn expire_leases(&mut self, now: i64) {
+        let ended: Vec<u64> =
+            self.leases.iter().filter(|it| it.end <= now).map(|it| it.fencing).collect();
+        self.leases.retain(|it| it.end > now);
+        for fencing in ended {
+            self.event(format!("lease {fencing} expired"));
+        }
+    }
+
+    /// Expires what is due, each at its own time among the boundaries.
+    pub fn expire_reservations(&mut self, now: i64) {
+        loop {
+            let first = (0..self.reservations.len()).min_by_key(|&at| due(&self.reservations[at]));
+            let Some(first) = first.filter(|&at| due(&self.reservations[at]) <= now) else {
+                return;
+            };
+            let boundary = self.next_boundary();
+            self.expire_leases(boundary.min(due(&self.reservations[first])));
+            if boundary < due(&self.reservations[first]) {
+                self.settle(boundary);
+                self.watch();
+            } else if self.reservations[first].resolved.is_some() {
+                self.reservations.remove(first);
+            } else {
+                let id = place_of(&self.reservations[first].id.to_string());
+                self.resolve(first, Resolution::Expired, |units, _| units);
+                self.event(format!("reservation {id} expired"));
+            }
+        }
+    }
+
+    /// Resolves a reservation; `back` says how much of what was taken is given back.
+    pub fn resolve(
+        &mut self,
+        which: usize,
+        how: Resolution,
+        mut back: impl FnMut(u64, usize) -> u64,
+    ) {
+        self.reservations[which].resolved = Some(how);
+        let Reservation { taken, period, .. } = self.reservations[which].clone();
+        let changes_limits = period != self.period && self.takes_from_living(&taken);
+        for mut taken in taken {
+            taken.units = back(taken.units, taken.resource);
+            self.give_back(taken, period);
+        }
+        if changes_limits {
+            self.watch();
+        }
+    }
+}
+
+/// Place and number of a handle: what outlives a rebuild.
+pub fn place_of(handle: &str) -> String {
+    handle.splitn(3, '-').nth(2).expect("it has three parts").to_owned()
+}
