@@ -27,6 +27,13 @@ pub(crate) struct Snapshot {
     pub(crate) next_event: u64,
 }
 
+impl SlotImage {
+    /// Whether there is nothing to remember of it.
+    pub(crate) fn is_blank(self) -> bool {
+        self.usage == Usage::default() && self.next_event == u64::MAX
+    }
+}
+
 /// A resource's counters as they were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotImage {
@@ -100,7 +107,6 @@ impl BlockGuard<'_> {
                 usage: slot.usage(),
                 next_event: slot.get(slot::NEXT_EVENT),
             })
-            .filter(|image| image.usage != Usage::default() || image.next_event != u64::MAX)
             .collect()
     }
 

@@ -49,6 +49,18 @@ impl Write<'_> {
 
     fn save_counters(&self, tenant: i64, image: &SlotImage) -> Result<(), StoreError> {
         let Usage { used, beyond } = image.usage;
+        // What has gone back to nothing may have a row that says otherwise.
+        if image.is_blank() {
+            return self
+                .connection
+                .prepare_cached(
+                    "UPDATE usage SET used = 0, beyond = 0, next_event = NULL \
+                     WHERE tenant = ?1 AND resource = ?2",
+                )
+                .and_then(|mut statement| statement.execute(params![tenant, image.resource.0]))
+                .map(|_| ())
+                .map_err(sqlite(DOING));
+        }
         self.connection
             .prepare_cached(
                 "INSERT INTO usage (tenant, resource, used, beyond, next_event) \
