@@ -96,3 +96,134 @@ fn usage_that_goes_back_to_nothing_is_written_as_nothing() {
     assert!(meter.subtract(5).unwrap().allowed());
     assert_sound(&engine);
 }
+
+#[test]
+fn at_the_end_of_time_nothing_goes_in_circles() {
+    let clock = Arc::new(ManualClock::new(Timestamp::MAX));
+    let engine = Engine::in_memory().clock(Arc::clone(&clock) as _).maintenance(Maintenance::External).open().unwrap();
+    engine.load_catalog(&catalog()).unwrap();
+    engine.create_tenant(&NewTenant::new("acme")).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let other = engine.clone();
+    std::thread::spawn(move || {
+        let _ = other.set_status("acme", Status::Suspended, "", true);
+        let _ = other.consume("acme", "credits", 1);
+        let _ = other.report("acme");
+        let _ = sender.send(());
+    });
+    receiver.recv_timeout(Duration::from_secs(20)).expect("it ends");
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_new_catalog_does_not_hide_the_boundary_before_which_a_reservation_expires() {
+    let run = |reload: bool| {
+        let (engine, clock) = in_memory(NOON);
+        add_tenant(&engine, "acme", "full", "2026-05-20", true);
+        let tenant = engine.tenant("acme").unwrap();
+        assert!(tenant.reserve(&[("sms", 5)], Duration::from_secs(86_400)).unwrap().allowed());
+        if reload {
+            engine.load_catalog(&Catalog::parse(&CATALOG.replace("299.00", "300.00"), "t").unwrap()).unwrap();
+        }
+        clock.advance_ms(20 * DAY_MS);
+        assert!(tenant.consume("credits", 1).unwrap().allowed());
+        assert_sound(&engine);
+        engine.periods("acme").unwrap()
+    };
+    assert_eq!(run(false), run(true));
+}
+
+#[test]
+fn i6_reservations_that_expire_between_boundaries_come_to_the_same_whoever_looks_when() {
+    let run = |steps: &[i64]| {
+        let (engine, clock) = in_memory(NOON);
+        let start = at(NOON);
+        let extras = [Extra { resource: "sms", units: 50, expires_at: Some(start.plus_ms(60 * DAY_MS)) }];
+        engine.create_tenant(&NewTenant { extras: &extras, ..NewTenant::new("acme") }.plan("full", date("2026-05-20"), true)).unwrap();
+        let tenant = engine.tenant("acme").unwrap();
+        assert!(tenant.reserve(&[("sms", 30)], Duration::from_secs(40 * 86_400)).unwrap().allowed());
+        assert!(tenant.reserve(&[("sms", 30)], Duration::from_secs(5 * 86_400)).unwrap().allowed());
+        for &step in steps {
+            clock.set(start.plus_ms(step * DAY_MS));
+            assert!(tenant.consume("credits", 1).unwrap().allowed());
+        }
+        assert_sound(&engine);
+        let told: Vec<_> = engine.events(0, 1000).unwrap().into_iter()
+            .filter(|it| it.resource.as_deref() != Some("credits"))
+            .map(|it| it.kind).collect();
+        let report = engine.report("acme").unwrap();
+        let grants: Vec<_> = report.grants.into_iter().filter(|it| it.resource != "credits").collect();
+        (engine.periods("acme").unwrap().into_iter().map(|it| it.used.into_iter().filter(|it| it.0 == "sms").collect::<Vec<_>>()).collect::<Vec<_>>(), grants, told)
+    };
+    let all = run(&[100]);
+    let many = run(&[6, 17, 39, 41, 61, 100]);
+    assert_eq!(all.0, many.0);
+    assert_eq!(all.1, many.1);
+    assert_eq!(all.2, many.2);
+}
+
+#[test]
+fn a_clock_that_is_not_believed_expires_nothing() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    let tenant = engine.tenant("acme").unwrap();
+    let fence = tenant.leases("calls").unwrap().acquire("a", None).unwrap().lease.unwrap().fencing;
+    let id = tenant.reserve(&[("sms", 5)], Duration::from_secs(60)).unwrap().reservation.unwrap();
+    clock.advance_ms(1000 * DAY_MS);
+    assert!(matches!(tenant.consume("credits", 1), Err(Error::ClockJump { .. })));
+    engine.report("acme").expect("reports as of the mark");
+    engine.what_if("acme", "small").expect("as of the mark");
+    clock.set(at(NOON));
+    tenant.commit(&id).expect("still open");
+    tenant.leases("calls").unwrap().renew("a", fence, None).expect("still held");
+    assert_sound(&engine);
+}
+
+#[test]
+fn thousands_of_reservations_may_expire_at_once() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant_with(&engine, "acme", "full", "2026-05-20", &[("credits", 100_000)]);
+    let tenant = engine.tenant("acme").unwrap();
+    for _ in 0..4000 {
+        assert!(tenant.reserve(&[("credits", 1)], Duration::from_secs(60)).unwrap().allowed());
+    }
+    clock.advance_ms(61 * SECOND_MS);
+    assert!(tenant.consume("credits", 1).unwrap().allowed());
+    for index in 0..2 {
+        let _ = index;
+    }
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_reservation_of_a_closed_period_that_expires_is_told() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant_with(&engine, "acme", "full", "2026-05-20", &[("sms", 50)]);
+    let tenant = engine.tenant("acme").unwrap();
+    let id = tenant.reserve(&[("sms", 20)], Duration::from_secs(30 * 86_400)).unwrap().reservation.unwrap();
+    clock.advance_ms(20 * DAY_MS);
+    assert!(tenant.consume("credits", 1).unwrap().allowed());
+    clock.advance_ms(11 * DAY_MS);
+    assert!(tenant.consume("credits", 1).unwrap().allowed());
+    let told = engine.events(0, 100).unwrap();
+    assert!(told.iter().any(|it| matches!(&it.kind, EventKind::ReservationExpired { reservation } if *reservation == id)), "{told:?}");
+    assert_sound(&engine);
+}
+
+#[test]
+fn thresholds_of_a_monthly_meter_are_told_each_month() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2027-04-20", true);
+    let tenant = engine.tenant("acme").unwrap();
+    let meter = tenant.meter("free_tier").unwrap();
+    let mut count = 0;
+    for _ in 0..3 {
+        for _ in 0..20 {
+            assert!(meter.add(1).unwrap().allowed());
+        }
+        let now = engine.events(0, 100).unwrap().len();
+        assert_eq!(now, count + 2);
+        count = now;
+        clock.advance_ms(31 * DAY_MS);
+    }
+}

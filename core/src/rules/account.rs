@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::terms::Counting;
 use super::{EventKind, Happening, ResourceId, Rulebook, Status, calendar, thresholds};
-use crate::catalog::{Limit, OnLapse};
+use crate::catalog::{Kind, Limit, OnLapse, Reset};
 use crate::clock::Timestamp;
 
 /// A tenant's account: its status, its subscription and its grants at one instant.
@@ -65,7 +65,7 @@ pub struct Usage {
 pub struct Watch {
     /// The limit.
     pub limit: u64,
-    /// The count: the number of the period.
+    /// The count: the number of the period, or of the month.
     pub period: u64,
     /// Units used at which the next event is due; `u64::MAX`: none.
     pub next: u64,
@@ -101,6 +101,21 @@ impl Account {
         }
     }
 
+    /// Number of the count that thresholds are followed in: of the month, of a meter that begins
+    /// anew with each; of the period, of everything else.
+    fn count(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Meter { reset: Reset::CalendarMonth } => self.month(),
+            _ => self.period,
+        }
+    }
+
+    /// Number of the calendar month in which meters are counted that begin anew each month.
+    pub(super) fn month(&self) -> u64 {
+        let date = calendar::date_of(self.month_start, self.time_zone);
+        u64::from(date.year().unsigned_abs()) * 12 + u64::from(date.month0())
+    }
+
     /// Looks at every limit, and says which thresholds have been reached since the last look.
     pub fn watch(&mut self, rules: &Rulebook, now: Timestamp) -> Vec<Happening> {
         let mut happened = Vec::new();
@@ -108,9 +123,9 @@ impl Account {
             let Some(policy) = rules.policy(resource) else { continue };
             let limit = self.contracted(rules, resource, now);
             let used = self.in_use(rules, resource);
-            let new = Watch { limit, period: self.period, next: 0 };
+            let new = Watch { limit, period: self.count(policy.kind), next: 0 };
             let watch = self.watches.get(&resource).copied().unwrap_or(new);
-            let same = watch.limit == limit && watch.period == self.period;
+            let same = watch.limit == limit && watch.period == new.period;
             let due = if same { watch.next } else { 0 };
             for percent in thresholds::reached(&policy.thresholds, limit, due, used) {
                 let kind = EventKind::of_threshold(percent, used, limit);

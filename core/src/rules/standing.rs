@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use chrono::Datelike;
-
 use super::account::{Account, Grant, Source};
 use super::settle::{CLOCK_JUMP_MS, month_end, next_boundary, period_end};
 use super::terms::{Counting, Mode, Terms, firmness};
@@ -208,10 +206,7 @@ fn slot(account: &Account, rules: &Rulebook, resource: ResourceId, now: Timestam
 fn cycle(account: &Account, kind: Option<Kind>) -> u64 {
     match kind {
         Some(Kind::Meter { reset: Reset::Period }) => account.period,
-        Some(Kind::Meter { reset: Reset::CalendarMonth }) => {
-            let date = calendar::date_of(account.month_start, account.time_zone);
-            u64::from(date.year().unsigned_abs()) * 12 + u64::from(date.month0())
-        }
+        Some(Kind::Meter { reset: Reset::CalendarMonth }) => account.month(),
         _ => 0,
     }
 }
