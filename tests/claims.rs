@@ -11,6 +11,17 @@ use cotas_tests::*;
 const SECOND_MS: i64 = 1_000;
 const DAY_MS: i64 = 86_400_000;
 
+fn engine_of(text: &str, now: &str) -> (Engine, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(at(now)));
+    let engine = Engine::in_memory()
+        .clock(Arc::clone(&clock) as _)
+        .maintenance(Maintenance::External)
+        .open()
+        .unwrap();
+    engine.load_catalog(&Catalog::parse(text, "t.toml").unwrap()).unwrap();
+    (engine, clock)
+}
+
 #[test]
 fn a_holder_whose_lease_has_expired_takes_one_anew() {
     let (engine, clock) = in_memory(NOON);
@@ -226,4 +237,47 @@ fn thresholds_of_a_monthly_meter_are_told_each_month() {
         count = now;
         clock.advance_ms(31 * DAY_MS);
     }
+}
+
+#[test]
+fn one_operation_may_reach_all_thresholds_of_many_resources() {
+    let mut text = String::from("[catalog]\ntime_zone = \"UTC\"\n");
+    let mut limits = String::new();
+    for index in 0..16 {
+        text += &format!("[resources.r{index}]\nkind = \"allowance\"\nthresholds = [10,20,30,40,50,60,70,80]\n");
+        limits += &format!("r{index} = 10\n");
+    }
+    text += &format!("[plans.p]\ntitle = \"p\"\nprice = \"1.00\"\n[plans.p.limits]\n{limits}");
+    let (engine, _) = engine_of(&text, NOON);
+    add_tenant(&engine, "acme", "p", "2026-05-20", true);
+    let tenant = engine.tenant("acme").unwrap();
+    let names: Vec<_> = (0..16).map(|index| format!("r{index}")).collect();
+    let asked: Vec<_> = names.iter().map(|name| (name.as_str(), 9)).collect();
+    assert!(tenant.reserve(&asked, Duration::from_secs(9)).unwrap().allowed());
+    let told = engine.events(0, 1000).unwrap();
+    assert_eq!(told.len(), 128);
+    for name in &names {
+        assert_eq!(told.iter().filter(|it| it.resource.as_deref() == Some(name)).count(), 8, "{name}");
+    }
+    assert_sound(&engine);
+}
+
+#[test]
+fn leases_stay_counted_while_their_resource_is_in_no_catalog() {
+    let (engine, _clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "small", "2026-05-20", true);
+    let tenant = engine.tenant("acme").unwrap();
+    let fence = tenant.leases("calls").unwrap().acquire("a", Some(Duration::from_secs(86_400))).unwrap().lease.unwrap().fencing;
+    let without = CATALOG
+        .replace("[resources.calls]\nkind = \"lease\"\nttl = \"60s\"\n", "")
+        .replace("calls = 5\n", "").replace("calls = 1, ", "").replace("lease = \"calls\"\n", "");
+    engine.load_catalog(&Catalog::parse(&without, "t.toml").unwrap()).unwrap();
+    assert!(tenant.consume("credits", 1).unwrap().allowed());
+    assert_sound(&engine);
+    engine.load_catalog(&catalog()).unwrap();
+    assert!(tenant.consume("credits", 1).unwrap().allowed());
+    assert_sound(&engine);
+    assert!(!tenant.leases("calls").unwrap().acquire("b", None).unwrap().allowed());
+    tenant.leases("calls").unwrap().release("a", fence).unwrap();
+    assert_sound(&engine);
 }

@@ -10,7 +10,7 @@ use super::model::{
 };
 use super::names::{Names, feature_names, level_name};
 use super::resources::parents;
-use crate::rules::{FeatureId, Policy, ResourceId, Rulebook};
+use crate::rules::{Counting, FeatureId, Policy, ResourceId, Rulebook};
 
 /// What a compiled catalog is made from, as the live file keeps it.
 #[derive(Serialize, Deserialize)]
@@ -94,8 +94,14 @@ impl Compiled {
                 let kind = catalog.resources.get(&it.name)?.kind;
                 Some((it.name.clone(), (ResourceId(number as u16), kind)))
             }));
-        let policies = names.resources.iter().map(|it| policy(&catalog, &names, &it.name));
-        let rulebook = Rulebook::new(catalog.statuses, policies.collect());
+        let policies: Vec<_> =
+            names.resources.iter().map(|it| policy(&catalog, &names, &it.name)).collect();
+        let counting = names.resources.iter().zip(&policies).map(|(it, policy)| match policy {
+            Some(policy) => Counting::of(policy.kind),
+            None => Counting::of_name(&it.kind),
+        });
+        let counting = counting.collect();
+        let rulebook = Rulebook::new(catalog.statuses, policies, counting);
         let actions = ByName::new(
             catalog
                 .actions

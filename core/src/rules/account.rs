@@ -72,10 +72,10 @@ pub struct Watch {
 }
 
 impl Account {
-    /// How a resource is counted, as far as the catalog still knows it.
+    /// How a resource is counted, also after it has left the catalog.
     #[must_use]
     pub fn counting(rules: &Rulebook, resource: ResourceId) -> Counting {
-        rules.policy(resource).map_or(Counting::Granted, |policy| Counting::of(policy.kind))
+        rules.counting(resource)
     }
 
     /// What is contracted of a resource with a finite limit: of what is used up from grants, what

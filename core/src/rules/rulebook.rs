@@ -1,5 +1,6 @@
 //! What the rules need to know of the catalog in force.
 
+use super::terms::Counting;
 use super::{GateTable, ResourceId};
 use crate::catalog::{Enforcement, Kind};
 
@@ -23,14 +24,27 @@ pub struct Rulebook {
     pub statuses: GateTable,
     /// By number of the resource.
     policies: Vec<Option<Policy>>,
+    /// By number of the resource, how it is counted, also after it has left the catalog.
+    counting: Vec<Counting>,
 }
 
 impl Rulebook {
     /// The policies stand in the order of their resources' numbers; `None`: the resource has left
-    /// the catalog.
+    /// the catalog. What of it is held or measured stays counted in the way of its kind: so
+    /// `counting` knows every resource there ever was.
     #[must_use]
-    pub fn new(statuses: GateTable, policies: Vec<Option<Policy>>) -> Rulebook {
-        Rulebook { statuses, policies }
+    pub fn new(
+        statuses: GateTable,
+        policies: Vec<Option<Policy>>,
+        counting: Vec<Counting>,
+    ) -> Rulebook {
+        Rulebook { statuses, policies, counting }
+    }
+
+    /// How a resource is counted.
+    #[must_use]
+    pub fn counting(&self, resource: ResourceId) -> Counting {
+        self.counting.get(usize::from(resource.0)).copied().unwrap_or_default()
     }
 
     /// The policy of a resource; `None`: the resource has left the catalog.

@@ -51,6 +51,17 @@ pub enum Counting {
 }
 
 impl Counting {
+    /// How resources of the kind with this name are counted.
+    pub(crate) fn of_name(kind: &str) -> Counting {
+        match kind {
+            "seat" => Counting::Seats,
+            "lease" => Counting::Leases,
+            "meter" => Counting::Meter,
+            "rate" => Counting::Rate,
+            _ => Counting::Granted,
+        }
+    }
+
     /// How resources of a kind are counted.
     #[must_use]
     pub const fn of(kind: Kind) -> Counting {
