@@ -35,6 +35,10 @@ pub(super) fn rebuild(
     };
     store.for_each_tenant(|hash, mut loaded, claims| {
         count_seats(&mut loaded.account, &compiled.rulebook);
+        // Also those that the plan does not have: a slot must know that it is of leases.
+        for resource in claims.iter().flat_map(ClaimImage::leased) {
+            *loaded.account.held.entry(resource).or_default() += 1;
+        }
         let slots = compiled.names.resources.len() as u16;
         let at = block::create(&live.memory, hash, slots)?;
         let mut guard =

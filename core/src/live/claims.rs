@@ -366,10 +366,7 @@ impl BlockGuard<'_> {
 
     /// The resources that a lease counts in: its own and those above it.
     pub(crate) fn lease_resources(&self, place: Place) -> impl Iterator<Item = ResourceId> + use<> {
-        let above = self.claim_word(place, LEASE_PARENTS);
-        let parents = (0..PARENTS_MAX).map(move |index| ResourceId((above >> (16 * index)) as u16));
-        let own = self.claim_resource(place);
-        std::iter::once(own).chain(parents.filter(|&parent| parent != ResourceId::NONE))
+        counted_in(self.claim_resource(place), self.claim_word(place, LEASE_PARENTS))
     }
 
     /// The heap in which claims of a kind hang, if they do.
@@ -411,6 +408,12 @@ pub(crate) fn pack_parents(parents: &[ResourceId]) -> u64 {
         let parent = parents.get(index).copied().unwrap_or(ResourceId::NONE);
         word | u64::from(parent.0) << (16 * index)
     })
+}
+
+/// The resources that a lease of `own` counts in, by the word that names those above.
+pub(super) fn counted_in(own: ResourceId, above: u64) -> impl Iterator<Item = ResourceId> + use<> {
+    let parents = (0..PARENTS_MAX).map(move |index| ResourceId((above >> (16 * index)) as u16));
+    std::iter::once(own).chain(parents.filter(|&parent| parent != ResourceId::NONE))
 }
 
 /// Where a claim's state stands in its first word.

@@ -2,7 +2,7 @@
 //! confirmation once SQLite has it.
 
 use super::block::{BlockGuard, Slot};
-use super::claims::Place;
+use super::claims::{ClaimKind, LEASE_PARENTS, Place, counted_in};
 use super::directory;
 use super::events::EventImage;
 use super::history::HistoryKey;
@@ -58,6 +58,14 @@ pub(crate) struct ClaimImage {
 impl ClaimImage {
     pub(crate) fn resource(&self) -> ResourceId {
         ResourceId((self.meta >> 8) as u16)
+    }
+
+    /// The resources that it counts in, if it is a lease.
+    pub(crate) fn leased(&self) -> impl Iterator<Item = ResourceId> + use<> {
+        let is_lease = ClaimKind::from_number(self.meta as u8) == Some(ClaimKind::Lease);
+        let above = self.payload.get(LEASE_PARENTS as usize).copied().filter(|_| is_lease);
+        let own = self.resource();
+        above.into_iter().flat_map(move |above| counted_in(own, above))
     }
 }
 

@@ -1,0 +1,84 @@
+//! What the model has found, each as short as it can be shown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cotas::{Decision, Engine, EventKind, Limit, Maintenance, ManualClock, NewTenant, Source};
+use cotas::{Tenant, Terms};
+use cotas_tests::{assert_sound, at, balance, date};
+
+use crate::catalog::catalog;
+use crate::{DAY_MS, HOUR_MS, START};
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// A tenant in January 2026 with 60 credits and 20 SMS, due at the end of the month.
+fn acme(plan: &str) -> (Engine, Tenant, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(at(START)));
+    let builder = Engine::in_memory().clock(Arc::clone(&clock) as _);
+    let engine = builder.maintenance(Maintenance::External).open().expect("opens");
+    engine.load_catalog(&catalog()).expect("loads");
+    let new = NewTenant::new("acme").plan(plan, date("2026-01-31"), true);
+    engine.create_tenant(&new).expect("is created");
+    let tenant = engine.tenant("acme").expect("exists");
+    (engine, tenant, clock)
+}
+
+/// Units on top, for so many days.
+fn buy(engine: &Engine, resource: &str, units: u64, days: i64) {
+    let until = engine.now().plus_ms(days * DAY_MS);
+    let bought = engine.grant("acme", resource, Source::Extra, units, Some(until), None);
+    bought.expect("grants");
+}
+
+fn change_plan(engine: &Engine, plan: &str) {
+    let terms = Terms { plan, first_due: date("2026-02-20"), auto_renew: true };
+    engine.change_plan("acme", &terms, None).expect("changes");
+}
+
+fn used(engine: &Engine, resource: &str) -> u64 {
+    let report = engine.report("acme").expect("reports");
+    report.balances.iter().find(|it| it.resource == resource).expect("it has it").used
+}
+
+fn consume_once(tenant: &Tenant, units: u64) -> Decision {
+    let decision = tenant.once("k").consume("credits", units).expect("decides");
+    assert!(decision.allowed() && !decision.replayed);
+    decision
+}
+
+#[test]
+fn what_was_given_back_to_the_last_unit_is_not_used_after_a_rebuild() {
+    let (engine, tenant, _) = acme("full");
+    // All of them: no event is due any more.
+    let decision = tenant.reserve(&[("bonus", 10)], DAY).expect("decides");
+    engine.checkpoint().expect("checkpoints");
+    tenant.release(&decision.reservation.expect("is held")).expect("releases");
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_lease_that_no_plan_has_any_more_expires_after_a_rebuild() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let clock = Arc::new(ManualClock::new(at(START)));
+    let builder = Engine::builder(directory.path().join("app.db"))
+        .clock(Arc::clone(&clock) as _)
+        .maintenance(Maintenance::External);
+    let engine = builder.open().expect("opens");
+    engine.load_catalog(&catalog()).expect("loads");
+    let new = NewTenant::new("acme").plan("full", date("2026-01-31"), true);
+    engine.create_tenant(&new).expect("is created");
+    let tenant = engine.tenant("acme").expect("exists");
+    let leases = tenant.leases("calls").expect("are leases");
+    assert!(leases.acquire("x", None).expect("decides").allowed());
+    change_plan(&engine, "strict");
+    drop((tenant, engine));
+    std::fs::remove_file(directory.path().join("app.db-live")).expect("is removed");
+    let engine = builder.open().expect("opens");
+    assert_eq!(used(&engine, "calls"), 1);
+    assert_sound(&engine);
+    clock.advance_ms(HOUR_MS);
+    let report = engine.report("acme").expect("reports");
+    assert!(report.balances.iter().all(|it| it.resource != "calls"));
+    assert_sound(&engine);
+}
