@@ -82,3 +82,60 @@ fn a_lease_that_no_plan_has_any_more_expires_after_a_rebuild() {
     assert!(report.balances.iter().all(|it| it.resource != "calls"));
     assert_sound(&engine);
 }
+
+#[test]
+fn a_reservation_expires_before_the_boundaries_that_come_after_it() {
+    let (engine, tenant, clock) = acme("full");
+    buy(&engine, "sms", 1, 1);
+    buy(&engine, "credits", 5, 3);
+    assert!(tenant.reserve(&[("credits", 65)], 2 * DAY).expect("decides").allowed());
+    // Nobody looks for four days: what was bought came back on the second and ended on the third.
+    clock.advance_ms(4 * DAY_MS);
+    assert_eq!((used(&engine, "credits"), balance(&engine, "acme", "credits").0), (0, 60));
+    engine.settle("acme").expect("settles");
+    let lost = engine.events(0, 100).expect("reads");
+    let lost = lost.iter().filter(|it| matches!(it.kind, EventKind::GrantExpired { units: 5, .. }));
+    assert_eq!(lost.count(), 1);
+    assert_sound(&engine);
+}
+
+#[test]
+fn leases_that_have_expired_reach_no_threshold_of_a_new_period() {
+    let (engine, tenant, clock) = acme("full");
+    let leases = tenant.leases("calls").expect("are leases");
+    for holder in ["a", "b", "c"] {
+        assert!(leases.acquire(holder, None).expect("decides").allowed());
+    }
+    clock.advance_ms(20 * DAY_MS);
+    engine.settle("acme").expect("settles");
+    let events = engine.events(0, 100).expect("reads");
+    let all = events.iter().filter(|it| matches!(it.kind, EventKind::Exhausted { .. }));
+    assert_eq!(all.count(), 1, "{events:?}");
+}
+
+#[test]
+fn a_check_past_a_boundary_looks_at_those_above_as_well() {
+    let (engine, _, clock) = acme("small");
+    assert!(!engine.check("acme", "credits.ai", 11).expect("decides").allowed());
+    clock.advance_ms(17 * DAY_MS);
+    assert!(!engine.check("acme", "credits.ai", 11).expect("decides").allowed());
+    assert!(!engine.consume("acme", "credits.ai", 11).expect("decides").allowed());
+}
+
+#[test]
+fn a_clock_that_is_not_believed_ends_no_lease_and_no_reservation() {
+    let (engine, tenant, clock) = acme("full");
+    let leases = tenant.leases("calls").expect("are leases");
+    assert!(leases.acquire("x", None).expect("decides").allowed());
+    assert!(tenant.reserve(&[("credits", 7)], DAY).expect("decides").allowed());
+    clock.advance_ms(500 * DAY_MS);
+    assert_eq!((used(&engine, "calls"), used(&engine, "credits")), (1, 7));
+    assert!(engine.consume("acme", "credits", 1).is_err());
+    clock.set(at(START));
+    assert_eq!((used(&engine, "calls"), used(&engine, "credits")), (1, 7));
+    clock.advance_ms(500 * DAY_MS);
+    engine.confirm_clock("acme").expect("is believed");
+    assert!(leases.acquire("y", None).expect("decides").allowed());
+    assert_eq!((used(&engine, "calls"), used(&engine, "credits")), (1, 0));
+    assert_sound(&engine);
+}

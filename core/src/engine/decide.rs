@@ -121,10 +121,12 @@ impl Engine {
         for _ in 0..TRIES {
             match obstacle {
                 // A check shows the settled view without persisting it.
-                Obstacle::Due if !call.apply => {
+                Obstacle::Due if !call.apply && !call.bare => {
                     self.overcome(at, name, now, Obstacle::LeasesDue)?;
                     return self.shared.check_settled(at, name, call, now);
                 }
+                // Whether it is plain is not known past a boundary.
+                Obstacle::Due if !call.apply => return self.run_looked_up(at, name, call),
                 Obstacle::NotPlain => return self.run_looked_up(at, name, call),
                 obstacle => self.overcome(at, name, now, obstacle)?,
             }
