@@ -123,6 +123,45 @@ fn a_check_past_a_boundary_looks_at_those_above_as_well() {
 }
 
 #[test]
+fn units_that_come_back_to_a_grant_end_with_it() {
+    let (engine, tenant, clock) = acme("full");
+    buy(&engine, "credits", 5, 2);
+    let receipt = consume_once(&tenant, 65).receipt.expect("it has one");
+    // A change sees the grant empty.
+    engine.set_limit("acme", "sms", Limit::Finite(30)).expect("changes");
+    tenant.refund(&receipt).expect("refunds");
+    assert_eq!(balance(&engine, "acme", "credits").0, 65);
+    clock.advance_ms(3 * DAY_MS);
+    assert!(!engine.consume("acme", "credits", 61).expect("decides").allowed());
+    assert_eq!(balance(&engine, "acme", "credits").0, 60);
+    assert_sound(&engine);
+}
+
+#[test]
+fn nothing_comes_back_to_a_grant_that_has_ended() {
+    let (engine, tenant, clock) = acme("full");
+    buy(&engine, "credits", 5, 2);
+    let receipt = consume_once(&tenant, 65).receipt.expect("it has one");
+    clock.advance_ms(3 * DAY_MS);
+    tenant.refund(&receipt).expect("refunds");
+    assert!(!engine.consume("acme", "credits", 61).expect("decides").allowed());
+    assert_eq!((used(&engine, "credits"), balance(&engine, "acme", "credits").0), (5, 60));
+    assert_sound(&engine);
+}
+
+#[test]
+fn what_was_bought_comes_back_while_the_plan_does_not_have_it() {
+    let (engine, tenant, _) = acme("full");
+    buy(&engine, "sms", 10, 90);
+    let decision = tenant.reserve(&[("sms", 25)], DAY).expect("decides");
+    change_plan(&engine, "strict");
+    tenant.release(&decision.reservation.expect("is held")).expect("releases");
+    change_plan(&engine, "full");
+    assert_eq!(balance(&engine, "acme", "sms"), (30, Some(30)));
+    assert_sound(&engine);
+}
+
+#[test]
 fn a_clock_that_is_not_believed_ends_no_lease_and_no_reservation() {
     let (engine, tenant, clock) = acme("full");
     let leases = tenant.leases("calls").expect("are leases");

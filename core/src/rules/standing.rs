@@ -171,19 +171,24 @@ fn gates(account: &Account, statuses: &GateTable, now: Timestamp) -> Gates {
         .with(Gates::PLAN_LAPSED, lapse_end(account).is_some_and(|end| end <= now))
 }
 
-/// A slot for every resource that the tenant has, or has used: what was measured or is held stays
-/// counted while the plan does not name it.
+/// A slot for every resource that the tenant has, or has used: what was measured, is held or was
+/// bought stays counted while the plan does not name it.
 fn slots(account: &Account, rules: &Rulebook, now: Timestamp) -> Vec<Slot> {
     let named = account.limits.keys().chain(account.used.keys()).chain(account.held.keys());
-    let resources: BTreeSet<ResourceId> = named.copied().collect();
+    let bought = account.grants.iter().map(|grant| grant.resource);
+    let bought = bought.filter(|&it| Account::counting(rules, it) == Counting::Granted);
+    let resources: BTreeSet<ResourceId> = named.copied().chain(bought).collect();
     resources.into_iter().map(|resource| slot(account, rules, resource, now)).collect()
 }
 
 fn slot(account: &Account, rules: &Rulebook, resource: ResourceId, now: Timestamp) -> Slot {
     let policy = rules.policy(resource);
     let counting = Account::counting(rules, resource);
-    let (firmness, cap) = firmness(policy.map_or(Enforcement::Hard, |policy| policy.enforcement));
-    let mode = match account.limits.get(&resource) {
+    let limit = account.limits.get(&resource);
+    // What the plan does not name is denied whether it has a slot or not.
+    let enforcement = policy.filter(|_| limit.is_some()).map(|policy| policy.enforcement);
+    let (firmness, cap) = firmness(enforcement.unwrap_or(Enforcement::Hard));
+    let mode = match limit {
         Some(Limit::Unlimited) => Mode::Unlimited,
         Some(Limit::Finite(_)) => Mode::Finite,
         Some(Limit::Disabled) | None => Mode::Disabled,
