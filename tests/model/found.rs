@@ -150,6 +150,31 @@ fn nothing_comes_back_to_a_grant_that_has_ended() {
 }
 
 #[test]
+fn a_key_that_is_used_anew_knows_nothing_of_its_first_use() {
+    let (engine, tenant, clock) = acme("full");
+    let first = consume_once(&tenant, 7).receipt.expect("it has one");
+    clock.advance_ms(8 * DAY_MS);
+    let meter = tenant.once("k").meter("storage").expect("is a meter");
+    let second = meter.subtract(1).expect("decides").receipt.expect("it has one");
+    assert_eq!(tenant.charges_of(&second).expect("is known"), []);
+    tenant.refund(&second).expect("refunds");
+    assert!(tenant.refund(&first).is_err());
+    assert_eq!(used(&engine, "credits"), 7);
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_limit_that_comes_back_counts_what_the_plan_gave_and_not_what_was_bought() {
+    let (engine, tenant, _) = acme("full");
+    buy(&engine, "credits", 10, 90);
+    assert!(tenant.consume("credits", 62).expect("decides").allowed());
+    engine.set_limit("acme", "credits", Limit::Unlimited).expect("changes");
+    engine.set_limit("acme", "credits", Limit::Finite(80)).expect("changes");
+    assert_eq!(balance(&engine, "acme", "credits"), (28, Some(90)));
+    assert_sound(&engine);
+}
+
+#[test]
 fn what_was_bought_comes_back_while_the_plan_does_not_have_it() {
     let (engine, tenant, _) = acme("full");
     buy(&engine, "sms", 10, 90);

@@ -288,9 +288,10 @@ fn set_limit(work: &mut Work<'_>, resource: ResourceId, limit: Limit) {
     of_plan(account, resource).for_each(|grant| {
         grant.revoke(grant.remaining);
     });
+    let given = of_plan(account, resource).map(|grant| grant.at_period_start).sum::<u64>();
     let usage = account.used.entry(resource).or_default();
     let beyond = std::mem::take(&mut usage.beyond);
-    let left = units.saturating_sub(usage.used);
+    let left = units.saturating_sub(given.saturating_add(beyond));
     if beyond + left > 0 {
         add_grant(account, resource, Source::Plan, beyond + left, now, None);
         if let Some(grant) = account.grants.last_mut() {
