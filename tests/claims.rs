@@ -87,8 +87,11 @@ fn a_key_used_again_for_a_reservation_tells_of_nothing_older() {
     let first = once();
     let again = once();
     assert!(again.replayed);
-    assert!(again.charges.iter().all(|it| it.resource == engine.resource("credits").unwrap()),
-        "{:?}", again.charges);
+    assert!(
+        again.charges.iter().all(|it| it.resource == engine.resource("credits").unwrap()),
+        "{:?}",
+        again.charges
+    );
     let _ = first;
     assert_sound(&engine);
 }
@@ -111,7 +114,11 @@ fn usage_that_goes_back_to_nothing_is_written_as_nothing() {
 #[test]
 fn at_the_end_of_time_nothing_goes_in_circles() {
     let clock = Arc::new(ManualClock::new(Timestamp::MAX));
-    let engine = Engine::in_memory().clock(Arc::clone(&clock) as _).maintenance(Maintenance::External).open().unwrap();
+    let engine = Engine::in_memory()
+        .clock(Arc::clone(&clock) as _)
+        .maintenance(Maintenance::External)
+        .open()
+        .unwrap();
     engine.load_catalog(&catalog()).unwrap();
     engine.create_tenant(&NewTenant::new("acme")).unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -134,7 +141,9 @@ fn a_new_catalog_does_not_hide_the_boundary_before_which_a_reservation_expires()
         let tenant = engine.tenant("acme").unwrap();
         assert!(tenant.reserve(&[("sms", 5)], Duration::from_secs(86_400)).unwrap().allowed());
         if reload {
-            engine.load_catalog(&Catalog::parse(&CATALOG.replace("299.00", "300.00"), "t").unwrap()).unwrap();
+            engine
+                .load_catalog(&Catalog::parse(&CATALOG.replace("299.00", "300.00"), "t").unwrap())
+                .unwrap();
         }
         clock.advance_ms(20 * DAY_MS);
         assert!(tenant.consume("credits", 1).unwrap().allowed());
@@ -149,22 +158,45 @@ fn i6_reservations_that_expire_between_boundaries_come_to_the_same_whoever_looks
     let run = |steps: &[i64]| {
         let (engine, clock) = in_memory(NOON);
         let start = at(NOON);
-        let extras = [Extra { resource: "sms", units: 50, expires_at: Some(start.plus_ms(60 * DAY_MS)) }];
-        engine.create_tenant(&NewTenant { extras: &extras, ..NewTenant::new("acme") }.plan("full", date("2026-05-20"), true)).unwrap();
+        let extras =
+            [Extra { resource: "sms", units: 50, expires_at: Some(start.plus_ms(60 * DAY_MS)) }];
+        engine
+            .create_tenant(&NewTenant { extras: &extras, ..NewTenant::new("acme") }.plan(
+                "full",
+                date("2026-05-20"),
+                true,
+            ))
+            .unwrap();
         let tenant = engine.tenant("acme").unwrap();
-        assert!(tenant.reserve(&[("sms", 30)], Duration::from_secs(40 * 86_400)).unwrap().allowed());
+        assert!(
+            tenant.reserve(&[("sms", 30)], Duration::from_secs(40 * 86_400)).unwrap().allowed()
+        );
         assert!(tenant.reserve(&[("sms", 30)], Duration::from_secs(5 * 86_400)).unwrap().allowed());
         for &step in steps {
             clock.set(start.plus_ms(step * DAY_MS));
             assert!(tenant.consume("credits", 1).unwrap().allowed());
         }
         assert_sound(&engine);
-        let told: Vec<_> = engine.events(0, 1000).unwrap().into_iter()
+        let told: Vec<_> = engine
+            .events(0, 1000)
+            .unwrap()
+            .into_iter()
             .filter(|it| it.resource.as_deref() != Some("credits"))
-            .map(|it| it.kind).collect();
+            .map(|it| it.kind)
+            .collect();
         let report = engine.report("acme").unwrap();
-        let grants: Vec<_> = report.grants.into_iter().filter(|it| it.resource != "credits").collect();
-        (engine.periods("acme").unwrap().into_iter().map(|it| it.used.into_iter().filter(|it| it.0 == "sms").collect::<Vec<_>>()).collect::<Vec<_>>(), grants, told)
+        let grants: Vec<_> =
+            report.grants.into_iter().filter(|it| it.resource != "credits").collect();
+        (
+            engine
+                .periods("acme")
+                .unwrap()
+                .into_iter()
+                .map(|it| it.used.into_iter().filter(|it| it.0 == "sms").collect::<Vec<_>>())
+                .collect::<Vec<_>>(),
+            grants,
+            told,
+        )
     };
     let all = run(&[100]);
     let many = run(&[6, 17, 39, 41, 61, 100]);
@@ -211,7 +243,11 @@ fn a_reservation_of_a_closed_period_that_expires_is_told() {
     let (engine, clock) = in_memory(NOON);
     add_tenant_with(&engine, "acme", "full", "2026-05-20", &[("sms", 50)]);
     let tenant = engine.tenant("acme").unwrap();
-    let id = tenant.reserve(&[("sms", 20)], Duration::from_secs(30 * 86_400)).unwrap().reservation.unwrap();
+    let id = tenant
+        .reserve(&[("sms", 20)], Duration::from_secs(30 * 86_400))
+        .unwrap()
+        .reservation
+        .unwrap();
     clock.advance_ms(20 * DAY_MS);
     assert!(tenant.consume("credits", 1).unwrap().allowed());
     clock.advance_ms(11 * DAY_MS);
@@ -244,7 +280,9 @@ fn one_operation_may_reach_all_thresholds_of_many_resources() {
     let mut text = String::from("[catalog]\ntime_zone = \"UTC\"\n");
     let mut limits = String::new();
     for index in 0..16 {
-        text += &format!("[resources.r{index}]\nkind = \"allowance\"\nthresholds = [10,20,30,40,50,60,70,80]\n");
+        text += &format!(
+            "[resources.r{index}]\nkind = \"allowance\"\nthresholds = [10,20,30,40,50,60,70,80]\n"
+        );
         limits += &format!("r{index} = 10\n");
     }
     text += &format!("[plans.p]\ntitle = \"p\"\nprice = \"1.00\"\n[plans.p.limits]\n{limits}");
@@ -257,7 +295,11 @@ fn one_operation_may_reach_all_thresholds_of_many_resources() {
     let told = engine.events(0, 1000).unwrap();
     assert_eq!(told.len(), 128);
     for name in &names {
-        assert_eq!(told.iter().filter(|it| it.resource.as_deref() == Some(name)).count(), 8, "{name}");
+        assert_eq!(
+            told.iter().filter(|it| it.resource.as_deref() == Some(name)).count(),
+            8,
+            "{name}"
+        );
     }
     assert_sound(&engine);
 }
@@ -267,10 +309,19 @@ fn leases_stay_counted_while_their_resource_is_in_no_catalog() {
     let (engine, _clock) = in_memory(NOON);
     add_tenant(&engine, "acme", "small", "2026-05-20", true);
     let tenant = engine.tenant("acme").unwrap();
-    let fence = tenant.leases("calls").unwrap().acquire("a", Some(Duration::from_secs(86_400))).unwrap().lease.unwrap().fencing;
+    let fence = tenant
+        .leases("calls")
+        .unwrap()
+        .acquire("a", Some(Duration::from_secs(86_400)))
+        .unwrap()
+        .lease
+        .unwrap()
+        .fencing;
     let without = CATALOG
         .replace("[resources.calls]\nkind = \"lease\"\nttl = \"60s\"\n", "")
-        .replace("calls = 5\n", "").replace("calls = 1, ", "").replace("lease = \"calls\"\n", "");
+        .replace("calls = 5\n", "")
+        .replace("calls = 1, ", "")
+        .replace("lease = \"calls\"\n", "");
     engine.load_catalog(&Catalog::parse(&without, "t.toml").unwrap()).unwrap();
     assert!(tenant.consume("credits", 1).unwrap().allowed());
     assert_sound(&engine);

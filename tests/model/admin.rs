@@ -64,7 +64,8 @@ fn occupy(scene: &mut Scene<'_>, resource: usize, holder: u8, pending: bool) {
     assert_agree(&decision, &verdict);
     if verdict.allowed() {
         match seat {
-            Some(at) => scene.model.seats[at].2 = pending,
+            // Whoever is there is not invited again.
+            Some(at) => scene.model.seats[at].2 &= pending,
             None => scene.model.seats.push((resource, holder, pending)),
         }
     }

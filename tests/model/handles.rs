@@ -185,6 +185,10 @@ pub fn take_lease(
     scene.model.take(charges);
     let fencing = lease.fencing;
     match scene.model.leases.iter_mut().find(is_it) {
+        Some(had) if had.stale => {
+            assert!(fencing > had.fencing, "the number is a new one");
+            (had.fencing, had.stale, had.end) = (fencing, false, end);
+        }
         Some(had) => {
             assert_eq!(fencing, had.fencing);
             had.end = end;
@@ -192,7 +196,7 @@ pub fn take_lease(
         None => {
             let newest = scene.model.leases.iter().map(|it| it.fencing).max();
             assert!(newest.is_none_or(|newest| fencing > newest), "numbers rise");
-            scene.model.leases.push(Lease { resource, holder, fencing, end });
+            scene.model.leases.push(Lease { resource, holder, fencing, end, stale: false });
         }
     }
     for (resource, _) in with_parents(&[(resource, 1)]) {
@@ -209,12 +213,17 @@ fn renew_lease(scene: &mut Scene<'_>, which: usize, seconds: Option<u64>) {
         assert!(matches!(leases.renew("0", 1, None), Err(Error::LeaseNotHeld { .. })));
         return;
     }
-    let Lease { resource, holder, fencing, .. } = scene.model.leases[which % count];
+    let Lease { resource, holder, fencing, stale, .. } = scene.model.leases[which % count];
     let leases = scene.handle.leases(RESOURCES[resource].name).expect("are leases");
     let holder = holder.to_string();
     let ttl = seconds.map(Duration::from_secs);
     assert!(matches!(leases.renew(&holder, fencing + 1, ttl), Err(Error::LeaseNotHeld { .. })));
-    let lease = leases.renew(&holder, fencing, ttl).expect("it is held");
+    let renewed = leases.renew(&holder, fencing, ttl);
+    if stale {
+        assert!(matches!(renewed, Err(Error::LeaseNotHeld { .. })), "from before a rebuild");
+        return;
+    }
+    let lease = renewed.expect("it is held");
     let end = scene.now + ttl_ms(resource, seconds);
     assert_eq!((lease.acquired, lease.fencing, lease.expires_at.ms()), (false, fencing, end));
     scene.model.leases[which % count].end = end;
@@ -226,10 +235,16 @@ fn release_lease(scene: &mut Scene<'_>, which: usize) {
         return;
     }
     scene.model.catch_up(scene.now);
-    let Lease { resource, holder, fencing, .. } = scene.model.leases.remove(which % count);
+    let Lease { resource, holder, fencing, stale, .. } = scene.model.leases[which % count];
     let leases = scene.handle.leases(RESOURCES[resource].name).expect("are leases");
     let holder = holder.to_string();
-    leases.release(&holder, fencing).expect("it is held");
+    let released = leases.release(&holder, fencing);
+    if stale {
+        assert!(matches!(released, Err(Error::LeaseNotHeld { .. })), "from before a rebuild");
+        return;
+    }
+    released.expect("it is held");
+    scene.model.leases.remove(which % count);
     let again = leases.release(&holder, fencing);
     assert!(matches!(again, Err(Error::LeaseNotHeld { .. })), "{again:?}");
 }

@@ -59,6 +59,8 @@ fn take(subject: &mut Subject, step: &Step) {
             let live = subject.directory.path().join("app.db-live");
             std::fs::remove_file(live).expect("is removed");
             subject.epoch += 1;
+            let leases = subject.model.iter_mut().flat_map(|tenant| &mut tenant.leases);
+            leases.for_each(|lease| lease.stale = true);
             subject.open();
         }
         Step::Events => compare_events(subject),

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use cotas::catalog::{Enforcement, Kind, OnLapse, Reset};
 use cotas::rules::settle::{add_grant, grant_plan};
-use cotas::rules::{Account, GateTable, Policy, Rulebook, Subscription, Usage, settle, standing};
+use cotas::rules::{
+    Account, Counting, GateTable, Policy, Rulebook, Subscription, Usage, settle, standing,
+};
 use cotas::{Catalog, Engine, Limit, NewTenant, ResourceId, Source, Status};
 use cotas_tests::at;
 use proptest::prelude::*;
@@ -59,7 +61,8 @@ fn rules() -> Rulebook {
         thresholds: vec![80, 100],
         parents: Vec::new(),
     };
-    Rulebook::new(GateTable::default(), KINDS.map(|kind| Some(policy(kind))).to_vec())
+    let policies = KINDS.map(|kind| Some(policy(kind))).to_vec();
+    Rulebook::new(GateTable::default(), policies, KINDS.map(Counting::of).to_vec())
 }
 
 /// An account of the year 2026 with what was bought and, of each resource, what was used.

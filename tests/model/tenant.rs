@@ -47,6 +47,8 @@ pub struct Lease {
     pub resource: usize,
     pub holder: u8,
     pub fencing: u64,
+    /// It is from before a rebuild: its number is refused.
+    pub stale: bool,
     pub end: i64,
 }
 
@@ -505,7 +507,11 @@ impl Tenant {
             if self.limits[resource].is_none() {
                 continue;
             }
-            let (limit, period) = (self.contracted(resource).unwrap_or(0), self.period);
+            let limit = self.contracted(resource).unwrap_or(0);
+            let period = match RESOURCES[resource].kind {
+                Kind::MeterOfMonth => self.month as u64,
+                _ => self.period,
+            };
             let told = self.told.entry(resource).or_default();
             if (told.limit, told.period) != (limit, period) {
                 *told = Told { limit, period, percents: BTreeSet::new() };

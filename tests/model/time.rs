@@ -92,6 +92,7 @@ impl Tenant {
                     self.event("lapsed".to_owned());
                 }
             }
+            self.watch();
         }
         self.expire_grants(now);
         // What holds nothing, and gave nothing in this period, is done with.

@@ -63,7 +63,7 @@ impl Shared {
         manner: Manner,
         work: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.expire_holds(at, name, now, manner.confirm_jump)?;
+        self.expire_due(at, name, now, manner.confirm_jump, true)?;
         self.change(at, name, now, manner, None, |under_way, _| work(under_way))
     }
 

@@ -127,20 +127,27 @@ impl Shared {
 
     /// Expires all reservations whose time is over, each before the boundaries that come after
     /// it, so that settling comes to the same whoever looks first. A clock too far ahead to be
-    /// believed expires nothing, unless it is `confirmed`.
-    pub(super) fn expire_holds(
+    /// believed expires nothing, unless it is `confirmed`. With `leases` the same of them: where
+    /// settling is to be written down, they must not be counted in a period that they did not see.
+    pub(super) fn expire_due(
         &self,
         at: u64,
         name: &str,
         now: Timestamp,
         confirmed: bool,
+        leases: bool,
     ) -> Result<(), Error> {
         loop {
             let mut guard = self.lock_block(at)?;
-            let due = Timestamp::from_word(guard.get(block::HOLDS_DUE));
+            let hold_due = Timestamp::from_word(guard.get(block::HOLDS_DUE));
+            // Leases alone are no reason to write down what a look only shows.
+            let first_lease = guard.first_lease().filter(|_| leases || hold_due <= now);
+            let lease_due = first_lease.map_or(Timestamp::MAX, |(due, _)| due);
+            let due = hold_due.min(lease_due);
             let until = now.min(guard.valid_until());
             let believed = confirmed || now <= guard.mark().plus_ms(CLOCK_JUMP_MS);
-            if due > now || !believed {
+            // At the end of time nothing is due any more.
+            if due > now || due == Timestamp::MAX || !believed {
                 return Ok(());
             }
             if guard.pending().is_some() {
@@ -150,10 +157,14 @@ impl Shared {
             }
             if due > until {
                 drop(guard);
-                self.settle_up_to(at, name, due)?;
+                // What expires at a boundary does so before it.
+                self.settle_up_to(at, name, due.plus_ms(-1))?;
                 continue;
             }
-            let heap = guard.hold_heap();
+            let heap = match first_lease {
+                Some((_, heap)) if lease_due < hold_due => heap,
+                _ => guard.hold_heap(),
+            };
             let found = self.reclaim(&mut guard, heap, until, BATCH, &mut 0);
             drop(guard);
             match found {

@@ -183,7 +183,7 @@ impl Engine {
         let at = self.block_of(tenant)?;
         let now = self.now();
         // What has expired is taken back first, as the next decision would.
-        self.shared.expire_holds(at, tenant, now, false)?;
+        self.shared.expire_due(at, tenant, now, false, false)?;
         self.overcome(at, tenant, now, Obstacle::LeasesDue)?;
         let (loaded, standing) = self.shared.view(at, tenant, now)?;
         let held = self.shared.held(at)?;
@@ -370,7 +370,7 @@ impl Shared {
         call: &Call<'_>,
         now: Timestamp,
     ) -> Result<Decision, Error> {
-        self.expire_holds(at, name, now, false)?;
+        self.expire_due(at, name, now, false, false)?;
         let (loaded, standing) = self.view(at, name, now)?;
         let mark = loaded.account.mark;
         if now > mark.plus_ms(CLOCK_JUMP_MS) {

@@ -358,10 +358,16 @@ impl BlockGuard<'_> {
 
     /// A heap in which an expired lease hangs.
     pub(crate) fn due_lease_heap(&self, mark: Timestamp) -> Option<Heap> {
+        self.first_lease().filter(|&(due, _)| due <= mark).map(|(_, heap)| heap)
+    }
+
+    /// When the first of the tenant's leases expires, and the heap in which it hangs.
+    pub(crate) fn first_lease(&self) -> Option<(Timestamp, Heap)> {
         self.slots()
             .filter(|(_, slot)| slot.terms().counting == Counting::Leases)
             .map(|(_, slot)| slot_heap(slot))
-            .find(|&heap| self.first_due(heap).is_some_and(|(until, _)| until <= mark))
+            .filter_map(|heap| self.first_due(heap).map(|(due, _)| (due, heap)))
+            .min_by_key(|&(due, _)| due)
     }
 
     /// The resources that a lease counts in: its own and those above it.

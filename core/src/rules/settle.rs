@@ -72,6 +72,9 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
         if period_end(account) == Some(at) {
             end_period(account, rules, at, &mut settled);
         }
+        // Told at each boundary, so that it comes to the same in however many steps.
+        let told = account.watch(rules, at);
+        settled.happened.extend(told);
     }
     drop_ended(account, &mut settled);
     account.mark = account.mark.max(now);
