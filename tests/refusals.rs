@@ -242,6 +242,13 @@ const BACK_TO_SCHEMA_1: &str = "
     ALTER TABLE usage DROP COLUMN next_event;
     ALTER TABLE period_usage DROP COLUMN beyond;
     DROP TABLE months;
+    DROP TABLE profiles;
+    DROP TABLE payment_events;
+    DROP TABLE invoices;
+    DROP TABLE purchases;
+    DROP INDEX subscriptions_by_gateway_id;
+    ALTER TABLE subscriptions DROP COLUMN payment_type;
+    ALTER TABLE subscriptions DROP COLUMN gateway_id;
     DROP TABLE seats;
     DROP TABLE outbox;
     PRAGMA user_version = 1;

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::billing::{DocumentError, PayloadError, PriceError};
 use crate::catalog::CatalogError;
 use crate::clock::Timestamp;
 use crate::engine::Resolution;
@@ -202,6 +203,15 @@ pub enum Error {
     /// The catalog is wrong.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// A CPF, CNPJ or CEP is not one.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// A gateway's webhook cannot be read.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// Something has no price.
+    #[error(transparent)]
+    Price(#[from] PriceError),
     /// There is no such tenant.
     #[error("unknown tenant {0:?}")]
     UnknownTenant(String),
@@ -220,6 +230,26 @@ pub enum Error {
     /// No plan has such a feature, or not at that level.
     #[error("unknown feature {0:?}")]
     UnknownFeature(String),
+    /// The catalog has no such package.
+    #[error("unknown package {0:?}")]
+    UnknownPackage(String),
+    /// There is no such invoice.
+    #[error("unknown invoice {0}")]
+    UnknownInvoice(i64),
+    /// The tenant cannot buy this.
+    #[error("{package:?} is not for sale to this tenant: {why}")]
+    NotForSale {
+        /// The package.
+        package: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// Another tenant has this document.
+    #[error("the document is in use by another tenant")]
+    DocumentInUse,
+    /// The report is for managers and above.
+    #[error("the report is for managers and above")]
+    RoleTooLow,
     /// The verb does not fit the kind of resource.
     #[error("{resource:?} is a {kind}: {verb} needs {needed}")]
     WrongKind {
@@ -338,6 +368,9 @@ impl Error {
             Error::Open(error) => error.code(),
             Error::Store(error) => error.code(),
             Error::Catalog(_) => 300,
+            Error::Document(_) => 330,
+            Error::Payload(_) => 331,
+            Error::Price(_) => 332,
             Error::UnknownTenant(_) => 400,
             Error::TenantExists(_) => 401,
             Error::UnknownResource(_) => 402,
@@ -360,6 +393,11 @@ impl Error {
             Error::TokenTaken => 419,
             Error::TariffChanged { .. } => 420,
             Error::UnknownFeature(_) => 421,
+            Error::UnknownPackage(_) => 422,
+            Error::UnknownInvoice(_) => 423,
+            Error::NotForSale { .. } => 424,
+            Error::DocumentInUse => 425,
+            Error::RoleTooLow => 426,
             Error::Busy { .. } => 500,
             Error::NoRoom(_) => 501,
             Error::DurabilityUnknown => 502,

@@ -45,6 +45,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("Cotas needs robust process-shared mutexes and futexes: Linux only, for now");
 
+pub mod billing;
 pub mod catalog;
 mod clock;
 mod engine;
@@ -58,14 +59,18 @@ mod torture;
 pub use catalog::{Catalog, CatalogError, Limit};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use engine::{
-    Balance, Builder, CostLine, Cursor, Details, Direction, Durability, Engine, Event, Extra,
-    Finding, GrantView, KEY_BYTES_MAX, Leases, Maintained, Maintenance, Meter, Metric, NewTenant,
-    Occupancy, Once, Opening, Origin, OverLimit, PeriodView, Progress, Quote, Rates, Resolution,
-    ResourceRef, Seat, Seats, SubscriptionView, TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms,
-    TokenSeat, UsageRow,
+    AccountHolder, Address, Administrator, Balance, Builder, CostLine, Cursor, Details, Direction,
+    Durability, Engine, Event, Extra, Finding, GrantView, IgnoredBecause, Invoice, InvoiceStatus,
+    KEY_BYTES_MAX, Leases, Maintained, Maintenance, Meter, Metric, NewTenant, Occupancy, Once,
+    Opening, Origin, OverLimit, PaymentOutcome, PeriodView, Profile, Progress, Purchase, Quote,
+    Rates, Resolution, ResourceRef, Seat, Seats, SubscriptionRecord, SubscriptionView,
+    TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms, TokenSeat, UsageRow,
 };
 pub use error::{Error, OpenError, StoreError};
-pub use report::{Interval, UsageBucket, UsageReport};
+pub use report::{
+    BalanceLine, Interval, Language, PlanReport, PlanSummary, Role, Statement, UsageBucket,
+    UsageReport,
+};
 pub use rules::{
     Decision, EventKind, LeaseOutcome, Mode, Reason, Reasons, Receipt, ReservationId, ResourceId,
     SessionOutcome, Source, SourceCharge, SourceCharges, Status,

@@ -208,7 +208,7 @@ impl Tenant {
         count as u64
     }
 
-    fn of<'a>(&'a self, resource: usize) -> impl Iterator<Item = &'a Grant> {
+    fn of(&self, resource: usize) -> impl Iterator<Item = &Grant> {
         self.grants.iter().filter(move |grant| grant.resource == resource)
     }
 

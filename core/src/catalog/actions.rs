@@ -69,7 +69,7 @@ fn gate(node: &Node) -> Result<Gate> {
 }
 
 /// A feature that at least one plan has: an action that no plan permits is a slip of the pen.
-fn needed_feature(node: &Node, plans: &Plans) -> Result<NeededFeature> {
+pub(super) fn needed_feature(node: &Node, plans: &Plans) -> Result<NeededFeature> {
     let text = node.text()?;
     let (name, level) = match text.split_once('=') {
         Some((name, level)) => (name, Some(level)),

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::model::{
-    Action, Catalog, Cost, Feature, Gate, Kind, LeaseRule, Limit, Open, Plan, SessionRule,
+    Action, Catalog, Cost, Feature, Gate, Kind, LeaseRule, Limit, NeededFeature, Open, Plan,
+    SessionRule,
 };
 use super::names::{Names, feature_names, level_name};
 use super::resources::parents;
@@ -165,6 +166,12 @@ impl Compiled {
         self.resources.iter().filter_map(limit).collect()
     }
 
+    /// Units by number of the resource.
+    pub(crate) fn units(&self, by_name: &BTreeMap<String, u64>) -> BTreeMap<ResourceId, u64> {
+        let number = |name: &String| self.resource(name).map(|(resource, _)| resource);
+        by_name.iter().filter_map(|(name, &units)| Some((number(name)?, units))).collect()
+    }
+
     /// Features in force, one bit each: a plan's, with a tenant's own on top.
     pub(crate) fn features(
         &self,
@@ -180,6 +187,22 @@ impl Compiled {
             }
         }
         bits
+    }
+
+    /// The names of all features that there are.
+    pub(crate) fn feature_names(&self) -> impl Iterator<Item = &str> {
+        let names = self.names.features.iter().map(String::as_str);
+        names.filter(|name| !name.contains('='))
+    }
+
+    /// Whether features in force give what is needed.
+    pub(crate) fn gives(&self, needed: &NeededFeature, bits: &[u64; 4]) -> bool {
+        match (self.feature_of(&needed.name, bits), &needed.level) {
+            (Some(Feature::Level(has)), Some(level)) => has == *level,
+            (Some(Feature::Level(_)), None) => true,
+            (Some(Feature::Flag(on)), None) => on,
+            _ => false,
+        }
     }
 
     /// Whether a feature has a name that tenants can have: at this level, where it has levels.

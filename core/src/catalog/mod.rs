@@ -10,6 +10,7 @@ mod from_json;
 mod from_toml;
 mod model;
 mod names;
+mod packages;
 mod parse;
 mod plans;
 mod resources;

@@ -24,6 +24,15 @@ pub struct Catalog {
     pub plans: BTreeMap<String, Plan>,
     /// What the host does.
     pub actions: BTreeMap<String, Action>,
+    /// What can be bought on top of a plan.
+    #[serde(default)]
+    pub packages: BTreeMap<String, Package>,
+    /// The seats of which a new tenant's administrator takes one; `None`: there are none.
+    #[serde(default)]
+    pub administrator_seat: Option<String>,
+    /// The plan of a tenant whose own is not paid yet; `None`: it has none meanwhile.
+    #[serde(default)]
+    pub pending_plan: Option<String>,
     /// What each tenant status permits.
     pub statuses: GateTable,
 }
@@ -157,10 +166,51 @@ pub struct Plan {
     pub grace_days: u32,
     /// How often a subscription renews at most.
     pub max_renewals: Option<u32>,
+    /// What a renewal waits for.
+    #[serde(default)]
+    pub renew_on: RenewOn,
+    /// Whether extras and packages may be bought on top (seed 000: "if available").
+    #[serde(default = "yes")]
+    pub extras: bool,
+    /// Units of an allowance that a renewal carries over, at most.
+    #[serde(default)]
+    pub carry_over: BTreeMap<String, u64>,
     /// Limits by resource. A resource that is not named is [`Limit::Disabled`].
     pub limits: BTreeMap<String, Limit>,
     /// Features by name. A feature that is not named is off.
     pub features: BTreeMap<String, Feature>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// What a renewal waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewOn {
+    /// Nothing: it comes one day after the due date.
+    #[default]
+    Schedule,
+    /// The payment of the invoice that is due then: without it the subscription lapses.
+    Payment,
+}
+
+/// Something that is sold on top of a plan in sizes with prices of their own (seed 002).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// What people call it.
+    pub title: String,
+    /// What it gives.
+    pub resource: String,
+    /// Prices in cents, by size.
+    pub prices: BTreeMap<u64, i64>,
+    /// Whether it is charged again, in full, with every due date; otherwise once.
+    pub recurring: bool,
+    /// How long what it gives lasts, in milliseconds; `None`: as long as it is not used up.
+    pub expires_ms: Option<i64>,
+    /// The feature that a tenant needs to buy it.
+    pub feature: Option<NeededFeature>,
 }
 
 /// What happens to a subscription without auto-renewal after its due date.
@@ -278,6 +328,9 @@ impl Catalog {
             resources: BTreeMap::new(),
             plans: BTreeMap::new(),
             actions: BTreeMap::new(),
+            packages: BTreeMap::new(),
+            administrator_seat: None,
+            pending_plan: None,
             statuses: GateTable::default(),
         }
     }

@@ -10,16 +10,19 @@ use crate::rules::{GateTable, Status};
 
 use super::actions::actions;
 use super::error::{Result, did_you_mean, quoted};
-use super::plans::plans;
-use super::resources::resources;
+use super::packages::packages;
+use super::plans::{Plans, plans};
+use super::resources::{Resources, resources};
 use super::tree::{Node, Place, Table};
-use super::{Catalog, CatalogError, from_json, from_toml};
+use super::{Catalog, CatalogError, Kind, from_json, from_toml};
 
 /// The longest text of a catalog, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
 
 /// The length of a demonstration unless the catalog says otherwise (seed 001).
 const DEFAULT_DEMO_DAYS: u32 = 14;
+/// The seats of which an administrator takes one unless the catalog says otherwise.
+const USERS: &str = "users";
 /// The longest demonstration, in days.
 const MAX_DEMO_DAYS: u32 = 3_660;
 
@@ -50,12 +53,12 @@ fn tree(text: &str, file: &Rc<Place>) -> Result<Node> {
 
 fn catalog(root: &Node) -> Result<Catalog> {
     let root = root.table()?;
-    root.only(&["catalog", "resources", "plans", "actions", "statuses"])?;
+    root.only(&["catalog", "resources", "plans", "actions", "packages", "statuses"])?;
     let absent = BTreeMap::new();
     let general = root
         .optional("catalog", Node::table)?
         .unwrap_or(Table { place: root.place, entries: &absent });
-    general.only(&["currency", "time_zone", "demo_days"])?;
+    general.only(&["currency", "time_zone", "demo_days", "pending_plan", "administrator_seat"])?;
     let resources = resources(root)?;
     let plans = plans(root, &resources)?;
     let actions = actions(root, &resources, &plans)?;
@@ -65,11 +68,39 @@ fn catalog(root: &Node) -> Result<Catalog> {
         demo_days: general
             .optional("demo_days", |node| node.integer(1..=MAX_DEMO_DAYS))?
             .unwrap_or(DEFAULT_DEMO_DAYS),
+        administrator_seat: match general.optional("administrator_seat", Node::text)? {
+            Some(name) => Some(seat(name, general, &resources)?),
+            None => resources.contains_key(USERS).then(|| USERS.to_owned()),
+        },
+        packages: packages(root, &resources, &plans)?,
+        pending_plan: general.optional("pending_plan", |node| known_plan(node, &plans))?,
         resources,
         plans,
         actions,
         statuses: statuses(root)?,
     })
+}
+
+fn seat(name: &str, general: Table, resources: &Resources) -> Result<String> {
+    let place = general.place;
+    match resources.get(name).map(|resource| resource.kind) {
+        Some(Kind::Seat) => Ok(name.to_owned()),
+        Some(kind) => Err(place.error(format!(
+            "administrator_seat: {} is of kind {}, not \"seat\"",
+            quoted(name),
+            quoted(kind.name())
+        ))),
+        None => Err(place.error(format!("administrator_seat: unknown resource {}", quoted(name)))),
+    }
+}
+
+fn known_plan(node: &Node, plans: &Plans) -> Result<String> {
+    let name = node.text()?;
+    if plans.contains_key(name) {
+        return Ok(name.to_owned());
+    }
+    let hint = did_you_mean(name, plans.keys().map(String::as_str));
+    Err(node.place.error(format!("unknown plan {}{hint}", quoted(name))))
 }
 
 fn currency(node: &Node) -> Result<String> {

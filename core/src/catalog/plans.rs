@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::error::Result;
+use super::error::{Result, quoted};
 use super::resources::{MAX_RESOURCES, Resources, lookup};
 use super::tree::{Node, Table, Value};
 use super::values::{check_name, months, price};
-use super::{Feature, Limit, OnLapse, Plan};
+use super::{Feature, Kind, Limit, OnLapse, Plan, RenewOn};
 
 /// Plans of a catalog, by name.
 pub(super) type Plans = BTreeMap<String, Plan>;
@@ -36,6 +36,9 @@ fn plan(node: &Node, resources: &Resources) -> Result<Plan> {
         "on_lapse",
         "grace_days",
         "max_renewals",
+        "renew_on",
+        "extras",
+        "carry_over",
         "limits",
         "features",
     ])?;
@@ -50,12 +53,15 @@ fn plan(node: &Node, resources: &Resources) -> Result<Plan> {
             .optional("grace_days", |node| node.integer(0..=MAX_GRACE_DAYS))?
             .unwrap_or(0),
         max_renewals: table.optional("max_renewals", |node| node.integer(0..=u32::MAX))?,
+        renew_on: table.optional("renew_on", renew_on)?.unwrap_or_default(),
+        extras: table.optional("extras", Node::flag)?.unwrap_or(true),
+        carry_over: table.named("carry_over", MAX_RESOURCES, |node| carried(node, resources))?,
         limits: table.named("limits", MAX_RESOURCES, |node| limit(node, resources))?,
         features: table.named("features", MAX_FEATURES, feature)?,
     })
 }
 
-fn title(node: &Node) -> Result<String> {
+pub(super) fn title(node: &Node) -> Result<String> {
     let text = node.text()?;
     if (1..=MAX_TITLE_BYTES).contains(&text.len()) && !text.chars().any(char::is_control) {
         return Ok(text.to_owned());
@@ -75,6 +81,30 @@ fn cadence(node: &Node, period_months: u32) -> Result<u32> {
 
 fn on_lapse(node: &Node) -> Result<OnLapse> {
     node.choice(&[("keep", OnLapse::Keep), ("expire", OnLapse::Expire)])
+}
+
+fn renew_on(node: &Node) -> Result<RenewOn> {
+    node.choice(&[("schedule", RenewOn::Schedule), ("payment", RenewOn::Payment)])
+}
+
+/// How much of an allowance is carried over.
+fn carried(node: &Node, resources: &Resources) -> Result<u64> {
+    let kind = lookup(&node.place.key, node, resources)?.kind;
+    if kind != Kind::Allowance {
+        return Err(node.place.error(format!(
+            "is of kind {}; only an allowance can be carried over",
+            quoted(kind.name())
+        )));
+    }
+    units(node)
+}
+
+/// A number of units.
+pub(super) fn units(node: &Node) -> Result<u64> {
+    match &node.value {
+        Value::Integer(units) if *units >= 0 => Ok(units.cast_unsigned()),
+        _ => Err(node.expected("a whole number of units")),
+    }
 }
 
 fn limit(node: &Node, resources: &Resources) -> Result<Limit> {

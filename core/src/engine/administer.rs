@@ -3,20 +3,19 @@
 
 use std::hash::Hasher;
 
-use chrono::{Datelike, NaiveDate};
+use chrono::NaiveDate;
 
 use super::call::UNITS_MAX;
 use super::lane::{Manner, Work};
+use super::subscriptions::{Joining, subscribe};
 use super::{Engine, Shared, check_key, unknown_resource};
 use crate::catalog::{Compiled, Feature, Kind, Limit, is_granted};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::Hash128;
-use crate::rules::settle::{add_grant, close_period, grant_plan};
-use crate::rules::{
-    Account, Counting, EventKind, Grant, Happening, ResourceId, Source, Status, Subscription,
-};
-use crate::store::{Loaded, NewSubscription, Sync, Write};
+use crate::rules::settle::{add_grant, close_period};
+use crate::rules::{Account, Counting, EventKind, Grant, Happening, ResourceId, Source, Status};
+use crate::store::Sync;
 
 pub(super) const DURABLE: Manner = Manner { sync: Sync::Full, confirm_jump: false };
 
@@ -85,7 +84,7 @@ impl Engine {
                 let closed = close_period(&mut work.loaded.account, rules, work.now, false);
                 work.write.save_period(work.loaded.row, &closed)?;
             }
-            subscribe(work.write, work.loaded, work.compiled, terms, work.now)?;
+            subscribe(work.write, work.loaded, work.compiled, &Joining::now(terms), work.now)?;
             let kind = EventKind::PlanChanged { plan: terms.plan.to_owned() };
             work.happened.push(Happening { at: work.now, resource: None, kind });
             work.write.audit(Some(work.loaded.row), work.now, "plan", terms.plan)?;
@@ -198,7 +197,7 @@ impl Engine {
     }
 
     /// Whether a verb with this key was done before, with the same arguments.
-    fn was_done(
+    pub(super) fn was_done(
         &self,
         work: &Work<'_>,
         key: Option<&str>,
@@ -222,45 +221,6 @@ impl Engine {
             Some(false) => Err(Error::IdempotencyConflict),
         }
     }
-}
-
-/// Begins a subscription and grants its first units.
-pub(super) fn subscribe(
-    write: &Write<'_>,
-    loaded: &mut Loaded,
-    compiled: &Compiled,
-    terms: &Terms<'_>,
-    at: Timestamp,
-) -> Result<(), Error> {
-    let unknown = || Error::UnknownPlan(super::shorten(terms.plan));
-    let plan = compiled.catalog.plans.get(terms.plan).ok_or_else(unknown)?;
-    let account = &mut loaded.account;
-    if crate::rules::calendar::end_of_due_day(terms.first_due, account.time_zone) <= at {
-        let why = format!("{} has passed already", terms.first_due);
-        return Err(Error::InvalidArgument { what: "first due date", why });
-    }
-    let mut subscription = Subscription {
-        id: 0,
-        plan: terms.plan.to_owned(),
-        catalog_version: compiled.version,
-        first_due: terms.first_due,
-        anchor_day: terms.first_due.day(),
-        period_months: plan.period_months,
-        auto_renew: terms.auto_renew,
-        renewed: 0,
-        max_renewals: plan.max_renewals,
-        on_lapse: plan.on_lapse,
-        grace_days: plan.grace_days,
-        lapsed: false,
-    };
-    let new = NewSubscription { terms: subscription.clone(), started_at: at };
-    subscription.id = write.insert_subscription(loaded.row, &new)?;
-    account.subscription = Some(subscription);
-    account.limits = compiled.limits(plan);
-    account.features = compiled.features(&plan.features, &loaded.overrides.features);
-    account.period_start = at;
-    grant_plan(account, &compiled.rulebook, at);
-    Ok(())
 }
 
 /// Brings what the plan gives in this period to the new number; units that are used stay used.

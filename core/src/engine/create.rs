@@ -7,8 +7,10 @@ use chrono_tz::Tz;
 
 use super::administer::{self, Terms};
 use super::lane::{save, settle_loaded};
+use super::signup::{self, AccountHolder};
+use super::subscriptions::{Joining, check_label, choose, subscribe};
 use super::{Engine, Shared, check_name};
-use crate::catalog::Compiled;
+use crate::catalog::{Compiled, Feature, Limit};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::{self, BlockGuard};
@@ -42,6 +44,15 @@ pub struct NewTenant<'a> {
     pub plan: Option<Terms<'a>>,
     /// Units that it gets on top of the plan's.
     pub extras: &'a [Extra<'a>],
+    /// Whose account it is.
+    pub holder: Option<AccountHolder<'a>>,
+    /// Limits of its own, whatever plan it is on ("Personalizar opções").
+    pub limits: &'a [(&'a str, Limit)],
+    /// Features of its own, whatever plan it is on.
+    pub features: &'a [(&'a str, Feature)],
+    /// How it pays, if its plan begins only when the first invoice is paid; meanwhile it is on
+    /// the catalog's plan for that time, if there is one.
+    pub pay_first: Option<&'a str>,
 }
 
 /// Units on top of a plan's.
@@ -66,6 +77,10 @@ impl<'a> NewTenant<'a> {
             created_at: None,
             plan: None,
             extras: &[],
+            holder: None,
+            limits: &[],
+            features: &[],
+            pay_first: None,
         }
     }
 
@@ -194,6 +209,40 @@ impl Shared {
     }
 }
 
+/// Notes what a new tenant has of its own, and refuses what no tenant can have.
+fn own(loaded: &mut Loaded, compiled: &Compiled, new: &NewTenant<'_>) -> Result<(), Error> {
+    for &(name, limit) in new.limits {
+        compiled.resource(name).ok_or_else(|| super::unknown_resource(name))?;
+        loaded.overrides.limits.insert(name.to_owned(), limit);
+    }
+    for (name, feature) in new.features {
+        if !compiled.knows_feature(name, Some(feature)) {
+            return Err(Error::UnknownFeature(super::shorten(name)));
+        }
+        loaded.overrides.features.insert((*name).to_owned(), feature.clone());
+    }
+    Ok(())
+}
+
+/// Chooses a plan that begins when it is paid, and puts the catalog's plan for the time until then
+/// in force.
+fn pay_first(
+    write: &Write<'_>,
+    loaded: &mut Loaded,
+    compiled: &Compiled,
+    terms: &Terms<'_>,
+    payment_type: &str,
+    at: Timestamp,
+) -> Result<(), Error> {
+    check_label("payment type", payment_type)?;
+    if let Some(plan) = &compiled.catalog.pending_plan {
+        let meanwhile = Terms { plan, auto_renew: true, ..*terms };
+        subscribe(write, loaded, compiled, &Joining::now(&meanwhile), at)?;
+    }
+    let joining = Joining { terms, payment_type, gateway_id: None };
+    choose(write, loaded, compiled, &joining, at).map(|_| ())
+}
+
 /// The account of a new tenant, with a row of its own, and the instant at which it begins.
 fn account_of(
     write: &Write<'_>,
@@ -212,6 +261,7 @@ fn account_of(
             .then(|| calendar::same_wall_time_after(at, demo_days, time_zone)),
         mark: at,
         subscription: None,
+        awaits_payment: false,
         limits: BTreeMap::new(),
         features: [0; 4],
         grants: Vec::new(),
@@ -234,8 +284,20 @@ fn account_of(
         overrides: Overrides::default(),
         account,
     };
-    if let Some(terms) = &new.plan {
-        administer::subscribe(write, &mut loaded, compiled, terms, at)?;
+    own(&mut loaded, compiled, new)?;
+    let plan = new.plan.as_ref().and_then(|terms| compiled.catalog.plans.get(terms.plan));
+    if let Some(holder) = &new.holder {
+        let profile = signup::checked(holder)?;
+        signup::write_holder(write, &mut loaded, compiled, &profile, plan, at)?;
+    }
+    match (&new.plan, new.pay_first) {
+        (None, _) => {}
+        (Some(terms), None) => {
+            subscribe(write, &mut loaded, compiled, &Joining::now(terms), at)?;
+        }
+        (Some(terms), Some(payment_type)) => {
+            pay_first(write, &mut loaded, compiled, terms, payment_type, at)?;
+        }
     }
     for extra in new.extras {
         let resource = administer::grantable_resource(compiled, extra.resource, "an extra")?;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::late::{Late, bring_claim, meta_after, note_claim, noted_claim, return_to_account};
-use super::{Engine, Shared};
+use super::{Engine, Shared, billing};
 use crate::catalog::{Catalog, Compiled, Names, NamesError};
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -384,6 +384,9 @@ pub(super) fn settle_loaded(
     }
     for grant in &settled.ended {
         write.save_grant(loaded.row, grant, true)?;
+    }
+    for &due in &settled.begun {
+        billing::bill_period(write, loaded, rules, due)?;
     }
     Ok(settled.happened)
 }

@@ -199,7 +199,8 @@ impl Engine {
     }
 }
 
-fn same(one: &[u8], other: &[u8]) -> bool {
+/// Whether two hashes are the same, in a time that does not depend on where they differ.
+pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
     let bytes = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).map(blake3::Hash::from_bytes);
     matches!((bytes(one), bytes(other)), (Ok(one), Ok(other)) if one == other)
 }

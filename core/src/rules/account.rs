@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::terms::Counting;
 use super::{EventKind, Happening, ResourceId, Rulebook, Status, calendar, thresholds};
-use crate::catalog::{Kind, Limit, OnLapse, Reset};
+use crate::catalog::{Kind, Limit, OnLapse, RenewOn, Reset};
 use crate::clock::Timestamp;
 
 /// A tenant's account: its status, its subscription and its grants at one instant.
@@ -26,6 +26,8 @@ pub struct Account {
     pub mark: Timestamp,
     /// Its current subscription.
     pub subscription: Option<Subscription>,
+    /// Whether a subscription has been chosen that waits to be paid.
+    pub awaits_payment: bool,
     /// Limits in force: the plan's, with the tenant's own on top.
     pub limits: BTreeMap<ResourceId, Limit>,
     /// Features in force, one bit each.
@@ -166,6 +168,30 @@ pub struct Subscription {
     pub grace_days: u32,
     /// Whether its last due date has passed without renewal.
     pub lapsed: bool,
+    /// What a renewal waits for.
+    #[serde(default)]
+    pub renew_on: RenewOn,
+    /// Periods after the first that are paid, where renewals wait for payment.
+    #[serde(default)]
+    pub paid: u32,
+    /// A shorter interval, in months, at which allowances are restored within a period.
+    #[serde(default)]
+    pub cadence_months: Option<u32>,
+    /// How often they have been, in the present period.
+    #[serde(default)]
+    pub restored: u32,
+    /// Units of an allowance that a renewal carries over, at most.
+    #[serde(default)]
+    pub carry_over: BTreeMap<ResourceId, u64>,
+    /// What one period costs; `None`: agreed one by one.
+    #[serde(default)]
+    pub price_cents: Option<i64>,
+    /// What people call the plan.
+    #[serde(default)]
+    pub title: String,
+    /// Its payment was taken back: it waits to be paid again.
+    #[serde(default)]
+    pub pending: bool,
 }
 
 impl Subscription {
@@ -179,7 +205,24 @@ impl Subscription {
     /// Whether the end of the present period renews it.
     #[must_use]
     pub fn renews(&self) -> bool {
-        self.auto_renew && self.max_renewals.is_none_or(|most| self.renewed < most)
+        self.auto_renew
+            && self.max_renewals.is_none_or(|most| self.renewed < most)
+            && (self.renew_on == RenewOn::Schedule || self.paid > self.renewed)
+    }
+
+    /// The last day of the present quota: the due date, or an earlier day where allowances are
+    /// restored more often.
+    #[must_use]
+    pub fn quota_due(&self) -> NaiveDate {
+        match self.cadence_months {
+            None => self.due(),
+            Some(cadence) => {
+                let end = i64::from(self.renewed) * i64::from(self.period_months);
+                let done = i64::from(self.restored + 1) * i64::from(cadence);
+                let months = end - i64::from(self.period_months) + done;
+                calendar::anchored(self.anchor_day, self.first_due, months).min(self.due())
+            }
+        }
     }
 }
 

@@ -33,10 +33,21 @@ pub fn date_of(at: Timestamp, zone: Tz) -> NaiveDate {
 /// Due dates end with the year 9999.
 #[must_use]
 pub fn due_date(anchor_day: u32, first: NaiveDate, months: u32) -> NaiveDate {
-    let month = first
-        .with_day(1)
-        .and_then(|month| month.checked_add_months(Months::new(months)))
-        .filter(|month| month.year() <= LAST_YEAR);
+    anchored(anchor_day, first, i64::from(months))
+}
+
+/// As [`due_date`], also so many months before the first.
+#[must_use]
+pub fn anchored(anchor_day: u32, first: NaiveDate, months: i64) -> NaiveDate {
+    let distance = Months::new(u32::try_from(months.unsigned_abs()).unwrap_or(u32::MAX));
+    let month = first.with_day(1).and_then(|month| {
+        if months < 0 {
+            month.checked_sub_months(distance)
+        } else {
+            month.checked_add_months(distance)
+        }
+    });
+    let month = month.filter(|month| month.year() <= LAST_YEAR);
     month
         .and_then(|month| {
             let last_day = u32::from(month.num_days_in_month());
@@ -94,7 +105,7 @@ pub fn hour_of(at: Timestamp) -> i64 {
 }
 
 /// The first instant at which clocks in `zone` show `local`, or a later time if they never do.
-fn instant(local: NaiveDateTime, zone: Tz) -> Timestamp {
+pub(crate) fn instant(local: NaiveDateTime, zone: Tz) -> Timestamp {
     // Far outside the years of a timestamp chrono itself runs out of range.
     if local.year() > LAST_YEAR {
         return Timestamp::MAX;

@@ -207,6 +207,7 @@ fn gate_reasons(gates: Gates, gate: Gate) -> Reasons {
     for (against, reason) in [
         (Gates::DEMO_EXPIRED, Reason::DemoExpired),
         (Gates::NO_SUBSCRIPTION, Reason::NoSubscription),
+        (Gates::SUBSCRIPTION_PENDING, Reason::SubscriptionPending),
         (Gates::PLAN_LAPSED, Reason::PlanLapsed),
     ] {
         if gates.contains(against) {

@@ -20,26 +20,29 @@ pub enum Reason {
     DemoExpired = 2,
     /// The tenant has no subscription (seed 000).
     NoSubscription = 3,
+    /// The subscription waits to be paid (seed 004).
+    SubscriptionPending = 4,
     /// The subscription was not renewed and its grace is over.
-    PlanLapsed = 4,
+    PlanLapsed = 5,
     /// The plan does not have the feature.
-    FeatureMissing = 5,
+    FeatureMissing = 6,
     /// Only an open session permits it, and there is none.
-    SessionRequired = 6,
+    SessionRequired = 7,
     /// The plan does not have the resource.
-    NotInPlan = 7,
+    NotInPlan = 8,
     /// Too little is left (seed 000).
-    QuotaExhausted = 8,
+    QuotaExhausted = 9,
     /// Too many in too short a time.
-    RateExceeded = 9,
+    RateExceeded = 10,
 }
 
 impl Reason {
     /// Every reason, in the order of evaluation.
-    pub const ALL: [Reason; 9] = [
+    pub const ALL: [Reason; 10] = [
         Reason::StatusForbids,
         Reason::DemoExpired,
         Reason::NoSubscription,
+        Reason::SubscriptionPending,
         Reason::PlanLapsed,
         Reason::FeatureMissing,
         Reason::SessionRequired,
@@ -55,6 +58,7 @@ impl Reason {
             Reason::StatusForbids => "status_forbids",
             Reason::DemoExpired => "demo_expired",
             Reason::NoSubscription => "no_subscription",
+            Reason::SubscriptionPending => "subscription_pending",
             Reason::PlanLapsed => "plan_lapsed",
             Reason::FeatureMissing => "feature_missing",
             Reason::SessionRequired => "session_required",

@@ -3,6 +3,8 @@
 //! Every boundary is applied at its own instant, in order: expire, reset, grant. The outcome is
 //! the same whenever it is done and in however many steps.
 
+use chrono::NaiveDate;
+
 use super::account::{Account, Grant, Source, Usage};
 use super::terms::Counting;
 use super::{EventKind, Happening, ResourceId, Rulebook, calendar};
@@ -51,6 +53,8 @@ pub struct Settled {
     pub closed: Vec<ClosedPeriod>,
     /// Months of meters that it closed, in order.
     pub months: Vec<ClosedMonth>,
+    /// Due dates of the billing periods that it began, in order.
+    pub begun: Vec<NaiveDate>,
     /// Grants that it ended, with their last figures.
     pub ended: Vec<Grant>,
     /// What somebody may want to be told of, in order.
@@ -91,7 +95,7 @@ pub(super) fn next_boundary(account: &Account, rules: &Rulebook) -> Option<Times
 /// When the current period ends, if it ends by itself: one day after the due date (seed 000).
 pub(super) fn period_end(account: &Account) -> Option<Timestamp> {
     let subscription = account.subscription.as_ref().filter(|it| !it.lapsed)?;
-    Some(calendar::end_of_due_day(subscription.due(), account.time_zone))
+    Some(calendar::end_of_due_day(subscription.quota_due(), account.time_zone))
 }
 
 /// When the month ends in which meters are counted that begin anew with each, if there are any.
@@ -148,8 +152,15 @@ fn drop_ended(account: &mut Account, settled: &mut Settled) {
 
 fn end_period(account: &mut Account, rules: &Rulebook, at: Timestamp, settled: &mut Settled) {
     let Some(subscription) = account.subscription.as_mut() else { return };
-    if subscription.renews() {
-        subscription.renewed += 1;
+    let within = subscription.quota_due() < subscription.due();
+    if within || subscription.renews() {
+        if within {
+            subscription.restored += 1;
+        } else {
+            subscription.renewed += 1;
+            subscription.restored = 0;
+            settled.begun.push(subscription.due());
+        }
         account.renewals += 1;
         settled.closed.push(close_period(account, rules, at, true));
         grant_plan(account, rules, at);
@@ -183,15 +194,34 @@ pub fn close_period(
             .filter(|&(_, _, units)| units > 0)
             .collect(),
     };
+    let carried = if renewed { carried(account) } else { Vec::new() };
     for grant in &mut account.grants {
         if grant.source == Source::Plan {
             grant.expire();
         }
         grant.at_period_start = grant.remaining;
     }
+    for (resource, units) in carried {
+        add_grant(account, resource, Source::Plan, units, at, None);
+    }
     account.period += 1;
     account.period_start = at;
     closed
+}
+
+/// What of the plan's units is left and goes over into the next period, as far as the plan lets it.
+fn carried(account: &Account) -> Vec<(ResourceId, u64)> {
+    let Some(subscription) = &account.subscription else { return Vec::new() };
+    let left = |resource: ResourceId| -> u64 {
+        let of_plan = account.grants.iter().filter(|it| it.source == Source::Plan);
+        of_plan.filter(|it| it.resource == resource).map(|it| it.remaining).sum()
+    };
+    subscription
+        .carry_over
+        .iter()
+        .map(|(&resource, &most)| (resource, left(resource).min(most)))
+        .filter(|&(_, units)| units > 0)
+        .collect()
 }
 
 /// Gives the plan's units of a new period.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::account::{Account, Grant, Source};
+use super::account::{Account, Grant, Source, Subscription};
 use super::settle::{CLOCK_JUMP_MS, month_end, next_boundary, period_end};
 use super::terms::{Counting, Mode, Terms, firmness};
 use super::{GateTable, ResourceId, Rulebook, Status, burn_down, calendar};
@@ -73,11 +73,17 @@ impl Gates {
     pub const DEMO_EXPIRED: Gates = Gates(1 << 8);
     /// There is no subscription.
     pub const NO_SUBSCRIPTION: Gates = Gates(1 << 9);
+    /// The subscription waits to be paid.
+    pub const SUBSCRIPTION_PENDING: Gates = Gates(1 << 10);
     /// The subscription has lapsed and its grace is over.
     pub const PLAN_LAPSED: Gates = Gates(1 << 11);
     /// All that speaks against any decision.
-    pub(crate) const AGAINST: Gates =
-        Gates(Self::DEMO_EXPIRED.0 | Self::NO_SUBSCRIPTION.0 | Self::PLAN_LAPSED.0);
+    pub(crate) const AGAINST: Gates = Gates(
+        Self::DEMO_EXPIRED.0
+            | Self::NO_SUBSCRIPTION.0
+            | Self::SUBSCRIPTION_PENDING.0
+            | Self::PLAN_LAPSED.0,
+    );
     /// Each send carries the notice.
     pub const DEMO_NOTICE: Gates = Gates(1 << 16);
     /// A debt: decisions carry a warning.
@@ -118,7 +124,8 @@ impl Gates {
 /// What `account`, which is settled at `now`, may do, and until when that holds.
 #[must_use]
 pub fn standing(account: &Account, rules: &Rulebook, now: Timestamp) -> Standing {
-    let renews = account.subscription.as_ref().is_some_and(|it| it.renews() && !it.lapsed);
+    let restores = |it: &Subscription| it.renews() || it.quota_due() < it.due();
+    let renews = account.subscription.as_ref().is_some_and(|it| restores(it) && !it.lapsed);
     Standing {
         valid_until: valid_until(account, rules, now),
         restores_at: period_end(account).filter(|_| renews),
@@ -156,6 +163,11 @@ fn lapse_end(account: &Account) -> Option<Timestamp> {
     })
 }
 
+/// Whether a subscription waits to be paid and there is no other meanwhile.
+fn is_pending(account: &Account) -> bool {
+    account.subscription.as_ref().map_or(account.awaits_payment, |it| it.pending)
+}
+
 fn gates(account: &Account, statuses: &GateTable, now: Timestamp) -> Gates {
     let permissions = statuses.row(account.status);
     let mut gates = Gates::default();
@@ -167,7 +179,8 @@ fn gates(account: &Account, statuses: &GateTable, now: Timestamp) -> Gates {
         .with(Gates::DEMO_NOTICE, is_demo)
         .with(Gates::DEMO_EXPIRED, is_demo && account.demo_ends_at.is_some_and(|end| end <= now))
         .with(Gates::PAST_DUE, account.status == Status::PastDue)
-        .with(Gates::NO_SUBSCRIPTION, account.subscription.is_none())
+        .with(Gates::NO_SUBSCRIPTION, account.subscription.is_none() && !account.awaits_payment)
+        .with(Gates::SUBSCRIPTION_PENDING, is_pending(account))
         .with(Gates::PLAN_LAPSED, lapse_end(account).is_some_and(|end| end <= now))
 }
 

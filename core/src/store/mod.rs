@@ -1,13 +1,16 @@
 //! SQLite: everything that must be remembered. SQL stands here and nowhere else.
 
 mod audit;
+mod billing;
 mod catalogs;
 mod checkpoint;
 mod fork;
 mod open;
 mod outbox;
+mod profiles;
 mod read;
 mod seats;
+mod subscriptions;
 mod tenants;
 mod write;
 
@@ -17,12 +20,15 @@ use std::sync::{Mutex, PoisonError};
 use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
 
+pub(crate) use billing::{InvoiceRow, Payment, PurchaseRow};
 pub(crate) use fork::{enter, watch_forks};
 pub(crate) use open::Meta;
 pub(crate) use outbox::EventRow;
+pub(crate) use profiles::ProfileRow;
 pub(crate) use read::{HistoryRow, PeriodRow};
 pub(crate) use seats::SeatRow;
-pub(crate) use tenants::{Loaded, NewSubscription, Overrides};
+pub(crate) use subscriptions::{ACTIVE, CANCELLED, PENDING, SubscriptionRow};
+pub(crate) use tenants::{Loaded, Overrides};
 pub(crate) use write::{Sync, Write};
 
 use crate::error::StoreError;

@@ -40,7 +40,7 @@ pub(crate) struct PeriodRow {
     pub(crate) used: Vec<(ResourceId, u64)>,
 }
 
-fn hash_of(blob: &[u8]) -> Hash128 {
+pub(super) fn hash_of(blob: &[u8]) -> Hash128 {
     let [high, low] = super::open::words(blob);
     Hash128 { low, high }
 }

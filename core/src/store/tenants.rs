@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::stored_next;
 use super::open::{blob, words};
+use super::subscriptions;
 use super::{Write, sqlite};
-use crate::catalog::Feature;
+use crate::catalog::{Feature, Limit};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::live::Hash128;
 use crate::rules::{
-    Account, ClosedMonth, ClosedPeriod, Grant, ResourceId, Source, Status, Subscription, Usage,
-    Watch,
+    Account, ClosedMonth, ClosedPeriod, Grant, ResourceId, Source, Status, Usage, Watch,
 };
 
 /// A tenant's account with what only the database needs to know of it.
@@ -40,23 +40,18 @@ pub(crate) struct Loaded {
 #[serde(default)]
 pub(crate) struct Overrides {
     pub(crate) features: BTreeMap<String, Feature>,
+    /// Limits by name, whatever plan the tenant is on.
+    pub(crate) limits: BTreeMap<String, Limit>,
 }
 
-/// A subscription that begins.
-#[derive(Clone, Debug)]
-pub(crate) struct NewSubscription {
-    pub(crate) terms: Subscription,
-    pub(crate) started_at: Timestamp,
-}
-
-const LOADING: &str = "reading a tenant";
-const SAVING: &str = "writing a tenant";
+pub(super) const LOADING: &str = "reading a tenant";
+pub(super) const SAVING: &str = "writing a tenant";
 
 fn time(row: &Row<'_>, name: &str) -> rusqlite::Result<Timestamp> {
     row.get::<_, i64>(name).map(Timestamp::from_ms)
 }
 
-fn corrupt(what: &'static str, value: &str) -> StoreError {
+pub(super) fn corrupt(what: &'static str, value: &str) -> StoreError {
     StoreError::Corrupt { what, value: value.chars().take(64).collect() }
 }
 
@@ -130,40 +125,6 @@ impl Write<'_> {
         }
         self.save_usage(loaded.row, account)?;
         account.grants.iter().try_for_each(|grant| self.save_grant(loaded.row, grant, false))
-    }
-
-    /// Begins a subscription, ending the one before, and returns its number.
-    pub(crate) fn insert_subscription(
-        &self,
-        tenant: i64,
-        new: &NewSubscription,
-    ) -> Result<i64, StoreError> {
-        self.connection
-            .prepare_cached(
-                "UPDATE subscriptions SET state = 'replaced', ended_at = ?2 \
-                 WHERE tenant = ?1 AND state = 'active'",
-            )
-            .and_then(|mut statement| statement.execute(params![tenant, new.started_at.ms()]))
-            .map_err(sqlite(SAVING))?;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO subscriptions (tenant, plan, state, started_at, terms) \
-                 VALUES (?1, ?2, 'active', ?3, '')",
-            )
-            .and_then(|mut statement| {
-                statement.insert(params![tenant, new.terms.plan, new.started_at.ms()])
-            })
-            .map_err(sqlite(SAVING))
-    }
-
-    fn save_terms(&self, subscription: &Subscription) -> Result<(), StoreError> {
-        let terms = serde_json::to_string(subscription)
-            .map_err(|error| corrupt("subscription", &error.to_string()))?;
-        self.connection
-            .prepare_cached("UPDATE subscriptions SET terms = ?2 WHERE id = ?1")
-            .and_then(|mut statement| statement.execute(params![subscription.id, terms]))
-            .map_err(sqlite(SAVING))?;
-        Ok(())
     }
 
     fn save_usage(&self, tenant: i64, account: &Account) -> Result<(), StoreError> {
@@ -338,7 +299,9 @@ pub(super) fn load_tenant(
     let Some(loaded) = row else { return Ok(None) };
     let (mut loaded, subscription) = loaded?;
     let account = &mut loaded.account;
-    account.subscription = subscription.map(|id| load_terms(connection, id)).transpose()?;
+    account.subscription =
+        subscription.map(|id| subscriptions::load_terms(connection, id)).transpose()?;
+    account.awaits_payment = subscriptions::awaits_payment(connection, loaded.row)?;
     account.grants = load_grants(connection, loaded.row)?;
     load_usage(connection, loaded.row, account)?;
     account.held = super::seats::count(connection, loaded.row)?;
@@ -377,6 +340,7 @@ fn read_tenant(row: &Row<'_>) -> Result<(Loaded, Option<i64>), StoreError> {
                 demo_ends_at: row.get::<_, Option<i64>>("demo_ends_at")?.map(Timestamp::from_ms),
                 mark: time(row, "mark")?,
                 subscription: None,
+                awaits_payment: false,
                 limits,
                 features: words(&features),
                 grants: Vec::new(),
@@ -394,14 +358,6 @@ fn read_tenant(row: &Row<'_>) -> Result<(Loaded, Option<i64>), StoreError> {
     let loaded = build(row).map_err(sqlite(LOADING))?;
     let subscription = row.get("subscription").map_err(sqlite(LOADING))?;
     Ok((loaded, subscription))
-}
-
-fn load_terms(connection: &rusqlite::Connection, id: i64) -> Result<Subscription, StoreError> {
-    let terms: String = connection
-        .prepare_cached("SELECT terms FROM subscriptions WHERE id = ?1")
-        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
-        .map_err(sqlite(LOADING))?;
-    serde_json::from_str(&terms).map_err(|_| corrupt("subscription", &terms))
 }
 
 /// Grants in force.

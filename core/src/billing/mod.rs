@@ -1,0 +1,19 @@
+//! What money has to say: prices of packages, documents of those who pay, events of payment.
+//!
+//! Everything here is pure: text in, values out; nothing reads a clock, a file or the database.
+
+pub mod asaas;
+mod cents;
+mod cep;
+mod document;
+mod event;
+pub mod pagarme;
+mod payload;
+mod prices;
+
+pub use cents::Cents;
+pub use cep::Cep;
+pub use document::{Document, DocumentError, DocumentType, PersonType};
+pub use event::{Gateway, PaymentEvent, PaymentEventKind, PaymentMethod};
+pub use payload::{BODY_BYTES_MAX, PayloadError};
+pub use prices::{Hint, PackageQuote, PriceError, PriceTable, QUANTITY_MAX};

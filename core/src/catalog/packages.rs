@@ -1,0 +1,68 @@
+//! The tables `[packages.*]`.
+
+use std::collections::BTreeMap;
+
+use super::actions::needed_feature;
+use super::error::{Result, quoted};
+use super::plans::{Plans, title};
+use super::resources::{Resources, lookup};
+use super::tree::{Node, Table};
+use super::values::{check_name, duration, price};
+use super::{Kind, Package};
+
+/// The most packages of a catalog.
+const MAX_PACKAGES: usize = 256;
+/// The most sizes of a package.
+const MAX_SIZES: usize = 64;
+/// The largest size.
+const MAX_SIZE: u64 = 1_000_000_000;
+
+/// The catalog's packages.
+pub(super) fn packages(
+    root: Table,
+    resources: &Resources,
+    plans: &Plans,
+) -> Result<BTreeMap<String, Package>> {
+    root.named("packages", MAX_PACKAGES, |node| package(node, resources, plans))
+}
+
+fn package(node: &Node, resources: &Resources, plans: &Plans) -> Result<Package> {
+    check_name(&node.place.key, &node.place)?;
+    let table = node.table()?;
+    table.only(&["title", "resource", "prices", "recurring", "expires", "feature"])?;
+    let sizes = table.named("prices", MAX_SIZES, |node| Ok((size(node)?, size_price(node)?)))?;
+    let prices: BTreeMap<u64, i64> = sizes.into_values().collect();
+    if prices.is_empty() {
+        return Err(node.place.error("has no prices; write prices = { 1 = \"5.00\" }".to_owned()));
+    }
+    Ok(Package {
+        title: table.required("title", title)?,
+        resource: table.required("resource", |node| sold(node, resources))?,
+        prices,
+        recurring: table.optional("recurring", Node::flag)?.unwrap_or(false),
+        expires_ms: table.optional("expires", duration)?,
+        feature: table.optional("feature", |node| needed_feature(node, plans))?,
+    })
+}
+
+fn size(node: &Node) -> Result<u64> {
+    let key = &node.place.key;
+    let digits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
+    let size = if digits { key.parse().ok() } else { None };
+    size.filter(|size| (1..=MAX_SIZE).contains(size)).ok_or_else(|| {
+        node.place.error(format!("{} is no size; write a number from 1", quoted(key)))
+    })
+}
+
+fn size_price(node: &Node) -> Result<i64> {
+    price(node)?.ok_or_else(|| node.expected("a price in quotes such as \"5.00\""))
+}
+
+/// A resource of which more can be given.
+fn sold(node: &Node, resources: &Resources) -> Result<String> {
+    let name = node.text()?;
+    match lookup(name, node, resources)?.kind {
+        Kind::Rate { .. } => Err(node.place.error(format!("{} is a rate", quoted(name)))),
+        _ => Ok(name.to_owned()),
+    }
+}

@@ -1,0 +1,337 @@
+//! Invoices, purchases and payment events.
+
+use chrono::NaiveDate;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{Store, Write, sqlite};
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::live::Hash128;
+use crate::rules::ResourceId;
+
+const DOING: &str = "writing invoices";
+const READING: &str = "reading invoices";
+
+/// An invoice as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InvoiceRow {
+    pub(crate) id: i64,
+    pub(crate) tenant: i64,
+    pub(crate) subscription: Option<i64>,
+    pub(crate) purchase: Option<i64>,
+    pub(crate) title: String,
+    pub(crate) cents: i64,
+    pub(crate) payment_type: String,
+    pub(crate) status: String,
+    pub(crate) recurring: bool,
+    pub(crate) part: u32,
+    pub(crate) parts: u32,
+    pub(crate) due: NaiveDate,
+    pub(crate) paid_on: Option<NaiveDate>,
+    pub(crate) gateway_id: Option<String>,
+    pub(crate) settled: bool,
+    /// What paying it does, as the engine writes it.
+    pub(crate) effect: String,
+}
+
+/// A purchase as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PurchaseRow {
+    pub(crate) id: i64,
+    pub(crate) package: String,
+    pub(crate) resource: ResourceId,
+    pub(crate) quantity: u64,
+    pub(crate) cents: i64,
+    pub(crate) recurring: bool,
+    pub(crate) bought_at: Timestamp,
+}
+
+fn date(row: &Row<'_>, name: &str) -> rusqlite::Result<Option<NaiveDate>> {
+    Ok(row.get::<_, Option<String>>(name)?.and_then(|text| text.parse().ok()))
+}
+
+fn invoice(row: &Row<'_>) -> rusqlite::Result<InvoiceRow> {
+    Ok(InvoiceRow {
+        id: row.get("id")?,
+        tenant: row.get("tenant")?,
+        subscription: row.get("subscription")?,
+        purchase: row.get("purchase")?,
+        title: row.get("title")?,
+        cents: row.get("cents")?,
+        payment_type: row.get("payment_type")?,
+        status: row.get("status")?,
+        recurring: row.get("recurring")?,
+        part: row.get("part")?,
+        parts: row.get("parts")?,
+        due: date(row, "due")?.unwrap_or_default(),
+        paid_on: date(row, "paid_on")?,
+        gateway_id: row.get("gateway_id")?,
+        settled: row.get("settled")?,
+        effect: row.get("effect")?,
+    })
+}
+
+fn purchase(row: &Row<'_>) -> rusqlite::Result<PurchaseRow> {
+    Ok(PurchaseRow {
+        id: row.get("id")?,
+        package: row.get("package")?,
+        resource: ResourceId(row.get("resource")?),
+        quantity: row.get("quantity")?,
+        cents: row.get("cents")?,
+        recurring: row.get("recurring")?,
+        bought_at: Timestamp::from_ms(row.get("bought_at")?),
+    })
+}
+
+fn one_invoice(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Option<InvoiceRow>, StoreError> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.query_row(parameters, invoice).optional())
+        .map_err(sqlite(READING))
+}
+
+fn invoices_of(connection: &Connection, tenant: i64) -> Result<Vec<InvoiceRow>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT * FROM invoices WHERE tenant = ?1 ORDER BY due, id")
+        .map_err(sqlite(READING))?;
+    statement.query_map([tenant], invoice).and_then(Iterator::collect).map_err(sqlite(READING))
+}
+
+impl Write<'_> {
+    /// Adds an invoice and returns its number.
+    pub(crate) fn insert_invoice(&self, new: &InvoiceRow) -> Result<i64, StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO invoices (tenant, subscription, purchase, title, cents, \
+                 payment_type, status, recurring, part, parts, due, paid_on, gateway_id, settled, \
+                 effect) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+            )
+            .and_then(|mut statement| {
+                statement.insert(params![
+                    new.tenant,
+                    new.subscription,
+                    new.purchase,
+                    new.title,
+                    new.cents,
+                    new.payment_type,
+                    new.status,
+                    new.recurring,
+                    new.part,
+                    new.parts,
+                    new.due.to_string(),
+                    new.paid_on.map(|day| day.to_string()),
+                    new.gateway_id,
+                    new.settled,
+                    new.effect,
+                ])
+            })
+            .map_err(sqlite(DOING))
+    }
+
+    /// Writes what can change of an invoice.
+    pub(crate) fn save_invoice(&self, invoice: &InvoiceRow) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE invoices SET payment_type = ?2, status = ?3, due = ?4, paid_on = ?5, \
+                 gateway_id = ?6, settled = ?7 WHERE id = ?1",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![
+                    invoice.id,
+                    invoice.payment_type,
+                    invoice.status,
+                    invoice.due.to_string(),
+                    invoice.paid_on.map(|day| day.to_string()),
+                    invoice.gateway_id,
+                    invoice.settled,
+                ])
+            })
+            .map_err(sqlite(DOING))?;
+        Ok(())
+    }
+
+    /// The invoice with a number.
+    pub(crate) fn invoice(&self, id: i64) -> Result<Option<InvoiceRow>, StoreError> {
+        one_invoice(self.connection, "SELECT * FROM invoices WHERE id = ?1", [id])
+    }
+
+    /// All invoices of a tenant, by due date.
+    pub(crate) fn invoices(&self, tenant: i64) -> Result<Vec<InvoiceRow>, StoreError> {
+        invoices_of(self.connection, tenant)
+    }
+
+    /// Adds a purchase and returns its number.
+    pub(crate) fn insert_purchase(
+        &self,
+        tenant: i64,
+        new: &PurchaseRow,
+    ) -> Result<i64, StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO purchases (tenant, package, resource, quantity, cents, recurring, \
+                 bought_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )
+            .and_then(|mut statement| {
+                let PurchaseRow {
+                    package, resource, quantity, cents, recurring, bought_at, ..
+                } = new;
+                let (resource, at) = (resource.0, bought_at.ms());
+                statement.insert(params![tenant, package, resource, quantity, cents, recurring, at])
+            })
+            .map_err(sqlite(DOING))
+    }
+
+    /// The purchase with a number.
+    pub(crate) fn purchase(&self, id: i64) -> Result<Option<PurchaseRow>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT * FROM purchases WHERE id = ?1")
+            .and_then(|mut statement| statement.query_row([id], purchase).optional())
+            .map_err(sqlite(READING))
+    }
+
+    /// Sets the keyed hash of the token that a gateway sends.
+    pub(crate) fn set_webhook_token(&self, gateway: &str, hash: &[u8]) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO meta (name, value) VALUES ('webhook_token_' || ?1, ?2) \
+                 ON CONFLICT DO UPDATE SET value = excluded.value",
+            )
+            .and_then(|mut statement| statement.execute(params![gateway, hash]))
+            .map_err(sqlite("setting a webhook token"))?;
+        Ok(())
+    }
+
+    /// Purchases of a tenant that are charged with every due date.
+    pub(crate) fn recurring_purchases(&self, tenant: i64) -> Result<Vec<PurchaseRow>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached(
+                "SELECT * FROM purchases WHERE tenant = ?1 AND recurring = 1 \
+                 AND ended_at IS NULL ORDER BY id",
+            )
+            .map_err(sqlite(READING))?;
+        statement.query_map([tenant], purchase).and_then(Iterator::collect).map_err(sqlite(READING))
+    }
+
+    /// What came of a payment event, if it was seen before.
+    pub(crate) fn seen_event(&self, gateway: &str, id: &str) -> Result<bool, StoreError> {
+        self.connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM payment_events WHERE gateway = ?1 AND id = ?2)",
+            )
+            .and_then(|mut statement| statement.query_row(params![gateway, id], |row| row.get(0)))
+            .map_err(sqlite("looking up a payment event"))
+    }
+
+    /// Notes a payment event, for ever.
+    #[allow(clippy::too_many_arguments)] // The columns of a row.
+    pub(crate) fn note_event(
+        &self,
+        gateway: &str,
+        id: &str,
+        at: Timestamp,
+        kind: &str,
+        payment: &str,
+        invoice: Option<i64>,
+        outcome: &str,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("INSERT INTO payment_events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+            .and_then(|mut statement| {
+                statement.execute(params![gateway, id, at.ms(), kind, payment, invoice, outcome])
+            })
+            .map_err(sqlite("noting a payment event"))?;
+        Ok(())
+    }
+}
+
+/// How the invoice of a payment is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Payment<'a> {
+    /// The gateway's id of the payment.
+    pub(crate) id: &'a str,
+    /// What the host gave the gateway to remember: an invoice's number.
+    pub(crate) reference: Option<&'a str>,
+    /// The gateway's id of the subscription.
+    pub(crate) subscription: Option<&'a str>,
+    /// The due dates that it may have.
+    pub(crate) due: [Option<NaiveDate>; 2],
+}
+
+impl Store {
+    /// All invoices of a tenant, by due date.
+    pub(crate) fn invoices(&self, tenant: i64) -> Result<Vec<InvoiceRow>, StoreError> {
+        self.with(|connection| invoices_of(connection, tenant))
+    }
+
+    /// The invoice with a number.
+    pub(crate) fn invoice(&self, id: i64) -> Result<Option<InvoiceRow>, StoreError> {
+        self.with(|connection| {
+            one_invoice(connection, "SELECT * FROM invoices WHERE id = ?1", [id])
+        })
+    }
+
+    /// The invoice that a payment is for, by the first of: its own id, the host's reference, its
+    /// subscription and due date.
+    pub(crate) fn invoice_of_payment(
+        &self,
+        payment: &Payment<'_>,
+    ) -> Result<Option<InvoiceRow>, StoreError> {
+        self.with(|connection| {
+            let by_id = "SELECT * FROM invoices WHERE gateway_id = ?1";
+            if let Some(found) = one_invoice(connection, by_id, [payment.id])? {
+                return Ok(Some(found));
+            }
+            if let Some(number) = payment.reference.and_then(|text| text.parse::<i64>().ok()) {
+                let by_number = "SELECT * FROM invoices WHERE id = ?1 AND gateway_id IS NULL";
+                if let Some(found) = one_invoice(connection, by_number, [number])? {
+                    return Ok(Some(found));
+                }
+            }
+            let Some(subscription) = payment.subscription else { return Ok(None) };
+            for due in payment.due.into_iter().flatten() {
+                let by_due = "SELECT i.* FROM invoices i JOIN subscriptions s \
+                              ON s.id = i.subscription WHERE s.gateway_id = ?1 AND i.due = ?2 \
+                              AND i.gateway_id IS NULL ORDER BY i.id LIMIT 1";
+                let key = params![subscription, due.to_string()];
+                if let Some(found) = one_invoice(connection, by_due, key)? {
+                    return Ok(Some(found));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// The keyed hash of the token that a gateway sends.
+    pub(crate) fn webhook_token(&self, gateway: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.with(|connection| {
+            connection
+                .prepare_cached("SELECT value FROM meta WHERE name = 'webhook_token_' || ?1")
+                .and_then(|mut statement| {
+                    statement.query_row([gateway], |row| row.get(0)).optional()
+                })
+                .map_err(sqlite(READING))
+        })
+    }
+
+    /// The hash of a tenant's name, by its row.
+    pub(crate) fn hash_of_row(&self, tenant: i64) -> Result<Option<(Hash128, String)>, StoreError> {
+        self.with(|connection| {
+            connection
+                .prepare_cached("SELECT hash, name FROM tenants WHERE id = ?1")
+                .and_then(|mut statement| {
+                    statement
+                        .query_row([tenant], |row| {
+                            let hash = super::read::hash_of(&row.get::<_, Vec<u8>>(0)?);
+                            Ok((hash, row.get(1)?))
+                        })
+                        .optional()
+                })
+                .map_err(sqlite(READING))
+        })
+    }
+}

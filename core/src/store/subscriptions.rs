@@ -1,0 +1,198 @@
+//! Subscriptions: the current one, those before it, and one that waits to be paid.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::tenants::{LOADING, SAVING, corrupt};
+use super::{Store, Write, sqlite};
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::rules::Subscription;
+
+/// A subscription with what only the database knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SubscriptionRow {
+    pub(crate) id: i64,
+    pub(crate) state: String,
+    pub(crate) started_at: Timestamp,
+    pub(crate) ended_at: Option<Timestamp>,
+    /// An opaque label: Manual, Asaas, Pagar-me.
+    pub(crate) payment_type: String,
+    /// What the gateway calls it.
+    pub(crate) gateway_id: Option<String>,
+    pub(crate) terms: Subscription,
+}
+
+/// The state of the one in force.
+pub(crate) const ACTIVE: &str = "active";
+/// The state of one that waits to be paid.
+pub(crate) const PENDING: &str = "pending";
+/// The state of those before.
+pub(crate) const CANCELLED: &str = "cancelled";
+
+const COLUMNS: &str = "SELECT id, state, started_at, ended_at, payment_type, gateway_id, terms \
+                       FROM subscriptions";
+
+fn read(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Vec<SubscriptionRow>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(sqlite(LOADING))?;
+    let rows = statement
+        .query_map(parameters, |row| {
+            let terms: String = row.get(6)?;
+            let row = |subscription| -> rusqlite::Result<SubscriptionRow> {
+                Ok(SubscriptionRow {
+                    id: row.get(0)?,
+                    state: row.get(1)?,
+                    started_at: Timestamp::from_ms(row.get(2)?),
+                    ended_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ms),
+                    payment_type: row.get(4)?,
+                    gateway_id: row.get(5)?,
+                    terms: subscription,
+                })
+            };
+            serde_json::from_str(&terms)
+                .map(row)
+                .map_err(|_| terms)
+                .map_or_else(|terms| Ok(Err(terms)), |row| row.map(Ok))
+        })
+        .map_err(sqlite(LOADING))?;
+    rows.map(|row| row.map_err(sqlite(LOADING))?.map_err(|terms| corrupt("subscription", &terms)))
+        .collect()
+}
+
+/// The terms of a subscription.
+pub(super) fn load_terms(connection: &Connection, id: i64) -> Result<Subscription, StoreError> {
+    let terms: String = connection
+        .prepare_cached("SELECT terms FROM subscriptions WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+        .map_err(sqlite(LOADING))?;
+    serde_json::from_str(&terms).map_err(|_| corrupt("subscription", &terms))
+}
+
+/// Whether a subscription of a tenant waits to be paid.
+pub(super) fn awaits_payment(connection: &Connection, tenant: i64) -> Result<bool, StoreError> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM subscriptions WHERE tenant = ?1 AND state = 'pending')",
+        )
+        .and_then(|mut statement| statement.query_row([tenant], |row| row.get(0)))
+        .map_err(sqlite(LOADING))
+}
+
+impl Write<'_> {
+    /// Adds a subscription and returns its number. One that is in force ends the one before it;
+    /// one that waits to be paid takes the place of another that did.
+    pub(crate) fn insert_subscription(
+        &self,
+        tenant: i64,
+        new: &SubscriptionRow,
+    ) -> Result<i64, StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE subscriptions SET state = ?4, ended_at = ?2 \
+                 WHERE tenant = ?1 AND state = ?3",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![tenant, new.started_at.ms(), new.state, CANCELLED])
+            })
+            .map_err(sqlite(SAVING))?;
+        let id = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO subscriptions (tenant, plan, state, started_at, payment_type, \
+                 gateway_id, terms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, '')",
+            )
+            .and_then(|mut statement| {
+                let SubscriptionRow { state, started_at, payment_type, gateway_id, terms, .. } =
+                    new;
+                let at = started_at.ms();
+                statement.insert(params![tenant, terms.plan, state, at, payment_type, gateway_id])
+            })
+            .map_err(sqlite(SAVING))?;
+        self.save_terms(&Subscription { id, ..new.terms.clone() })?;
+        Ok(id)
+    }
+
+    /// Gives a subscription another state.
+    pub(crate) fn set_subscription_state(
+        &self,
+        id: i64,
+        state: &str,
+        ended_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE subscriptions SET state = ?2, ended_at = ?3 WHERE id = ?1")
+            .and_then(|mut statement| {
+                statement.execute(params![id, state, ended_at.map(Timestamp::ms)])
+            })
+            .map_err(sqlite(SAVING))?;
+        Ok(())
+    }
+
+    /// Notes how the next invoices of a subscription are paid.
+    pub(crate) fn set_payment_type(
+        &self,
+        id: i64,
+        payment_type: &str,
+        gateway_id: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE subscriptions SET payment_type = ?2, \
+                 gateway_id = coalesce(?3, gateway_id) WHERE id = ?1",
+            )
+            .and_then(|mut statement| statement.execute(params![id, payment_type, gateway_id]))
+            .map_err(sqlite(SAVING))?;
+        Ok(())
+    }
+
+    /// A subscription by its number.
+    pub(crate) fn subscription(&self, id: i64) -> Result<Option<SubscriptionRow>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE id = ?1");
+        Ok(read(self.connection, &sql, [id])?.pop())
+    }
+
+    /// The subscription of a tenant that waits to be paid.
+    pub(crate) fn pending_subscription(
+        &self,
+        tenant: i64,
+    ) -> Result<Option<SubscriptionRow>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE tenant = ?1 AND state = 'pending'");
+        Ok(read(self.connection, &sql, [tenant])?.pop())
+    }
+
+    pub(super) fn save_terms(&self, subscription: &Subscription) -> Result<(), StoreError> {
+        let terms = serde_json::to_string(subscription)
+            .map_err(|error| corrupt("subscription", &error.to_string()))?;
+        self.connection
+            .prepare_cached("UPDATE subscriptions SET terms = ?2 WHERE id = ?1")
+            .and_then(|mut statement| statement.execute(params![subscription.id, terms]))
+            .map_err(sqlite(SAVING))?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// All subscriptions of a tenant, the latest first.
+    pub(crate) fn subscriptions(&self, tenant: i64) -> Result<Vec<SubscriptionRow>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE tenant = ?1 ORDER BY id DESC");
+        self.with(|connection| read(connection, &sql, [tenant]))
+    }
+
+    /// Whether a subscription with this gateway id exists, and whose it is.
+    pub(crate) fn tenant_of_gateway_subscription(
+        &self,
+        gateway_id: &str,
+    ) -> Result<Option<i64>, StoreError> {
+        self.with(|connection| {
+            connection
+                .prepare_cached("SELECT tenant FROM subscriptions WHERE gateway_id = ?1")
+                .and_then(|mut statement| {
+                    statement.query_row([gateway_id], |row| row.get(0)).optional()
+                })
+                .map_err(sqlite(LOADING))
+        })
+    }
+}
