@@ -267,3 +267,31 @@ pub(super) fn update_meta(
         .execute(params![name, value])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_of_the_first_schema_are_brought_up_to_the_second() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        let payload = [11, 12, 13, 14, 15, 16, 0, 1_777_906_800_000_u64];
+        for (place, kind) in [(0, 1), (1, 2), (2, 3)] {
+            connection
+                .execute(
+                    "INSERT INTO claims VALUES (1, ?1, x'00', ?2, 5, 6, ?3)",
+                    params![place, kind, payload.map(u64::to_be_bytes).concat()],
+                )
+                .unwrap();
+        }
+        migrate(&mut connection).unwrap();
+        let claims = super::super::checkpoint::load_claims(&connection, 1).unwrap();
+        let places: Vec<_> = claims.iter().map(|claim| claim.place).collect();
+        assert_eq!(places, [1, 2], "sessions cannot be found any more");
+        assert_eq!(claims[0].payload, [11, 12, 13, 14, 15, 16, 0, 0, 1_777_906_800_000]);
+        assert_eq!(claims[1].payload[..8], payload);
+    }
+}
