@@ -141,7 +141,8 @@ impl Shared {
         }
         guard.set_above_link(place, guard.get(block::PERIOD) & PERIOD_MASK);
         let lease_end = decision.lease.map_or(0, |it| it.expires_at.ms() as u64);
-        guard.claim_set(place, claim::START, seq);
+        let number = guard.number_of(seq);
+        guard.claim_set(place, claim::START, number);
         guard.claim_set(place, claim::END, lease_end);
         guard.claim_set_word(place, KEPT_WORD, until.ms() as u64);
         guard.set_claim_state(place, 0);
@@ -149,7 +150,7 @@ impl Shared {
         guard.touch_claim(place, seq);
         if decision.reservation.is_none() {
             decision.receipt =
-                Some(Receipt(Handle { epoch: self.epoch(), place: place.0, number: seq }));
+                Some(Receipt(Handle { epoch: self.epoch(), place: place.0, number }));
         }
     }
 }

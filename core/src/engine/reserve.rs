@@ -254,7 +254,8 @@ pub(super) fn hold(
 ) -> ReservationId {
     let until = mark.plus_ms(hold_ms);
     guard.claim_set_word(place, PERIOD, guard.get(block::PERIOD));
-    guard.claim_set_word(place, NUMBER, seq);
+    let number = guard.number_of(seq);
+    guard.claim_set_word(place, NUMBER, number);
     guard.claim_set_word(place, KEPT_WORD, until.plus_ms(RESOLVED_KEPT_MS).ms() as u64);
     guard.claim_set(place, claim::START, now.ms() as u64);
     guard.claim_set(place, claim::END, until.ms() as u64);
@@ -262,7 +263,7 @@ pub(super) fn hold(
     note_next_due(guard);
     count_held(guard, place, true);
     guard.touch_claim(place, seq);
-    ReservationId(Handle { epoch, place: place.0, number: seq })
+    ReservationId(Handle { epoch, place: place.0, number })
 }
 
 /// Whether giving a record back needs the lane: its period is closed, and grants that gave to it

@@ -148,6 +148,12 @@ impl<'a> BlockGuard<'a> {
         directory::hash_of(self.memory, self.at)
     }
 
+    /// What the operation with the number `seq` is called outside: numbers of another tenant's
+    /// operations are others.
+    pub(crate) fn number_of(&self, seq: u64) -> u64 {
+        seq ^ self.hash().low
+    }
+
     /// Whether the tenant exists.
     #[inline]
     pub(crate) fn is_live(&self) -> bool {
