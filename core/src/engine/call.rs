@@ -493,7 +493,7 @@ fn charges_of(
 }
 
 /// Adds to what is charged; what is asked of one resource twice is added up.
-fn push(charges: &mut Charges, taken: &mut usize, charge: Charge) -> Result<(), Error> {
+pub(super) fn push(charges: &mut Charges, taken: &mut usize, charge: Charge) -> Result<(), Error> {
     for known in charges.iter_mut().take(*taken) {
         if known.resource == charge.resource {
             known.units = known

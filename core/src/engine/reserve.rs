@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::Shared;
-use super::call::{Call, Details, NO_CHARGES, charge, lifetime_ms};
+use super::call::{Call, Charges, Details, NO_CHARGES, charge, lifetime_ms, push};
 use super::caller::Caller;
 use super::decide::Obstacle;
 use super::late::Late;
@@ -77,11 +77,12 @@ impl Caller<'_> {
     /// Sets units of several resources aside.
     pub(super) fn reserve(&self, units: &[(&str, u64)], ttl: Duration) -> Result<Decision, Error> {
         let hold_ms = lifetime_ms("ttl", ttl)?;
-        let asked = self.asked(units)?;
+        let mut room = NO_CHARGES;
+        let asked = self.asked(units, &mut room)?;
         let mut charges = NO_CHARGES;
-        let charges = self.engine.charges_with_parents(&asked, &mut charges)?;
+        let charges = self.engine.charges_with_parents(asked, &mut charges)?;
         let once = self.once("reserve", |hasher| {
-            for charge in &asked {
+            for charge in asked {
                 super::caller::feed_charge(hasher, charge);
             }
         })?;
@@ -144,16 +145,22 @@ impl Caller<'_> {
         })
     }
 
-    fn asked(&self, units: &[(&str, u64)]) -> Result<Vec<Charge>, Error> {
+    fn asked<'r>(
+        &self,
+        units: &[(&str, u64)],
+        room: &'r mut Charges,
+    ) -> Result<&'r [Charge], Error> {
         if units.is_empty() {
             let why = "there is nothing to set aside".to_owned();
             return Err(Error::InvalidArgument { what: "units", why });
         }
         let compiled = self.engine.shared.compiled()?;
-        let asked = |&(name, units): &(&str, u64)| {
-            charge(super::administer::reservable_resource(compiled, name)?, units)
-        };
-        units.iter().map(asked).collect()
+        let mut taken = 0;
+        for &(name, units) in units {
+            let resource = super::administer::reservable_resource(compiled, name)?;
+            push(room, &mut taken, charge(resource, units)?)?;
+        }
+        Ok(room.get(..taken).unwrap_or_default())
     }
 
     fn kept(&self, units: &[(&str, u64)]) -> Result<Vec<Charge>, Error> {
