@@ -33,7 +33,7 @@ test:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy $(TORTURE) --all-targets -- -D warnings
 	$(CARGO) test --workspace
-	$(CARGO) test $(TORTURE) --test torture
+	$(CARGO) test $(TORTURE) --test torture --test kills
 	python3 examples/traffic/generate.py | cmp - examples/traffic/help_desk_day.csv
 
 bench:
