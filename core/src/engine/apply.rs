@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Shared;
-use super::call::{Call, LeaseCall, Rule, SessionCall};
+use super::call::{Call, LeaseCall, RateCall, Rule, SessionCall};
 use super::decide::Obstacle;
 use super::reclaim::note;
 use crate::clock::Timestamp;
@@ -55,7 +55,7 @@ fn use_up(
     charge: Charge,
     now: Timestamp,
     decision: &mut Decision,
-    mut record: Option<&mut Record>,
+    record: Option<&mut Record>,
 ) {
     let Some(slot) = guard.slot(charge.resource) else { return };
     if charge.units == 0 {
@@ -66,9 +66,22 @@ fn use_up(
     if !Terms::is_plain(number) && terms.counting != Counting::Granted {
         return count_up(guard, slot, terms.counting, charge, now, decision, record);
     }
-    let Charge { resource, units } = charge;
+    use_up_in(guard, slot, terms.mode, charge, now, decision, record);
+}
+
+/// The same of a resource that is used up from grants, which has been found.
+#[inline(always)]
+pub(super) fn use_up_in(
+    guard: &mut BlockGuard<'_>,
+    slot: Slot<'_>,
+    mode: Mode,
+    Charge { resource, units }: Charge,
+    now: Timestamp,
+    decision: &mut Decision,
+    mut record: Option<&mut Record>,
+) {
     let mut left = units;
-    if terms.mode == Mode::Finite {
+    if mode == Mode::Finite {
         let grants = slot.grant_cells();
         let remaining = grants.iter().map(|[_, remaining]| remaining.load(Relaxed));
         for (take, [grant, cell]) in burn_down::takes(units, remaining).zip(grants) {
@@ -208,14 +221,14 @@ pub(super) fn prolong(guard: &mut BlockGuard<'_>, place: Place, until: Timestamp
 /// Notes when a key of a rate will have regained everything.
 pub(super) fn rate(
     guard: &mut BlockGuard<'_>,
-    resource: ResourceId,
-    key: Hash128,
+    rate: &RateCall,
+    found: Option<Place>,
     regained_at: Timestamp,
     seq: u64,
 ) {
-    let place = guard
-        .find_claim(key)
-        .unwrap_or_else(|| new_claim(guard, ClaimKind::Rate, resource, key, regained_at));
+    let place = found.unwrap_or_else(|| {
+        new_claim(guard, ClaimKind::Rate, rate.resource, rate.key, regained_at)
+    });
     guard.claim_set(place, claim::END, regained_at.ms() as u64);
     guard.claim_set(place, KEPT_UNTIL, regained_at.ms() as u64);
     guard.touch_claim(place, seq);
@@ -247,6 +260,7 @@ pub(super) fn head_kind(call: &Call<'_>) -> ClaimKind {
 pub(super) fn record_head(
     guard: &mut BlockGuard<'_>,
     call: &Call<'_>,
+    key: Option<Place>,
     seq: u64,
 ) -> Option<(Place, ClaimKind)> {
     match (call.hold_ms, &call.once) {
@@ -256,7 +270,7 @@ pub(super) fn record_head(
             Some((place, ClaimKind::Reservation))
         }
         (None, Some(once)) => {
-            let place = key_claim(guard, once.key);
+            let place = key_claim(guard, once.key, key);
             guard.free_parts(place, seq);
             guard.clear_link(place);
             Some((place, ClaimKind::Key))
@@ -266,8 +280,12 @@ pub(super) fn record_head(
 }
 
 /// The claim of an idempotency key: a new one, or that of a decision that has expired.
-pub(super) fn key_claim(guard: &mut BlockGuard<'_>, key: Hash128) -> Place {
-    guard.find_claim(key).unwrap_or_else(|| {
+pub(super) fn key_claim(
+    guard: &mut BlockGuard<'_>,
+    key: Hash128,
+    found: Option<Place>,
+) -> Place {
+    found.unwrap_or_else(|| {
         let place = guard.make_claim(ClaimKind::Key, ResourceId::NONE, Some(key));
         guard.clear_link(place);
         place
@@ -279,12 +297,18 @@ pub(super) fn key_claim(guard: &mut BlockGuard<'_>, key: Hash128) -> Place {
 /// Whether a charge brings a resource to where an event is due.
 #[inline(always)]
 pub(super) fn reaches_threshold(guard: &BlockGuard<'_>, charges: &[Charge]) -> bool {
-    charges.iter().any(|charge| {
-        let slot = guard.slot(charge.resource);
-        slot.is_some_and(|slot| {
-            slot.used().saturating_add(charge.units) >= slot.get(slot::NEXT_EVENT)
-        })
-    })
+    for charge in charges {
+        if guard.slot(charge.resource).is_some_and(|slot| reaches(slot, charge.units)) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether so many units bring a resource to where an event is due.
+#[inline(always)]
+pub(super) fn reaches(slot: Slot<'_>, units: u64) -> bool {
+    slot.used().saturating_add(units) >= slot.get(slot::NEXT_EVENT)
 }
 
 /// Whether opening the call's session brings a resource to where an event is due.

@@ -47,7 +47,8 @@ impl Shared {
         guard: &BlockGuard<'_>,
         place: Place,
         fingerprint: u64,
-    ) -> Result<Decision, Error> {
+        decision: &mut Decision,
+    ) -> Result<(), Error> {
         let word = |index| guard.claim_word(place, index);
         if word(FINGERPRINT) != fingerprint {
             return Err(Error::IdempotencyConflict);
@@ -58,7 +59,7 @@ impl Shared {
         let (used, left) = (word(USED), word(AVAILABLE));
         let overage = has(OVERAGE);
         let number = guard.claim_get(place, claim::START);
-        Ok(Decision {
+        *decision = Decision {
             reasons: Reasons::default(),
             shadowed: Reasons::from_bits((codes >> 32) as u16),
             resource: Some(resource).filter(|&it| it != ResourceId::NONE),
@@ -88,7 +89,8 @@ impl Shared {
             demo_notice: has(DEMO_NOTICE),
             past_due: has(PAST_DUE),
             replayed: true,
-        })
+        };
+        Ok(())
     }
 
     /// Stores an allowed decision in the claim of its key, and gives it its receipt. Denials may

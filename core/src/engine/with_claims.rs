@@ -4,14 +4,14 @@
 use super::call::{Call, OnceCall};
 use super::decide::{Found, Obstacle};
 use super::reserve::hold;
-use super::state::{held_lease, kept_session, regained_at};
+use super::state::{held_lease, kept_session};
 use super::{Shared, apply};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
 use crate::live::claims::{Place, slot_heap};
 use crate::live::split::{Record, TAKEN_MAX, parts_needed};
-use crate::rules::decide::decide;
+use crate::rules::decide::decide_into;
 use crate::rules::{Changes, Decision, LeaseOutcome, Reason};
 use crate::torture;
 
@@ -25,40 +25,52 @@ impl Shared {
         guard: &mut BlockGuard<'_>,
         call: &Call<'_>,
         now: Timestamp,
-    ) -> Result<Decision, Obstacle> {
+        decision: &mut Decision,
+    ) -> Result<(), Obstacle> {
         // What expires does so by the tenant's own high-water mark of time.
         let mark = now.max(guard.mark());
-        if let Some(decision) = self.stored(guard, call.once.as_ref(), mark)? {
-            return self.replayed_or_skipped(guard, call, decision);
+        let mut key = None;
+        if let Some(once) = &call.once {
+            key = guard.find_claim(once.key);
+            if self.replay(guard, once, key, mark, decision)? {
+                return self.replayed_or_skipped(guard, call, decision);
+            }
         }
         if call.apply {
             self.reclaim_for(guard, call, mark)?;
+            if let (Some(_), Some(once)) = (key, &call.once) {
+                key = guard.find_claim(once.key); // It may be reclaimed by now.
+            }
         }
-        let (found, decision, changes) = look(guard, call, now, mark);
+        let (mut found, changes) = look(guard, call, now, mark, decision);
+        found.key = key;
         if !call.apply {
-            return Ok(decision);
+            return Ok(());
         }
         if let Some(cursor) = &call.cursor {
             cursor.refuse_if_passed(guard)?;
         }
-        if call.lease.is_some() && may_reclaim_leases(guard, &decision, mark) {
+        if call.lease.is_some() && may_reclaim_leases(guard, decision, mark) {
             return Err(Obstacle::LeasesDue);
         }
         self.apply_with_claims(guard, call, found, decision, &changes, (now, mark))
     }
 
-    /// The decision that is stored under a key, if there is one.
-    pub(super) fn stored(
+    /// Gives the decision again that is stored in the claim of a key, unless it has expired.
+    pub(super) fn replay(
         &self,
         guard: &BlockGuard<'_>,
-        once: Option<&OnceCall>,
+        once: &OnceCall,
+        key: Option<Place>,
         mark: Timestamp,
-    ) -> Result<Option<Decision>, Error> {
-        let Some(once) = once.filter(|_| !torture::off(torture::Guard::Dedupe)) else {
-            return Ok(None);
+        decision: &mut Decision,
+    ) -> Result<bool, Error> {
+        let kept = key.filter(|&place| guard.kept_until(place) > mark);
+        let Some(place) = kept.filter(|_| !torture::off(torture::Guard::Dedupe)) else {
+            return Ok(false);
         };
-        let place = guard.find_claim(once.key).filter(|&place| guard.kept_until(place) > mark);
-        place.map(|place| self.replayed(guard, place, once.fingerprint)).transpose()
+        self.replayed(guard, place, once.fingerprint, decision)?;
+        Ok(true)
     }
 
     /// Makes room for a decision that is stored without a record. Nothing may be armed.
@@ -75,10 +87,10 @@ impl Shared {
         guard: &mut BlockGuard<'_>,
         call: &Call<'_>,
         found: Found,
-        mut decision: Decision,
+        decision: &mut Decision,
         changes: &Changes,
         (now, mark): (Timestamp, Timestamp),
-    ) -> Result<Decision, Obstacle> {
+    ) -> Result<(), Obstacle> {
         let allowed = decision.allowed();
         let asked = call.charges(found.lease.is_none());
         let tells = allowed
@@ -93,18 +105,18 @@ impl Shared {
         let was_half_full = guard.ring_is_half_full();
         let seq = guard.begin();
         if allowed {
-            let head = apply::record_head(guard, call, seq);
+            let head = apply::record_head(guard, call, found.key, seq);
             let mut record = head.map(|(place, kind)| Record::new(place, kind));
             let recorded = call.recorded();
-            apply::charges(guard, recorded, now, &mut decision, record.as_mut());
+            apply::charges(guard, recorded, now, decision, record.as_mut());
             let leased = asked.get(recorded.len()..).unwrap_or_default();
-            apply::charges(guard, leased, now, &mut decision, None);
+            apply::charges(guard, leased, now, decision, None);
             if changes.opens.is_some() {
-                apply::session_charges(guard, call, now, &mut decision);
+                apply::session_charges(guard, call, now, decision);
             }
-            self.apply_claims(guard, call, found, &mut decision, changes, (mark, seq));
+            self.apply_claims(guard, call, found, decision, changes, (mark, seq));
             if let Some((place, _)) = head {
-                self.answer(guard, call, place, &mut decision, (now, mark), seq);
+                self.answer(guard, call, (place, found.key), decision, (now, mark), seq);
             }
             if let Some(record) = record {
                 record.touch(guard, seq);
@@ -112,7 +124,7 @@ impl Shared {
             guard.raise_mark(now);
         }
         if !allowed || !decision.shadowed.is_empty() {
-            apply::book_refusal(guard, &decision, now);
+            apply::book_refusal(guard, decision, now);
         }
         if tells {
             self.tell_thresholds(guard, asked, now)?;
@@ -121,13 +133,13 @@ impl Shared {
             }
         }
         if let Some(cursor) = &call.cursor {
-            cursor.advance(guard, &decision, seq);
+            cursor.advance(guard, decision, seq);
         }
         self.finish(guard)?;
         if !was_half_full && guard.ring_is_half_full() {
             self.live.wake_checkpointer();
         }
-        Ok(decision)
+        Ok(())
     }
 
     /// Writes sessions, leases and rates.
@@ -148,7 +160,7 @@ impl Shared {
             decision.lease = Some(outcome);
         }
         if let (Some(rate), Some(regained_at)) = (&call.rate, changes.regained_at) {
-            apply::rate(guard, rate.resource, rate.key, regained_at, seq);
+            apply::rate(guard, rate, found.rate, regained_at, seq);
         }
     }
 
@@ -157,7 +169,7 @@ impl Shared {
         &self,
         guard: &mut BlockGuard<'_>,
         call: &Call<'_>,
-        place: Place,
+        (place, key): (Place, Option<Place>),
         decision: &mut Decision,
         (now, mark): (Timestamp, Timestamp),
         seq: u64,
@@ -167,8 +179,10 @@ impl Shared {
                 Some(hold(guard, self.epoch(), place, (now, mark), hold_ms, seq));
         }
         if let Some(once) = &call.once {
-            let key =
-                if call.hold_ms.is_some() { apply::key_claim(guard, once.key) } else { place };
+            let key = match call.hold_ms {
+                Some(_) => apply::key_claim(guard, once.key, key),
+                None => place,
+            };
             self.store_decision(guard, key, once, decision, mark, seq);
         }
     }
@@ -178,16 +192,16 @@ impl Shared {
         &self,
         guard: &mut BlockGuard<'_>,
         call: &Call<'_>,
-        decision: Decision,
-    ) -> Result<Decision, Obstacle> {
+        decision: &Decision,
+    ) -> Result<(), Obstacle> {
         if let Some(cursor) = call.cursor.as_ref().filter(|_| call.apply) {
             cursor.refuse_if_passed(guard)?;
             guard.prepare_claims(1, 1)?;
             let seq = guard.begin();
-            cursor.advance(guard, &decision, seq);
+            cursor.advance(guard, decision, seq);
             self.finish(guard)?;
         }
-        Ok(decision)
+        Ok(())
     }
 
     /// Reclaims a little of what is due where the call will add something.
@@ -248,7 +262,8 @@ fn look(
     call: &Call<'_>,
     now: Timestamp,
     mark: Timestamp,
-) -> (Found, Decision, Changes) {
+    decision: &mut Decision,
+) -> (Found, Changes) {
     let mut found = Found::default();
     let session = call.session_request(now, |session| {
         let (place, kept) = kept_session(guard, session, mark)?;
@@ -258,15 +273,18 @@ fn look(
     if let Some(lease) = &call.lease {
         found.lease = held_lease(guard, lease.key, mark);
     }
-    let rate = call.rate_request(mark, |key| regained_at(guard, key));
+    let rate = call.rate_request(mark, |key| {
+        found.rate = guard.find_claim(key);
+        found.rate.map_or(Timestamp::MIN, |place| guard.kept_until(place))
+    });
     let takes_lease = found.lease.is_none();
-    let (mut decision, changes) = decide(guard, &call.request(session, rate, takes_lease));
+    let changes = decide_into(guard, &call.request(session, rate, takes_lease), decision);
     if let (Some(lease), true) = (&call.lease, decision.allowed()) {
         let fencing = found.lease.map_or(0, |place| guard.claim_word(place, apply::FENCING));
         let expires_at = mark.plus_ms(lease.ttl_ms);
         decision.lease = Some(LeaseOutcome { acquired: takes_lease, fencing, expires_at });
     }
-    (found, decision, changes)
+    (found, changes)
 }
 
 /// Makes room for all that the call will write in the claim table.
