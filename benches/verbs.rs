@@ -168,7 +168,7 @@ fn plain(criterion: &mut Criterion) {
         measure(bencher, || allowed(tenant.admit("sessions", Direction::Outbound, &message)));
     });
     group.bench_function("meter_add", |bencher| measure(bencher, || allowed(meter.add(1))));
-    allowed(meter.add(1_000_000_000_000));
+    let _ = allowed(meter.add(1_000_000_000_000));
     group.bench_function("meter_subtract", |bencher| {
         measure(bencher, || allowed(meter.subtract(1)));
     });
@@ -198,7 +198,7 @@ fn paced(criterion: &mut Criterion) {
         bencher.iter_custom(|iterations| {
             host.in_batches(BATCH, iterations, |tenant, _| {
                 let rate = tenant.rate("pace").expect("the rate");
-                allowed(rate.pass(turn.next().expect("no end"), 1));
+                let _ = allowed(rate.pass(turn.next().expect("no end"), 1));
             })
         });
     });
@@ -230,7 +230,7 @@ fn made(criterion: &mut Criterion) {
     let host = Host::new();
     group.bench_function("consume_known_key", |bencher| {
         let once = host.tenant.once("op-1");
-        allowed(once.consume("credits", 1));
+        let _ = allowed(once.consume("credits", 1));
         measure(bencher, || assert!(allowed(once.consume("credits", 1)).replayed));
     });
     group.sampling_mode(SamplingMode::Flat).sample_size(20);
@@ -244,7 +244,7 @@ fn made(criterion: &mut Criterion) {
         });
     };
     row("consume_new_key", &|tenant, key| {
-        allowed(tenant.once(key).consume("credits", 1));
+        let _ = allowed(tenant.once(key).consume("credits", 1));
     });
     row("refund", &|tenant, key| {
         let receipt = allowed(tenant.once(key).consume("credits", 1)).receipt;
@@ -263,7 +263,7 @@ fn made(criterion: &mut Criterion) {
     let work = |tenant: &Tenant, key: &str| {
         clock.advance_ms(1);
         let once = tenant.once(key).kept_for(Duration::from_millis(LIVING));
-        allowed(once.consume("credits", 1));
+        let _ = allowed(once.consume("credits", 1));
     };
     host.in_batches(BATCH, 2 * LIVING, work);
     group.bench_function("consume_new_key_as_one_expires", |bencher| {
@@ -289,7 +289,7 @@ impl Table {
         let mut ttl = Table::FIRST;
         host.in_batches(BATCH, LEASES, |tenant, holder| {
             let leases = tenant.leases("calls").expect("the leases");
-            allowed(leases.acquire(holder, Some(ttl)));
+            let _ = allowed(leases.acquire(holder, Some(ttl)));
             ttl += Duration::from_millis(1);
         });
         clock.advance_ms(Table::FIRST.as_millis() as i64 + expired as i64 - 1);
@@ -302,7 +302,7 @@ impl Table {
         let clock = &self.clock;
         self.host.in_batches(RECLAIMING_BATCH, count, |tenant, holder| {
             let leases = tenant.leases("calls").expect("the leases");
-            allowed(leases.acquire(holder, Some(100 * Table::FIRST)));
+            let _ = allowed(leases.acquire(holder, Some(100 * Table::FIRST)));
             clock.advance_ms(2);
         })
     }
@@ -336,7 +336,7 @@ pub fn administering(criterion: &mut Criterion) {
     group.bench_function("seats_occupy_release", |bencher| {
         let seats = host.tenant.seats("users").expect("the seats");
         measure(bencher, || {
-            allowed(seats.occupy("ana"));
+            let _ = allowed(seats.occupy("ana"));
             assert!(seats.release("ana").expect("released"), "there was none");
         });
     });

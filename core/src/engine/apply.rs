@@ -12,7 +12,7 @@ use crate::live::block::{BlockGuard, Slot, grant_id, grant_source};
 use crate::live::claims::{ClaimKind, KEPT_UNTIL, LEASE_PARENTS, Place, pack_parents};
 use crate::live::history::HistoryKey;
 use crate::live::layout::{block, claim, slot};
-use crate::live::split::{Record, Taken};
+use crate::live::split::{HeadKind, Record, Taken};
 use crate::rules::{
     Changes, Charge, Counting, Decision, EventKind, Mode, ResourceId, Terms, burn_down, thresholds,
 };
@@ -36,12 +36,12 @@ pub(super) fn book_refusal(guard: &mut BlockGuard<'_>, decision: &Decision, now:
 
 /// Charges everything, and notes in the decision where it came from.
 #[inline(always)]
-pub(super) fn charges(
-    guard: &mut BlockGuard<'_>,
+pub(super) fn charges<'a>(
+    guard: &mut BlockGuard<'a>,
     charges: &[Charge],
     now: Timestamp,
     decision: &mut Decision,
-    mut record: Option<&mut Record>,
+    mut record: Option<&mut Record<'a>>,
 ) {
     for charge in charges {
         use_up(guard, *charge, now, decision, record.as_deref_mut());
@@ -50,12 +50,12 @@ pub(super) fn charges(
 
 /// Takes units from the grants, in their order, and counts them as used.
 #[inline(always)]
-fn use_up(
-    guard: &mut BlockGuard<'_>,
+fn use_up<'a>(
+    guard: &mut BlockGuard<'a>,
     charge: Charge,
     now: Timestamp,
     decision: &mut Decision,
-    record: Option<&mut Record>,
+    record: Option<&mut Record<'a>>,
 ) {
     let Some(slot) = guard.slot(charge.resource) else { return };
     if charge.units == 0 {
@@ -71,14 +71,14 @@ fn use_up(
 
 /// The same of a resource that is used up from grants, which has been found.
 #[inline(always)]
-pub(super) fn use_up_in(
-    guard: &mut BlockGuard<'_>,
+pub(super) fn use_up_in<'a>(
+    guard: &mut BlockGuard<'a>,
     slot: Slot<'_>,
     mode: Mode,
     Charge { resource, units }: Charge,
     now: Timestamp,
     decision: &mut Decision,
-    mut record: Option<&mut Record>,
+    mut record: Option<&mut Record<'a>>,
 ) {
     let mut left = units;
     if mode == Mode::Finite {
@@ -112,14 +112,14 @@ pub(super) fn use_up_in(
 
 /// Counts what no grant gives: a meter goes up, a lease is held.
 #[cold]
-fn count_up(
-    guard: &mut BlockGuard<'_>,
+fn count_up<'a>(
+    guard: &mut BlockGuard<'a>,
     slot: Slot<'_>,
     counting: Counting,
     Charge { resource, units }: Charge,
     now: Timestamp,
     decision: &mut Decision,
-    record: Option<&mut Record>,
+    record: Option<&mut Record<'a>>,
 ) {
     guard.set_cell(slot.cell(slot::USED), slot.used() + units);
     decision.charges.add(resource, None, units);
@@ -200,9 +200,12 @@ pub(super) fn new_lease(
     let fence = guard.get(block::FENCE) + 1;
     guard.set_cell(guard.cell(block::FENCE), fence);
     let place = new_claim(guard, ClaimKind::Lease, lease.resource, lease.key, expires_at);
-    guard.claim_set_word(place, FENCING, u64::from(epoch) << FENCE_BITS | fence);
-    guard.claim_set_word(place, LEASE_PARENTS, pack_parents(lease.parents));
-    guard.claim_set(place, claim::START, mark.ms() as u64);
+    let claim = guard.claim(place);
+    claim.fill_word(FENCING, u64::from(epoch) << FENCE_BITS | fence);
+    claim.fill_word(LEASE_PARENTS, pack_parents(lease.parents));
+    claim.fill(claim::START, mark.ms() as u64);
+    claim.fill(claim::END, expires_at.ms() as u64);
+    claim.fill(KEPT_UNTIL, expires_at.ms() as u64);
     place
 }
 
@@ -226,9 +229,8 @@ pub(super) fn rate(
     regained_at: Timestamp,
     seq: u64,
 ) {
-    let place = found.unwrap_or_else(|| {
-        new_claim(guard, ClaimKind::Rate, rate.resource, rate.key, regained_at)
-    });
+    let place = found
+        .unwrap_or_else(|| new_claim(guard, ClaimKind::Rate, rate.resource, rate.key, regained_at));
     guard.claim_set(place, claim::END, regained_at.ms() as u64);
     guard.claim_set(place, KEPT_UNTIL, regained_at.ms() as u64);
     guard.touch_claim(place, seq);
@@ -251,45 +253,33 @@ fn new_claim(
 
 // ---- what answers for an operation ----------------------------------------------------------
 
-/// Which kind of claim keeps the record of a call.
-pub(super) fn head_kind(call: &Call<'_>) -> ClaimKind {
-    if call.hold_ms.is_some() { ClaimKind::Reservation } else { ClaimKind::Key }
+/// Where the record of a call begins.
+pub(super) fn head_kind(call: &Call<'_>) -> HeadKind {
+    if call.hold_ms.is_some() {
+        HeadKind::Reservation
+    } else if call.session.is_none() && call.lease.is_none() {
+        HeadKind::Key
+    } else {
+        HeadKind::FullKey
+    }
 }
 
-/// The claim that keeps the record of a call, if it has one.
-pub(super) fn record_head(
-    guard: &mut BlockGuard<'_>,
-    call: &Call<'_>,
-    key: Option<Place>,
-    seq: u64,
-) -> Option<(Place, ClaimKind)> {
+/// Makes the claim that keeps the record of a call, if it has one.
+pub(super) fn record_head(guard: &mut BlockGuard<'_>, call: &Call<'_>) -> Option<Place> {
     match (call.hold_ms, &call.once) {
-        (Some(_), _) => {
-            let place = guard.make_claim(ClaimKind::Reservation, ResourceId::NONE, None);
-            guard.clear_link(place);
-            Some((place, ClaimKind::Reservation))
-        }
+        (Some(_), _) => Some(guard.make_claim(ClaimKind::Reservation, ResourceId::NONE, None)),
         (None, Some(once)) => {
-            let place = key_claim(guard, once.key, key);
-            guard.free_parts(place, seq);
-            guard.clear_link(place);
-            Some((place, ClaimKind::Key))
+            Some(guard.make_claim(ClaimKind::Key, ResourceId::NONE, Some(once.key)))
         }
         (None, None) => None,
     }
 }
 
-/// The claim of an idempotency key: a new one, or that of a decision that has expired.
-pub(super) fn key_claim(
-    guard: &mut BlockGuard<'_>,
-    key: Hash128,
-    found: Option<Place>,
-) -> Place {
-    found.unwrap_or_else(|| {
-        let place = guard.make_claim(ClaimKind::Key, ResourceId::NONE, Some(key));
-        guard.clear_link(place);
-        place
-    })
+/// Makes the claim of an idempotency key that has no record.
+pub(super) fn key_claim(guard: &mut BlockGuard<'_>, key: Hash128) -> Place {
+    let place = guard.make_claim(ClaimKind::Key, ResourceId::NONE, Some(key));
+    guard.claim(place).fill_no_link();
+    place
 }
 
 // ---- thresholds -----------------------------------------------------------------------------

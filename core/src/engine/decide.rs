@@ -6,8 +6,8 @@
 
 use super::apply;
 use super::call::{Call, Details, NO_CHARGES, OnceCall, charge};
-use super::state::Plain;
 use super::cursor::CursorCall;
+use super::state::Plain;
 use super::{Durability, Engine, Maintenance, Shared};
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -80,7 +80,9 @@ impl Engine {
         resource: ResourceId,
         units: u64,
     ) -> Result<Decision, Error> {
-        self.run_bare(at, name, charge(resource, units)?, true)
+        let mut result = Ok(Decision::nothing());
+        self.run_bare(at, name, charge(resource, units), true, &mut result);
+        result
     }
 
     /// As [`consume_at`](Self::consume_at), without doing it.
@@ -91,33 +93,44 @@ impl Engine {
         resource: ResourceId,
         units: u64,
     ) -> Result<Decision, Error> {
-        self.run_bare(at, name, charge(resource, units)?, false)
+        let mut result = Ok(Decision::nothing());
+        self.run_bare(at, name, charge(resource, units), false, &mut result);
+        result
     }
 
     /// A call that has not been looked up, as nearly all are: it has a way of its own, which has
-    /// no call in memory. The decision is made in the place where the caller wants it.
+    /// no call in memory. Here and below a decision is made in the place where the caller's caller
+    /// wants it, `result`, and is never copied.
     #[inline(always)]
     fn run_bare(
         &self,
         at: u64,
         name: &str,
-        charge: Charge,
+        charge: Result<Charge, Error>,
         apply: bool,
-    ) -> Result<Decision, Error> {
-        self.shared.check_poison()?;
+        result: &mut Result<Decision, Error>,
+    ) {
+        let Ok(decision) = result else { return };
+        let charge = match charge {
+            Ok(charge) => charge,
+            Err(error) => return *result = Err(error),
+        };
+        if let Err(error) = self.shared.check_poison() {
+            return *result = Err(error);
+        }
         let now = self.now();
-        let mut result = Ok(Decision::nothing());
-        if let Ok(decision) = &mut result {
-            match self.shared.try_bare(at, charge, apply, now, decision) {
-                Ok(()) if apply => {
-                    let allowed = decision.allowed();
-                    self.after(now, allowed)?;
+        match self.shared.try_bare(at, charge, apply, now, decision) {
+            Ok(()) if apply => {
+                let allowed = decision.allowed();
+                if let Err(error) = self.after(now, allowed) {
+                    *result = Err(error);
                 }
-                Ok(()) => {}
-                Err(obstacle) => return self.run_bare_again(at, name, charge, apply, now, obstacle),
+            }
+            Ok(()) => {}
+            Err(obstacle) => {
+                *result = self.run_bare_again(at, name, charge, apply, now, obstacle);
             }
         }
-        result
     }
 
     #[cold]
@@ -135,20 +148,28 @@ impl Engine {
 
     /// Decides, and applies what was decided.
     pub(super) fn run(&self, at: u64, name: &str, call: &Call<'_>) -> Result<Decision, Error> {
-        self.shared.check_poison()?;
-        let now = self.now();
         let mut result = Ok(Decision::nothing());
-        if let Ok(decision) = &mut result {
-            match self.shared.try_run(at, call, now, decision) {
-                Ok(()) if call.apply => {
-                    let allowed = decision.allowed();
-                    self.after(now, allowed)?;
-                }
-                Ok(()) => {}
-                Err(obstacle) => return self.run_again(at, name, call, now, obstacle),
-            }
-        }
+        self.run_into(at, name, call, &mut result);
         result
+    }
+
+    #[inline(always)]
+    fn run_into(&self, at: u64, name: &str, call: &Call<'_>, result: &mut Result<Decision, Error>) {
+        let Ok(decision) = result else { return };
+        if let Err(error) = self.shared.check_poison() {
+            return *result = Err(error);
+        }
+        let now = self.now();
+        match self.shared.try_run(at, call, now, decision) {
+            Ok(()) if call.apply => {
+                let allowed = decision.allowed();
+                if let Err(error) = self.after(now, allowed) {
+                    *result = Err(error);
+                }
+            }
+            Ok(()) => {}
+            Err(obstacle) => *result = self.run_again(at, name, call, now, obstacle),
+        }
     }
 
     /// Overcomes what stood in the way, and tries again.
@@ -217,7 +238,7 @@ impl Engine {
     }
 
     /// Sees to it that what was decided is remembered as the engine was asked to.
-    #[inline]
+    #[inline(always)]
     fn after(&self, now: Timestamp, allowed: bool) -> Result<(), Error> {
         match self.shared.maintenance {
             Maintenance::Thread => self.ensure_keeper(),
@@ -269,7 +290,8 @@ impl Engine {
         with: With,
     ) -> Result<Decision, Error> {
         let mut charges = NO_CHARGES;
-        let mut call = self.call_of(action, details, &mut charges)?;
+        let mut call = Call::consume(&[]);
+        self.call_of(action, details, &mut charges, &mut call)?;
         call.once = with.once;
         call.cursor = with.cursor;
         call.apply = with.apply;
@@ -299,8 +321,6 @@ pub(super) struct Found {
     pub(super) lease: Option<Place>,
     /// What the key of a rate has used up, also long ago.
     pub(super) rate: Option<Place>,
-    /// An idempotency key that has expired.
-    pub(super) key: Option<Place>,
 }
 
 impl Shared {

@@ -144,6 +144,9 @@ impl Shared {
         if once.is_some() {
             Self::prepare_key(guard)?;
         }
+        if let Some(place) = key {
+            self.forget_key(guard, place)?;
+        }
         let seq = guard.begin();
         for resource in family() {
             let Some(slot) = guard.slot(resource) else { continue };
@@ -155,7 +158,7 @@ impl Shared {
         }
         as_it_stands(guard, resource, decision);
         if let Some(once) = &once {
-            let place = key_claim(guard, once.key, key);
+            let place = key_claim(guard, once.key);
             self.store_decision(guard, place, once, decision, mark, seq);
         }
         guard.raise_mark(now);

@@ -9,8 +9,8 @@ use super::{Shared, apply};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
-use crate::live::claims::{Place, slot_heap};
-use crate::live::split::{Record, TAKEN_MAX, parts_needed};
+use crate::live::claims::{ClaimKind, Place, slot_heap};
+use crate::live::split::{Record, TAKEN_MAX};
 use crate::rules::decide::decide_into;
 use crate::rules::{Changes, Decision, LeaseOutcome, Reason};
 use crate::torture;
@@ -42,8 +42,7 @@ impl Shared {
                 key = guard.find_claim(once.key); // It may be reclaimed by now.
             }
         }
-        let (mut found, changes) = look(guard, call, now, mark, decision);
-        found.key = key;
+        let (found, changes) = look(guard, call, now, mark, decision);
         if !call.apply {
             return Ok(());
         }
@@ -53,7 +52,28 @@ impl Shared {
         if call.lease.is_some() && may_reclaim_leases(guard, decision, mark) {
             return Err(Obstacle::LeasesDue);
         }
+        if let Some(place) = key.filter(|_| decision.allowed()) {
+            self.forget_key(guard, place)?;
+        }
         self.apply_with_claims(guard, call, found, decision, &changes, (now, mark))
+    }
+
+    /// Reclaims a key that has expired, so that another decision can be stored under it. A step
+    /// of its own.
+    #[cold]
+    pub(super) fn forget_key(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        place: Place,
+    ) -> Result<(), Obstacle> {
+        if !guard.ring_has_room(1 + guard.count_parts_of(place, Some(ClaimKind::Key))) {
+            return Err(Obstacle::CheckpointNeeded);
+        }
+        let seq = guard.begin();
+        guard.unhang(guard.key_heap(), place);
+        guard.free_parts(place, seq);
+        guard.free_claim(place, seq);
+        self.finish(guard)
     }
 
     /// Gives the decision again that is stored in the claim of a key, unless it has expired.
@@ -105,8 +125,9 @@ impl Shared {
         let was_half_full = guard.ring_is_half_full();
         let seq = guard.begin();
         if allowed {
-            let head = apply::record_head(guard, call, found.key, seq);
-            let mut record = head.map(|(place, kind)| Record::new(place, kind));
+            let head = apply::record_head(guard, call);
+            let kind = apply::head_kind(call);
+            let mut record = head.map(|place| Record::new(guard.claim(place), kind));
             let recorded = call.recorded();
             apply::charges(guard, recorded, now, decision, record.as_mut());
             let leased = asked.get(recorded.len()..).unwrap_or_default();
@@ -115,8 +136,8 @@ impl Shared {
                 apply::session_charges(guard, call, now, decision);
             }
             self.apply_claims(guard, call, found, decision, changes, (mark, seq));
-            if let Some((place, _)) = head {
-                self.answer(guard, call, (place, found.key), decision, (now, mark), seq);
+            if let Some(place) = head {
+                self.answer(guard, call, place, decision, (now, mark), seq);
             }
             if let Some(record) = record {
                 record.touch(guard, seq);
@@ -169,7 +190,7 @@ impl Shared {
         &self,
         guard: &mut BlockGuard<'_>,
         call: &Call<'_>,
-        (place, key): (Place, Option<Place>),
+        place: Place,
         decision: &mut Decision,
         (now, mark): (Timestamp, Timestamp),
         seq: u64,
@@ -180,7 +201,7 @@ impl Shared {
         }
         if let Some(once) = &call.once {
             let key = match call.hold_ms {
-                Some(_) => apply::key_claim(guard, once.key, key),
+                Some(_) => apply::key_claim(guard, once.key),
                 None => place,
             };
             self.store_decision(guard, key, once, decision, mark, seq);
@@ -317,7 +338,7 @@ fn make_room(
             );
             return Err(Error::InvalidArgument { what: "units", why }.into());
         }
-        makes += 1 + parts_needed(kind, entries);
+        makes += 1 + kind.parts_needed(entries);
     }
     guard.prepare_claims(makes, makes)?;
     let resources = [

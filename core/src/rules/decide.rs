@@ -152,11 +152,7 @@ pub fn decide<S: State>(state: &S, request: &Request<'_>) -> (Decision, Changes)
 /// As [`decide`], into a decision that says nothing yet: a decision is large, and one that is
 /// made where it is wanted is never copied.
 #[inline(always)]
-pub fn decide_into<S: State>(
-    state: &S,
-    request: &Request<'_>,
-    decision: &mut Decision,
-) -> Changes {
+pub fn decide_into<S: State>(state: &S, request: &Request<'_>, decision: &mut Decision) -> Changes {
     let gates = state.gates();
     decision.reasons = gate_reasons(gates, request.gate);
     decision.demo_notice = gates.contains(Gates::DEMO_NOTICE) && request.gate == Gate::Send;
