@@ -71,8 +71,9 @@ impl From<ClaimError> for Obstacle {
 }
 
 impl Engine {
-    /// Decides about units of one resource. A function of its own: what such a call does not ask
-    /// for is known to the compiler, which leaves it out.
+    /// Decides about units of one resource. Here and below a decision is made in the place where
+    /// the host wants it, `result`, and is never copied: that takes longer than to make it.
+    #[inline(always)]
     pub(super) fn consume_at(
         &self,
         at: u64,
@@ -81,11 +82,25 @@ impl Engine {
         units: u64,
     ) -> Result<Decision, Error> {
         let mut result = Ok(Decision::nothing());
-        self.run_bare(at, name, charge(resource, units), true, &mut result);
+        self.consume_into(at, name, resource, units, &mut result);
         result
     }
 
+    /// A function of its own: what such a call does not ask for is known to the compiler, which
+    /// leaves it out.
+    fn consume_into(
+        &self,
+        at: u64,
+        name: &str,
+        resource: ResourceId,
+        units: u64,
+        result: &mut Result<Decision, Error>,
+    ) {
+        self.run_bare(at, name, charge(resource, units), true, result);
+    }
+
     /// As [`consume_at`](Self::consume_at), without doing it.
+    #[inline(always)]
     pub(super) fn check_at(
         &self,
         at: u64,
@@ -94,13 +109,23 @@ impl Engine {
         units: u64,
     ) -> Result<Decision, Error> {
         let mut result = Ok(Decision::nothing());
-        self.run_bare(at, name, charge(resource, units), false, &mut result);
+        self.check_into(at, name, resource, units, &mut result);
         result
     }
 
+    fn check_into(
+        &self,
+        at: u64,
+        name: &str,
+        resource: ResourceId,
+        units: u64,
+        result: &mut Result<Decision, Error>,
+    ) {
+        self.run_bare(at, name, charge(resource, units), false, result);
+    }
+
     /// A call that has not been looked up, as nearly all are: it has a way of its own, which has
-    /// no call in memory. Here and below a decision is made in the place where the caller's caller
-    /// wants it, `result`, and is never copied.
+    /// no call in memory.
     #[inline(always)]
     fn run_bare(
         &self,
@@ -147,13 +172,13 @@ impl Engine {
     }
 
     /// Decides, and applies what was decided.
+    #[inline(always)]
     pub(super) fn run(&self, at: u64, name: &str, call: &Call<'_>) -> Result<Decision, Error> {
         let mut result = Ok(Decision::nothing());
         self.run_into(at, name, call, &mut result);
         result
     }
 
-    #[inline(always)]
     fn run_into(&self, at: u64, name: &str, call: &Call<'_>, result: &mut Result<Decision, Error>) {
         let Ok(decision) = result else { return };
         if let Err(error) = self.shared.check_poison() {
