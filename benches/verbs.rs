@@ -68,7 +68,7 @@ const RECLAIMING_BATCH: u64 = 25;
 const LIVING: u64 = 10_000;
 const LIVING_MAX: u64 = 50_000;
 const LEASES: u64 = 100_000;
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// One tenant, and a checkpoint whenever the benchmark wants one.
 struct Host {
@@ -300,7 +300,7 @@ struct Table {
 }
 
 impl Table {
-    const FIRST: Duration = Duration::from_secs(24 * 3_600);
+    const FIRST: Duration = Duration::from_hours(24);
 
     fn new(expired: u64) -> Table {
         let clock = Arc::new(ManualClock::new(START));

@@ -65,7 +65,7 @@ fn keys(round: u64) -> [String; 3] {
 
 /// Every verb that touches only the live file.
 fn do_every_verb(tenant: &Tenant, [consumed, refunded, caller]: &[String; 3]) {
-    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR: Duration = Duration::from_hours(1);
     let nothing = Details::default();
     assert!(tenant.perform("charge_three", &nothing).expect("decides").allowed());
     assert!(tenant.check_action("charge_three", &nothing).expect("decides").allowed());

@@ -47,7 +47,7 @@ pub(crate) struct Memory {
     /// The length that this process knows of; the header may know of more.
     known_len: AtomicU64,
     /// Stands in for a cell that lies outside the file: only a damaged file leads there.
-    nowhere: [AtomicU64; NOWHERE_WORDS],
+    nowhere: Box<[AtomicU64; NOWHERE_WORDS]>,
 }
 
 /// As many words as are looked at together where a damaged file may lead.
@@ -68,7 +68,7 @@ impl Memory {
                         map,
                         file,
                         known_len,
-                        nowhere: std::array::from_fn(|_| AtomicU64::new(0)),
+                        nowhere: Box::new(std::array::from_fn(|_| AtomicU64::new(0))),
                     });
                 }
                 Err(error) => last = error,
@@ -151,10 +151,10 @@ impl Memory {
     #[cold]
     fn outside(&self) -> &AtomicU64 {
         self.cell(header::POISON).store(super::Poison::Damaged as u64, Ordering::Release);
-        for word in &self.nowhere {
+        for word in &*self.nowhere {
             word.store(0, Ordering::Relaxed);
         }
-        let [first, ..] = &self.nowhere;
+        let [first, ..] = &*self.nowhere;
         first
     }
 
