@@ -478,6 +478,7 @@ impl<'a> Claim<'a> {
     #[inline(always)]
     pub(crate) fn fill(self, offset: u64, value: u64) {
         self.cell(offset).store(value, Relaxed);
+        crate::torture::point("undo.word"); // Undone or not: a death after any word is tried.
     }
 
     /// A word of the claim's payload.
