@@ -253,7 +253,8 @@ fn a_reservation_of_a_closed_period_that_expires_is_told() {
     clock.advance_ms(11 * DAY_MS);
     assert!(tenant.consume("credits", 1).unwrap().allowed());
     let told = engine.events(0, 100).unwrap();
-    assert!(told.iter().any(|it| matches!(&it.kind, EventKind::ReservationExpired { reservation } if *reservation == id)), "{told:?}");
+    let expired = EventKind::ReservationExpired { reservation: id };
+    assert!(told.iter().any(|it| it.kind == expired), "{told:?}");
     assert_sound(&engine);
 }
 

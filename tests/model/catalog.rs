@@ -220,7 +220,7 @@ pub fn catalog() -> Catalog {
         if let Some(days) = plan.grace_days {
             write!(text, "on_lapse = \"expire\"\ngrace_days = {days}\n").expect("writes");
         }
-        write!(text, "[plans.{}.limits]\n", plan.name).expect("writes");
+        writeln!(text, "[plans.{}.limits]", plan.name).expect("writes");
         for &(resource, limit) in plan.limits {
             let limit = match limit {
                 Limit::Finite(units) => units.to_string(),
