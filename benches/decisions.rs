@@ -11,6 +11,7 @@ mod fixture;
 mod peers;
 mod sessions;
 mod threads;
+mod verbs;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ criterion_group! {
     name = benches;
     config = config();
     targets = consume::one_thread, consume::many_tenants, consume::four_threads,
-        sessions::open_already, sessions::opening
+        sessions::open_already, sessions::opening, verbs::live, verbs::reclaiming,
+        verbs::administering
 }
 criterion_main!(benches);

@@ -46,14 +46,28 @@ impl Fixture {
 
     /// With a clock that is told the time.
     pub fn with_clock(clock: Arc<dyn Clock>, maintenance: Maintenance, tenant: &str) -> Fixture {
+        Fixture::with_catalog(CATALOG, clock, maintenance, &[tenant.to_owned()])
+    }
+
+    /// With another catalog.
+    pub fn with_catalog(
+        catalog: &str,
+        clock: Arc<dyn Clock>,
+        maintenance: Maintenance,
+        tenants: &[String],
+    ) -> Fixture {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let builder = Engine::builder(directory.path().join("cotas.db"));
         let engine = builder.clock(clock).maintenance(maintenance).open().expect("a new database");
-        Fixture { engine, directory }.with_tenants(&[tenant.to_owned()])
+        Fixture { engine, directory }.with_tenants_of(catalog, tenants)
     }
 
     fn with_tenants(self, names: &[String]) -> Fixture {
-        let catalog = Catalog::parse(CATALOG, "catalog.toml").expect("a valid catalog");
+        self.with_tenants_of(CATALOG, names)
+    }
+
+    fn with_tenants_of(self, catalog: &str, names: &[String]) -> Fixture {
+        let catalog = Catalog::parse(catalog, "catalog.toml").expect("a valid catalog");
         self.engine.load_catalog(&catalog).expect("a catalog that fits");
         // Far enough away that no run sees a renewal.
         let due = NaiveDate::from_ymd_opt(2199, 12, 31).expect("a date");

@@ -26,6 +26,16 @@ class Row(NamedTuple):
 
 # By handle: 30 ns where governor's direct limiter takes 9. A session: 20 times faster.
 BY_HANDLE, BY_NAME, OPENING = 30 / 9, 1.5, 1 / 20
+# A verb that touches only the live file, in plain consumes by name; two of them together; an action
+# that charges three resources. What one lease costs to reclaim does not depend on how many wait.
+VERB, PAIR, THREE, AMONG_MANY = 3.0, 6.0, 4.0, 1.25
+PLAIN = "verbs/consume_by_name"
+
+
+def verb(what: str, name: str, at_most: Optional[float] = VERB) -> Row:
+    """A verb beside a plain consume by name."""
+    return Row(what, f"verbs/{name}", PLAIN, at_most)
+
 
 ROWS = [
     Row("consume by handle", "consume/cotas_by_handle", "consume/governor_direct", BY_HANDLE),
@@ -48,6 +58,28 @@ ROWS = [
         "open_session/sqlite_transaction", OPENING),
     Row("  until SQLite has it", "open_session/cotas_with_checkpoints",
         "open_session/sqlite_transaction"),
+    verb("perform, one charge", "perform"),
+    verb("perform, three charges", "perform_three", THREE),
+    verb("check_action", "check_action"),
+    verb("admit", "admit"),
+    verb("consume under a new key", "consume_new_key"),
+    verb("  while another key expires", "consume_new_key_as_one_expires", None),
+    verb("consume under a known key", "consume_known_key"),
+    verb("meter, add", "meter_add"),
+    verb("meter, subtract", "meter_subtract"),
+    verb("meter, set", "meter_set"),
+    verb("rate, pass", "rate_pass"),
+    verb("  of 10,000 keys in turn", "rate_pass_of_10000_keys"),
+    verb("lease, acquire and release", "lease_acquire_release", PAIR),
+    verb("lease, renew", "lease_renew"),
+    verb("reserve and commit", "reserve_commit", PAIR),
+    verb("reserve and release", "reserve_release", PAIR),
+    verb("consume under a new key and refund", "refund", PAIR),
+    Row("lease, acquire as two expire, of 100,000", "lease_as_two_expire/of_100000",
+        "lease_as_two_expire/of_10", AMONG_MANY),
+    Row("seat, occupy and release", "administer/seats_occupy_release",
+        "open_session/sqlite_transaction"),
+    Row("grant", "administer/grant", "open_session/sqlite_transaction"),
 ]
 
 PEERS = {
@@ -55,6 +87,8 @@ PEERS = {
     "governor_keyed": "governor, keyed",
     "sqlite_update": "SQLite, guarded UPDATE",
     "sqlite_transaction": "SQLite, transaction",
+    "consume_by_name": "consume by name",
+    "of_10": "of 10",
 }
 
 

@@ -503,12 +503,12 @@ impl Tenant {
 
     /// Looks at every limit: one that has changed, or is of another period, is followed anew.
     pub fn watch(&mut self) {
-        for resource in 0..RESOURCES.len() {
+        for (resource, watched) in RESOURCES.iter().enumerate() {
             if self.limits[resource].is_none() {
                 continue;
             }
             let limit = self.contracted(resource).unwrap_or(0);
-            let period = match RESOURCES[resource].kind {
+            let period = match watched.kind {
                 Kind::MeterOfMonth => self.month as u64,
                 _ => self.period,
             };

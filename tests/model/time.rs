@@ -115,8 +115,8 @@ impl Tenant {
 
     /// Ends the plan's grants, and begins to count anew.
     pub fn close_period(&mut self) {
-        for resource in 0..RESOURCES.len() {
-            if is_granted(resource) || RESOURCES[resource].kind == Kind::MeterOfPeriod {
+        for (resource, counted) in RESOURCES.iter().enumerate() {
+            if is_granted(resource) || counted.kind == Kind::MeterOfPeriod {
                 self.used[resource] = 0;
                 self.beyond[resource] = 0;
             }

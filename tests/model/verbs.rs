@@ -28,16 +28,16 @@ pub fn take(subject: &mut Subject, tenant: usize, verb: &Verb) {
     let (now, epoch) = (subject.now, subject.epoch);
     let model = &mut subject.model[tenant];
     let mut scene = Scene { engine, handle, name, model, now, epoch };
-    match verb {
-        &Verb::Consume { resource, units, key } => scene.consume(resource, units, key),
-        &Verb::Check { resource, units } => scene.check(resource, units),
-        &Verb::Message { contact, message } => scene.message(contact, message),
-        &Verb::SendSms { quantity, key } => scene.send_sms(quantity, key),
-        &Verb::StartCall { holder } => scene.start_call(holder),
-        &Verb::SendPaced { contact } => scene.send_paced(contact),
-        &Verb::Pass { key, units } => scene.pass(key, units),
-        &Verb::Meter { resource, how, units, key } => scene.meter(resource, how, units, key),
-        &Verb::Link { one, other } => scene.link(one, other),
+    match *verb {
+        Verb::Consume { resource, units, key } => scene.consume(resource, units, key),
+        Verb::Check { resource, units } => scene.check(resource, units),
+        Verb::Message { contact, message } => scene.message(contact, message),
+        Verb::SendSms { quantity, key } => scene.send_sms(quantity, key),
+        Verb::StartCall { holder } => scene.start_call(holder),
+        Verb::SendPaced { contact } => scene.send_paced(contact),
+        Verb::Pass { key, units } => scene.pass(key, units),
+        Verb::Meter { resource, how, units, key } => scene.meter(resource, how, units, key),
+        Verb::Link { one, other } => scene.link(one, other),
         _ if handles::take(&mut scene, verb) => {}
         _ => admin::take(&mut scene, verb),
     }

@@ -109,6 +109,8 @@ charge = { credits = 1 }
 [actions.start_call]
 lease = "calls"
 charge = { credits = 1, calls_this_month = 1 }
+[actions.charge_three]
+charge = { credits = 1, calls_this_month = 1, watched = 1 }
 [actions.send_paced]
 gate = "send"
 rate = "pair_rate"

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Shared;
-use super::call::{Call, LeaseCall, Rule, SessionCall};
+use super::call::{Call, LeaseCall, RateCall, Rule, SessionCall};
 use super::decide::Obstacle;
 use super::reclaim::note;
 use crate::clock::Timestamp;
@@ -12,7 +12,7 @@ use crate::live::block::{BlockGuard, Slot, grant_id, grant_source};
 use crate::live::claims::{ClaimKind, KEPT_UNTIL, LEASE_PARENTS, Place, pack_parents};
 use crate::live::history::HistoryKey;
 use crate::live::layout::{block, claim, slot};
-use crate::live::split::{Record, Taken};
+use crate::live::split::{HeadKind, Record, Taken};
 use crate::rules::{
     Changes, Charge, Counting, Decision, EventKind, Mode, ResourceId, Terms, burn_down, thresholds,
 };
@@ -34,12 +34,12 @@ pub(super) fn book_refusal(guard: &mut BlockGuard<'_>, decision: &Decision, now:
 
 /// Charges everything, and notes in the decision where it came from.
 #[inline(always)]
-pub(super) fn charges(
-    guard: &mut BlockGuard<'_>,
+pub(super) fn charges<'a>(
+    guard: &mut BlockGuard<'a>,
     charges: &[Charge],
     now: Timestamp,
     decision: &mut Decision,
-    mut record: Option<&mut Record>,
+    mut record: Option<&mut Record<'a>>,
 ) {
     for charge in charges {
         use_up(guard, *charge, now, decision, record.as_deref_mut());
@@ -48,12 +48,12 @@ pub(super) fn charges(
 
 /// Takes units from the grants, in their order, and counts them as used.
 #[inline(always)]
-fn use_up(
-    guard: &mut BlockGuard<'_>,
+fn use_up<'a>(
+    guard: &mut BlockGuard<'a>,
     charge: Charge,
     now: Timestamp,
     decision: &mut Decision,
-    mut record: Option<&mut Record>,
+    record: Option<&mut Record<'a>>,
 ) {
     let Some(slot) = guard.slot(charge.resource) else { return };
     if charge.units == 0 {
@@ -64,9 +64,22 @@ fn use_up(
     if !Terms::is_plain(number) && terms.counting != Counting::Granted {
         return count_up(guard, slot, terms.counting, charge, now, decision, record);
     }
-    let Charge { resource, units } = charge;
+    use_up_in(guard, slot, terms.mode, charge, now, decision, record);
+}
+
+/// The same of a resource that is used up from grants, which has been found.
+#[inline(always)]
+pub(super) fn use_up_in<'a>(
+    guard: &mut BlockGuard<'a>,
+    slot: Slot<'_>,
+    mode: Mode,
+    Charge { resource, units }: Charge,
+    now: Timestamp,
+    decision: &mut Decision,
+    mut record: Option<&mut Record<'a>>,
+) {
     let mut left = units;
-    if terms.mode == Mode::Finite {
+    if mode == Mode::Finite {
         let grants = slot.grant_cells();
         let remaining = grants.iter().map(|[_, remaining]| remaining.load(Relaxed));
         for (take, [grant, cell]) in burn_down::takes(units, remaining).zip(grants) {
@@ -97,14 +110,14 @@ fn use_up(
 
 /// Counts what no grant gives: a meter goes up, a lease is held.
 #[cold]
-fn count_up(
-    guard: &mut BlockGuard<'_>,
+fn count_up<'a>(
+    guard: &mut BlockGuard<'a>,
     slot: Slot<'_>,
     counting: Counting,
     Charge { resource, units }: Charge,
     now: Timestamp,
     decision: &mut Decision,
-    record: Option<&mut Record>,
+    record: Option<&mut Record<'a>>,
 ) {
     guard.set_cell(slot.cell(slot::USED), slot.used() + units);
     decision.charges.add(resource, None, units);
@@ -183,17 +196,26 @@ pub(super) fn new_lease(
 ) -> Place {
     let expires_at = mark.plus_ms(lease.ttl_ms);
     let place = new_claim(guard, ClaimKind::Lease, lease.resource, lease.key, expires_at);
-    fence(guard, place, epoch);
-    guard.claim_set_word(place, LEASE_PARENTS, pack_parents(lease.parents));
-    guard.claim_set(place, claim::START, mark.ms() as u64);
+    let number = next_fence(guard, epoch);
+    let claim = guard.claim(place);
+    claim.fill_word(FENCING, number);
+    claim.fill_word(LEASE_PARENTS, pack_parents(lease.parents));
+    claim.fill(claim::START, mark.ms() as u64);
+    claim.fill(claim::END, expires_at.ms() as u64);
+    claim.fill(KEPT_UNTIL, expires_at.ms() as u64);
     place
 }
 
-/// Gives a lease the next fencing number.
+/// Gives a lease that is held the next fencing number.
 pub(super) fn fence(guard: &mut BlockGuard<'_>, place: Place, epoch: u32) {
+    let number = next_fence(guard, epoch);
+    guard.claim_set_word(place, FENCING, number);
+}
+
+fn next_fence(guard: &mut BlockGuard<'_>, epoch: u32) -> u64 {
     let fence = guard.get(block::FENCE) + 1;
     guard.set_cell(guard.cell(block::FENCE), fence);
-    guard.claim_set_word(place, FENCING, u64::from(epoch) << FENCE_BITS | fence);
+    u64::from(epoch) << FENCE_BITS | fence
 }
 
 /// Whether a fencing number was given out by the live file of this epoch. One from before may
@@ -217,14 +239,13 @@ pub(super) fn prolong(guard: &mut BlockGuard<'_>, place: Place, until: Timestamp
 /// Notes when a key of a rate will have regained everything.
 pub(super) fn rate(
     guard: &mut BlockGuard<'_>,
-    resource: ResourceId,
-    key: Hash128,
+    rate: &RateCall,
+    found: Option<Place>,
     regained_at: Timestamp,
     seq: u64,
 ) {
-    let place = guard
-        .find_claim(key)
-        .unwrap_or_else(|| new_claim(guard, ClaimKind::Rate, resource, key, regained_at));
+    let place = found
+        .unwrap_or_else(|| new_claim(guard, ClaimKind::Rate, rate.resource, rate.key, regained_at));
     guard.claim_set(place, claim::END, regained_at.ms() as u64);
     guard.claim_set(place, KEPT_UNTIL, regained_at.ms() as u64);
     guard.touch_claim(place, seq);
@@ -247,46 +268,34 @@ fn new_claim(
 
 // ---- what answers for an operation ----------------------------------------------------------
 
-/// Which kind of claim keeps the record of a call.
-pub(super) fn head_kind(call: &Call<'_>) -> ClaimKind {
-    if call.hold_ms.is_some() { ClaimKind::Reservation } else { ClaimKind::Key }
+/// Where the record of a call begins.
+pub(super) fn head_kind(call: &Call<'_>) -> HeadKind {
+    if call.hold_ms.is_some() {
+        HeadKind::Reservation
+    } else if call.session.is_none() && call.lease.is_none() {
+        HeadKind::Key
+    } else {
+        HeadKind::FullKey
+    }
 }
 
-/// The claim that keeps the record of a call, if it has one.
-pub(super) fn record_head(
-    guard: &mut BlockGuard<'_>,
-    call: &Call<'_>,
-    seq: u64,
-) -> Option<(Place, ClaimKind)> {
+/// Makes the claim that keeps the record of a call, if it has one.
+pub(super) fn record_head(guard: &mut BlockGuard<'_>, call: &Call<'_>) -> Option<Place> {
     match (call.hold_ms, &call.once) {
-        (Some(_), _) => {
-            let place = guard.make_claim(ClaimKind::Reservation, ResourceId::NONE, None);
-            guard.clear_link(place);
-            Some((place, ClaimKind::Reservation))
+        (Some(_), _) => Some(guard.make_claim(ClaimKind::Reservation, ResourceId::NONE, None)),
+        (None, Some(once)) => {
+            Some(guard.make_claim(ClaimKind::Key, ResourceId::NONE, Some(once.key)))
         }
-        (None, Some(once)) => Some((key_claim(guard, once.key, seq), ClaimKind::Key)),
         (None, None) => None,
     }
 }
 
-/// The claim of an idempotency key, with no record: a new one, or that of a decision that has
-/// expired.
-pub(super) fn key_claim(guard: &mut BlockGuard<'_>, key: Hash128, seq: u64) -> Place {
-    let place = match guard.find_claim(key) {
-        Some(place) => {
-            guard.free_parts(place, seq);
-            place
-        }
-        None => guard.make_claim(ClaimKind::Key, ResourceId::NONE, Some(key)),
-    };
-    guard.clear_link(place);
+/// Makes the claim of an idempotency key that has no record. One that has expired has been
+/// forgotten, with its record.
+pub(super) fn key_claim(guard: &mut BlockGuard<'_>, key: Hash128) -> Place {
+    let place = guard.make_claim(ClaimKind::Key, ResourceId::NONE, Some(key));
+    guard.claim(place).fill_no_link();
     place
-}
-
-/// Claims that [`key_claim`] changes where the key has a decision that has expired.
-pub(super) fn key_changes(guard: &BlockGuard<'_>, key: Hash128) -> u64 {
-    let kept = guard.find_claim(key);
-    kept.map_or(0, |place| guard.count_parts_of(place, Some(ClaimKind::Key)))
 }
 
 // ---- thresholds -----------------------------------------------------------------------------
@@ -294,12 +303,18 @@ pub(super) fn key_changes(guard: &BlockGuard<'_>, key: Hash128) -> u64 {
 /// Whether a charge brings a resource to where an event is due.
 #[inline(always)]
 pub(super) fn reaches_threshold(guard: &BlockGuard<'_>, charges: &[Charge]) -> bool {
-    charges.iter().any(|charge| {
-        let slot = guard.slot(charge.resource);
-        slot.is_some_and(|slot| {
-            slot.used().saturating_add(charge.units) >= slot.get(slot::NEXT_EVENT)
-        })
-    })
+    for charge in charges {
+        if guard.slot(charge.resource).is_some_and(|slot| reaches(slot, charge.units)) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether so many units bring a resource to where an event is due.
+#[inline(always)]
+pub(super) fn reaches(slot: Slot<'_>, units: u64) -> bool {
+    slot.used().saturating_add(units) >= slot.get(slot::NEXT_EVENT)
 }
 
 /// Whether opening the call's session brings a resource to where an event is due.

@@ -270,14 +270,15 @@ pub(super) fn lifetime_ms(what: &'static str, lifetime: std::time::Duration) -> 
 }
 
 impl Engine {
-    /// The call that an action of the catalog in force makes of `details`. `charges` is room for
-    /// what it charges.
+    /// Makes of an empty `call` the one that an action of the catalog in force makes of `details`.
+    /// `charges` is room for what it charges.
     pub(super) fn call_of<'a>(
         &'a self,
         action: &str,
         details: &Details<'_>,
         charges: &'a mut Charges,
-    ) -> Result<Call<'a>, Error> {
+        call: &mut Call<'a>,
+    ) -> Result<(), Error> {
         let compiled = self.shared.compiled()?;
         let unknown = || Error::UnknownAction(shorten(action));
         let policy = compiled.action(action).ok_or_else(unknown)?;
@@ -285,7 +286,7 @@ impl Engine {
             return Err(Error::TariffChanged { quoted, in_force: compiled.version });
         }
         let mut taken = charges_of(policy, details, charges)?;
-        let mut call = Call { gate: policy.gate, feature: policy.feature, ..Call::consume(&[]) };
+        (call.gate, call.feature) = (policy.gate, policy.feature);
         if let Some(lease) = &policy.lease {
             let parents = compiled.parents(lease.resource);
             let key = self.shared.lease_key(lease.resource, details.holder)?;
@@ -316,7 +317,7 @@ impl Engine {
         if let Some(rule) = &policy.session {
             call.session = Some(self.session_call(rule.into(), details)?);
         }
-        Ok(call)
+        Ok(())
     }
 
     /// The call that a message makes of a session resource, without an action.

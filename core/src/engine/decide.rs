@@ -7,6 +7,7 @@
 use super::apply;
 use super::call::{Call, Details, NO_CHARGES, OnceCall, charge};
 use super::cursor::CursorCall;
+use super::state::Plain;
 use super::{Durability, Engine, Maintenance, Shared};
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -14,11 +15,14 @@ use crate::live::block::BlockGuard;
 use crate::live::claims::{ClaimError, Place};
 use crate::live::file::GrowError;
 use crate::live::layout::block;
-use crate::rules::decide::decide;
-use crate::rules::{Decision, ResourceId};
+use crate::rules::decide::decide_into;
+use crate::rules::{Charge, Decision, ResourceId};
 
 /// Times that a decision makes room and tries again; each time something has been settled.
 const TRIES: u32 = 64;
+/// Kinds of usage that an operation books besides its charges, at most: a refusal, and what a
+/// session with all above it charges.
+const BOOKED_BESIDES: u64 = 6;
 
 /// What stands in the way of an operation with the block as it is.
 pub(super) enum Obstacle {
@@ -67,8 +71,9 @@ impl From<ClaimError> for Obstacle {
 }
 
 impl Engine {
-    /// Decides about units of one resource. A function of its own: what such a call does not ask
-    /// for is known to the compiler, which leaves it out.
+    /// Decides about units of one resource. Here and below a decision is made in the place where
+    /// the host wants it, `result`, and is never copied: that takes longer than to make it.
+    #[inline(always)]
     pub(super) fn consume_at(
         &self,
         at: u64,
@@ -76,11 +81,26 @@ impl Engine {
         resource: ResourceId,
         units: u64,
     ) -> Result<Decision, Error> {
-        let charges = [charge(resource, units)?];
-        self.run(at, name, &Call::bare(&charges))
+        let mut result = Ok(Decision::nothing());
+        self.consume_into(at, name, resource, units, &mut result);
+        result
+    }
+
+    /// A function of its own: what such a call does not ask for is known to the compiler, which
+    /// leaves it out.
+    fn consume_into(
+        &self,
+        at: u64,
+        name: &str,
+        resource: ResourceId,
+        units: u64,
+        result: &mut Result<Decision, Error>,
+    ) {
+        self.run_bare(at, name, charge(resource, units), true, result);
     }
 
     /// As [`consume_at`](Self::consume_at), without doing it.
+    #[inline(always)]
     pub(super) fn check_at(
         &self,
         at: u64,
@@ -88,23 +108,92 @@ impl Engine {
         resource: ResourceId,
         units: u64,
     ) -> Result<Decision, Error> {
-        let charges = [charge(resource, units)?];
-        self.run(at, name, &Call { apply: false, ..Call::bare(&charges) })
+        let mut result = Ok(Decision::nothing());
+        self.check_into(at, name, resource, units, &mut result);
+        result
+    }
+
+    fn check_into(
+        &self,
+        at: u64,
+        name: &str,
+        resource: ResourceId,
+        units: u64,
+        result: &mut Result<Decision, Error>,
+    ) {
+        self.run_bare(at, name, charge(resource, units), false, result);
+    }
+
+    /// A call that has not been looked up, as nearly all are: it has a way of its own, which has
+    /// no call in memory.
+    #[inline(always)]
+    fn run_bare(
+        &self,
+        at: u64,
+        name: &str,
+        charge: Result<Charge, Error>,
+        apply: bool,
+        result: &mut Result<Decision, Error>,
+    ) {
+        let Ok(decision) = result else { return };
+        let charge = match charge {
+            Ok(charge) => charge,
+            Err(error) => return *result = Err(error),
+        };
+        if let Err(error) = self.shared.check_poison() {
+            return *result = Err(error);
+        }
+        let now = self.now();
+        match self.shared.try_bare(at, charge, apply, now, decision) {
+            Ok(()) if apply => {
+                let allowed = decision.allowed();
+                if let Err(error) = self.after(now, allowed) {
+                    *result = Err(error);
+                }
+            }
+            Ok(()) => {}
+            Err(obstacle) => {
+                *result = self.run_bare_again(at, name, charge, apply, now, obstacle);
+            }
+        }
+    }
+
+    #[cold]
+    fn run_bare_again(
+        &self,
+        at: u64,
+        name: &str,
+        charge: Charge,
+        apply: bool,
+        now: Timestamp,
+        obstacle: Obstacle,
+    ) -> Result<Decision, Error> {
+        self.run_again(at, name, &Call { apply, ..Call::bare(&[charge]) }, now, obstacle)
     }
 
     /// Decides, and applies what was decided.
     #[inline(always)]
     pub(super) fn run(&self, at: u64, name: &str, call: &Call<'_>) -> Result<Decision, Error> {
-        self.shared.check_poison()?;
+        let mut result = Ok(Decision::nothing());
+        self.run_into(at, name, call, &mut result);
+        result
+    }
+
+    fn run_into(&self, at: u64, name: &str, call: &Call<'_>, result: &mut Result<Decision, Error>) {
+        let Ok(decision) = result else { return };
+        if let Err(error) = self.shared.check_poison() {
+            return *result = Err(error);
+        }
         let now = self.now();
-        match self.shared.try_run(at, call, now) {
-            Ok(decision) => {
-                if call.apply {
-                    self.after(now, decision.allowed())?;
+        match self.shared.try_run(at, call, now, decision) {
+            Ok(()) if call.apply => {
+                let allowed = decision.allowed();
+                if let Err(error) = self.after(now, allowed) {
+                    *result = Err(error);
                 }
-                Ok(decision)
             }
-            Err(obstacle) => self.run_again(at, name, call, now, obstacle),
+            Ok(()) => {}
+            Err(obstacle) => *result = self.run_again(at, name, call, now, obstacle),
         }
     }
 
@@ -131,8 +220,9 @@ impl Engine {
                 obstacle => self.overcome(at, name, now, obstacle)?,
             }
             now = self.now();
-            match self.shared.try_run(at, call, now) {
-                Ok(decision) => {
+            let mut decision = Decision::nothing();
+            match self.shared.try_run(at, call, now, &mut decision) {
+                Ok(()) => {
                     if call.apply {
                         self.after(now, decision.allowed())?;
                     }
@@ -176,7 +266,7 @@ impl Engine {
     }
 
     /// Sees to it that what was decided is remembered as the engine was asked to.
-    #[inline]
+    #[inline(always)]
     fn after(&self, now: Timestamp, allowed: bool) -> Result<(), Error> {
         match self.shared.maintenance {
             Maintenance::Thread => self.ensure_keeper(),
@@ -245,7 +335,8 @@ impl Engine {
         with: With,
     ) -> Result<Decision, Error> {
         let mut charges = NO_CHARGES;
-        let mut call = self.call_of(action, details, &mut charges)?;
+        let mut call = Call::consume(&[]);
+        self.call_of(action, details, &mut charges, &mut call)?;
         call.once = with.once;
         call.cursor = with.cursor;
         call.apply = with.apply;
@@ -273,6 +364,10 @@ pub(super) struct Found {
     pub(super) session: Option<Place>,
     /// The lease that its holder has already.
     pub(super) lease: Option<Place>,
+    /// Whether its holder had it until it expired, and it counts still.
+    pub(super) expired: bool,
+    /// What the key of a rate has used up, also long ago.
+    pub(super) rate: Option<Place>,
 }
 
 impl Shared {
@@ -295,11 +390,64 @@ impl Shared {
         Ok(guard)
     }
 
-    /// One try: everything between lock and unlock.
+    /// One try of a call that has not been looked up: everything between lock and unlock.
     #[inline(always)]
-    fn try_run(&self, at: u64, call: &Call<'_>, now: Timestamp) -> Result<Decision, Obstacle> {
+    fn try_bare(
+        &self,
+        at: u64,
+        charge: Charge,
+        apply: bool,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> Result<(), Obstacle> {
         let mut guard = self.ready_block(at, now)?;
-        self.run_locked(&mut guard, call, now)
+        let Some(plain) = Plain::new(&guard, charge.resource) else {
+            return self.run_not_plain(&mut guard, charge, apply, now, decision);
+        };
+        if apply && !guard.history_has_room(1 + BOOKED_BESIDES) {
+            return Err(Obstacle::CheckpointNeeded);
+        }
+        let Plain { slot, mode, .. } = plain;
+        let charges = [charge];
+        let call = Call::consume(&charges);
+        decide_into(&plain, &call.request(None, None, true), decision);
+        if !apply {
+            return Ok(());
+        }
+        if decision.allowed() && !apply::reaches(slot, charge.units) {
+            guard.begin();
+            apply::use_up_in(&mut guard, slot, mode, charge, now, decision, None);
+            guard.raise_mark(now);
+            return self.finish(&mut guard);
+        }
+        self.apply_without_claims(&mut guard, &call, now, decision)
+    }
+
+    /// Of a resource that the block does not have, or that is more than grants and a limit.
+    #[cold]
+    #[inline(never)]
+    fn run_not_plain(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        charge: Charge,
+        apply: bool,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> Result<(), Obstacle> {
+        self.run_locked(guard, &Call { apply, ..Call::bare(&[charge]) }, now, decision)
+    }
+
+    /// One try: everything between lock and unlock. The decision says nothing yet.
+    #[inline(always)]
+    fn try_run(
+        &self,
+        at: u64,
+        call: &Call<'_>,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> Result<(), Obstacle> {
+        let mut guard = self.ready_block(at, now)?;
+        self.run_locked(&mut guard, call, now, decision)
     }
 
     /// A call on a block that is locked and ready.
@@ -309,37 +457,58 @@ impl Shared {
         guard: &mut BlockGuard<'_>,
         call: &Call<'_>,
         now: Timestamp,
-    ) -> Result<Decision, Obstacle> {
+        decision: &mut Decision,
+    ) -> Result<(), Obstacle> {
         if call.bare && !call.charges.iter().all(|it| guard.is_plain(it.resource)) {
             return Err(Obstacle::NotPlain);
         }
-        if call.apply && !guard.history_has_room(call.charges.len() as u64 + 6) {
+        if call.apply && !guard.history_has_room(call.charges.len() as u64 + BOOKED_BESIDES) {
             return Err(Obstacle::CheckpointNeeded);
         }
         if call.has_claims() {
-            return self.run_with_claims(guard, call, now);
+            return self.run_with_claims(guard, call, now, decision);
         }
-        let (mut decision, _) = decide(guard, &call.request(None, None, true));
+        decide_into(guard, &call.request(None, None, true), decision);
         if !call.apply {
-            return Ok(decision);
+            return Ok(());
         }
+        if decision.allowed()
+            && decision.shadowed.is_empty()
+            && !apply::reaches_threshold(guard, call.charges)
+        {
+            guard.begin();
+            apply::charges(guard, call.charges, now, decision, None);
+            guard.raise_mark(now);
+            return self.finish(guard);
+        }
+        self.apply_without_claims(guard, call, now, decision)
+    }
+
+    /// Applies a decision of which there is more to say than that it was allowed.
+    #[cold]
+    fn apply_without_claims(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        call: &Call<'_>,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> Result<(), Obstacle> {
         let tells = decision.allowed() && apply::reaches_threshold(guard, call.charges);
         if tells {
             self.prepare_to_tell(guard, call.charges, None)?;
         }
         guard.begin();
         if decision.allowed() {
-            apply::charges(guard, call.charges, now, &mut decision, None);
+            apply::charges(guard, call.charges, now, decision, None);
             guard.raise_mark(now);
         }
         if !decision.allowed() || !decision.shadowed.is_empty() {
-            apply::book_refusal(guard, &decision, now);
+            apply::book_refusal(guard, decision, now);
         }
         if tells {
             self.tell_thresholds(guard, call.charges, now)?;
         }
-        self.finish(guard)?;
-        Ok(decision)
+        self.finish(guard)
     }
 
     /// Makes the operation stand. One that was too much for the undo record is undone, and tried

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::live::block::{BlockGuard, Slot};
 use crate::live::history::HistoryKey;
 use crate::live::layout::slot;
-use crate::rules::decide::decide;
+use crate::rules::decide::decide_into;
 use crate::rules::{Charge, Decision, ResourceId, State};
 
 /// A meter of a tenant.
@@ -92,10 +92,13 @@ impl<'a> Meter<'a> {
         let Caller { engine, at, name, .. } = self.caller;
         let shared = &engine.shared;
         let parents = shared.compiled()?.parents(self.resource);
+        let mut decision = Decision::nothing();
         engine.apply_at(at, name, |now| {
             let mut guard = shared.ready_block(at, now)?;
-            shared.shift(&mut guard, (self.resource, parents), to, once, now)
-        })
+            decision = Decision::nothing();
+            shared.shift(&mut guard, (self.resource, parents), to, once, now, &mut decision)
+        })?;
+        Ok(decision)
     }
 }
 
@@ -108,11 +111,16 @@ impl Shared {
         to: Move,
         once: Option<OnceCall>,
         now: Timestamp,
-    ) -> Result<Decision, Obstacle> {
+        decision: &mut Decision,
+    ) -> Result<(), Obstacle> {
         let used = guard.slot(resource).map_or(0, Slot::used);
         let mark = now.max(guard.mark());
-        if let Some(decision) = self.stored(guard, once.as_ref(), mark)? {
-            return Ok(decision);
+        let mut key = None;
+        if let Some(once) = &once {
+            key = guard.find_claim(once.key);
+            if self.replay(guard, once, key, mark, decision)? {
+                return Ok(());
+            }
         }
         let family = || parents.iter().rev().chain([&resource]).copied();
         let down = match to {
@@ -126,14 +134,18 @@ impl Shared {
                     count += 1;
                 }
                 let charges = charges.get(..count).unwrap_or_default();
-                return self.run_locked(guard, &Call { once, ..Call::consume(charges) }, now);
+                let call = Call { once, ..Call::consume(charges) };
+                return self.run_locked(guard, &call, now, decision);
             }
         };
         if !guard.history_has_room(1 + parents.len() as u64) {
             return Err(Obstacle::CheckpointNeeded);
         }
-        if let Some(once) = &once {
-            Self::prepare_key(guard, once)?;
+        if let Some(place) = key {
+            self.forget_key(guard, place)?;
+        }
+        if once.is_some() {
+            Self::prepare_key(guard)?;
         }
         let seq = guard.begin();
         for resource in family() {
@@ -144,21 +156,19 @@ impl Shared {
                 let _ = guard.book(HistoryKey::returned(now, resource), down);
             }
         }
-        let mut decision = as_it_stands(guard, resource);
+        as_it_stands(guard, resource, decision);
         if let Some(once) = &once {
-            let place = key_claim(guard, once.key, seq);
-            self.store_decision(guard, place, once, &mut decision, mark, seq);
+            let place = key_claim(guard, once.key);
+            self.store_decision(guard, place, once, decision, mark, seq);
         }
         guard.raise_mark(now);
-        self.finish(guard)?;
-        Ok(decision)
+        self.finish(guard)
     }
 }
 
 /// A decision that asks for nothing, with the numbers of a resource.
-fn as_it_stands<S: State>(state: &S, resource: ResourceId) -> Decision {
+fn as_it_stands<S: State>(state: &S, resource: ResourceId, decision: &mut Decision) {
     let nothing = [Charge { resource, units: 0 }];
-    let (mut decision, _) = decide(state, &Call::consume(&nothing).request(None, None, true));
+    decide_into(state, &Call::consume(&nothing).request(None, None, true), decision);
     decision.reasons = crate::rules::Reasons::default();
-    decision
 }

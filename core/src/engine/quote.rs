@@ -42,7 +42,8 @@ impl Caller<'_> {
         let with = With { once: None, ..With::CHECK };
         let decision = engine.perform_at(self.at, self.name, action, details, with)?;
         let mut room = NO_CHARGES;
-        let call = engine.call_of(action, details, &mut room)?;
+        let mut call = super::call::Call::consume(&[]);
+        engine.call_of(action, details, &mut room, &mut call)?;
         let mut costs = call.charges(decision.lease.is_none_or(|lease| lease.acquired)).to_vec();
         if let (Some(session), true) = (&call.session, decision.session.is_some_and(|it| it.opened))
         {

@@ -58,9 +58,8 @@ impl Shared {
         }
         Self::prepare_return(&mut guard, place)?;
         let seq = guard.begin();
-        let count = guard.record(place, ClaimKind::Key).count();
-        for index in 0..count {
-            let Some(taken) = guard.record(place, ClaimKind::Key).nth(index) else { break };
+        let mut entries = guard.entries(place, ClaimKind::Key);
+        while let Some(taken) = entries.next(&guard) {
             return_units(&mut guard, taken, in_period, mark);
         }
         guard.set_claim_state(place, REFUNDED);

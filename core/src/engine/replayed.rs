@@ -50,7 +50,8 @@ impl Shared {
         guard: &BlockGuard<'_>,
         place: Place,
         fingerprint: u64,
-    ) -> Result<Decision, Error> {
+        decision: &mut Decision,
+    ) -> Result<(), Error> {
         let word = |index| guard.claim_word(place, index);
         if word(FINGERPRINT) != fingerprint {
             return Err(Error::IdempotencyConflict);
@@ -65,7 +66,7 @@ impl Shared {
             let (place, number) = (word(LEASE_FENCING) as u32, word(SESSION_END));
             ReservationId(Handle { epoch: self.epoch(), place, number })
         });
-        Ok(Decision {
+        *decision = Decision {
             reasons: Reasons::default(),
             shadowed: Reasons::from_bits((codes >> 32) as u16),
             resource: Some(resource).filter(|&it| it != ResourceId::NONE),
@@ -96,11 +97,12 @@ impl Shared {
             demo_notice: has(DEMO_NOTICE),
             past_due: has(PAST_DUE),
             replayed: true,
-        })
+        };
+        Ok(())
     }
 
-    /// Stores an allowed decision in the claim of its key, and gives it its receipt. Denials may
-    /// be tried again.
+    /// Stores an allowed decision in the claim of its key, which the operation has made, and gives
+    /// it its receipt. Denials may be tried again.
     pub(super) fn store_decision(
         &self,
         guard: &mut BlockGuard<'_>,
@@ -136,17 +138,19 @@ impl Shared {
         };
         let left = if over { decision.contracted } else { decision.available };
         let words = [once.fingerprint, codes, decision.units, decision.used, left, end, fencing];
-        for (index, value) in words.into_iter().enumerate() {
-            guard.claim_set_word(place, index as u64, value);
+        let claim = guard.claim(place);
+        // The last two are the record's where there is neither session nor lease.
+        let own = if claim.has_own_entry() { 2 } else { 0 };
+        for (index, value) in words.into_iter().enumerate().take(words.len() - own) {
+            claim.fill_word(index as u64, value);
         }
-        guard.set_above_link(place, guard.get(block::PERIOD) & PERIOD_MASK);
+        claim.fill_above_link(guard.get(block::PERIOD) & PERIOD_MASK);
         let lease_end = decision.lease.map_or(0, |it| it.expires_at.ms() as u64);
         let number = guard.number_of(seq);
-        guard.claim_set(place, claim::START, number);
-        guard.claim_set(place, claim::END, lease_end);
-        guard.claim_set_word(place, KEPT_WORD, until.ms() as u64);
-        guard.set_claim_state(place, 0);
-        guard.hang_anew(guard.key_heap(), place, until);
+        claim.fill(claim::START, number);
+        claim.fill(claim::END, lease_end);
+        claim.fill_word(KEPT_WORD, until.ms() as u64);
+        guard.hang(guard.key_heap(), place, until);
         guard.touch_claim(place, seq);
         if decision.reservation.is_none() {
             decision.receipt =

@@ -99,7 +99,8 @@ impl Caller<'_> {
     ) -> Result<Decision, Error> {
         let hold_ms = lifetime_ms("ttl", ttl)?;
         let mut charges = NO_CHARGES;
-        let mut call = self.engine.call_of(action, details, &mut charges)?;
+        let mut call = Call::consume(&[]);
+        self.engine.call_of(action, details, &mut charges, &mut call)?;
         if call.session.is_some() || call.lease.is_some() {
             let why = "it opens a session or takes a lease, which cannot be set aside; perform it";
             return Err(Error::InvalidArgument { what: "action", why: why.to_owned() });
@@ -228,9 +229,8 @@ impl Shared {
 
     /// Makes room for what giving back the units of a record writes. Nothing may be armed.
     pub(super) fn prepare_return(guard: &mut BlockGuard<'_>, place: Place) -> Result<(), Obstacle> {
-        let kind = guard.claim_kind(place).unwrap_or(ClaimKind::Part);
         // Most entries are of a resource of their own.
-        let keys = (guard.record(place, kind).count() as u64).min(block::HISTORY_ENTRIES / 2);
+        let keys = guard.record_len(place).min(block::HISTORY_ENTRIES / 2);
         if !guard.history_has_room(keys) || !guard.ring_has_room(1) {
             return Err(Obstacle::CheckpointNeeded);
         }
@@ -260,12 +260,13 @@ pub(super) fn hold(
     seq: u64,
 ) -> ReservationId {
     let until = mark.plus_ms(hold_ms);
-    guard.claim_set_word(place, PERIOD, guard.get(block::PERIOD));
     let number = guard.number_of(seq);
-    guard.claim_set_word(place, NUMBER, number);
-    guard.claim_set_word(place, KEPT_WORD, until.plus_ms(RESOLVED_KEPT_MS).ms() as u64);
-    guard.claim_set(place, claim::START, now.ms() as u64);
-    guard.claim_set(place, claim::END, until.ms() as u64);
+    let claim = guard.claim(place);
+    claim.fill_word(PERIOD, guard.get(block::PERIOD));
+    claim.fill_word(NUMBER, number);
+    claim.fill_word(KEPT_WORD, until.plus_ms(RESOLVED_KEPT_MS).ms() as u64);
+    claim.fill(claim::START, now.ms() as u64);
+    claim.fill(claim::END, until.ms() as u64);
     guard.hang(guard.hold_heap(), place, until);
     note_next_due(guard);
     count_held(guard, place, true);
@@ -296,9 +297,11 @@ pub(super) fn outlives_period(guard: &BlockGuard<'_>, taken: Taken) -> bool {
 pub(super) fn give_back(guard: &mut BlockGuard<'_>, place: Place, back: Back<'_>, now: Timestamp) {
     let in_period = is_of_this_period(guard, place);
     let mut left = Kept::new(back);
-    let count = guard.record(place, ClaimKind::Reservation).count();
-    for index in 0..count {
-        let Some(taken) = guard.record(place, ClaimKind::Reservation).nth(index) else { break };
+    if let Back::Nothing = back {
+        return;
+    }
+    let mut entries = guard.entries(place, ClaimKind::Reservation);
+    while let Some(taken) = entries.next(guard) {
         let units = left.rest_of(taken);
         return_units(guard, Taken { units, ..taken }, in_period, now);
     }
@@ -414,9 +417,8 @@ pub(super) fn count_out(guard: &mut BlockGuard<'_>, place: Place) {
 
 /// Adds what a reservation holds to what is held of each resource, or takes it away.
 fn count_held(guard: &mut BlockGuard<'_>, place: Place, add: bool) {
-    let count = guard.record(place, ClaimKind::Reservation).count();
-    for index in 0..count {
-        let Some(taken) = guard.record(place, ClaimKind::Reservation).nth(index) else { break };
+    let mut entries = guard.entries(place, ClaimKind::Reservation);
+    while let Some(taken) = entries.next(guard) {
         let Some(slot) = guard.slot(taken.resource) else { continue };
         let held = slot.get(slot::HELD);
         let held =
@@ -428,7 +430,9 @@ fn count_held(guard: &mut BlockGuard<'_>, place: Place, add: bool) {
 /// Notes when the first of the tenant's reservations is due.
 pub(super) fn note_next_due(guard: &mut BlockGuard<'_>) {
     let due = guard.first_due(guard.hold_heap()).map_or(Timestamp::MAX, |(until, _)| until);
-    guard.set_cell(guard.cell(block::HOLDS_DUE), due.ms() as u64);
+    if guard.get(block::HOLDS_DUE) != due.ms() as u64 {
+        guard.set_cell(guard.cell(block::HOLDS_DUE), due.ms() as u64);
+    }
 }
 
 /// Tells that a reservation's time ran out.

@@ -8,7 +8,7 @@ use crate::live::block::{BlockGuard, Slot};
 use crate::live::claims::{Place, slot_heap};
 use crate::live::layout::{block, claim, slot};
 use crate::rules::decide::{Balance, KeptSession};
-use crate::rules::{Counting, FeatureId, Gates, ResourceId, Standing, State, Terms};
+use crate::rules::{Counting, FeatureId, Gates, Mode, ResourceId, Standing, State, Terms};
 
 /// The contact's session that is still kept at `mark`, and where it is: of several that its names
 /// have, the one that ends last.
@@ -40,6 +40,52 @@ pub(super) fn names_of(guard: &BlockGuard<'_>, contact: Hash128) -> impl Iterato
 /// When a key of a rate will have regained everything.
 pub(super) fn regained_at(guard: &BlockGuard<'_>, key: Hash128) -> Timestamp {
     guard.find_claim(key).map_or(Timestamp::MIN, |place| guard.kept_until(place))
+}
+
+/// A block as a call sees it that asks for one resource, which is no more than grants and a hard
+/// limit: found once, and nothing else is looked for.
+pub(super) struct Plain<'g, 'a> {
+    guard: &'g BlockGuard<'a>,
+    pub(super) slot: Slot<'a>,
+    pub(super) mode: Mode,
+}
+
+impl<'g, 'a> Plain<'g, 'a> {
+    /// `None`: the block does not have the resource, or there is more to it.
+    #[inline(always)]
+    pub(super) fn new(guard: &'g BlockGuard<'a>, resource: ResourceId) -> Option<Self> {
+        let slot = guard.slot(resource)?;
+        let number = slot.get(slot::TERMS);
+        let mode = Mode::from_number(number);
+        Terms::is_plain(number).then_some(Plain { guard, slot, mode })
+    }
+}
+
+impl State for Plain<'_, '_> {
+    #[inline(always)]
+    fn gates(&self) -> Gates {
+        BlockGuard::gates(self.guard)
+    }
+
+    fn features(&self) -> [u64; 4] {
+        self.guard.features()
+    }
+
+    fn has_feature(&self, feature: FeatureId) -> bool {
+        self.guard.has_feature(feature)
+    }
+
+    #[inline(always)]
+    fn balance(&self, _: ResourceId) -> Balance {
+        let terms = Terms { mode: self.mode, ..Terms::default() };
+        // A plain limit never lets anything go beyond it, and the rest has none.
+        Balance::of_grants(terms, self.slot.used(), sum(self.slot.grants()), 0, 0)
+    }
+
+    #[cold]
+    fn frees_at(&self, resource: ResourceId, counting: Counting) -> Option<Timestamp> {
+        self.guard.frees_at(resource, counting)
+    }
 }
 
 /// Whether a lease is held at `mark`, and where.

@@ -63,6 +63,7 @@ impl Tenant {
     }
 
     /// What [`consume`](Self::consume) would answer. Changes nothing.
+    #[inline]
     pub fn check(&self, resource: impl ResourceRef, units: u64) -> Result<Decision, Error> {
         let resource = resource.resolve(&self.engine)?;
         self.engine.check_at(self.at, &self.name, resource, units)
@@ -185,6 +186,7 @@ impl Engine {
     }
 
     /// [`Tenant::check`] by the tenant's name.
+    #[inline]
     pub fn check(
         &self,
         tenant: &str,

@@ -4,14 +4,14 @@
 use super::call::{Call, OnceCall};
 use super::decide::{Found, Obstacle};
 use super::reserve::hold;
-use super::state::{held_lease, kept_session, regained_at};
+use super::state::kept_session;
 use super::{Shared, apply};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
-use crate::live::claims::{Place, slot_heap};
-use crate::live::split::{Record, TAKEN_MAX, parts_needed};
-use crate::rules::decide::decide;
+use crate::live::claims::{ClaimKind, Place, slot_heap};
+use crate::live::split::{Record, TAKEN_MAX};
+use crate::rules::decide::decide_into;
 use crate::rules::{Changes, Decision, LeaseOutcome, Reason};
 use crate::torture;
 
@@ -25,51 +25,80 @@ impl Shared {
         guard: &mut BlockGuard<'_>,
         call: &Call<'_>,
         now: Timestamp,
-    ) -> Result<Decision, Obstacle> {
+        decision: &mut Decision,
+    ) -> Result<(), Obstacle> {
         // What expires does so by the tenant's own high-water mark of time.
         let mark = now.max(guard.mark());
-        if let Some(decision) = self.stored(guard, call.once.as_ref(), mark)? {
-            return self.replayed_or_skipped(guard, call, decision);
+        let mut key = None;
+        if let Some(once) = &call.once {
+            key = guard.find_claim(once.key);
+            if self.replay(guard, once, key, mark, decision)? {
+                return self.replayed_or_skipped(guard, call, decision);
+            }
         }
         if call.apply {
             self.reclaim_for(guard, call, mark)?;
+            if let (Some(_), Some(once)) = (key, &call.once) {
+                key = guard.find_claim(once.key); // It may be reclaimed by now.
+            }
         }
-        let (found, decision, changes) = look(guard, call, now, mark);
-        if let Some(lease) = &call.lease
-            && (may_reclaim_leases(guard, &decision, mark)
-                || (found.lease.is_none() && guard.find_claim(lease.key).is_some()))
-        {
+        let (found, changes) = look(guard, call, now, mark, decision);
+        if call.lease.is_some() && (found.expired || may_reclaim_leases(guard, decision, mark)) {
             return Err(Obstacle::LeasesDue);
         }
         if !call.apply {
-            return Ok(decision);
+            return Ok(());
         }
         if let Some(cursor) = &call.cursor {
             cursor.refuse_if_passed(guard)?;
         }
+        if let Some(place) = key.filter(|_| decision.allowed()) {
+            self.forget_key(guard, place)?;
+        }
         self.apply_with_claims(guard, call, found, decision, &changes, (now, mark))
     }
 
-    /// The decision that is stored under a key, if there is one.
-    pub(super) fn stored(
+    /// Reclaims a key that has expired, so that another decision can be stored under it. A step
+    /// of its own.
+    #[cold]
+    pub(super) fn forget_key(
+        &self,
+        guard: &mut BlockGuard<'_>,
+        place: Place,
+    ) -> Result<(), Obstacle> {
+        if !guard.ring_has_room(1 + guard.count_parts_of(place, Some(ClaimKind::Key))) {
+            return Err(Obstacle::CheckpointNeeded);
+        }
+        let seq = guard.begin();
+        guard.unhang(guard.key_heap(), place);
+        guard.free_parts(place, seq);
+        guard.free_claim(place, seq);
+        self.finish(guard)
+    }
+
+    /// Gives the decision again that is stored in the claim of a key, unless it has expired.
+    pub(super) fn replay(
         &self,
         guard: &BlockGuard<'_>,
-        once: Option<&OnceCall>,
+        once: &OnceCall,
+        key: Option<Place>,
         mark: Timestamp,
-    ) -> Result<Option<Decision>, Error> {
-        let Some(once) = once.filter(|_| !torture::off(torture::Guard::Dedupe)) else {
-            return Ok(None);
+        decision: &mut Decision,
+    ) -> Result<bool, Error> {
+        let kept = key.filter(|&place| guard.kept_until(place) > mark);
+        let Some(place) = kept.filter(|_| !torture::off(torture::Guard::Dedupe)) else {
+            return Ok(false);
         };
-        let place = guard.find_claim(once.key).filter(|&place| guard.kept_until(place) > mark);
-        place.map(|place| self.replayed(guard, place, once.fingerprint)).transpose()
+        self.replayed(guard, place, once.fingerprint, decision)?;
+        Ok(true)
     }
 
     /// Makes room for a decision that is stored without a record. Nothing may be armed.
-    pub(super) fn prepare_key(guard: &mut BlockGuard<'_>, once: &OnceCall) -> Result<(), Obstacle> {
+    pub(super) fn prepare_key(guard: &mut BlockGuard<'_>) -> Result<(), Obstacle> {
         if !guard.has_claims() {
             guard.create_claims()?;
         }
-        guard.prepare_claims(1, 2 + apply::key_changes(guard, once.key))?;
+        guard.prepare_claims(1, 2)?;
         Ok(guard.ensure_heap(guard.key_heap(), 1)?)
     }
 
@@ -78,10 +107,10 @@ impl Shared {
         guard: &mut BlockGuard<'_>,
         call: &Call<'_>,
         found: Found,
-        mut decision: Decision,
+        decision: &mut Decision,
         changes: &Changes,
         (now, mark): (Timestamp, Timestamp),
-    ) -> Result<Decision, Obstacle> {
+    ) -> Result<(), Obstacle> {
         let allowed = decision.allowed();
         let asked = call.charges(found.lease.is_none());
         let tells = allowed
@@ -96,18 +125,19 @@ impl Shared {
         let was_half_full = guard.ring_is_half_full();
         let seq = guard.begin();
         if allowed {
-            let head = apply::record_head(guard, call, seq);
-            let mut record = head.map(|(place, kind)| Record::new(place, kind));
+            let head = apply::record_head(guard, call);
+            let kind = apply::head_kind(call);
+            let mut record = head.map(|place| Record::new(guard.claim(place), kind));
             let recorded = call.recorded();
-            apply::charges(guard, recorded, now, &mut decision, record.as_mut());
+            apply::charges(guard, recorded, now, decision, record.as_mut());
             let leased = asked.get(recorded.len()..).unwrap_or_default();
-            apply::charges(guard, leased, now, &mut decision, None);
+            apply::charges(guard, leased, now, decision, None);
             if changes.opens.is_some() {
-                apply::session_charges(guard, call, now, &mut decision);
+                apply::session_charges(guard, call, now, decision);
             }
-            self.apply_claims(guard, call, found, &mut decision, changes, (mark, seq));
-            if let Some((place, _)) = head {
-                self.answer(guard, call, place, &mut decision, (now, mark), seq);
+            self.apply_claims(guard, call, found, decision, changes, (mark, seq));
+            if let Some(place) = head {
+                self.answer(guard, call, place, decision, (now, mark), seq);
             }
             if let Some(record) = record {
                 record.touch(guard, seq);
@@ -115,7 +145,7 @@ impl Shared {
             guard.raise_mark(now);
         }
         if !allowed || !decision.shadowed.is_empty() {
-            apply::book_refusal(guard, &decision, now);
+            apply::book_refusal(guard, decision, now);
         }
         if tells {
             self.tell_thresholds(guard, asked, now)?;
@@ -124,13 +154,13 @@ impl Shared {
             }
         }
         if let Some(cursor) = &call.cursor {
-            cursor.advance(guard, &decision, seq);
+            cursor.advance(guard, decision, seq);
         }
         self.finish(guard)?;
         if !was_half_full && guard.ring_is_half_full() {
             self.live.wake_checkpointer();
         }
-        Ok(decision)
+        Ok(())
     }
 
     /// Writes sessions, leases and rates.
@@ -151,7 +181,7 @@ impl Shared {
             decision.lease = Some(outcome);
         }
         if let (Some(rate), Some(regained_at)) = (&call.rate, changes.regained_at) {
-            apply::rate(guard, rate.resource, rate.key, regained_at, seq);
+            apply::rate(guard, rate, found.rate, regained_at, seq);
         }
     }
 
@@ -170,8 +200,10 @@ impl Shared {
                 Some(hold(guard, self.epoch(), place, (now, mark), hold_ms, seq));
         }
         if let Some(once) = &call.once {
-            let key =
-                if call.hold_ms.is_some() { apply::key_claim(guard, once.key, seq) } else { place };
+            let key = match call.hold_ms {
+                Some(_) => apply::key_claim(guard, once.key),
+                None => place,
+            };
             self.store_decision(guard, key, once, decision, mark, seq);
         }
     }
@@ -181,16 +213,16 @@ impl Shared {
         &self,
         guard: &mut BlockGuard<'_>,
         call: &Call<'_>,
-        decision: Decision,
-    ) -> Result<Decision, Obstacle> {
+        decision: &Decision,
+    ) -> Result<(), Obstacle> {
         if let Some(cursor) = call.cursor.as_ref().filter(|_| call.apply) {
             cursor.refuse_if_passed(guard)?;
             guard.prepare_claims(1, 1)?;
             let seq = guard.begin();
-            cursor.advance(guard, &decision, seq);
+            cursor.advance(guard, decision, seq);
             self.finish(guard)?;
         }
-        Ok(decision)
+        Ok(())
     }
 
     /// Reclaims a little of what is due where the call will add something.
@@ -255,7 +287,8 @@ fn look(
     call: &Call<'_>,
     now: Timestamp,
     mark: Timestamp,
-) -> (Found, Decision, Changes) {
+    decision: &mut Decision,
+) -> (Found, Changes) {
     let mut found = Found::default();
     let session = call.session_request(now, |session| {
         let (place, kept) = kept_session(guard, session, mark)?;
@@ -263,17 +296,22 @@ fn look(
         Some(kept)
     });
     if let Some(lease) = &call.lease {
-        found.lease = held_lease(guard, lease.key, mark);
+        let kept = guard.find_claim(lease.key);
+        found.lease = kept.filter(|&place| guard.kept_until(place) > mark);
+        found.expired = kept.is_some() && found.lease.is_none();
     }
-    let rate = call.rate_request(mark, |key| regained_at(guard, key));
+    let rate = call.rate_request(mark, |key| {
+        found.rate = guard.find_claim(key);
+        found.rate.map_or(Timestamp::MIN, |place| guard.kept_until(place))
+    });
     let takes_lease = found.lease.is_none();
-    let (mut decision, changes) = decide(guard, &call.request(session, rate, takes_lease));
+    let changes = decide_into(guard, &call.request(session, rate, takes_lease), decision);
     if let (Some(lease), true) = (&call.lease, decision.allowed()) {
         let fencing = found.lease.map_or(0, |place| guard.claim_word(place, apply::FENCING));
         let expires_at = mark.plus_ms(lease.ttl_ms);
         decision.lease = Some(LeaseOutcome { acquired: takes_lease, fencing, expires_at });
     }
-    (found, decision, changes)
+    (found, changes)
 }
 
 /// Makes room for all that the call will write in the claim table.
@@ -306,10 +344,9 @@ fn make_room(
             );
             return Err(Error::InvalidArgument { what: "units", why }.into());
         }
-        makes += 1 + parts_needed(kind, entries);
+        makes += 1 + kind.parts_needed(entries);
     }
-    let changes = call.once.map_or(0, |once| apply::key_changes(guard, once.key));
-    guard.prepare_claims(makes, makes + changes)?;
+    guard.prepare_claims(makes, makes)?;
     let resources = [
         call.session.as_ref().map(|session| session.rule.resource),
         call.lease.as_ref().map(|lease| lease.resource),

@@ -235,7 +235,7 @@ fn packable(room: u64) -> Result<u64, GrowError> {
 /// The word at an offset of `layout`, all of which lie below the array's length.
 #[allow(clippy::indexing_slicing)]
 #[inline(always)]
-fn word<const N: usize>(cells: &[AtomicU64; N], offset: u64) -> &AtomicU64 {
+pub(super) fn word<const N: usize>(cells: &[AtomicU64; N], offset: u64) -> &AtomicU64 {
     &cells[(offset / WORD) as usize]
 }
 

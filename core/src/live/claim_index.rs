@@ -39,7 +39,8 @@ impl BlockGuard<'_> {
     /// buckets between a key's home and its place were in use, so that its place, if it has not
     /// been moved, is reached from `moved` on.
     fn find_bucket(&self, index: u64, key: Hash128, moved: u64) -> Option<u64> {
-        let (table, log2) = unpack(self.claims_get(index));
+        let claim_table = self.table();
+        let (table, log2) = unpack(claim_table.get(index));
         let mask = (1u64 << log2) - 1;
         let mut at = key.low & mask;
         for _ in 0..=mask {
@@ -50,10 +51,8 @@ impl BlockGuard<'_> {
                 return None;
             }
             if word >> 32 == tag(key) && word & LOW != TOMBSTONE {
-                let claim = self.claim_offset(place_of(word));
-                if self.memory.get(claim + claim::KEY) == key.low
-                    && self.memory.get(claim + claim::KEY + WORD) == key.high
-                {
+                let claim = self.claim(place_of(word));
+                if claim.get(claim::KEY) == key.low && claim.get(claim::KEY + WORD) == key.high {
                     return Some(bucket);
                 }
             }
@@ -139,14 +138,16 @@ impl BlockGuard<'_> {
 
     /// Writes `word` into the first usable bucket of the index for a key with these low bits.
     fn fill_bucket(&mut self, key_low: u64, word: u64) {
-        let (table, log2) = unpack(self.claims_get(claims::INDEX));
+        let claim_table = self.table();
+        let (table, log2) = unpack(claim_table.get(claims::INDEX));
         let mask = (1u64 << log2) - 1;
         let mut at = key_low & mask;
         for _ in 0..=mask {
             let bucket = table + at * WORD;
             let found = self.memory.get(bucket);
             if found == 0 {
-                self.claims_set(claims::FILLED, self.claims_get(claims::FILLED) + 1);
+                let filled = claim_table.cell(claims::FILLED);
+                self.set_cell(filled, claim_table.get(claims::FILLED) + 1);
             }
             if found == 0 || found & LOW == TOMBSTONE {
                 self.set(bucket, word);

@@ -5,7 +5,10 @@
 //! per operation, so that no decision waits for a copy. What expires hangs in a heap
 //! ([`expiry`](super::expiry)). Changed claims are noted in a ring for the checkpointer.
 
-use super::block::{BlockGuard, Slot};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::block::{BlockGuard, Slot, word};
 use super::directory::Hash128;
 use super::expiry::Heap;
 use super::file::GrowError;
@@ -92,7 +95,8 @@ const FIRST_CHUNK_LOG2: u32 = claims::FIRST_CHUNK.ilog2();
 /// An offset that lies in no file.
 const OUTSIDE: u64 = 1 << 62;
 
-impl BlockGuard<'_> {
+impl<'a> BlockGuard<'a> {
+    #[inline]
     pub(super) fn claims_at(&self) -> u64 {
         self.get(block::CLAIMS)
     }
@@ -105,21 +109,40 @@ impl BlockGuard<'_> {
         self.set(self.claims_at() + word, value);
     }
 
+    /// The claim table, looked at once for all of its words. It exists.
+    #[inline(always)]
+    pub(super) fn table(&self) -> Table<'a> {
+        Table(self.memory.words_or_nowhere(self.claims_at()))
+    }
+
     /// Where the claim in `place` lies in the file.
+    #[inline]
     pub(crate) fn claim_offset(&self, place: Place) -> u64 {
-        let (chunk, in_chunk) = chunk_of(u64::from(place.0), FIRST_CHUNK_LOG2);
-        match self.claims_get(claims::CHUNKS + chunk * WORD) {
-            0 => OUTSIDE, // Only a damaged file leads there; it is not followed.
-            root => root + in_chunk * claim::BYTES,
-        }
+        self.table().offset_of(place)
     }
 
+    /// The claim in `place`, looked at once for all of its words.
+    #[inline(always)]
+    pub(crate) fn claim(&self, place: Place) -> Claim<'a> {
+        Claim(self.memory.words_or_nowhere(self.claim_offset(place)))
+    }
+
+    #[inline]
     pub(crate) fn claim_get(&self, place: Place, word: u64) -> u64 {
-        self.memory.get(self.claim_offset(place) + word)
+        self.claim(place).get(word)
     }
 
+    #[inline]
     pub(crate) fn claim_set(&mut self, place: Place, word: u64, value: u64) {
-        self.set(self.claim_offset(place) + word, value);
+        self.write(self.claim(place), word, value);
+    }
+
+    /// Writes a word of a claim, so that it can be undone.
+    #[inline]
+    pub(crate) fn write(&mut self, claim: Claim<'_>, word: u64, value: u64) {
+        if claim.get(word) != value {
+            self.set_cell(claim.cell(word), value);
+        }
     }
 
     pub(crate) fn claim_payload(&self, place: Place) -> Payload {
@@ -152,19 +175,23 @@ impl BlockGuard<'_> {
         if self.claims_at() == 0 {
             self.create_claims()?;
         }
-        self.grow_ring()?;
+        if unpack(self.table().get(claims::RING)).1 < RING_LOG2_MAX {
+            self.grow_ring()?;
+        }
         if !self.ring_has_room(makes + changes) {
             return Err(ClaimError::CheckpointNeeded);
         }
-        self.move_buckets();
+        if self.table().get(claims::OLD_INDEX) != 0 {
+            self.move_buckets();
+        }
         self.grow_index(makes)?;
         self.grow_slab(makes)
     }
 
     /// Whether so many more changes can be noted without a checkpoint.
     pub(crate) fn ring_has_room(&self, changes: u64) -> bool {
-        let waiting = self.claims_get(claims::RING_TAIL) - self.claims_get(claims::RING_HEAD);
-        waiting + changes <= 1 << unpack(self.claims_get(claims::RING)).1
+        let table = self.table();
+        table.waiting() + changes <= 1 << unpack(table.get(claims::RING)).1
     }
 
     /// Whether the checkpointer should hurry: half of the ring is waiting for it.
@@ -172,8 +199,8 @@ impl BlockGuard<'_> {
         if self.claims_at() == 0 {
             return false;
         }
-        let waiting = self.claims_get(claims::RING_TAIL) - self.claims_get(claims::RING_HEAD);
-        waiting * 2 >= 1 << unpack(self.claims_get(claims::RING)).1
+        let table = self.table();
+        table.waiting() * 2 >= 1 << unpack(table.get(claims::RING)).1
     }
 
     /// Makes the claim table. Nothing may be armed.
@@ -200,19 +227,24 @@ impl BlockGuard<'_> {
     }
 
     fn grow_slab(&mut self, makes: u64) -> Result<(), ClaimError> {
-        let mut missing = makes;
-        let mut free = self.claims_get(claims::FREE);
-        while free != 0 && missing > 0 {
-            free = self.claim_get(Place((free - 1) as u32), claim::POSITION);
-            missing -= 1;
-        }
-        if missing == 0 {
+        let table = self.table();
+        let touched = table.get(claims::TOUCHED);
+        // What has been in use and is not is free, except while a file is made anew: then nothing
+        // is, and its gaps are to stay what they are.
+        let free = match table.get(claims::FREE) {
+            0 => 0,
+            _ => touched.saturating_sub(table.get(claims::LIVE)),
+        };
+        if free >= makes {
             return Ok(());
         }
-        let last = self.claims_get(claims::TOUCHED) + missing - 1;
+        let last = touched + (makes - free) - 1;
         let (chunks, _) = chunk_of(last, FIRST_CHUNK_LOG2);
         if chunks >= claims::CHUNK_COUNT {
             return Err(ClaimError::Grow(GrowError::AddressSpace));
+        }
+        if table.get(claims::CHUNKS + chunks * WORD) != 0 {
+            return Ok(()); // Chunks are made in their order.
         }
         for chunk in 0..=chunks {
             let root = self.claims_at() + claims::CHUNKS + chunk * WORD;
@@ -252,22 +284,26 @@ impl BlockGuard<'_> {
         resource: ResourceId,
         key: Option<Hash128>,
     ) -> Place {
-        let free = self.claims_get(claims::FREE);
-        let place = if free == 0 {
-            let touched = self.claims_get(claims::TOUCHED);
-            self.claims_set(claims::TOUCHED, touched + 1);
-            Place(touched as u32)
+        let table = self.table();
+        let free = table.get(claims::FREE);
+        let place;
+        let claim;
+        if free == 0 {
+            let touched = table.get(claims::TOUCHED);
+            self.set_cell(table.cell(claims::TOUCHED), touched + 1);
+            place = Place(touched as u32);
+            claim = self.claim(place);
         } else {
-            let place = Place((free - 1) as u32);
-            self.claims_set(claims::FREE, self.claim_get(place, claim::POSITION));
-            self.claim_set(place, claim::POSITION, 0);
-            place
-        };
+            place = Place((free - 1) as u32);
+            claim = self.claim(place);
+            self.set_cell(table.cell(claims::FREE), claim.get(claim::POSITION));
+            self.set_cell(claim.cell(claim::POSITION), 0);
+        }
         let Hash128 { low, high } = key.unwrap_or(NO_KEY);
-        self.claim_set(place, claim::KEY, low);
-        self.claim_set(place, claim::KEY + WORD, high);
-        self.claim_set(place, claim::META, meta(kind, resource));
-        self.claims_set(claims::LIVE, self.claims_get(claims::LIVE) + 1);
+        claim.fill(claim::KEY, low);
+        claim.fill(claim::KEY + WORD, high);
+        self.write(claim, claim::META, meta(kind, resource));
+        self.set_cell(table.cell(claims::LIVE), table.get(claims::LIVE) + 1);
         if let Some(key) = key {
             self.enter(key, place);
         }
@@ -276,13 +312,19 @@ impl BlockGuard<'_> {
 
     /// Notes that the claim has changed in the operation with number `seq`.
     pub(crate) fn touch_claim(&mut self, place: Place, seq: u64) {
-        if self.claim_get(place, claim::CHANGED) <= self.get(block::SNAPSHOT_SEQ) {
-            let (ring, log2) = unpack(self.claims_get(claims::RING));
-            let tail = self.claims_get(claims::RING_TAIL);
-            self.set(ring + ring_word(tail, log2), u64::from(place.0));
-            self.claims_set(claims::RING_TAIL, tail + 1);
+        let claim = self.claim(place);
+        let changed = claim.get(claim::CHANGED);
+        if changed == seq {
+            return;
         }
-        self.claim_set(place, claim::CHANGED, seq);
+        if changed <= self.get(block::SNAPSHOT_SEQ) {
+            let table = self.table();
+            let (ring, log2) = unpack(table.get(claims::RING));
+            let tail = table.get(claims::RING_TAIL);
+            self.set(ring + ring_word(tail, log2), u64::from(place.0));
+            self.set_cell(table.cell(claims::RING_TAIL), tail + 1);
+        }
+        self.set_cell(claim.cell(claim::CHANGED), seq);
     }
 
     /// Removes a claim from the index and gives its place back. Its heap must not hold it.
@@ -291,10 +333,11 @@ impl BlockGuard<'_> {
         if key != NO_KEY {
             self.leave(key);
         }
-        self.claim_set(place, claim::META, 0);
-        self.claim_set(place, claim::POSITION, self.claims_get(claims::FREE));
-        self.claims_set(claims::FREE, u64::from(place.0) + 1);
-        self.claims_set(claims::LIVE, self.claims_get(claims::LIVE) - 1);
+        let (table, claim) = (self.table(), self.claim(place));
+        self.set_cell(claim.cell(claim::META), 0);
+        self.write(claim, claim::POSITION, table.get(claims::FREE));
+        self.set_cell(table.cell(claims::FREE), u64::from(place.0) + 1);
+        self.set_cell(table.cell(claims::LIVE), table.get(claims::LIVE) - 1);
         self.touch_claim(place, seq);
     }
 
@@ -318,15 +361,6 @@ impl BlockGuard<'_> {
     pub(crate) fn set_claim_state(&mut self, place: Place, state: u8) {
         let meta = self.claim_get(place, claim::META);
         self.claim_set(place, claim::META, with_state(meta, state));
-    }
-
-    /// Hangs a claim up that may hang there already, with another time.
-    pub(crate) fn hang_anew(&mut self, heap: Heap, place: Place, until: Timestamp) {
-        if self.claim_get(place, claim::POSITION) == 0 {
-            self.hang(heap, place, until);
-        } else {
-            self.rehang(heap, place, until);
-        }
     }
 
     pub(crate) fn claim_key(&self, place: Place) -> Hash128 {
@@ -391,6 +425,75 @@ impl BlockGuard<'_> {
     /// expires.
     pub(crate) fn kept_until(&self, place: Place) -> Timestamp {
         Timestamp::from_ms(self.claim_get(place, KEPT_UNTIL) as i64)
+    }
+}
+
+/// A claim table's words.
+#[derive(Clone, Copy)]
+pub(super) struct Table<'a>(&'a [AtomicU64; claims::WORDS]);
+
+impl<'a> Table<'a> {
+    #[inline(always)]
+    pub(super) fn cell(self, offset: u64) -> &'a AtomicU64 {
+        word(self.0, offset)
+    }
+
+    #[inline(always)]
+    pub(super) fn get(self, offset: u64) -> u64 {
+        self.cell(offset).load(Relaxed)
+    }
+
+    /// Changes that wait for a checkpoint.
+    #[inline(always)]
+    fn waiting(self) -> u64 {
+        self.get(claims::RING_TAIL) - self.get(claims::RING_HEAD)
+    }
+
+    #[inline(always)]
+    pub(super) fn offset_of(self, place: Place) -> u64 {
+        let (chunk, in_chunk) = chunk_of(u64::from(place.0), FIRST_CHUNK_LOG2);
+        let root = self.0.get((claims::CHUNKS / WORD + chunk) as usize);
+        match root.map_or(0, |root| root.load(Relaxed)) {
+            0 => OUTSIDE, // Only a damaged file leads there; it is not followed.
+            root => root + in_chunk * claim::BYTES,
+        }
+    }
+}
+
+/// A claim's words.
+#[derive(Clone, Copy)]
+pub(crate) struct Claim<'a>(&'a [AtomicU64; claim::WORDS]);
+
+impl<'a> Claim<'a> {
+    #[inline(always)]
+    pub(super) fn cell(self, offset: u64) -> &'a AtomicU64 {
+        word(self.0, offset)
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(self, offset: u64) -> u64 {
+        self.cell(offset).load(Relaxed)
+    }
+
+    /// Writes a word of a claim that this operation has made. It needs no undo: should the claim
+    /// come to nothing, its place is free again, and of a free place nobody reads anything but
+    /// its kind, its position and when it changed.
+    #[inline(always)]
+    pub(crate) fn fill(self, offset: u64, value: u64) {
+        self.cell(offset).store(value, Relaxed);
+        crate::torture::point("undo.word"); // Undone or not: a death after any word is tried.
+    }
+
+    /// A word of the claim's payload.
+    #[inline(always)]
+    pub(crate) fn word(self, index: u64) -> u64 {
+        self.get(claim::PAYLOAD + index * WORD)
+    }
+
+    /// As [`fill`](Self::fill), a word of the payload.
+    #[inline(always)]
+    pub(crate) fn fill_word(self, index: u64, value: u64) {
+        self.fill(claim::PAYLOAD + index * WORD, value);
     }
 }
 

@@ -5,6 +5,8 @@
 //! have any lifetime. A claim whose time has been put off stays where it is until it comes up,
 //! and is then hung again.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::block::BlockGuard;
 use super::claims::Place;
 use super::file::GrowError;
@@ -40,6 +42,9 @@ impl BlockGuard<'_> {
         let (chunks, _) = chunk_of(last, FIRST_CHUNK_LOG2);
         if chunks >= heap::CHUNK_COUNT {
             return Err(GrowError::AddressSpace);
+        }
+        if self.memory.get(at + heap::CHUNKS + chunks * WORD) != 0 {
+            return Ok(()); // Chunks are made in their order.
         }
         for chunk in 0..=chunks {
             let root = at + heap::CHUNKS + chunk * WORD;
@@ -129,8 +134,12 @@ impl BlockGuard<'_> {
 
     fn write_entry(&mut self, at: u64, index: u64, (until, place): (i64, Place)) {
         let entry = self.entry_at(at, index);
-        self.set(entry, until as u64);
-        self.set(entry + WORD, u64::from(place.0));
+        for (word, value) in [(entry, until as u64), (entry + WORD, u64::from(place.0))] {
+            let cell = self.memory.cell(word);
+            if cell.load(Relaxed) != value {
+                self.set_cell(cell, value);
+            }
+        }
         self.claim_set(place, claim::POSITION, index + 1);
     }
 

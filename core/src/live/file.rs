@@ -47,8 +47,11 @@ pub(crate) struct Memory {
     /// The length that this process knows of; the header may know of more.
     known_len: AtomicU64,
     /// Stands in for a cell that lies outside the file: only a damaged file leads there.
-    nowhere: AtomicU64,
+    nowhere: Box<[AtomicU64; NOWHERE_WORDS]>,
 }
+
+/// As many words as are looked at together where a damaged file may lead.
+const NOWHERE_WORDS: usize = 40;
 
 impl Memory {
     /// Maps `file`, which has at least a header's length.
@@ -61,7 +64,12 @@ impl Memory {
             match MmapOptions::new().len(len).map_raw(&file) {
                 Ok(map) => {
                     let known_len = AtomicU64::new(HEADER_BYTES);
-                    return Ok(Memory { map, file, known_len, nowhere: AtomicU64::new(0) });
+                    return Ok(Memory {
+                        map,
+                        file,
+                        known_len,
+                        nowhere: Box::new(std::array::from_fn(|_| AtomicU64::new(0))),
+                    });
                 }
                 Err(error) => last = error,
             }
@@ -143,8 +151,22 @@ impl Memory {
     #[cold]
     fn outside(&self) -> &AtomicU64 {
         self.cell(header::POISON).store(super::Poison::Damaged as u64, Ordering::Release);
-        self.nowhere.store(0, Ordering::Relaxed);
-        &self.nowhere
+        for word in &*self.nowhere {
+            word.store(0, Ordering::Relaxed);
+        }
+        let [first, ..] = &*self.nowhere;
+        first
+    }
+
+    /// As [`words`](Self::words); where they lie outside the file, words that nobody else sees.
+    #[inline(always)]
+    pub(crate) fn words_or_nowhere<const N: usize>(&self, offset: u64) -> &[AtomicU64; N] {
+        const { assert!(N <= NOWHERE_WORDS) };
+        match self.words(offset) {
+            Some(words) => words,
+            // SAFETY: an array of at least as many words, as asserted above.
+            None => unsafe { &*self.nowhere.as_ptr().cast() },
+        }
     }
 
     /// The word at `offset`, read. Plain order is enough: locks and publication bring the order.

@@ -218,13 +218,15 @@ pub(crate) mod claims {
     pub(crate) const CHUNK_COUNT: u64 = 24;
     pub(crate) const FIRST_CHUNK: u64 = 16;
     pub(crate) const BYTES: u64 = CHUNKS + CHUNK_COUNT * WORD;
+    pub(crate) const WORDS: usize = (BYTES / WORD) as usize;
 }
 
 /// Words of a claim.
 pub(crate) mod claim {
     use super::WORD;
 
-    pub(crate) const BYTES: u64 = 16 * WORD;
+    pub(crate) const WORDS: usize = 16;
+    pub(crate) const BYTES: u64 = WORDS as u64 * WORD;
     /// Hash of what it stands for; zero: it is reached by its place alone.
     pub(crate) const KEY: u64 = 0;
     /// Kind in the low byte (0: free), resource in the next 16 bits, state in the next 8.

@@ -3,7 +3,7 @@
 //! leads to.
 
 use super::block::BlockGuard;
-use super::claims::{ClaimKind, Place};
+use super::claims::{Claim, ClaimKind, Place};
 use crate::rules::{ResourceId, Source};
 
 /// Units of one resource out of one grant.
@@ -22,7 +22,9 @@ pub(crate) const TAKEN_MAX: u64 = 64;
 /// Word of the head's payload: first part plus one in the low half, number of entries above.
 const LINK: u64 = 7;
 const COUNT_SHIFT: u32 = 32;
-const COUNT_MASK: u64 = 0xff;
+const COUNT_MASK: u64 = 0x7f;
+/// Set where a key that has neither session nor lease keeps the first entry in their words.
+const OWN_ENTRY: u64 = 1 << 39;
 /// Entries of a part, whose last word leads to the next.
 const PART_ENTRIES: u64 = 4;
 const PART_LINK: u64 = 8;
@@ -36,36 +38,60 @@ const SOURCE_SHIFT: u32 = 44;
 const NO_SOURCE: u64 = 0xf;
 const GRANT_MASK: u64 = (1 << SOURCE_SHIFT) - 1;
 
-/// Where a head keeps entries of its own: first word, how many.
-const fn in_head(kind: ClaimKind) -> (u64, u64) {
-    match kind {
-        ClaimKind::Reservation => (2, 2),
-        _ => (0, 0),
+/// Where a record begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeadKind {
+    /// A reservation, which has room for two entries.
+    Reservation,
+    /// A key whose decision says nothing of sessions and leases: room for one.
+    Key,
+    /// A key without room.
+    FullKey,
+}
+
+impl HeadKind {
+    /// Where a head keeps entries of its own: first word, how many.
+    const fn own(self) -> (u64, u64) {
+        match self {
+            HeadKind::Reservation => (2, 2),
+            HeadKind::Key => (5, 1),
+            HeadKind::FullKey => (0, 0),
+        }
+    }
+
+    const fn of(kind: ClaimKind, link: u64) -> HeadKind {
+        match kind {
+            ClaimKind::Reservation => HeadKind::Reservation,
+            _ if link & OWN_ENTRY != 0 => HeadKind::Key,
+            _ => HeadKind::FullKey,
+        }
+    }
+
+    /// Parts that so many entries need besides their head.
+    pub(crate) const fn parts_needed(self, entries: u64) -> u64 {
+        entries.saturating_sub(self.own().1).div_ceil(PART_ENTRIES)
     }
 }
 
-/// Parts that so many entries need besides their head.
-pub(crate) const fn parts_needed(kind: ClaimKind, entries: u64) -> u64 {
-    entries.saturating_sub(in_head(kind).1).div_ceil(PART_ENTRIES)
-}
-
-/// Writes a record, entry by entry. Room has been made.
-pub(crate) struct Record {
-    head: Place,
-    kind: ClaimKind,
-    /// Where the next entry goes: claim, first word.
-    last: Place,
+/// Writes a record, entry by entry, into claims that the operation makes. Room has been made.
+pub(crate) struct Record<'a> {
+    head: Claim<'a>,
+    kind: HeadKind,
+    /// The claim in which the next entry goes.
+    last: Claim<'a>,
     count: u64,
+    parts: u64,
 }
 
-impl Record {
-    /// A record in `head`, a claim of `kind` that has just been made.
-    pub(crate) fn new(head: Place, kind: ClaimKind) -> Record {
-        Record { head, kind, last: head, count: 0 }
+impl<'a> Record<'a> {
+    /// A record in `head`, a claim that has just been made.
+    pub(crate) fn new(head: Claim<'a>, kind: HeadKind) -> Record<'a> {
+        head.fill_word(LINK, if kind == HeadKind::Key { OWN_ENTRY } else { 0 });
+        Record { head, kind, last: head, count: 0, parts: 0 }
     }
 
-    pub(crate) fn push(&mut self, guard: &mut BlockGuard<'_>, taken: Taken) {
-        let (head_word, head_entries) = in_head(self.kind);
+    pub(crate) fn push(&mut self, guard: &mut BlockGuard<'a>, taken: Taken) {
+        let (head_word, head_entries) = self.kind.own();
         let word = if self.count < head_entries {
             head_word + 2 * self.count
         } else {
@@ -79,69 +105,72 @@ impl Record {
         let from = u64::from(taken.resource.0) << RESOURCE_SHIFT
             | source << SOURCE_SHIFT
             | taken.grant & GRANT_MASK;
-        guard.claim_set_word(self.last, word, from);
-        guard.claim_set_word(self.last, word + 1, taken.units);
+        self.last.fill_word(word, from);
+        self.last.fill_word(word + 1, taken.units);
         self.count += 1;
-        let link = guard.claim_word(self.head, LINK);
+        let link = self.head.word(LINK);
         let rest = link & !(COUNT_MASK << COUNT_SHIFT);
-        guard.claim_set_word(self.head, LINK, rest | self.count << COUNT_SHIFT);
+        self.head.fill_word(LINK, rest | self.count << COUNT_SHIFT);
     }
 
-    fn add_part(&mut self, guard: &mut BlockGuard<'_>) {
-        let part = guard.make_claim(ClaimKind::Part, ResourceId::NONE, None);
-        guard.claim_set_word(part, PART_LINK, 0);
-        let link = u64::from(part.0) + 1;
-        if self.last == self.head {
-            let rest = guard.claim_word(self.head, LINK) & !u64::from(u32::MAX);
-            guard.claim_set_word(self.head, LINK, rest | link);
+    #[cold]
+    fn add_part(&mut self, guard: &mut BlockGuard<'a>) {
+        let place = guard.make_claim(ClaimKind::Part, ResourceId::NONE, None);
+        let part = guard.claim(place);
+        part.fill_word(PART_LINK, 0);
+        let link = u64::from(place.0) + 1;
+        if self.parts == 0 {
+            let rest = self.head.word(LINK) & !u64::from(u32::MAX);
+            self.head.fill_word(LINK, rest | link);
         } else {
-            guard.claim_set_word(self.last, PART_LINK, link);
+            self.last.fill_word(PART_LINK, link);
         }
         self.last = part;
+        self.parts += 1;
     }
 
-    /// Notes that all of the record has changed in the operation with number `seq`.
+    /// Notes that all parts of the record have changed in the operation with number `seq`.
     pub(crate) fn touch(&self, guard: &mut BlockGuard<'_>, seq: u64) {
-        guard.touch_claim(self.head, seq);
-        let mut part = guard.first_part(self.head);
-        for _ in 0..PARTS_MAX {
-            let Some(place) = part else { break };
-            guard.touch_claim(place, seq);
-            part = guard.next_part(place);
+        if self.parts > 0 {
+            guard.touch_parts(self.head, seq);
         }
     }
 }
 
-impl BlockGuard<'_> {
+impl<'a> BlockGuard<'a> {
     /// The entries of the record that `head` answers for.
     pub(crate) fn record(&self, head: Place, kind: ClaimKind) -> impl Iterator<Item = Taken> {
-        let (head_word, head_entries) = in_head(kind);
-        let count = self.claim_word(head, LINK) >> COUNT_SHIFT & COUNT_MASK;
-        let mut part = self.first_part(head);
-        (0..count).map_while(move |index| {
-            let (place, word) = match index.checked_sub(head_entries) {
-                None => (head, head_word + 2 * index),
-                Some(beyond) => {
-                    if beyond > 0 && beyond % PART_ENTRIES == 0 {
-                        part = self.next_part(part?);
-                    }
-                    (part?, 2 * (beyond % PART_ENTRIES))
-                }
-            };
-            let from = self.claim_word(place, word);
-            let source = from >> SOURCE_SHIFT & NO_SOURCE;
-            Some(Taken {
-                resource: ResourceId((from >> RESOURCE_SHIFT) as u16),
-                grant: from & GRANT_MASK,
-                source: (source != NO_SOURCE).then(|| Source::from_number(source as u8)),
-                units: self.claim_word(place, word + 1),
-            })
-        })
+        let mut entries = self.entries(head, kind);
+        std::iter::from_fn(move || entries.next(self))
+    }
+
+    /// The same for whoever writes to the block between them.
+    pub(crate) fn entries(&self, head: Place, kind: ClaimKind) -> Entries<'a> {
+        let head = self.claim(head);
+        let link = head.word(LINK);
+        let (word, room) = HeadKind::of(kind, link).own();
+        let left = link >> COUNT_SHIFT & COUNT_MASK;
+        Entries { claim: head, word, room, left, next: link as u32 }
+    }
+
+    /// How many entries the record has.
+    pub(crate) fn record_len(&self, head: Place) -> u64 {
+        self.claim_word(head, LINK) >> COUNT_SHIFT & COUNT_MASK
+    }
+
+    /// Notes that the parts of `head` have changed in the operation with number `seq`.
+    fn touch_parts(&mut self, head: Claim<'_>, seq: u64) {
+        let mut part = first_part(head);
+        for _ in 0..PARTS_MAX {
+            let Some(place) = part else { break };
+            self.touch_claim(place, seq);
+            part = self.next_part(place);
+        }
     }
 
     /// Frees the parts that `head` leads to.
     pub(crate) fn free_parts(&mut self, head: Place, seq: u64) {
-        let mut part = self.first_part(head);
+        let mut part = first_part(self.claim(head));
         for _ in 0..PARTS_MAX {
             let Some(place) = part else { break };
             part = self.next_part(place);
@@ -149,20 +178,9 @@ impl BlockGuard<'_> {
         }
     }
 
-    /// Makes a head that leads to no record.
-    pub(crate) fn clear_link(&mut self, head: Place) {
-        self.claim_set_word(head, LINK, 0);
-    }
-
     /// What a head keeps above its link and count.
     pub(crate) fn above_link(&self, head: Place) -> u64 {
         self.claim_word(head, LINK) >> ABOVE_SHIFT
-    }
-
-    /// Writes what a head keeps above its link and count: below 2^24.
-    pub(crate) fn set_above_link(&mut self, head: Place, value: u64) {
-        let link = self.claim_word(head, LINK) & ((1 << ABOVE_SHIFT) - 1);
-        self.claim_set_word(head, LINK, link | value << ABOVE_SHIFT);
     }
 
     /// How many parts go with a claim.
@@ -175,16 +193,68 @@ impl BlockGuard<'_> {
 
     /// How many parts `head` leads to.
     fn count_parts(&self, head: Place) -> u64 {
-        std::iter::successors(self.first_part(head), |&part| self.next_part(part))
+        std::iter::successors(first_part(self.claim(head)), |&part| self.next_part(part))
             .take(PARTS_MAX as usize)
             .count() as u64
-    }
-
-    fn first_part(&self, head: Place) -> Option<Place> {
-        ((self.claim_word(head, LINK) as u32).checked_sub(1)).map(Place)
     }
 
     fn next_part(&self, part: Place) -> Option<Place> {
         ((self.claim_word(part, PART_LINK) as u32).checked_sub(1)).map(Place)
     }
+}
+
+/// Walks along a record.
+#[derive(Clone, Copy)]
+pub(crate) struct Entries<'a> {
+    claim: Claim<'a>,
+    word: u64,
+    /// Entries until the next part, and until the end.
+    room: u64,
+    left: u64,
+    /// The next part plus one.
+    next: u32,
+}
+
+impl<'a> Entries<'a> {
+    pub(crate) fn next(&mut self, guard: &BlockGuard<'a>) -> Option<Taken> {
+        self.left = self.left.checked_sub(1)?;
+        if self.room == 0 {
+            self.claim = guard.claim(Place(self.next.checked_sub(1)?));
+            (self.word, self.room) = (0, PART_ENTRIES);
+            self.next = self.claim.word(PART_LINK) as u32;
+        }
+        let from = self.claim.word(self.word);
+        let source = from >> SOURCE_SHIFT & NO_SOURCE;
+        let taken = Taken {
+            resource: ResourceId((from >> RESOURCE_SHIFT) as u16),
+            grant: from & GRANT_MASK,
+            source: (source != NO_SOURCE).then(|| Source::from_number(source as u8)),
+            units: self.claim.word(self.word + 1),
+        };
+        (self.word, self.room) = (self.word + 2, self.room - 1);
+        Some(taken)
+    }
+}
+
+impl Claim<'_> {
+    /// Whether a key's claim, which the operation has made, keeps an entry where a session and a
+    /// lease would stand.
+    pub(crate) fn has_own_entry(self) -> bool {
+        self.word(LINK) & OWN_ENTRY != 0
+    }
+
+    /// Writes what a head that the operation has made keeps above its link and count: below 2^24.
+    pub(crate) fn fill_above_link(self, value: u64) {
+        let link = self.word(LINK) & ((1 << ABOVE_SHIFT) - 1);
+        self.fill_word(LINK, link | value << ABOVE_SHIFT);
+    }
+
+    /// Makes a head that the operation has made lead to no record.
+    pub(crate) fn fill_no_link(self) {
+        self.fill_word(LINK, 0);
+    }
+}
+
+fn first_part(head: Claim<'_>) -> Option<Place> {
+    (head.word(LINK) as u32).checked_sub(1).map(Place)
 }

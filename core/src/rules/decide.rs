@@ -1,6 +1,6 @@
 //! The decision: may this tenant do this now, and what does it use up?
 
-use super::decision::{Decision, Reason, Reasons, SessionOutcome, SourceCharges};
+use super::decision::{Decision, Reason, Reasons, SessionOutcome};
 use super::gcra::Rate;
 use super::terms::{Counting, Firmness, Mode, Terms};
 use super::{FeatureId, Gates, ResourceId};
@@ -144,27 +144,19 @@ pub struct Changes {
 /// Decides. Changes nothing; `Changes` and the request's charges say what has to be applied.
 #[inline(always)]
 pub fn decide<S: State>(state: &S, request: &Request<'_>) -> (Decision, Changes) {
+    let mut decision = Decision::nothing();
+    let changes = decide_into(state, request, &mut decision);
+    (decision, changes)
+}
+
+/// As [`decide`], into a decision that says nothing yet: a decision is large, and one that is
+/// made where it is wanted is never copied.
+#[inline(always)]
+pub fn decide_into<S: State>(state: &S, request: &Request<'_>, decision: &mut Decision) -> Changes {
     let gates = state.gates();
-    let mut decision = Decision {
-        reasons: gate_reasons(gates, request.gate),
-        shadowed: Reasons::default(),
-        resource: None,
-        units: 0,
-        mode: Mode::Disabled,
-        used: 0,
-        available: 0,
-        contracted: 0,
-        retry_at: None,
-        session: None,
-        lease: None,
-        charges: SourceCharges::default(),
-        reservation: None,
-        receipt: None,
-        overage: false,
-        demo_notice: gates.contains(Gates::DEMO_NOTICE) && request.gate == Gate::Send,
-        past_due: gates.contains(Gates::PAST_DUE),
-        replayed: false,
-    };
+    decision.reasons = gate_reasons(gates, request.gate);
+    decision.demo_notice = gates.contains(Gates::DEMO_NOTICE) && request.gate == Gate::Send;
+    decision.past_due = gates.contains(Gates::PAST_DUE);
     let mut changes = Changes::default();
     if let Some(feature) = request.feature
         && !state.has_feature(feature)
@@ -172,19 +164,19 @@ pub fn decide<S: State>(state: &S, request: &Request<'_>) -> (Decision, Changes)
         decision.reasons.add(Reason::FeatureMissing);
     }
     if let Some(session) = &request.session {
-        decide_session(state, session, &mut decision, &mut changes);
+        decide_session(state, session, decision, &mut changes);
     }
     for charge in request.charges {
-        decide_charge(state, *charge, &mut decision);
+        decide_charge(state, *charge, decision);
     }
     if let Some(rate) = &request.rate {
-        decide_rate(state, rate, &mut decision, &mut changes);
+        decide_rate(state, rate, decision, &mut changes);
     }
     if !decision.allowed() {
         changes = Changes::default();
         decision.session = None;
         decision.overage = false;
-        if !fell_short(&decision) {
+        if !fell_short(decision) {
             // Nothing is charged: the numbers are those before, not after.
             decision.used = decision.used.saturating_sub(decision.units);
             if decision.mode == Mode::Finite {
@@ -192,7 +184,7 @@ pub fn decide<S: State>(state: &S, request: &Request<'_>) -> (Decision, Changes)
             }
         }
     }
-    (decision, changes)
+    changes
 }
 
 #[inline(always)]

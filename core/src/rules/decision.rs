@@ -220,10 +220,21 @@ pub struct SourceCharge {
 
 /// What a decision charged, by resource and source. A list of a fixed size, so that a decision
 /// allocates nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct SourceCharges {
-    listed: [Option<SourceCharge>; SourceCharges::LISTED_MAX],
+    units: [u64; SourceCharges::LISTED_MAX],
+    /// Resource in the high half, number of the source plus one in the low; as dense as can be,
+    /// since every decision carries it.
+    from: [u32; SourceCharges::LISTED_MAX],
+    count: u8,
     more: bool,
+}
+
+impl fmt::Debug for SourceCharges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()?;
+        f.write_str(if self.more { " and more" } else { "" })
+    }
 }
 
 impl SourceCharges {
@@ -232,7 +243,12 @@ impl SourceCharges {
 
     /// The entries, in the order in which they were charged.
     pub fn iter(&self) -> impl Iterator<Item = SourceCharge> {
-        self.listed.into_iter().flatten()
+        let entries = self.from.into_iter().zip(self.units).take(usize::from(self.count));
+        entries.map(|(from, units)| SourceCharge {
+            resource: ResourceId((from >> 16) as u16),
+            source: (from as u8).checked_sub(1).map(Source::from_number),
+            units,
+        })
     }
 
     /// Whether that is all. Where an action charges more than fits, its receipt knows all of it:
@@ -245,20 +261,21 @@ impl SourceCharges {
     /// Adds units to what is listed.
     #[inline(always)]
     pub(crate) fn add(&mut self, resource: ResourceId, source: Option<Source>, units: u64) {
-        for slot in &mut self.listed {
-            match slot {
-                None => {
-                    *slot = Some(SourceCharge { resource, source, units });
-                    return;
-                }
-                Some(listed) if listed.resource == resource && listed.source == source => {
-                    listed.units += units;
-                    return;
-                }
-                Some(_) => {}
+        let from = u32::from(resource.0) << 16 | source.map_or(0, |source| source as u32 + 1);
+        let mut entries = self.from.iter_mut().zip(&mut self.units);
+        for (known, sum) in entries.by_ref().take(usize::from(self.count)) {
+            if *known == from {
+                *sum += units;
+                return;
             }
         }
-        self.more = true;
+        match entries.next() {
+            Some(free) => {
+                (*free.0, *free.1) = (from, units);
+                self.count += 1;
+            }
+            None => self.more = true,
+        }
     }
 }
 
@@ -307,6 +324,36 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// One that says nothing yet: what [`decide_into`](super::decide::decide_into) begins with.
+    #[inline(always)]
+    pub(crate) const fn nothing() -> Decision {
+        Decision {
+            reasons: Reasons(0),
+            shadowed: Reasons(0),
+            resource: None,
+            units: 0,
+            mode: Mode::Disabled,
+            used: 0,
+            available: 0,
+            contracted: 0,
+            retry_at: None,
+            session: None,
+            lease: None,
+            charges: SourceCharges {
+                units: [0; SourceCharges::LISTED_MAX],
+                from: [0; SourceCharges::LISTED_MAX],
+                count: 0,
+                more: false,
+            },
+            reservation: None,
+            receipt: None,
+            overage: false,
+            demo_notice: false,
+            past_due: false,
+            replayed: false,
+        }
+    }
+
     /// Whether the host may go ahead.
     #[must_use]
     #[inline]
