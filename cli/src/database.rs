@@ -21,7 +21,7 @@ pub struct Database {
 #[derive(Args)]
 pub struct At {
     /// Do it as of this time instead of now
-    #[arg(long, value_name = "RFC3339", value_parser = values::instant)]
+    #[arg(long, value_name = "RFC3339", value_parser = values::instant, global = true)]
     at: Option<Timestamp>,
 }
 

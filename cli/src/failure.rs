@@ -65,6 +65,9 @@ pub enum Failure {
     /// The database has no catalog yet.
     #[error("the database has no catalog; load one with `cotas catalog load`")]
     NoCatalog,
+    /// A webhook came with another token than the one that is set.
+    #[error("the token is not that of {0}: nothing was read")]
+    WrongToken(&'static str),
     /// The books do not balance.
     #[error("faults found: {0}")]
     Faults(usize),

@@ -18,7 +18,10 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::commands::{backup, catalog, grant, maintain, opening, tenant, usage, verify};
+use crate::commands::{
+    account, backup, catalog, events, grant, maintain, money, opening, seats, tenant, usage,
+    verify, webhook,
+};
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -54,6 +57,31 @@ enum Command {
     Grant(grant::Grant),
     /// Show what a tenant used and was denied
     Usage(usage::Usage),
+    /// Show what a tenant subscribed to, has left and owes
+    Statement(account::Statement),
+    /// Show a tenant's plan, its limits and what is in use, as JSON
+    PlanReport(account::PlanReport),
+    /// Show what would be over its limit on another plan
+    WhatIf(account::WhatIf),
+    /// List a tenant's invoices
+    Invoices(money::Invoices),
+    /// Mark an invoice as paid, or cancel it
+    #[command(subcommand)]
+    Invoice(money::OneInvoice),
+    /// Say what a quantity of a package costs
+    Price(money::Price),
+    /// Buy units on top of a tenant's plan
+    Buy(money::Buy),
+    /// Apply what a gateway's webhook tells
+    PaymentEvent(webhook::PaymentEvent),
+    #[command(about = "Set a gateway's token: from COTAS_WEBHOOK_TOKEN, else standard input")]
+    WebhookToken(webhook::WebhookToken),
+    /// List, take, free or pass on the seats of a resource
+    Seats(seats::Seats),
+    /// List what happened to tenants, or acknowledge it
+    Events(events::Events),
+    /// Check a CPF or CNPJ, and that no tenant has it
+    Document(account::Document),
     /// Decide about traffic that has already happened, by its own clock
     Replay(Replay),
     /// Prove that nothing was lost or invented
@@ -91,6 +119,18 @@ impl Cli {
             Command::Tenant(command) => command.run(&database, output),
             Command::Grant(command) => command.run(&database, output),
             Command::Usage(command) => command.run(&database, output),
+            Command::Statement(command) => command.run(&database, output),
+            Command::PlanReport(command) => command.run(&database, output),
+            Command::WhatIf(command) => command.run(&database, output),
+            Command::Invoices(command) => command.run(&database, output),
+            Command::Invoice(command) => command.run(&database, output),
+            Command::Price(command) => command.run(&database, output),
+            Command::Buy(command) => command.run(&database, output),
+            Command::PaymentEvent(command) => command.run(&database, output),
+            Command::WebhookToken(command) => command.run(&database, output),
+            Command::Seats(command) => command.run(&database, output),
+            Command::Events(command) => command.run(&database, output),
+            Command::Document(command) => command.run(&database, output),
             Command::Replay(command) => command.run(&database, output),
             Command::Verify => verify::run(&database, output),
             Command::Backup(command) => command.run(&database, output),

@@ -1,13 +1,18 @@
 //! The commands, each with its arguments; `replay` has a room of its own.
 
+pub mod account;
 pub mod backup;
 pub mod catalog;
+pub mod events;
 pub mod grant;
 pub mod maintain;
+pub mod money;
 pub mod opening;
+pub mod seats;
 pub mod tenant;
 mod tenant_view;
 pub mod usage;
 pub mod verify;
+pub mod webhook;
 
 pub use tenant_view::balances_json;

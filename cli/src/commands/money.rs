@@ -1,0 +1,212 @@
+//! `cotas invoices`, `invoice`, `price` and `buy`.
+
+use chrono::NaiveDate;
+use clap::{Args, Subcommand};
+use cotas::billing::{Cents, PackageQuote};
+use cotas::{Engine, Invoice};
+use serde_json::{Value, json};
+
+use crate::database::{At, Database};
+use crate::failure::Failure;
+use crate::output::{Output, grouped, right, table, words};
+use crate::values;
+
+/// The invoices of a tenant.
+#[derive(Args)]
+pub struct Invoices {
+    /// The tenant
+    tenant: String,
+    #[command(flatten)]
+    at: At,
+}
+
+impl Invoices {
+    /// Lists them by due date.
+    pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
+        let engine = database.open(self.at.clock())?;
+        let invoices = engine.invoices(&self.tenant)?;
+        let text = if invoices.is_empty() {
+            format!("{} has no invoice", self.tenant)
+        } else {
+            invoice_table(&invoices, &currency(&engine)?)
+        };
+        output.print(&text, &invoices.iter().map(invoice_json).collect())
+    }
+}
+
+/// What is done with an invoice.
+#[derive(Subcommand)]
+pub enum OneInvoice {
+    /// Mark an invoice as paid; what it pays for is given once
+    Pay {
+        /// Its number
+        id: i64,
+        /// The day on which it was paid, if not today
+        #[arg(long, value_name = "YYYY-MM-DD", value_parser = values::date)]
+        on: Option<NaiveDate>,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Cancel an invoice that was not paid
+    Cancel {
+        /// Its number
+        id: i64,
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+impl OneInvoice {
+    /// Does it.
+    pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
+        let (id, status) = match self {
+            OneInvoice::Pay { id, on, at } => {
+                database.open(at.clock())?.mark_paid(*id, *on)?;
+                (id, "paid")
+            }
+            OneInvoice::Cancel { id, at } => {
+                database.open(at.clock())?.cancel_invoice(*id)?;
+                (id, "cancelled")
+            }
+        };
+        let json = json!({ "invoice": id, "status": status });
+        output.print(&format!("invoice {id} is {status}"), &json)
+    }
+}
+
+/// What a quantity of a package costs.
+#[derive(Args)]
+pub struct Price {
+    /// The package
+    package: String,
+    /// How many units
+    quantity: u64,
+    #[command(flatten)]
+    at: At,
+}
+
+impl Price {
+    /// Says what.
+    pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
+        let engine = database.open(self.at.clock())?;
+        let quote = engine.quote_package(&self.package, self.quantity)?;
+        let text = quote_text(&self.package, self.quantity, &quote, &currency(&engine)?);
+        output.print(&text, &quote_json(&self.package, self.quantity, &quote))
+    }
+}
+
+/// Units on top of a plan's, for money: given when the invoice is paid.
+#[derive(Args)]
+pub struct Buy {
+    /// The tenant
+    tenant: String,
+    /// The package
+    package: String,
+    /// How many units
+    quantity: u64,
+    /// Do it once: the same key again changes nothing
+    #[arg(long)]
+    key: Option<String>,
+    #[command(flatten)]
+    at: At,
+}
+
+impl Buy {
+    /// Buys.
+    pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
+        let engine = database.open(self.at.clock())?;
+        let Buy { tenant, package, quantity, key, .. } = self;
+        let Some(bought) = engine.buy(tenant, package, *quantity, key.as_deref())? else {
+            let text = "it was bought under this key before; nothing changed";
+            return output.print(text, &json!({ "bought": false }));
+        };
+        let again = match bought.next_due {
+            Some(due) => format!("charged again, in full, on {due}"),
+            None => "charged once".to_owned(),
+        };
+        let text = format!(
+            "{}\ninvoice {} is due now: the full price, nothing is prorated; {again}",
+            quote_text(package, *quantity, &bought.quote, &currency(&engine)?),
+            bought.invoice
+        );
+        let mut json = quote_json(package, *quantity, &bought.quote);
+        if let Some(json) = json.as_object_mut() {
+            json.insert("bought".to_owned(), json!(true));
+            json.insert("invoice".to_owned(), json!(bought.invoice));
+            json.insert("next_due".to_owned(), json!(bought.next_due));
+        }
+        output.print(&text, &json)
+    }
+}
+
+/// The currency of the catalog in force.
+pub fn currency(engine: &Engine) -> Result<String, Failure> {
+    Ok(engine.catalog()?.1.currency)
+}
+
+/// `11 of channels: BRL 40.00 (10 + 1)`, and what would cost less.
+pub fn quote_text(package: &str, quantity: u64, quote: &PackageQuote, currency: &str) -> String {
+    let packages = quote.packages.iter().map(|&(size, count)| match count {
+        1 => grouped(size),
+        _ => format!("{} x {}", grouped(count), grouped(size)),
+    });
+    let packages = packages.collect::<Vec<_>>().join(" + ");
+    let mut text =
+        format!("{} of {package}: {currency} {} ({packages})", grouped(quantity), quote.cents);
+    if let Some(hint) = &quote.hint {
+        let more = format!("; {} would cost {currency} {}", grouped(hint.quantity), hint.cents);
+        text.push_str(&more);
+    }
+    text
+}
+
+fn quote_json(package: &str, quantity: u64, quote: &PackageQuote) -> Value {
+    let packages = quote.packages.iter().map(|(size, count)| json!([size, count]));
+    let hint =
+        quote.hint.map(|it| json!({ "quantity": it.quantity, "amount_cents": it.cents.get() }));
+    json!({
+        "package": package,
+        "quantity": quantity,
+        "amount_cents": quote.cents.get(),
+        "packages": packages.collect::<Value>(),
+        "hint": hint,
+    })
+}
+
+/// Invoices for people.
+pub fn invoice_table(invoices: &[Invoice], currency: &str) -> String {
+    let money = |amount: Cents| right(format!("{currency} {amount}"));
+    let names = ["for", "payment", "status", "recurring", "due", "paid on"];
+    let mut header = vec![right("invoice"), right("amount")];
+    header.extend(names.map(words));
+    let rows = invoices.iter().map(|it| {
+        let paid_on = it.paid_on.map(|day| day.to_string()).unwrap_or_default();
+        let recurring = if it.recurring { "yes" } else { "no" };
+        vec![
+            right(it.id),
+            money(it.amount),
+            words(&it.title),
+            words(&it.payment_type),
+            words(it.status.code()),
+            words(recurring),
+            words(it.due),
+            words(paid_on),
+        ]
+    });
+    table(header, rows)
+}
+
+fn invoice_json(it: &Invoice) -> Value {
+    json!({
+        "id": it.id,
+        "title": it.title,
+        "amount_cents": it.amount.get(),
+        "payment_type": it.payment_type,
+        "status": it.status.code(),
+        "recurring": it.recurring,
+        "instalment": [it.part.0, it.part.1],
+        "due": it.due.to_string(),
+        "paid_on": it.paid_on.map(|day| day.to_string()),
+        "gateway_id": it.gateway_id,
+    })
+}
