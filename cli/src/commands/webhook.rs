@@ -84,9 +84,13 @@ impl WebhookToken {
     /// Sets it: from the environment, else from standard input. Only its keyed hash is kept.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = database.open(self.at.clock())?;
+        let unread = || {
+            let source = io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
+            Failure::File { path: "-".into(), source }
+        };
         let token = match env::var(TOKEN_VARIABLE) {
             Ok(token) => token,
-            Err(_) => String::from_utf8_lossy(&read(Path::new("-"))?).into_owned(),
+            Err(_) => String::from_utf8(read(Path::new("-"))?).map_err(|_| unread())?,
         };
         engine.set_webhook_token(self.gateway, token.trim_end_matches(['\r', '\n']))?;
         let gateway = self.gateway.code();
