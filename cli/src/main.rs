@@ -9,6 +9,7 @@ mod database;
 mod failure;
 mod output;
 mod replay;
+mod tour;
 mod traffic;
 mod values;
 
@@ -26,6 +27,7 @@ use crate::database::Database;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::replay::Replay;
+use crate::tour::Tour;
 
 /// Quotas inside a chat platform: plans, tenants, usage, and the replay of traffic.
 #[derive(Parser)]
@@ -84,6 +86,8 @@ enum Command {
     Document(account::Document),
     /// Decide about traffic that has already happened, by its own clock
     Replay(Replay),
+    /// See what the engine answers on a day of five platforms; needs no database
+    Tour(Tour),
     /// Prove that nothing was lost or invented
     Verify,
     /// Copy the database as of now
@@ -108,12 +112,15 @@ fn main() -> ExitCode {
 
 impl Cli {
     fn run(self) -> Result<(), Failure> {
+        let output = Output { json: self.json };
+        if let Command::Tour(tour) = &self.command {
+            return tour.run(output);
+        }
         let Some(path) = self.db else {
             let message = "the database is not named: give --db PATH, or set COTAS_DB";
             Cli::command().error(ErrorKind::MissingRequiredArgument, message).exit();
         };
         let database = Database { path, live_directory: self.live_directory };
-        let output = Output { json: self.json };
         match self.command {
             Command::Catalog(command) => command.run(&database, output),
             Command::Tenant(command) => command.run(&database, output),
@@ -132,6 +139,7 @@ impl Cli {
             Command::Events(command) => command.run(&database, output),
             Command::Document(command) => command.run(&database, output),
             Command::Replay(command) => command.run(&database, output),
+            Command::Tour(command) => command.run(output),
             Command::Verify => verify::run(&database, output),
             Command::Backup(command) => command.run(&database, output),
             Command::Maintain(command) => command.run(&database, output),

@@ -135,9 +135,7 @@ fn a_payment_event_needs_the_token_and_is_applied_once() {
         desk.write("event.json", event);
         command.stdin(std::fs::File::open(desk.path("event.json")).expect("is there"));
         let output = command.output().expect("runs");
-        let json: serde_json::Value =
-            serde_json::from_slice(&output.stdout).expect(&stderr(&output));
-        json
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("is JSON")
     };
     let other = told(&event("evt_2", "PAYMENT_CREATED", 1));
     assert_eq!(other, json!({ "outcome": "ignored", "because": "unknown_event" }));

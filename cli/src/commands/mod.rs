@@ -10,7 +10,7 @@ pub mod money;
 pub mod opening;
 pub mod seats;
 pub mod tenant;
-mod tenant_view;
+pub mod tenant_view;
 pub mod usage;
 pub mod verify;
 pub mod webhook;
