@@ -66,6 +66,7 @@ fn helena_has_demonstrations_statuses_and_quantities() {
             "demo: send denied, demo_expired; receive denied, demo_expired",
             "attendants, 9 asked for: 8 allowed; 1 denied, quota_exhausted",
             "WhatsApp channels, 4 asked for: 3 allowed; 1 denied, quota_exhausted",
+            "over its limits on Plano Comercial anew: 0 resources",
             "past_due: send allowed with a warning; receive allowed",
             "suspended: send denied, status_forbids; receive allowed",
             "clinica-sorriso, suspended",

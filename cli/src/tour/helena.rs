@@ -86,6 +86,8 @@ fn quantities(stage: &mut Stage) -> Result<(), Failure> {
         let said = answers(0..asked, |number| seats.occupy(&format!("{resource}-{number}")))?;
         stage.tell(format!("{what}, {asked} asked for: {said}"));
     }
+    let over = stage.engine.what_if(TENANT, "comercial")?;
+    stage.tell(format!("over its limits on Plano Comercial anew: {} resources", over.len()));
     Ok(())
 }
 

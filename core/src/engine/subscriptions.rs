@@ -1,17 +1,19 @@
 //! Subscriptions: joining a plan, now or when it is paid, and how it is paid.
 
+use std::collections::BTreeMap;
+
 use chrono::{Datelike, NaiveDate};
 
 use super::administer::{DURABLE, Terms};
 use super::billing;
 use super::lane::Work;
 use super::{Engine, check_key};
-use crate::catalog::{Compiled, Plan};
+use crate::catalog::{Compiled, Limit, Plan};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::settle::{close_period, grant_plan};
-use crate::rules::{EventKind, Happening, Subscription, calendar};
-use crate::store::{ACTIVE, Loaded, PENDING, SubscriptionRow, Write};
+use crate::rules::{EventKind, Happening, ResourceId, Subscription, calendar};
+use crate::store::{ACTIVE, Loaded, Overrides, PENDING, SubscriptionRow, Write};
 
 /// Longest label of a way to pay, and longest id of a gateway's, in bytes.
 const LABEL_BYTES_MAX: usize = 128;
@@ -173,16 +175,26 @@ fn begin(
     let due = terms.due();
     let account = &mut loaded.account;
     account.subscription = Some(terms);
-    account.limits = compiled.limits(plan);
-    for (name, &limit) in &loaded.overrides.limits {
-        if let Some((resource, _)) = compiled.resource(name) {
-            account.limits.insert(resource, limit);
-        }
-    }
+    account.limits = limits_of(compiled, plan, &loaded.overrides);
     account.features = compiled.features(&plan.features, &loaded.overrides.features);
     account.period_start = at;
     grant_plan(account, &compiled.rulebook, at);
     billing::bill_period(write, loaded, &compiled.rulebook, due)
+}
+
+/// The limits that a plan comes to for a tenant: its own go before the plan's.
+pub(super) fn limits_of(
+    compiled: &Compiled,
+    plan: &Plan,
+    overrides: &Overrides,
+) -> BTreeMap<ResourceId, Limit> {
+    let mut limits = compiled.limits(plan);
+    for (name, &limit) in &overrides.limits {
+        if let Some((resource, _)) = compiled.resource(name) {
+            limits.insert(resource, limit);
+        }
+    }
+    limits
 }
 
 /// Notes a subscription that waits to be paid, with the invoice that activates it.

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::decide::Obstacle;
+use super::subscriptions::limits_of;
 use crate::catalog::Limit;
 use crate::error::Error;
 use crate::rules::{Account, Counting};
@@ -39,7 +40,7 @@ impl Engine {
             .filter(|&it| Account::counting(rules, it) != Counting::Granted)
             .map(|resource| (resource, account.in_use(rules, resource)))
             .collect();
-        account.limits = compiled.limits(plan);
+        account.limits = limits_of(compiled, plan, &loaded.overrides);
         let over = |(resource, used)| {
             let limit = match account.limits.get(&resource) {
                 Some(Limit::Unlimited) => return None,
