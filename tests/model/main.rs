@@ -172,12 +172,10 @@ fn shown(kind: &EventKind, resource: Option<&str>) -> String {
 }
 
 /// The same cases on every run, unless `PROPTEST_RNG_SEED` and `PROPTEST_CASES` ask for others.
-///
-/// With seed 7 the engine still tells of a threshold once more than the model.
 fn config() -> ProptestConfig {
     let asked = ProptestConfig::default();
     let rng_seed = match asked.rng_seed {
-        RngSeed::Random => RngSeed::Fixed(1),
+        RngSeed::Random => RngSeed::Fixed(7),
         fixed => fixed,
     };
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { 160 };

@@ -77,7 +77,8 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
             end_period(account, rules, at, &mut settled);
         }
         // Told at each boundary, so that it comes to the same in however many steps.
-        let told = account.watch(rules, at);
+        // A month may be closed late, when a monthly meter joins: nothing before the mark is told.
+        let told = account.watch(rules, at.max(account.mark));
         settled.happened.extend(told);
     }
     drop_ended(account, &mut settled);
