@@ -7,7 +7,7 @@ DEMO := target/demo
 CARGO := cargo
 TORTURE := --package cotas-tests --features torture
 
-.PHONY: demo test bench traffic
+.PHONY: demo test lint test-rust bench traffic
 
 demo: export COTAS_DB := $(DEMO)/help-desk.db
 demo:
@@ -28,10 +28,14 @@ demo:
 	    --plan full --first-due 2026-06-10 --time-zone America/Sao_Paulo --auto-renew
 	$(COTAS) verify
 
-test:
+test: lint test-rust
+
+lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy $(TORTURE) --all-targets -- -D warnings
+
+test-rust:
 	$(CARGO) test --workspace
 	$(CARGO) test $(TORTURE) --test torture --test kills
 	python3 examples/traffic/generate.py | cmp - examples/traffic/help_desk_day.csv
