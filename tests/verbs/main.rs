@@ -12,3 +12,4 @@ mod rebuilds;
 mod refunds;
 mod reservations;
 mod seats;
+mod waiting;

@@ -3,6 +3,8 @@
 //! The names of a contact form a ring. A session is looked for under each of them, so that
 //! sessions which were open before they were joined go on, and none is opened twice.
 
+use std::time::Duration;
+
 use super::decide::Obstacle;
 use super::state::names_of;
 use super::tenant::Tenant;
@@ -23,13 +25,20 @@ impl Tenant {
         check_key("contact", other)?;
         let shared = &self.engine().shared;
         let names = [one, other].map(|name| shared.contact_hash(name));
-        self.engine().apply_at(self.at(), self.name(), |_| shared.link(self.at(), names))
+        self.engine().apply_at(self.at(), self.name(), |_| {
+            shared.link(self.at(), names, self.engine().patience)
+        })
     }
 }
 
 impl Shared {
-    fn link(&self, at: u64, [one, other]: [Hash128; 2]) -> Result<(), Obstacle> {
-        let mut guard = self.ready_block(at, Timestamp::MIN)?;
+    fn link(
+        &self,
+        at: u64,
+        [one, other]: [Hash128; 2],
+        patience: Duration,
+    ) -> Result<(), Obstacle> {
+        let mut guard = self.ready_block(at, Timestamp::MIN, patience)?;
         let of_one: Vec<_> = names_of(&guard, one).collect();
         if one == other || of_one.contains(&other) {
             return Ok(());

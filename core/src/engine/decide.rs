@@ -4,6 +4,8 @@
 //! boundary that has passed, a change whose process died, a full list of changes) is left to the
 //! lane or the checkpointer with the lock released, and then it is tried again.
 
+use std::time::Duration;
+
 use super::apply;
 use super::call::{Call, Details, NO_CHARGES, OnceCall, charge};
 use super::cursor::CursorCall;
@@ -144,7 +146,7 @@ impl Engine {
             return *result = Err(error);
         }
         let now = self.now();
-        match self.shared.try_bare(at, charge, apply, now, decision) {
+        match self.shared.try_bare(at, charge, apply, (now, self.patience), decision) {
             Ok(()) if apply => {
                 let allowed = decision.allowed();
                 if let Err(error) = self.after(now, allowed) {
@@ -185,7 +187,7 @@ impl Engine {
             return *result = Err(error);
         }
         let now = self.now();
-        match self.shared.try_run(at, call, now, decision) {
+        match self.shared.try_run(at, call, (now, self.patience), decision) {
             Ok(()) if call.apply => {
                 let allowed = decision.allowed();
                 if let Err(error) = self.after(now, allowed) {
@@ -208,6 +210,7 @@ impl Engine {
         mut obstacle: Obstacle,
     ) -> Result<Decision, Error> {
         for _ in 0..TRIES {
+            self.refuse_to_wait(&obstacle)?;
             match obstacle {
                 // A check shows the settled view without persisting it.
                 Obstacle::Due if !call.apply && !call.bare => {
@@ -221,7 +224,7 @@ impl Engine {
             }
             now = self.now();
             let mut decision = Decision::nothing();
-            match self.shared.try_run(at, call, now, &mut decision) {
+            match self.shared.try_run(at, call, (now, self.patience), &mut decision) {
                 Ok(()) => {
                     if call.apply {
                         self.after(now, decision.allowed())?;
@@ -259,10 +262,30 @@ impl Engine {
                     self.after(now, true)?;
                     return Ok(value);
                 }
-                Err(obstacle) => self.overcome(at, name, now, obstacle)?,
+                Err(obstacle) => {
+                    self.refuse_to_wait(&obstacle)?;
+                    self.overcome(at, name, now, obstacle)?;
+                }
             }
         }
         Err(Error::Busy { what: "the tenant" })
+    }
+
+    /// An engine without patience leaves what takes the lane or SQLite to a call that has some.
+    fn refuse_to_wait(&self, obstacle: &Obstacle) -> Result<(), Error> {
+        match obstacle {
+            Obstacle::Pending
+            | Obstacle::Due
+            | Obstacle::CheckpointNeeded
+            | Obstacle::HoldsDue
+            | Obstacle::LeasesDue
+            | Obstacle::LateHold(_)
+                if self.patience.is_zero() =>
+            {
+                Err(Error::Busy { what: "the tenant" })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sees to it that what was decided is remembered as the engine was asked to.
@@ -373,8 +396,13 @@ pub(super) struct Found {
 impl Shared {
     /// Locks a block that an operation may work on at `now`.
     #[inline(always)]
-    pub(super) fn ready_block(&self, at: u64, now: Timestamp) -> Result<BlockGuard<'_>, Obstacle> {
-        let guard = self.lock_block(at)?;
+    pub(super) fn ready_block(
+        &self,
+        at: u64,
+        now: Timestamp,
+        patience: Duration,
+    ) -> Result<BlockGuard<'_>, Obstacle> {
+        let guard = self.lock_block_within(at, patience)?;
         if guard.pending().is_some() {
             return Err(Obstacle::Pending);
         }
@@ -397,10 +425,10 @@ impl Shared {
         at: u64,
         charge: Charge,
         apply: bool,
-        now: Timestamp,
+        (now, patience): (Timestamp, Duration),
         decision: &mut Decision,
     ) -> Result<(), Obstacle> {
-        let mut guard = self.ready_block(at, now)?;
+        let mut guard = self.ready_block(at, now, patience)?;
         let Some(plain) = Plain::new(&guard, charge.resource) else {
             return self.run_not_plain(&mut guard, charge, apply, now, decision);
         };
@@ -443,10 +471,10 @@ impl Shared {
         &self,
         at: u64,
         call: &Call<'_>,
-        now: Timestamp,
+        (now, patience): (Timestamp, Duration),
         decision: &mut Decision,
     ) -> Result<(), Obstacle> {
-        let mut guard = self.ready_block(at, now)?;
+        let mut guard = self.ready_block(at, now, patience)?;
         self.run_locked(&mut guard, call, now, decision)
     }
 

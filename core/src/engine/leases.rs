@@ -114,7 +114,7 @@ impl<'a> Leases<'a> {
         let shared = &engine.shared;
         let key = shared.lease_key(self.resource, holder)?;
         engine.apply_at(at, name, |now| {
-            let mut guard = shared.ready_block(at, now)?;
+            let mut guard = shared.ready_block(at, now, engine.patience)?;
             let mark = now.max(guard.mark());
             let place = self.held(shared, &guard, key, fencing, mark)?;
             if !guard.ring_has_room(1) {

@@ -94,7 +94,7 @@ impl<'a> Meter<'a> {
         let parents = shared.compiled()?.parents(self.resource);
         let mut decision = Decision::nothing();
         engine.apply_at(at, name, |now| {
-            let mut guard = shared.ready_block(at, now)?;
+            let mut guard = shared.ready_block(at, now, engine.patience)?;
             decision = Decision::nothing();
             shared.shift(&mut guard, (self.resource, parents), to, once, now, &mut decision)
         })?;

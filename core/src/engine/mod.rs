@@ -97,6 +97,8 @@ pub struct Engine {
     /// `None`: the machine's, which is read without a detour.
     clock: Option<Arc<dyn Clock>>,
     durability: Durability,
+    /// How long a decision waits for whoever holds the tenant; zero: it waits for nothing at all.
+    patience: Duration,
     /// How long `Durability::Disk` waits.
     disk_patience: Duration,
 }
@@ -165,6 +167,18 @@ impl Engine {
         Engine { durability, ..self.clone() }
     }
 
+    /// The same engine, whose decisions never wait: where one would have to, for another thread's
+    /// lock, for SQLite or for the disk, it is not made and the answer is
+    /// [`Busy`](Error::Busy). For hosts with a lock of their own, which they let go of before they
+    /// ask again in earnest. `None`: by its options this engine waits in any case, for each
+    /// decision to be on disk or to make a checkpoint.
+    #[must_use]
+    pub fn without_waiting(&self) -> Option<Engine> {
+        let may_wait =
+            self.durability == Durability::Disk || self.shared.maintenance == Maintenance::Inline;
+        (!may_wait).then(|| Engine { patience: Duration::ZERO, ..self.clone() })
+    }
+
     /// The same engine with another clock: for replays, each with the time of its own traffic.
     #[must_use]
     pub fn with_clock(&self, clock: Arc<dyn Clock>) -> Engine {
@@ -192,6 +206,12 @@ impl Engine {
             Some((resource, kind)) if is_granted(kind) => Ok(resource),
             _ => self.shared.resource_or_why_not(name),
         }
+    }
+
+    /// The name of a resource by its number, as the catalog in force knows it.
+    #[must_use]
+    pub fn resource_name(&self, resource: ResourceId) -> Option<&str> {
+        self.shared.compiled().ok()?.resource_name(resource)
     }
 
     /// The catalog in force and its version.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::keeper::{Keeper, Opened};
 use super::rebuild::rebuild;
-use super::{Engine, Shared};
+use super::{BLOCK_PATIENCE, Engine, Shared};
 use crate::clock::Clock;
 use crate::error::{Error, OpenError};
 use crate::live::attach::{self, Attachment, Found};
@@ -167,6 +167,7 @@ impl Builder {
             _opened: opened,
             clock: self.clock.clone(),
             durability: self.durability,
+            patience: BLOCK_PATIENCE,
             disk_patience: self.disk_patience,
         })
     }

@@ -1,11 +1,13 @@
 //! Refunds: what a decision charged goes back to the same grants, once.
 
-use super::Shared;
+use std::time::Duration;
+
 use super::caller::Caller;
 use super::decide::Obstacle;
 use super::late::Late;
 use super::replayed::{REFUNDED, is_of_this_period};
 use super::reserve::{Back, outlives_period, return_units};
+use super::{Engine, Shared};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
@@ -16,10 +18,11 @@ use crate::rules::{Handle, Receipt};
 impl Caller<'_> {
     /// Gives back what the decision with this receipt charged.
     pub(super) fn refund(&self, receipt: &Receipt) -> Result<(), Error> {
-        let shared = &self.engine.shared;
+        let Engine { shared, patience, .. } = self.engine;
+        let patience = *patience;
         self.engine.apply_at(self.at, self.name, |now| {
-            match shared.try_refund(self.at, receipt.0, now) {
-                Err(Obstacle::LateHold(place)) => {
+            match shared.try_refund(self.at, receipt.0, (now, patience)) {
+                Err(Obstacle::LateHold(place)) if !patience.is_zero() => {
                     let (kind, state) = (ClaimKind::Key, REFUNDED);
                     let late = Late { place, kind, state, back: Back::All };
                     shared.settle_late(self.at, self.name, now, receipt.0, late)
@@ -48,8 +51,13 @@ impl Caller<'_> {
 }
 
 impl Shared {
-    fn try_refund(&self, at: u64, handle: Handle, now: Timestamp) -> Result<(), Obstacle> {
-        let mut guard = self.ready_block(at, now)?;
+    fn try_refund(
+        &self,
+        at: u64,
+        handle: Handle,
+        (now, patience): (Timestamp, Duration),
+    ) -> Result<(), Obstacle> {
+        let mut guard = self.ready_block(at, now, patience)?;
         let place = self.unrefunded(&guard, handle)?;
         let in_period = is_of_this_period(&guard, place);
         let mark = now.max(guard.mark());

@@ -5,12 +5,12 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::Shared;
 use super::call::{Call, Charges, Details, NO_CHARGES, charge, lifetime_ms, push};
 use super::caller::Caller;
 use super::decide::Obstacle;
 use super::late::Late;
 use super::reclaim::note;
+use super::{Engine, Shared};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::error::Error;
 use crate::live::block::{BlockGuard, grant_id};
@@ -117,7 +117,8 @@ impl Caller<'_> {
         how: Resolution,
         keep: &[(&str, u64)],
     ) -> Result<(), Error> {
-        let shared = &self.engine.shared;
+        let Engine { shared, patience, .. } = self.engine;
+        let patience = *patience;
         let (kept, state);
         let mut room = NO_CHARGES;
         let back = match how {
@@ -137,8 +138,8 @@ impl Caller<'_> {
         };
         let late = |place| Late { place, kind: ClaimKind::Reservation, state: state as u8, back };
         self.engine.apply_at(self.at, self.name, |now| {
-            match shared.try_resolve(self.at, id.0, state, back, now) {
-                Err(Obstacle::LateHold(place)) => {
+            match shared.try_resolve(self.at, id.0, state, back, (now, patience)) {
+                Err(Obstacle::LateHold(place)) if !patience.is_zero() => {
                     Ok(shared.settle_late(self.at, self.name, now, id.0, late(place))?)
                 }
                 other => other,
@@ -182,9 +183,9 @@ impl Shared {
         handle: Handle,
         state: ReservationState,
         back: Back<'_>,
-        now: Timestamp,
+        (now, patience): (Timestamp, Duration),
     ) -> Result<(), Obstacle> {
-        let mut guard = self.ready_block(at, now)?;
+        let mut guard = self.ready_block(at, now, patience)?;
         let place = self.open_reservation(&guard, handle)?;
         check_kept(self, &guard, place, back)?;
         let mark = now.max(guard.mark());
