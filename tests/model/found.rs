@@ -203,3 +203,64 @@ fn a_clock_that_is_not_believed_ends_no_lease_and_no_reservation() {
     assert_eq!((used(&engine, "calls"), used(&engine, "credits")), (1, 0));
     assert_sound(&engine);
 }
+
+#[test]
+fn units_come_back_to_what_was_bought_though_all_of_it_was_held_when_the_period_closed() {
+    let (engine, tenant, clock) = acme("full");
+    let hours = Duration::from_hours(1);
+    assert!(tenant.reserve(&[("watched", 3)], hours).expect("decides").allowed());
+    engine.grant("acme", "watched", Source::Extra, 1, None, None).expect("grants");
+    assert!(tenant.reserve(&[("watched", 3)], hours).expect("decides").allowed());
+    change_plan(&engine, "strict");
+    assert_eq!(balance(&engine, "acme", "watched"), (2, Some(2)));
+    clock.advance_ms(2 * HOUR_MS);
+    assert_eq!(balance(&engine, "acme", "watched"), (3, Some(3)));
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_threshold_is_told_though_the_plan_did_not_have_the_meter_for_a_while() {
+    let (engine, tenant, _) = acme("full");
+    assert!(tenant.meter("free_tier").expect("is a meter").add(1).expect("decides").allowed());
+    assert!(tenant.meter("free_tier").expect("is a meter").subtract(1).expect("decides").allowed());
+    change_plan(&engine, "strict");
+    change_plan(&engine, "full");
+    assert!(tenant.meter("free_tier").expect("is a meter").add(16).expect("decides").allowed());
+    let events = engine.events(0, 100).expect("reads");
+    let told = |it: &&cotas::Event| matches!(it.kind, EventKind::Threshold { percent: 80, .. });
+    assert_eq!(events.iter().filter(told).count(), 1, "{events:?}");
+}
+
+#[test]
+fn a_reservation_expires_at_its_own_end_while_what_gave_to_it_still_lives() {
+    let (engine, tenant, clock) = acme("full");
+    buy(&engine, "watched", 10, 17);
+    // It ends in the first hour of February, and what was bought at noon of that day.
+    let days = Duration::from_mins(16 * 24 * 60 + 12 * 60 + 30);
+    assert!(tenant.reserve(&[("watched", 15)], days).expect("decides").allowed());
+    // Nobody looks for 23 days.
+    clock.advance_ms(23 * DAY_MS);
+    engine.settle("acme").expect("settles");
+    let lost = engine.events(0, 100).expect("reads");
+    let lost =
+        lost.iter().filter(|it| matches!(it.kind, EventKind::GrantExpired { units: 10, .. }));
+    assert_eq!(lost.count(), 1);
+    assert_sound(&engine);
+}
+
+#[test]
+fn nothing_comes_back_to_a_grant_that_ended_in_the_period_in_which_it_was_used() {
+    let (engine, tenant, clock) = acme("full");
+    buy(&engine, "credits", 10, 40);
+    let held = tenant.reserve(&[("credits", 65)], Duration::from_hours(60 * 24)).expect("decides");
+    clock.advance_ms(30 * DAY_MS);
+    assert!(tenant.consume("credits", 62).expect("decides").allowed());
+    clock.advance_ms(11 * DAY_MS);
+    tenant.release(&held.reservation.expect("is held")).expect("releases");
+    let lost = engine.events(0, 100).expect("reads").into_iter().filter_map(|it| match it.kind {
+        EventKind::GrantExpired { units, .. } => Some(units),
+        _ => None,
+    });
+    assert_eq!(lost.collect::<Vec<_>>(), [3]);
+    assert_sound(&engine);
+}

@@ -102,7 +102,8 @@ fn resolve(scene: &mut Scene<'_>, which: usize, how: Resolve) {
         return;
     }
     result.expect("resolves");
-    scene.model.resolve(which, resolution, |units, resource| match how {
+    let now = scene.now;
+    scene.model.resolve(which, now, resolution, |units, resource| match how {
         Resolve::Commit => 0,
         Resolve::Release => units,
         Resolve::Part(_) => {
@@ -141,8 +142,9 @@ fn refund(scene: &mut Scene<'_>, which: usize) {
     result.expect("refunds");
     let model = &mut *scene.model;
     model.stored[which].refunded = true;
-    let changes_limits = stored.period != model.period && model.takes_from_living(&stored.taken);
-    stored.taken.iter().for_each(|&taken| model.give_back(taken, stored.period));
+    let changes_limits =
+        stored.period != model.period && model.takes_from_living(&stored.taken, now);
+    stored.taken.iter().for_each(|&taken| model.give_back(taken, stored.period, now));
     if changes_limits {
         model.watch();
     }

@@ -8,6 +8,7 @@
 
 mod admin;
 mod catalog;
+mod found;
 mod handles;
 mod settlement;
 mod steps;

@@ -23,6 +23,12 @@ pub struct Grant {
     pub expired: bool,
 }
 
+impl Grant {
+    fn lives(&self, at: i64) -> bool {
+        !self.expired && self.expires.is_none_or(|end| end > at)
+    }
+}
+
 /// Where units came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
@@ -378,16 +384,14 @@ impl Tenant {
         }
     }
 
-    /// Whether something was taken from a grant that still lives.
-    pub fn takes_from_living(&self, taken: &[Taken]) -> bool {
-        taken.iter().any(|taken| {
-            let lives = |it: &Grant| From::Grant(it.id) == taken.from && !it.expired;
-            self.grants.iter().any(lives)
-        })
+    /// Whether something was taken from a grant that still lives at `at`.
+    pub fn takes_from_living(&self, taken: &[Taken], at: i64) -> bool {
+        let gave = |taken: &Taken, it: &Grant| From::Grant(it.id) == taken.from && it.lives(at);
+        taken.iter().any(|taken| self.grants.iter().any(|it| gave(taken, it)))
     }
 
-    /// Gives units back to where they came from in `period`, if that still is.
-    pub fn give_back(&mut self, taken: Taken, period: u64) {
+    /// Gives units back at `at` to where they came from in `period`, if that still is.
+    pub fn give_back(&mut self, taken: Taken, period: u64, at: i64) {
         let Taken { resource, from, units } = taken;
         let now = period == self.period;
         let returned = match from {
@@ -398,7 +402,7 @@ impl Tenant {
                 returned
             }
             From::Grant(id) => {
-                let found = self.grants.iter_mut().find(|it| it.id == id && !it.expired);
+                let found = self.grants.iter_mut().find(|it| it.id == id && it.lives(at));
                 match found {
                     Some(grant) if now => {
                         grant.left += units;

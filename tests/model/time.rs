@@ -95,8 +95,6 @@ impl Tenant {
             self.watch();
         }
         self.expire_grants(now);
-        // What holds nothing, and gave nothing in this period, is done with.
-        self.grants.retain(|it| it.left > 0 || it.given > 0);
         self.seen = self.seen.max(now);
     }
 
@@ -179,25 +177,27 @@ impl Tenant {
                 self.reservations.remove(first);
             } else {
                 let id = place_of(&self.reservations[first].id.to_string());
-                self.resolve(first, Resolution::Expired, |units, _| units);
+                let end = self.reservations[first].until;
+                self.resolve(first, end, Resolution::Expired, |units, _| units);
                 self.event(format!("reservation {id} expired"));
             }
         }
     }
 
-    /// Resolves a reservation; `back` says how much of what was taken is given back.
+    /// Resolves a reservation at `at`; `back` says how much of what was taken is given back.
     pub fn resolve(
         &mut self,
         which: usize,
+        at: i64,
         how: Resolution,
         mut back: impl FnMut(u64, usize) -> u64,
     ) {
         self.reservations[which].resolved = Some(how);
         let Reservation { taken, period, .. } = self.reservations[which].clone();
-        let changes_limits = period != self.period && self.takes_from_living(&taken);
+        let changes_limits = period != self.period && self.takes_from_living(&taken, at);
         for mut taken in taken {
             taken.units = back(taken.units, taken.resource);
-            self.give_back(taken, period);
+            self.give_back(taken, period, at);
         }
         if changes_limits {
             self.watch();

@@ -387,10 +387,11 @@ impl Shared {
         let Some(slot) = guard.slot(resource) else { return Ok(()) };
         let (due, used) = (slot.get(slot::NEXT_EVENT), slot.used());
         let Some(policy) = self.compiled()?.rulebook.policy(resource) else { return Ok(()) };
-        if used < due {
+        let limit = slot.get(slot::LIMIT);
+        // Without a limit there is nothing to reach; the next one goes on from what was told.
+        if used < due || limit == 0 {
             return Ok(());
         }
-        let limit = slot.get(slot::LIMIT);
         for percent in thresholds::reached(&policy.thresholds, limit, due, used) {
             note(guard, &EventKind::of_threshold(percent, used, limit), resource, now);
         }

@@ -46,7 +46,8 @@ impl Shared {
         done.map_err(Obstacle::from)
     }
 
-    /// Expires a reservation of a closed period.
+    /// Expires a reservation of a closed period if it is due at `now`: as of its own end, so that
+    /// it comes to the same whoever looks first, and before any boundary that it shares.
     pub(super) fn expire_late(
         &self,
         at: u64,
@@ -57,10 +58,12 @@ impl Shared {
         let manner = Manner { sync: Sync::Normal, confirm_jump: false };
         let state = ReservationState::Expired as u8;
         let late = Late { place, kind: ClaimKind::Reservation, state, back: Back::All };
+        let Some(end) = open_until(&self.lock_block(at)?, place).filter(|&end| end <= now) else {
+            return Ok(());
+        };
         // Another may have been quicker: then there is nothing to do.
-        let done = self.administer_claim(at, name, now, manner, &late, |guard| {
-            let open = guard.holds(place, ClaimKind::Reservation)
-                && guard.claim_state(place) == ReservationState::Open as u8;
+        let done = self.administer_claim(at, name, end.plus_ms(-1), manner, &late, |guard| {
+            let open = open_until(guard, place) == Some(end);
             if open { Ok(()) } else { Err(Error::Busy { what: "the reservation" }) }
         });
         match done {
@@ -68,6 +71,13 @@ impl Shared {
             other => other,
         }
     }
+}
+
+/// Until when an open reservation holds its units.
+fn open_until(guard: &BlockGuard<'_>, place: Place) -> Option<Timestamp> {
+    let open = guard.holds(place, ClaimKind::Reservation)
+        && guard.claim_state(place) == ReservationState::Open as u8;
+    open.then(|| Timestamp::from_word(guard.claim_get(place, claim::END)))
 }
 
 /// Gives back to the account what a record of a closed period took from grants that still live,
@@ -89,9 +99,11 @@ pub(super) fn return_to_account(
         let account = &mut work.loaded.account;
         match Account::counting(&work.compiled.rulebook, resource) {
             Counting::Granted if grant != 0 => {
-                let live = account.grants.iter_mut().find(|it| it.id == grant);
-                if let Some(grant) = live.filter(|it| it.resource == resource) {
-                    grant.give_back(units);
+                let known = account.grants.iter_mut().find(|it| it.id == grant);
+                if let Some(known) = known.filter(|it| it.resource == resource) {
+                    if known.is_in_time(work.now) {
+                        known.give_back(units);
+                    }
                 } else if units > 0 && taken.source != Some(Source::Plan) {
                     revive(work, resource, grant, units)?;
                 }
@@ -117,8 +129,8 @@ pub(super) fn return_to_account(
 /// a period ended, unless its time has run out.
 fn revive(work: &mut Work<'_>, of: ResourceId, grant: u64, units: u64) -> Result<(), Error> {
     let ended = work.write.ended_grant(work.loaded.row, grant)?;
-    let in_time = |it: &Grant| it.expires_at.is_none_or(|at| at > work.now);
-    if let Some(mut grant) = ended.filter(|it| it.resource == of && in_time(it)) {
+    let lives = |it: &Grant| it.resource == of && it.is_in_time(work.now);
+    if let Some(mut grant) = ended.filter(lives) {
         grant.give_back(units);
         let grants = &mut work.loaded.account.grants;
         let place = grants.partition_point(|it| it.id < grant.id);

@@ -170,11 +170,7 @@ impl Shared {
             match found {
                 Ok(()) | Err(Obstacle::Again) => {}
                 Err(Obstacle::CheckpointNeeded) => self.make_room()?,
-                // Before the boundary, which others have to be expired before as well.
-                Err(Obstacle::LateHold(place)) => {
-                    let before = if until < now { until.plus_ms(-1) } else { now };
-                    self.expire_late(at, name, before, place)?;
-                }
+                Err(Obstacle::LateHold(place)) => self.expire_late(at, name, until, place)?,
                 Err(Obstacle::Error(error)) => return Err(*error),
                 Err(_) => return Err(Error::Busy { what: "the tenant" }),
             }

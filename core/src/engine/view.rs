@@ -206,6 +206,7 @@ impl Engine {
             balances: standing
                 .slots
                 .iter()
+                .filter(|slot| account.limits.contains_key(&slot.resource) || !slot.is_empty())
                 .map(|slot| {
                     let balance = standing.balance(slot.resource);
                     Balance {

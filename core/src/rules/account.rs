@@ -335,6 +335,12 @@ impl Grant {
         self.remaining > 0 || self.at_period_start > 0
     }
 
+    /// Whether its time has not run out at `now`.
+    #[must_use]
+    pub fn is_in_time(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|at| at > now)
+    }
+
     /// Ends it at once: what it holds runs out of time.
     pub(super) fn expire(&mut self) {
         self.expired += self.remaining;

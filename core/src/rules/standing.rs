@@ -53,6 +53,14 @@ pub struct Slot {
     pub grants: Vec<SlotGrant>,
 }
 
+impl Slot {
+    /// Whether there is nothing to show of it: no plan names it, nothing of it is used or left.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.terms.mode == Mode::Disabled && self.used == 0 && self.grants.is_empty()
+    }
+}
+
 /// A grant in a burn-down list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotGrant {
@@ -184,10 +192,11 @@ fn gates(account: &Account, statuses: &GateTable, now: Timestamp) -> Gates {
         .with(Gates::PLAN_LAPSED, lapse_end(account).is_some_and(|end| end <= now))
 }
 
-/// A slot for every resource that the tenant has, or has used: what was measured, is held or was
-/// bought stays counted while the plan does not name it.
+/// A slot for every resource that the tenant has, or has had: what was measured, is held or was
+/// bought stays counted while the plan does not name it, and what was told stays told.
 fn slots(account: &Account, rules: &Rulebook, now: Timestamp) -> Vec<Slot> {
     let named = account.limits.keys().chain(account.used.keys()).chain(account.held.keys());
+    let named = named.chain(account.watches.keys());
     let bought = account.grants.iter().map(|grant| grant.resource);
     let bought = bought.filter(|&it| Account::counting(rules, it) == Counting::Granted);
     let resources: BTreeSet<ResourceId> = named.copied().chain(bought).collect();
@@ -240,9 +249,7 @@ fn slot_grants(
     }
     // What has run out of time is counted still, but nothing may come back to it.
     let in_force = |grant: &&Grant| {
-        grant.resource == resource
-            && grant.starts_at <= now
-            && grant.expires_at.is_none_or(|at| at > now)
+        grant.resource == resource && grant.starts_at <= now && grant.is_in_time(now)
     };
     let mut grants: Vec<Grant> = account.grants.iter().filter(in_force).cloned().collect();
     burn_down::order(&mut grants);
