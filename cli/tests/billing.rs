@@ -59,7 +59,7 @@ fn what_is_bought_is_charged_in_full_at_once_and_again_with_the_due_date() {
     assert_eq!(
         desk.ok(&buy),
         "2 of canais_api_plus: BRL 10.00 (2 x 1)\ninvoice 2 is due now: the full price, nothing \
-         is prorated; charged again, in full, on 2026-05-15\n"
+         is prorated; charged again, in full, on 2026-05-15, when BRL 109.00 are due in all\n"
     );
     assert_eq!(desk.ok(&buy), "it was bought under this key before; nothing changed\n");
     let invoices = desk.json(&at(&["invoices", "whaz"]));
@@ -89,6 +89,12 @@ fn what_is_bought_is_charged_in_full_at_once_and_again_with_the_due_date() {
     desk.ok(&["verify"]);
 }
 
+/// A page without the blanks that align it.
+fn squeezed(page: &str) -> String {
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    page.lines().map(words).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn the_statement_is_a_page_in_two_languages() {
     let desk = desk(WHAZING, "premium");
@@ -96,20 +102,22 @@ fn the_statement_is_a_page_in_two_languages() {
     desk.ok(&at(&["invoice", "pay", "2", "--on", "2026-05-06"]));
     let page = desk.ok(&at(&["statement", "whaz", "--lang", "pt"]));
     for line in [
-        "Minha assinatura – whaz",
+        "Minha assinatura: whaz",
         "Plano: Whazing Premium",
         "Forma de pagamento: Manual",
         "Próximo vencimento: 15/05/2026",
-        "api_plus disponíveis: 3 de 3",
-        "users disponíveis: ilimitado",
-        "  1 | Whazing Premium | - | Manual | 15/05/2026 | ativo",
-        "  2 | R$ 10,00 | Canais API PLUS | Manual | paga | Não | 05/05/2026 | 06/05/2026",
-        "  3 | R$ 10,00 | Canais API PLUS | Manual | pendente | Não | 15/05/2026 | -",
+        "Canais API PLUS disponíveis: 3 de 3",
+        "│ Usuários ┆ ilimitado ┆ 0 ┆ ilimitado │",
+        "│ 1 ┆ Whazing Premium ┆ ┆ Manual ┆ 05/05/2026 ┆ 15/05/2026 ┆ ativo │",
+        "│ 2 ┆ R$ 10,00 ┆ Canais API PLUS ┆ Manual ┆ paga ┆ Não ┆ 05/05/2026 ┆ 06/05/2026 │",
+        "│ 3 ┆ R$ 10,00 ┆ Canais API PLUS ┆ Manual ┆ pendente ┆ Não ┆ 15/05/2026 ┆ │",
     ] {
-        assert!(page.lines().any(|it| it == line), "{line:?} is not in\n{page}");
+        assert!(squeezed(&page).lines().any(|it| it == line), "{line:?} is not in\n{page}");
     }
     let page = desk.ok(&at(&["statement", "whaz"]));
-    assert!(page.contains("\nNext due date: 2026-05-15\napi_plus available: 3 of 3\n"), "{page}");
+    for line in ["Next due date: 2026-05-15", "API PLUS channels available: 3 of 3"] {
+        assert!(squeezed(&page).lines().any(|it| it == line), "{line:?} is not in\n{page}");
+    }
     assert_eq!(desk.json(&at(&["statement", "whaz"]))["plan"]["payment_type"], "Manual");
 }
 
@@ -160,42 +168,66 @@ fn a_webhook_token_is_never_echoed() {
     assert!(desk.failure(&["webhook-token", "asaas"]).starts_with("webhook token: "));
 }
 
+/// The seats of channels on WhatsApp Business, and what is done with them.
+fn seats<'a>(verb: &[&'a str]) -> Vec<&'a str> {
+    let seats = ["seats", "whaz", "api_plus.business", AT[0], AT[1]];
+    [&seats[..], verb].concat()
+}
+
+/// Connects a channel with a token of its own.
+fn connect(desk: &Desk, channel: &str) -> String {
+    let verb = seats(&["occupy", channel, "--with-token"]);
+    let output = desk.run_with(&format!("token-of-{channel}\n"), &verb);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    stdout(&output)
+}
+
 #[test]
 fn seats_are_taken_freed_and_passed_on() {
     let desk = desk(WHAZING, "premium");
-    let seats = |verb: &[&'static str]| {
-        let seats = ["seats", "whaz", "api_plus", AT[0], AT[1]];
-        [&seats[..], verb].concat()
-    };
-    assert_eq!(desk.ok(&seats(&[])), "nobody holds api_plus of whaz\n");
-    assert_eq!(desk.ok(&seats(&["occupy", "one"])), "allowed: 1 of 1 api_plus held\n");
-    assert_eq!(
-        desk.ok(&seats(&["occupy", "two"])),
-        "denied, quota_exhausted: 1 of 1 api_plus held\n"
-    );
+    assert_eq!(desk.ok(&seats(&[])), "nobody holds api_plus.business of whaz\n");
+    let tokenless = desk.failure(&seats(&["occupy", "one"]));
+    assert_eq!(tokenless, r#"a seat of "api_plus.business" needs a token of its own"#);
+    assert_eq!(connect(&desk, "one"), "allowed: 1 of unlimited api_plus.business held\n");
+    assert_eq!(connect(&desk, "two"), "denied, quota_exhausted: 1 of 1 api_plus held\n");
     assert_eq!(desk.ok(&seats(&["replace", "one", "two"])), "the seat has another holder\n");
     assert_eq!(
         desk.json(&seats(&["list"])),
         json!([{
-            "holder": "two", "since": "2026-05-05T13:00:00Z", "pending": false, "has_token": false
+            "holder": "two", "since": "2026-05-05T13:00:00Z", "pending": false, "has_token": true
         }])
     );
     assert_eq!(
         desk.failure(&seats(&["replace", "one", "six"])),
-        r#"that holder has no seat of "api_plus""#
+        r#"that holder has no seat of "api_plus.business""#
     );
     assert_eq!(desk.json(&seats(&["release", "two"])), json!({ "released": true }));
     assert_eq!(desk.ok(&seats(&["release", "two"])), "that holder had no seat\n");
-    let invited = desk.json(&seats(&["occupy", "three", "--pending"]));
-    assert_eq!(invited, json!({ "allowed": true, "reason": null, "used": 1, "limit": 1 }));
-    assert!(desk.ok(&seats(&[])).contains("three"));
+    let invite = ["seats", "whaz", "users", AT[0], AT[1], "occupy", "three", "--pending"];
+    let invited = desk.json(&invite);
+    let expected = json!({
+        "allowed": true, "reason": null, "used": 1, "limit": null, "warning": null
+    });
+    assert_eq!(invited, expected);
+    assert!(desk.ok(&["seats", "whaz", "users"]).contains("three"));
+}
+
+#[test]
+fn plain_whatsapp_is_warned_of_and_no_token_is_echoed() {
+    let desk = desk(WHAZING, "premium");
+    let verb =
+        ["seats", "whaz", "api_plus.whatsapp", AT[0], AT[1], "occupy", "one", "--with-token"];
+    let mut command = desk.command(&verb);
+    let output = command.env("COTAS_SEAT_TOKEN", "token-of-one").output().expect("runs");
+    let said = format!("{}{}", stdout(&output), stderr(&output));
+    assert!(said.contains("attention: use WhatsApp Business"), "{said}");
+    assert!(!said.contains("token-of-one"), "{said}");
 }
 
 #[test]
 fn events_stay_until_they_are_acknowledged() {
     let desk = desk(WHAZING, "premium");
-    let occupy = [&["seats", "whaz", "api_plus"][..], &AT, &["occupy", "one"]].concat();
-    desk.ok(&occupy);
+    connect(&desk, "one");
     let page = desk.ok(&at(&["events"]));
     assert!(page.contains("whaz   ┆ api_plus: exhausted, used 1, limit 1"), "{page}");
     let events = desk.json(&at(&["events"]));

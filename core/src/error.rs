@@ -335,6 +335,12 @@ pub enum Error {
     /// The token opens another seat already.
     #[error("the token is in use for another seat")]
     TokenTaken,
+    /// The seats of the resource are taken with a token each, and none was given (seed 002).
+    #[error("a seat of {resource:?} needs a token of its own")]
+    TokenMissing {
+        /// The resource.
+        resource: String,
+    },
     /// The catalog has changed since the action was quoted.
     #[error("the tariff has changed: {quoted} was quoted, {in_force} is in force")]
     TariffChanged {
@@ -398,6 +404,7 @@ impl Error {
             Error::NotForSale { .. } => 424,
             Error::DocumentInUse => 425,
             Error::RoleTooLow => 426,
+            Error::TokenMissing { .. } => 427,
             Error::Busy { .. } => 500,
             Error::NoRoom(_) => 501,
             Error::DurabilityUnknown => 502,

@@ -50,6 +50,7 @@ pub mod catalog;
 mod clock;
 mod engine;
 mod error;
+mod language;
 mod live;
 mod report;
 pub mod rules;
@@ -67,9 +68,10 @@ pub use engine::{
     TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms, TokenSeat, UsageRow,
 };
 pub use error::{Error, OpenError, StoreError};
+pub use language::{Language, Wording};
 pub use report::{
-    BalanceLine, Interval, Language, PlanReport, PlanSummary, Role, Statement, UsageBucket,
-    UsageReport,
+    BalanceLine, Balances, Channel, Channels, GrantLine, Interval, NextCharge, PlanReport,
+    PlanSummary, Role, Statement, UsageBucket, UsageReport,
 };
 pub use rules::{
     Decision, EventKind, LeaseOutcome, Mode, Reason, Reasons, Receipt, ReservationId, ResourceId,

@@ -9,6 +9,7 @@ pub mod maintain;
 pub mod money;
 pub mod opening;
 pub mod seats;
+pub mod secret;
 pub mod tenant;
 pub mod tenant_view;
 pub mod usage;

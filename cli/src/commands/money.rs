@@ -120,13 +120,17 @@ impl Buy {
             let text = "it was bought under this key before; nothing changed";
             return output.print(text, &json!({ "bought": false }));
         };
+        let currency = currency(&engine)?;
         let again = match bought.next_due {
-            Some(due) => format!("charged again, in full, on {due}"),
+            Some(due) => format!(
+                "charged again, in full, on {due}, when {currency} {} are due in all",
+                bought.next_total
+            ),
             None => "charged once".to_owned(),
         };
         let text = format!(
             "{}\ninvoice {} is due now: the full price, nothing is prorated; {again}",
-            quote_text(package, *quantity, &bought.quote, &currency(&engine)?),
+            quote_text(package, *quantity, &bought.quote, &currency),
             bought.invoice
         );
         let mut json = quote_json(package, *quantity, &bought.quote);
@@ -134,6 +138,7 @@ impl Buy {
             json.insert("bought".to_owned(), json!(true));
             json.insert("invoice".to_owned(), json!(bought.invoice));
             json.insert("next_due".to_owned(), json!(bought.next_due));
+            json.insert("next_total_cents".to_owned(), json!(bought.next_total.get()));
         }
         output.print(&text, &json)
     }

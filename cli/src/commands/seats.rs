@@ -1,12 +1,16 @@
 //! `cotas seats`.
 
 use clap::{Args, Subcommand};
-use cotas::{Decision, Mode, Occupancy, Reason, Seat};
+use cotas::{Decision, Mode, Occupancy, Reason, Seat, Wording};
 use serde_json::{Value, json};
 
+use super::secret::token;
 use crate::database::{At, Database};
 use crate::failure::Failure;
 use crate::output::{Output, grouped, table, words};
+
+/// The variable that a seat's token is taken from.
+const TOKEN_VARIABLE: &str = "COTAS_SEAT_TOKEN";
 
 /// Who holds the seats of a resource.
 #[derive(Args)]
@@ -33,6 +37,8 @@ enum Verb {
         /// Invited, and not there yet
         #[arg(long)]
         pending: bool,
+        #[arg(long, help = "Give the seat a token: from COTAS_SEAT_TOKEN, else standard input")]
+        with_token: bool,
     },
     /// Free a seat
     Release {
@@ -59,9 +65,13 @@ impl Seats {
                 let held = seats.list()?;
                 output.print(&self.held(&held), &held.iter().map(seat_json).collect())
             }
-            Verb::Occupy { holder, pending } => {
-                let how = Occupancy { pending: *pending, token: None };
-                self.answer(&seats.occupy_as(holder, &how)?, output)
+            Verb::Occupy { holder, pending, with_token } => {
+                let token = with_token.then(|| token(TOKEN_VARIABLE)).transpose()?;
+                let how = Occupancy { pending: *pending, token: token.as_deref() };
+                let decision = seats.occupy_as(holder, &how)?;
+                let limited = decision.resource.and_then(|it| engine.resource_name(it));
+                let limited = limited.unwrap_or(&self.resource);
+                answer(&decision, limited, seats.warning()?.as_ref(), output)
             }
             Verb::Release { holder } => {
                 let freed = seats.release(holder)?;
@@ -86,26 +96,36 @@ impl Seats {
             .map(|it| vec![words(&it.holder), words(it.since), yes(it.pending), yes(it.has_token)]);
         table(["holder", "since", "invited", "token"].map(words).into(), rows)
     }
+}
 
-    fn answer(&self, decision: &Decision, output: Output) -> Result<(), Failure> {
-        let reason = decision.reason().map(Reason::code);
-        let limit = decision.limit().map_or_else(
-            || if decision.mode == Mode::Unlimited { "unlimited" } else { "0" }.to_owned(),
-            grouped,
-        );
-        let numbers = format!("{} of {limit} {} held", grouped(decision.used), self.resource);
-        let text = match reason {
-            None => format!("allowed: {numbers}"),
-            Some(reason) => format!("denied, {reason}: {numbers}"),
-        };
-        let json = json!({
-            "allowed": decision.allowed(),
-            "reason": reason,
-            "used": decision.used,
-            "limit": decision.limit(),
-        });
-        output.print(&text, &json)
+/// Whether the seat was taken, and the numbers of what limited it.
+fn answer(
+    decision: &Decision,
+    limited: &str,
+    warning: Option<&Wording>,
+    output: Output,
+) -> Result<(), Failure> {
+    let reason = decision.reason().map(Reason::code);
+    let limit = decision.limit().map_or_else(
+        || if decision.mode == Mode::Unlimited { "unlimited" } else { "0" }.to_owned(),
+        grouped,
+    );
+    let numbers = format!("{} of {limit} {limited} held", grouped(decision.used));
+    let mut text = match reason {
+        None => format!("allowed: {numbers}"),
+        Some(reason) => format!("denied, {reason}: {numbers}"),
+    };
+    if let Some(warning) = warning {
+        text = format!("{text}\nattention: {}", warning.en);
     }
+    let json = json!({
+        "allowed": decision.allowed(),
+        "reason": reason,
+        "used": decision.used,
+        "limit": decision.limit(),
+        "warning": warning,
+    });
+    output.print(&text, &json)
 }
 
 fn seat_json(it: &Seat) -> Value {

@@ -1,9 +1,6 @@
 //! `cotas payment-event` and `webhook-token`.
 
-use std::env;
-use std::fs;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -11,14 +8,13 @@ use cotas::billing::Gateway;
 use cotas::{IgnoredBecause, PaymentOutcome};
 use serde_json::{Value, json};
 
+use super::secret::{read, token};
 use crate::database::{At, Database};
 use crate::failure::Failure;
 use crate::output::Output;
 
 /// The variable that the token is taken from.
 const TOKEN_VARIABLE: &str = "COTAS_WEBHOOK_TOKEN";
-/// More than any gateway sends.
-const INPUT_BYTES_MAX: u64 = 16 << 20;
 
 /// A payment event, as the gateway's webhook brought it.
 #[derive(Args)]
@@ -84,30 +80,10 @@ impl WebhookToken {
     /// Sets it: from the environment, else from standard input. Only its keyed hash is kept.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = database.open(self.at.clock())?;
-        let unread = || {
-            let source = io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
-            Failure::File { path: "-".into(), source }
-        };
-        let token = match env::var(TOKEN_VARIABLE) {
-            Ok(token) => token,
-            Err(_) => String::from_utf8(read(Path::new("-"))?).map_err(|_| unread())?,
-        };
-        engine.set_webhook_token(self.gateway, token.trim_end_matches(['\r', '\n']))?;
+        engine.set_webhook_token(self.gateway, &token(TOKEN_VARIABLE)?)?;
         let gateway = self.gateway.code();
         output.print(&format!("the token of {gateway} is set"), &json!({ "gateway": gateway }))
     }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let unread = |source| Failure::File { path: file.to_owned(), source };
-    let mut bytes = Vec::new();
-    if file == Path::new("-") {
-        io::stdin().lock().take(INPUT_BYTES_MAX).read_to_end(&mut bytes).map_err(unread)?;
-    } else {
-        let opened = fs::File::open(file).map_err(unread)?;
-        opened.take(INPUT_BYTES_MAX).read_to_end(&mut bytes).map_err(unread)?;
-    }
-    Ok(bytes)
 }
 
 fn gateway() -> impl TypedValueParser<Value = Gateway> {

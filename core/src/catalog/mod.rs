@@ -18,6 +18,7 @@ mod resources;
 mod tests;
 mod tree;
 mod values;
+mod wordings;
 
 pub(crate) use compile::{Compiled, CompiledAction, CompiledSession, is_granted};
 pub use error::CatalogError;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use crate::language::Wording;
 use crate::rules::GateTable;
 
 /// Everything that may be limited, and how: resources, plans, actions and the status table.
@@ -33,6 +34,9 @@ pub struct Catalog {
     /// The plan of a tenant whose own is not paid yet; `None`: it has none meanwhile.
     #[serde(default)]
     pub pending_plan: Option<String>,
+    /// What people call resources, features and their levels, by name.
+    #[serde(default)]
+    pub titles: BTreeMap<String, Wording>,
     /// What each tenant status permits.
     pub statuses: GateTable,
 }
@@ -51,6 +55,12 @@ pub struct Resource {
     /// 100). A rate has none.
     #[serde(default = "default_thresholds")]
     pub thresholds: Vec<u8>,
+    /// Whether a seat of it, or within it, is taken only with a token of its own (seed 002).
+    #[serde(default)]
+    pub token_required: bool,
+    /// What somebody who takes a seat of it should know before (seed 002).
+    #[serde(default)]
+    pub warning: Option<Wording>,
 }
 
 /// The thresholds of a resource that names none. Databases of older versions have catalogs
@@ -331,6 +341,7 @@ impl Catalog {
             packages: BTreeMap::new(),
             administrator_seat: None,
             pending_plan: None,
+            titles: BTreeMap::new(),
             statuses: GateTable::default(),
         }
     }

@@ -14,6 +14,7 @@ use super::packages::packages;
 use super::plans::{Plans, plans};
 use super::resources::{Resources, resources};
 use super::tree::{Node, Place, Table};
+use super::wordings::titles;
 use super::{Catalog, CatalogError, Kind, from_json, from_toml};
 
 /// The longest text of a catalog, in bytes.
@@ -53,7 +54,7 @@ fn tree(text: &str, file: &Rc<Place>) -> Result<Node> {
 
 fn catalog(root: &Node) -> Result<Catalog> {
     let root = root.table()?;
-    root.only(&["catalog", "resources", "plans", "actions", "packages", "statuses"])?;
+    root.only(&["catalog", "resources", "plans", "actions", "packages", "titles", "statuses"])?;
     let absent = BTreeMap::new();
     let general = root
         .optional("catalog", Node::table)?
@@ -74,6 +75,7 @@ fn catalog(root: &Node) -> Result<Catalog> {
         },
         packages: packages(root, &resources, &plans)?,
         pending_plan: general.optional("pending_plan", |node| known_plan(node, &plans))?,
+        titles: titles(root, &resources, &plans)?,
         resources,
         plans,
         actions,

@@ -9,6 +9,7 @@ use super::error::{Result, did_you_mean, quoted};
 use super::model::default_thresholds;
 use super::tree::{Node, Table, Value};
 use super::values::{check_name, duration};
+use super::wordings::wording;
 use super::{Enforcement, Kind, Reset, Resource};
 
 /// Resources of a catalog, by name.
@@ -33,7 +34,7 @@ const DEFAULT_LATE_MS: i64 = 7 * DAY_MS;
 const KINDS: [(&str, &[&str]); 6] = [
     ("allowance", &[]),
     ("session", &["window", "late"]),
-    ("seat", &[]),
+    ("seat", &["token", "warning"]),
     ("lease", &["ttl"]),
     ("meter", &["reset"]),
     ("rate", &["every", "burst"]),
@@ -89,6 +90,8 @@ fn resource(node: &Node) -> Result<Resource> {
         parent: table.optional("parent", |node| node.text().map(str::to_owned))?,
         enforcement: enforcement(table, kind)?,
         thresholds: thresholds(table, kind)?,
+        token_required: table.optional("token", token_required)?.unwrap_or(false),
+        warning: table.optional("warning", wording)?,
     })
 }
 
@@ -108,6 +111,11 @@ fn enforcement(table: Table, kind: Kind) -> Result<Enforcement> {
         }
         _ => Ok(enforcement),
     }
+}
+
+/// Whether the seats of a resource are taken with tokens only.
+fn token_required(node: &Node) -> Result<bool> {
+    node.choice(&[("optional", false), ("required", true)])
 }
 
 /// Units beyond a soft limit.

@@ -125,8 +125,11 @@ pub struct Purchase {
     pub invoice: i64,
     /// What it costs, of which packages, and whether a bigger quantity would cost less.
     pub quote: PackageQuote,
-    /// When it is charged again, in full; `None`: never, or there is no due date.
+    /// When it is charged again, in full; `None`: never.
     pub next_due: Option<NaiveDate>,
+    /// All that will be charged on that day, the plan and what is charged again, this purchase
+    /// included.
+    pub next_total: Cents,
 }
 
 impl Engine {
@@ -348,7 +351,16 @@ fn buy(
     }
     let detail = format!("{quantity} of {name}");
     work.write.audit(Some(work.loaded.row), work.now, "purchase", &detail)?;
-    Ok(Purchase { invoice, quote, next_due })
+    let invoices = work.write.invoices(work.loaded.row)?;
+    let then = invoices.iter().filter(|it| Some(it.due) == next_due);
+    let then = then.filter(|it| due_on(InvoiceStatus::of(it)));
+    let next_total = Cents::new(then.map(|it| it.cents).sum())?;
+    Ok(Purchase { invoice, quote, next_due, next_total })
+}
+
+/// Whether an invoice that stands like this will be charged on its due date.
+pub(super) fn due_on(status: InvoiceStatus) -> bool {
+    matches!(status, InvoiceStatus::Pending | InvoiceStatus::Overdue)
 }
 
 // ---- the one path that settles --------------------------------------------------------------

@@ -2,17 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use super::{Engine, subscriptions};
-use crate::catalog::{Feature, Kind};
+use chrono_tz::Tz;
+
+use super::administer::resource_of;
+use super::billing::due_on;
+use super::{Balance, Engine, GrantView, TenantReport, subscriptions};
+use crate::billing::Cents;
+use crate::catalog::{Catalog, Compiled, Feature, Kind};
 use crate::error::Error;
-use crate::report::{BalanceLine, PlanReport, PlanSummary, Role, Statement};
-use crate::rules::{Mode, calendar};
+use crate::report::{
+    BalanceLine, Balances, Channel, Channels, GrantLine, NextCharge, PlanReport, PlanSummary, Role,
+    Statement,
+};
+use crate::rules::{Mode, Standing, Status, calendar};
+
+/// The status of a report while an active tenant's plan waits to be paid.
+const AWAITS_PAYMENT: &str = "pending";
 
 impl Engine {
-    /// "Minha assinatura" (seed 000): plan, balances, current and past plans, invoices. Reads
-    /// SQLite.
+    /// "Minha assinatura" (seed 000): plan, balances, where they come from, current and past
+    /// plans, invoices. Reads SQLite.
     pub fn statement(&self, tenant: &str) -> Result<Statement, Error> {
         let report = self.report(tenant)?;
+        let catalog = &self.shared.compiled()?.catalog;
         let subscriptions = self.subscriptions(tenant)?;
         let current = subscriptions.iter().find(|it| it.status == subscriptions::IN_FORCE);
         let plan = report.subscription.as_ref().zip(current).map(|(view, record)| PlanSummary {
@@ -21,21 +33,70 @@ impl Engine {
             due: view.due,
             auto_renew: view.auto_renew,
         });
-        let line = |balance: &crate::Balance| BalanceLine {
-            resource: balance.resource.clone(),
-            kind: balance.kind,
-            contracted: balance.limit(),
-            used: balance.used,
-            available: (balance.mode == Mode::Finite).then_some(balance.available),
-            over_limit: balance.over_limit(),
+        let grant = |grant: &GrantView| GrantLine {
+            title: catalog.title(&grant.resource),
+            grant: grant.clone(),
         };
-        let listed = report.balances.iter().filter(|it| it.mode != Mode::Disabled || it.used > 0);
         Ok(Statement {
             tenant: report.name.clone(),
             plan,
-            balances: listed.map(line).collect(),
+            balances: listed(&report).map(|it| balance_line(it, catalog)).collect(),
+            grants: report.grants.iter().map(grant).collect(),
             subscriptions,
             invoices: self.invoices(tenant)?,
+            currency: catalog.currency.clone(),
+            time_zone: zone_of(&report),
+        })
+    }
+
+    /// What is left of everything that a tenant uses up (seed 003: credits and notification
+    /// credits, the two icons of the bar). Reads SQLite.
+    pub fn balances(&self, tenant: &str) -> Result<Balances, Error> {
+        let report = self.report(tenant)?;
+        let catalog = &self.shared.compiled()?.catalog;
+        let used_up = |it: &&Balance| matches!(it.kind, "allowance" | "session");
+        let lines = listed(&report).filter(used_up).map(|it| balance_line(it, catalog));
+        Ok(Balances { tenant: report.name.clone(), lines: lines.collect() })
+    }
+
+    /// The channels of a tenant (seed 002): who holds a seat of `resource` or of one within it,
+    /// the next due date, and what will be charged then. Tokens are never shown. Reads SQLite.
+    pub fn channels(&self, tenant: &str, resource: &str) -> Result<Channels, Error> {
+        let compiled = self.shared.compiled()?;
+        let (number, _) = resource_of(compiled, resource, "a list of channels", "seat")?;
+        let report = self.report(tenant)?;
+        let catalog = &compiled.catalog;
+        let balance = report.balances.iter().find(|it| it.resource == resource);
+        let balance = balance.map(|it| balance_line(it, catalog));
+        let within = |it| it == number || compiled.parents(it).contains(&number);
+        let rows = self.shared.store.seats(self.row_of(tenant)?)?;
+        let channels = rows.into_iter().filter(|row| within(row.resource)).map(|row| {
+            let name = compiled.resource_name(row.resource).unwrap_or_default();
+            Channel {
+                holder: row.holder,
+                resource: name.to_owned(),
+                title: catalog.title(name),
+                since: row.since,
+                has_token: row.token.is_some(),
+                warning: catalog.resources.get(name).and_then(|it| it.warning.clone()),
+            }
+        });
+        let next_due = report.subscription.as_ref().filter(|it| it.auto_renew && !it.lapsed);
+        let next_due = next_due.map(|it| it.due);
+        let invoices = self.invoices(tenant)?;
+        let next = invoices.iter().filter(|it| Some(it.due) == next_due && due_on(it.status));
+        let charges: Vec<_> =
+            next.map(|it| NextCharge { title: it.title.clone(), amount: it.amount }).collect();
+        let total = charges.iter().try_fold(Cents::ZERO, |sum, it| sum.checked_add(it.amount));
+        Ok(Channels {
+            tenant: report.name.clone(),
+            balance: balance.ok_or_else(|| super::unknown_resource(resource))?,
+            channels: channels.collect(),
+            next_due,
+            charges,
+            total: total.unwrap_or(Cents::MAX),
+            currency: catalog.currency.clone(),
+            time_zone: zone_of(&report),
         })
     }
 
@@ -48,56 +109,100 @@ impl Engine {
         let report = self.report(tenant)?;
         let (loaded, standing) = self.shared.view(at, tenant, self.now())?;
         let compiled = self.shared.compiled()?;
-        let mut limits = BTreeMap::new();
-        let mut active = BTreeMap::new();
-        let mut measured = BTreeMap::new();
-        for balance in &report.balances {
-            let Some((_, kind)) = compiled.resource(&balance.resource) else { continue };
-            let limit = match balance.mode {
-                Mode::Unlimited => None,
-                _ => Some(balance.limit().unwrap_or(0)),
-            };
-            let name = balance.resource.clone();
-            match kind {
-                Kind::Seat => {
-                    limits.insert(name.clone(), limit);
-                    active.insert(name, balance.used);
-                }
-                Kind::Lease { .. } => {
-                    limits.insert(name, limit);
-                }
-                Kind::Meter { .. } => {
-                    measured.insert(name, balance.used);
-                }
-                Kind::Allowance | Kind::Session { .. } | Kind::Rate { .. } => {}
-            }
-        }
-        let mut features = BTreeMap::new();
-        let mut levels = BTreeMap::new();
-        for name in compiled.feature_names() {
-            match compiled.feature_of(name, &standing.features) {
-                Some(Feature::Level(level)) => {
-                    features.insert(name.to_owned(), true);
-                    levels.insert(name.to_owned(), level);
-                }
-                Some(Feature::Flag(on)) => {
-                    features.insert(name.to_owned(), on);
-                }
-                None => {}
-            }
-        }
-        let subscription = loaded.account.subscription.as_ref();
-        Ok(PlanReport {
+        let account = &loaded.account;
+        let subscription = account.subscription.as_ref();
+        let waits = account.awaits_payment || subscription.is_some_and(|it| it.pending);
+        let status = match account.status {
+            Status::Active if waits => AWAITS_PAYMENT,
+            status => status.code(),
+        };
+        let mut plan = PlanReport {
+            tenant: report.name.clone(),
             plan: subscription.map(|it| it.plan.clone()),
-            status: report.status.code().to_owned(),
-            limits,
-            features,
-            levels,
-            period_start: subscription.map(|_| loaded.account.period_start),
+            plan_title: subscription.map(|it| it.title.clone()),
+            status: status.to_owned(),
+            limits: BTreeMap::new(),
+            features: BTreeMap::new(),
+            levels: BTreeMap::new(),
+            period_start: subscription.map(|_| account.period_start),
             period_end: subscription
-                .map(|it| calendar::end_of_due_day(it.due(), loaded.account.time_zone)),
-            active,
-            measured,
-        })
+                .map(|it| calendar::end_of_due_day(it.due(), account.time_zone)),
+            active: BTreeMap::new(),
+            measured: BTreeMap::new(),
+            titles: BTreeMap::new(),
+            time_zone: account.time_zone,
+        };
+        report.balances.iter().for_each(|balance| note_balance(&mut plan, balance, compiled));
+        note_features(&mut plan, &standing, compiled);
+        let named = plan.limits.keys().chain(plan.measured.keys()).chain(plan.features.keys());
+        let named = named.chain(plan.levels.values());
+        plan.titles = named.map(|name| (name.clone(), compiled.catalog.title(name))).collect();
+        Ok(plan)
+    }
+}
+
+/// What the plan gives, and what is in use though it does not.
+fn listed(report: &TenantReport) -> impl Iterator<Item = &Balance> {
+    report.balances.iter().filter(|it| it.mode != Mode::Disabled || it.used > 0)
+}
+
+fn balance_line(balance: &Balance, catalog: &Catalog) -> BalanceLine {
+    BalanceLine {
+        resource: balance.resource.clone(),
+        title: catalog.title(&balance.resource),
+        kind: balance.kind,
+        contracted: match balance.mode {
+            Mode::Disabled => Some(0),
+            _ => balance.limit(),
+        },
+        used: balance.used,
+        available: match balance.mode {
+            Mode::Finite => Some(balance.available),
+            Mode::Disabled => Some(0),
+            Mode::Unlimited => None,
+        },
+        over_limit: balance.over_limit(),
+    }
+}
+
+fn zone_of(report: &TenantReport) -> Tz {
+    report.time_zone.parse().unwrap_or(Tz::UTC)
+}
+
+/// Notes what may be held or is measured of one resource.
+fn note_balance(plan: &mut PlanReport, balance: &Balance, compiled: &Compiled) {
+    let Some((_, kind)) = compiled.resource(&balance.resource) else { return };
+    let limit = match balance.mode {
+        Mode::Unlimited => None,
+        _ => Some(balance.limit().unwrap_or(0)),
+    };
+    let name = balance.resource.clone();
+    match kind {
+        Kind::Seat => {
+            plan.limits.insert(name.clone(), limit);
+            plan.active.insert(name, balance.used);
+        }
+        Kind::Lease { .. } => {
+            plan.limits.insert(name, limit);
+        }
+        Kind::Meter { .. } => {
+            plan.measured.insert(name, balance.used);
+        }
+        Kind::Allowance | Kind::Session { .. } | Kind::Rate { .. } => {}
+    }
+}
+
+/// Notes the features that the tenant has, and those that it does not have.
+fn note_features(plan: &mut PlanReport, standing: &Standing, compiled: &Compiled) {
+    for name in compiled.feature_names() {
+        let on = match compiled.feature_of(name, &standing.features) {
+            Some(Feature::Level(level)) => {
+                plan.levels.insert(name.to_owned(), level);
+                true
+            }
+            Some(Feature::Flag(on)) => on,
+            None => continue,
+        };
+        plan.features.insert(name.to_owned(), on);
     }
 }

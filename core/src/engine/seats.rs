@@ -7,9 +7,10 @@ use super::caller::Caller;
 use super::lane::Work;
 use super::tenant::Tenant;
 use super::{Engine, check_key};
-use crate::catalog::Gate;
+use crate::catalog::{Compiled, Gate};
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::language::Wording;
 use crate::live::history::HistoryKey;
 use crate::rules::decide::decide;
 use crate::rules::{Charge, Decision, ResourceId, standing};
@@ -93,6 +94,10 @@ impl Seats<'_> {
                 return Err(Error::TokenTaken);
             }
             let had = work.write.seat(work.loaded.row, resource, holder)?;
+            let tokenless = token.is_none() && had.as_ref().is_none_or(|had| had.token.is_none());
+            if tokenless && let Some(name) = needs_token(work.compiled, resource) {
+                return Err(Error::TokenMissing { resource: name.to_owned() });
+            }
             let units = u64::from(had.is_none());
             let decision = ask(work, resource, units);
             if !decision.allowed() {
@@ -111,6 +116,14 @@ impl Seats<'_> {
             self.audit(work, "seat taken")?;
             Ok(decision)
         })
+    }
+
+    /// What somebody who takes a seat here should know before, by the catalog (seed 002: a channel
+    /// on plain WhatsApp).
+    pub fn warning(&self) -> Result<Option<Wording>, Error> {
+        let compiled = self.caller.engine.shared.compiled()?;
+        let name = compiled.resource_name(self.resource).unwrap_or_default();
+        Ok(compiled.catalog.resources.get(name).and_then(|it| it.warning.clone()))
     }
 
     /// Frees the seat of `holder`; says whether there was one. Waits for the disk.
@@ -197,6 +210,16 @@ impl Engine {
         let key = blake3::derive_key("cotas 2026 tokens of seats", &self.shared.live.secret());
         Ok(blake3::keyed_hash(&key, token.as_bytes()).as_bytes().to_vec())
     }
+}
+
+/// The name of a resource whose seats are taken only with a token.
+fn needs_token(compiled: &Compiled, resource: ResourceId) -> Option<&str> {
+    let name = compiled.resource_name(resource)?;
+    let above = compiled.parents(resource).iter().filter_map(|&it| compiled.resource_name(it));
+    let required = |name: &str| {
+        compiled.catalog.resources.get(name).is_some_and(|resource| resource.token_required)
+    };
+    above.chain([name]).any(required).then_some(name)
 }
 
 /// Whether two hashes are the same, in a time that does not depend on where they differ.

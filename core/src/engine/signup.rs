@@ -197,9 +197,15 @@ pub(super) fn write_holder(
     }
     write.save_profile(loaded.row, profile)?;
     let Some((name, resource)) = administrator_seat(compiled) else { return Ok(()) };
-    let own = loaded.overrides.limits.get(name).copied();
-    let limit = own.or_else(|| plan.and_then(|plan| plan.limits.get(name).copied()));
-    if plan.is_some() && matches!(limit, None | Some(Limit::Disabled | Limit::Finite(0))) {
+    let above = compiled.parents(resource).iter().filter_map(|&it| compiled.resource_name(it));
+    let has_room = |name: &&str| {
+        let own = loaded.overrides.limits.get(*name).copied();
+        let limit = own.or_else(|| plan.and_then(|plan| plan.limits.get(*name).copied()));
+        !matches!(limit, None | Some(Limit::Disabled | Limit::Finite(0)))
+    };
+    if plan.is_some()
+        && let Some(name) = above.chain([name]).find(|name| !has_room(name))
+    {
         let why = format!("it has no room for the administrator: no seat of {name:?}");
         return Err(Error::InvalidArgument { what: "plan", why });
     }

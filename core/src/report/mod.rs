@@ -1,9 +1,16 @@
-//! What people read: usage, the statement, the plan report. Pure: figures come in, pages go out.
+//! What people read: usage, the statement, the plan report, balances and channels. Pure: figures
+//! come in, pages go out, in English and in Brazilian Portuguese.
 
+mod balances;
+mod channels;
+mod page;
 mod plan;
 mod statement;
+mod statement_page;
 mod usage;
 
+pub use balances::{BalanceLine, Balances};
+pub use channels::{Channel, Channels, NextCharge};
 pub use plan::{PlanReport, Role};
-pub use statement::{BalanceLine, Language, PlanSummary, Statement};
+pub use statement::{GrantLine, PlanSummary, Statement};
 pub use usage::{Interval, UsageBucket, UsageReport};

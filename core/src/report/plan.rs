@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
+use super::page::{Column, Page, day, limit, number, yes_or_no};
 use crate::clock::Timestamp;
+use crate::language::{Language, Wording};
 
 /// Who asks for a report: the host says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,9 +23,13 @@ pub enum Role {
 /// A tenant's plan, its limits and what is in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanReport {
+    /// The tenant.
+    pub tenant: String,
     /// The plan's name in the catalog; `None`: there is no plan.
     pub plan: Option<String>,
-    /// The tenant's status.
+    /// What people call it.
+    pub plan_title: Option<String>,
+    /// The tenant's status; `pending` while an active tenant's plan waits to be paid.
     pub status: String,
     /// What may be held at once, by resource; `None`: there is no limit.
     pub limits: BTreeMap<String, Option<u64>>,
@@ -38,6 +45,10 @@ pub struct PlanReport {
     pub active: BTreeMap<String, u64>,
     /// What is measured, by resource.
     pub measured: BTreeMap<String, u64>,
+    /// What people call resources, features and levels.
+    pub titles: BTreeMap<String, Wording>,
+    /// The zone of the tenant's days.
+    pub time_zone: Tz,
 }
 
 impl PlanReport {
@@ -74,6 +85,91 @@ impl PlanReport {
             data.insert("unlimited".to_owned(), json!(unlimited));
         }
         json!({ "data": data })
+    }
+
+    /// As a page to read.
+    #[must_use]
+    pub fn to_page(&self, language: Language) -> String {
+        let say = |english, portuguese| language.say(english, portuguese);
+        let mut page = Page::new(language, &format!("{}: {}", say("Plan", "Plano"), self.tenant));
+        let none = say("none", "nenhum");
+        let mut facts = vec![
+            (say("Plan", "Plano"), self.plan_title.as_deref().unwrap_or(none).to_owned()),
+            (say("Status", "Situação"), status(&self.status, language).to_owned()),
+        ];
+        if let (Some(start), Some(end)) = (self.period_start, self.period_end) {
+            let first = day(start, self.time_zone, language);
+            let last = day(end.plus_ms(-1), self.time_zone, language);
+            facts.push((
+                say("Current period", "Período atual"),
+                format!("{first} {} {last}", say("to", "a")),
+            ));
+        }
+        page.facts(&facts);
+        self.limits_table(&mut page);
+        self.measured_table(&mut page);
+        self.features_table(&mut page);
+        page.end()
+    }
+
+    fn title(&self, name: &str, language: Language) -> String {
+        let title = self.titles.get(name).map(|title| title.text(language));
+        title.unwrap_or(name).to_owned()
+    }
+
+    fn limits_table(&self, page: &mut Page) {
+        let language = page.language;
+        let header = [
+            Column::Words(page.say("Resource", "Recurso")),
+            Column::Numbers(page.say("In use", "Em uso")),
+            Column::Numbers(page.say("Limit", "Limite")),
+        ];
+        let row = |(name, most): (&String, &Option<u64>)| {
+            let active = self.active.get(name).copied().unwrap_or(0);
+            vec![self.title(name, language), number(active, language), limit(*most, language)]
+        };
+        page.table(page.say("Limits", "Limites"), &header, self.limits.iter().map(row).collect());
+    }
+
+    fn measured_table(&self, page: &mut Page) {
+        let language = page.language;
+        let header = [
+            Column::Words(page.say("Resource", "Recurso")),
+            Column::Numbers(page.say("Measured", "Medido")),
+        ];
+        let row = |(name, used): (&String, &u64)| {
+            vec![self.title(name, language), number(*used, language)]
+        };
+        page.table(page.say("Usage", "Consumo"), &header, self.measured.iter().map(row).collect());
+    }
+
+    fn features_table(&self, page: &mut Page) {
+        let language = page.language;
+        let header = [
+            Column::Words(page.say("Feature", "Funcionalidade")),
+            Column::Words(page.say("Included", "Incluída")),
+        ];
+        let row = |(name, on): (&String, &bool)| {
+            let level = self.levels.get(name).filter(|_| *on);
+            let included = level.map(|level| self.title(level, language));
+            vec![self.title(name, language), included.unwrap_or_else(|| yes_or_no(*on, language))]
+        };
+        let rows = self.features.iter().map(row).collect();
+        page.table(page.say("Features", "Funcionalidades"), &header, rows);
+    }
+}
+
+/// A status as people call it (seed 001).
+fn status(code: &str, language: Language) -> &str {
+    match code {
+        "demo" => language.say("demonstration", "demonstração"),
+        "onboarding" => language.say("onboarding", "em implantação"),
+        "active" => language.say("active", "ativo"),
+        "past_due" => language.say("past due", "em atraso"),
+        "suspended" => language.say("suspended", "suspenso"),
+        "cancelled" => language.say("cancelled", "cancelado"),
+        "pending" => language.say("waits to be paid", "aguarda pagamento"),
+        other => other,
     }
 }
 

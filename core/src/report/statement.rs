@@ -1,30 +1,13 @@
-//! The page "Minha assinatura" (seed 000): the plan in short, what is contracted and available,
-//! current and past plans, invoices. As values, as JSON, and as a page to read.
+//! The page "Minha assinatura" (seed 000) as values and as JSON: the plan in short, what is
+//! contracted and available, where it came from, current and past plans, invoices.
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use serde_json::{Value, json};
 
-use crate::billing::Cents;
-use crate::{Invoice, InvoiceStatus, SubscriptionRecord};
-
-/// A language that people read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Language {
-    /// English.
-    #[default]
-    English,
-    /// Brazilian Portuguese.
-    Portuguese,
-}
-
-impl Language {
-    const fn say(self, english: &'static str, portuguese: &'static str) -> &'static str {
-        match self {
-            Language::English => english,
-            Language::Portuguese => portuguese,
-        }
-    }
-}
+use super::balances::BalanceLine;
+use crate::language::Wording;
+use crate::{GrantView, Invoice, SubscriptionRecord};
 
 /// What a tenant has subscribed to, used and owes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +18,16 @@ pub struct Statement {
     pub plan: Option<PlanSummary>,
     /// What is contracted and available, by resource.
     pub balances: Vec<BalanceLine>,
+    /// Where it comes from: the plan, extras, packages.
+    pub grants: Vec<GrantLine>,
     /// Current and past plans, the latest first.
     pub subscriptions: Vec<SubscriptionRecord>,
     /// Invoices, by due date.
     pub invoices: Vec<Invoice>,
+    /// ISO 4217 code of the amounts.
+    pub currency: String,
+    /// The zone of the tenant's days.
+    pub time_zone: Tz,
 }
 
 /// The plan in short.
@@ -54,40 +43,13 @@ pub struct PlanSummary {
     pub auto_renew: bool,
 }
 
-/// What is contracted and available of one resource.
+/// Units that a tenant was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BalanceLine {
-    /// The resource's name.
-    pub resource: String,
-    /// Its kind, as a catalog writes it.
-    pub kind: &'static str,
-    /// What is contracted: the plan's and what was bought on top; `None`: there is no limit.
-    pub contracted: Option<u64>,
-    /// What is used, or held.
-    pub used: u64,
-    /// What is left; `None`: there is no limit.
-    pub available: Option<u64>,
-    /// Whether more is in use than is contracted.
-    pub over_limit: bool,
-}
-
-impl BalanceLine {
-    /// "Conversas disponíveis: 900 de 1000": what is available of what is contracted.
-    #[must_use]
-    pub fn line(&self, language: Language) -> String {
-        let name = match (self.kind, language) {
-            ("session", Language::Portuguese) => "Conversas disponíveis".to_owned(),
-            ("session", Language::English) => "Conversations available".to_owned(),
-            (_, Language::Portuguese) => format!("{} disponíveis", self.resource),
-            (_, Language::English) => format!("{} available", self.resource),
-        };
-        match (self.available, self.contracted) {
-            (Some(available), Some(contracted)) => {
-                format!("{name}: {available} {} {contracted}", language.say("of", "de"))
-            }
-            _ => format!("{name}: {}", language.say("unlimited", "ilimitado")),
-        }
-    }
+pub struct GrantLine {
+    /// What people call the resource.
+    pub title: Wording,
+    /// Given, consumed and remaining.
+    pub grant: GrantView,
 }
 
 impl Statement {
@@ -108,48 +70,30 @@ impl Statement {
                 "auto_renew": plan.auto_renew,
             })
         });
+        let grants = self.grants.iter().map(|line| grant_json(&line.grant));
         json!({
             "tenant": self.tenant,
             "plan": plan,
-            "balances": self.balances.iter().map(balance_json).collect::<Vec<_>>(),
+            "balances": self.balances.iter().map(BalanceLine::to_json).collect::<Vec<_>>(),
+            "grants": grants.collect::<Vec<_>>(),
             "subscriptions": self.subscriptions.iter().map(subscription_json).collect::<Vec<_>>(),
             "invoices": self.invoices.iter().map(invoice_json).collect::<Vec<_>>(),
+            "currency": self.currency,
         })
-    }
-
-    /// As a page to read.
-    #[must_use]
-    pub fn to_page(&self, language: Language) -> String {
-        let say = |english, portuguese| language.say(english, portuguese);
-        let mut lines =
-            vec![format!("{} – {}", say("My subscription", "Minha assinatura"), self.tenant)];
-        match &self.plan {
-            None => lines.push(say("No plan is active.", "Nenhum plano ativo.").to_owned()),
-            Some(plan) => {
-                lines.push(format!("{}: {}", say("Plan", "Plano"), plan.title));
-                let form = say("Payment form", "Forma de pagamento");
-                lines.push(format!("{form}: {}", plan.payment_type));
-                let next = say("Next due date", "Próximo vencimento");
-                lines.push(format!("{next}: {}", date(plan.due, language)));
-            }
-        }
-        lines.extend(self.balances.iter().map(|balance| balance.line(language)));
-        lines.push(say("Current and past plans:", "Plano atual:").to_owned());
-        lines.extend(self.subscriptions.iter().map(|it| subscription_line(it, language)));
-        lines.push(say("Invoices:", "Faturas:").to_owned());
-        lines.extend(self.invoices.iter().map(|it| invoice_line(it, language)));
-        lines.join("\n")
     }
 }
 
-fn balance_json(line: &BalanceLine) -> Value {
+fn grant_json(it: &GrantView) -> Value {
     json!({
-        "resource": line.resource,
-        "kind": line.kind,
-        "contracted": line.contracted,
-        "used": line.used,
-        "available": line.available,
-        "over_limit": line.over_limit,
+        "id": it.id,
+        "resource": it.resource,
+        "source": it.source.code(),
+        "granted": it.granted,
+        "consumed": it.consumed,
+        "remaining": it.remaining,
+        "expired": it.expired,
+        "revoked": it.revoked,
+        "expires_at": it.expires_at.map(|at| at.to_string()),
     })
 }
 
@@ -178,58 +122,4 @@ fn invoice_json(it: &Invoice) -> Value {
         "due": it.due.to_string(),
         "paid_on": it.paid_on.map(|day| day.to_string()),
     })
-}
-
-fn subscription_line(it: &SubscriptionRecord, language: Language) -> String {
-    let status = match (it.status, language) {
-        ("active", Language::Portuguese) => "ativo",
-        ("pending", Language::Portuguese) => "pendente",
-        (_, Language::Portuguese) => "cancelado",
-        (status, Language::English) => status,
-    };
-    let gateway = it.gateway_id.as_deref().unwrap_or("-");
-    format!(
-        "  {} | {} | {gateway} | {} | {} | {status}",
-        it.id,
-        it.title,
-        it.payment_type,
-        date(it.due, language)
-    )
-}
-
-fn invoice_line(it: &Invoice, language: Language) -> String {
-    let status = match (it.status, language) {
-        (status, Language::English) => status.code(),
-        (InvoiceStatus::Pending, _) => "pendente",
-        (InvoiceStatus::Paid, _) => "paga",
-        (InvoiceStatus::Overdue, _) => "vencida",
-        (InvoiceStatus::Cancelled, _) => "cancelada",
-        (InvoiceStatus::Refunded, _) => "estornada",
-    };
-    let (yes, no) = (language.say("yes", "Sim"), language.say("no", "Não"));
-    let recurring = if it.recurring { yes } else { no };
-    let paid = it.paid_on.map_or_else(|| "-".to_owned(), |day| date(day, language));
-    format!(
-        "  {} | {} | {} | {} | {status} | {recurring} | {} | {paid}",
-        it.id,
-        money(it.amount, language),
-        it.title,
-        it.payment_type,
-        date(it.due, language)
-    )
-}
-
-/// A date as people write it.
-#[must_use]
-pub fn date(date: NaiveDate, language: Language) -> String {
-    date.format(language.say("%Y-%m-%d", "%d/%m/%Y")).to_string()
-}
-
-/// An amount as people write it.
-#[must_use]
-pub fn money(amount: Cents, language: Language) -> String {
-    match language {
-        Language::English => format!("BRL {amount}"),
-        Language::Portuguese => format!("R$ {}", amount.to_string().replace('.', ",")),
-    }
 }

@@ -1,0 +1,155 @@
+//! The page "Minha assinatura" (seed 000) to read.
+
+use super::balances::tabulate;
+use super::page::{Column, Page, date, day, money, number, yes_or_no};
+use super::statement::{GrantLine, Statement};
+use crate::language::Language;
+use crate::rules::Source;
+use crate::{Invoice, InvoiceStatus, SubscriptionRecord};
+
+impl Statement {
+    /// As a page to read.
+    #[must_use]
+    pub fn to_page(&self, language: Language) -> String {
+        let title = language.say("My subscription", "Minha assinatura");
+        let mut page = Page::new(language, &format!("{title}: {}", self.tenant));
+        self.summary(&mut page);
+        let limited = self.balances.iter().filter(|it| it.contracted.is_some());
+        page.lines(&limited.map(|it| it.line(language)).collect::<Vec<_>>());
+        tabulate(&mut page, language.say("Plan details", "Detalhes do plano"), &self.balances);
+        self.grants(&mut page);
+        self.subscriptions(&mut page);
+        self.invoices(&mut page);
+        page.end()
+    }
+
+    fn summary(&self, page: &mut Page) {
+        let Some(plan) = &self.plan else {
+            page.lines(&[page.say("No plan is active.", "Nenhum plano ativo.").to_owned()]);
+            return;
+        };
+        page.facts(&[
+            (page.say("Plan", "Plano"), plan.title.clone()),
+            (page.say("Payment form", "Forma de pagamento"), plan.payment_type.clone()),
+            (page.say("Next due date", "Próximo vencimento"), date(plan.due, page.language)),
+            (
+                page.say("Renews by itself", "Renovação automática"),
+                yes_or_no(plan.auto_renew, page.language),
+            ),
+        ]);
+    }
+
+    fn grants(&self, page: &mut Page) {
+        let language = page.language;
+        let header = [
+            Column::Words(page.say("Resource", "Recurso")),
+            Column::Words(page.say("Source", "Origem")),
+            Column::Numbers(page.say("Granted", "Concedido")),
+            Column::Numbers(page.say("Consumed", "Consumido")),
+            Column::Numbers(page.say("Remaining", "Restante")),
+            Column::Words(page.say("Until", "Válido até")),
+        ];
+        let row = |GrantLine { title, grant }: &GrantLine| {
+            let until = grant.expires_at.map(|at| day(at.plus_ms(-1), self.time_zone, language));
+            let mut row = vec![title.text(language).to_owned(), source(grant.source, language)];
+            row.extend(
+                [grant.granted, grant.consumed, grant.remaining].map(|it| number(it, language)),
+            );
+            row.push(until.unwrap_or_default());
+            row
+        };
+        let rows = self.grants.iter().map(row).collect();
+        page.table(page.say("Where it comes from", "Origem dos saldos"), &header, rows);
+    }
+
+    fn subscriptions(&self, page: &mut Page) {
+        let language = page.language;
+        let header = [
+            Column::Numbers("Id"),
+            Column::Words(page.say("Plan", "Plano")),
+            Column::Words(page.say("Gateway id", "Id Gateway")),
+            Column::Words(page.say("Payment type", "Tipo de pagamento")),
+            Column::Words(page.say("Period start", "Início do período")),
+            Column::Words(page.say("Next due date", "Próximo vencimento")),
+            Column::Words("Status"),
+        ];
+        let row = |it: &SubscriptionRecord| {
+            vec![
+                it.id.to_string(),
+                it.title.clone(),
+                it.gateway_id.clone().unwrap_or_default(),
+                it.payment_type.clone(),
+                day(it.period_start, self.time_zone, language),
+                date(it.due, language),
+                standing(it.status, language).to_owned(),
+            ]
+        };
+        let rows = self.subscriptions.iter().map(row).collect();
+        page.table(page.say("Current and past plans", "Plano atual e anteriores"), &header, rows);
+    }
+
+    fn invoices(&self, page: &mut Page) {
+        let language = page.language;
+        // Most invoices are paid at once: the column is there where one is not.
+        let instalments = self.invoices.iter().any(|it| it.part.1 > 1);
+        let mut header = vec![
+            Column::Numbers("Id"),
+            Column::Numbers(page.say("Amount", "Valor")),
+            Column::Words(page.say("Plan", "Plano")),
+            Column::Words(page.say("Payment type", "Tipo de pagamento")),
+            Column::Words("Status"),
+            Column::Words(page.say("Recurring?", "É recorrente?")),
+            Column::Words(page.say("Due date", "Data de vencimento")),
+            Column::Words(page.say("Payment date", "Data de pagamento")),
+        ];
+        if instalments {
+            header.push(Column::Words(page.say("Instalment", "Parcela")));
+        }
+        let row = |it: &Invoice| {
+            let paid_on = it.paid_on.map(|day| date(day, language));
+            vec![
+                it.id.to_string(),
+                money(it.amount, &self.currency, language),
+                it.title.clone(),
+                it.payment_type.clone(),
+                invoice_status(it.status, language).to_owned(),
+                yes_or_no(it.recurring, language),
+                date(it.due, language),
+                paid_on.unwrap_or_default(),
+                format!("{}/{}", it.part.0, it.part.1),
+            ]
+        };
+        let rows = self.invoices.iter().map(row).collect();
+        page.table(page.say("Invoices", "Faturas"), &header, rows);
+    }
+}
+
+fn source(source: Source, language: Language) -> String {
+    match source {
+        Source::Plan => language.say("Plan", "Plano"),
+        Source::Extra => language.say("Extra", "Extra"),
+        Source::Package => language.say("Package", "Pacote"),
+        Source::Manual => language.say("Manual", "Manual"),
+    }
+    .to_owned()
+}
+
+/// How a subscription stands.
+fn standing(status: &'static str, language: Language) -> &'static str {
+    match status {
+        "active" => language.say("active", "ativo"),
+        "pending" => language.say("pending", "pendente"),
+        _ => language.say("cancelled", "cancelado"),
+    }
+}
+
+fn invoice_status(status: InvoiceStatus, language: Language) -> &'static str {
+    match (status, language) {
+        (status, Language::English) => status.code(),
+        (InvoiceStatus::Pending, _) => "pendente",
+        (InvoiceStatus::Paid, _) => "paga",
+        (InvoiceStatus::Overdue, _) => "vencida",
+        (InvoiceStatus::Cancelled, _) => "cancelada",
+        (InvoiceStatus::Refunded, _) => "estornada",
+    }
+}
