@@ -158,3 +158,60 @@ fn unsafe_stands_in_the_live_file() {
 fn nothing_is_left_to_do() {
     assert_none(&forbidden(&["todo!", "unimplemented!", "TODO", "FIXME", "XXX"], &[]));
 }
+
+/// The statements of each seed, by its number.
+const SEEDS: [(&str, usize); 5] = [("000", 16), ("001", 15), ("002", 13), ("003", 8), ("004", 8)];
+
+/// What the README's tables say: the statement, the test, and the file that it links to.
+fn rows() -> Vec<(String, String, String)> {
+    let readme = fs::read_to_string(root().join("README.md")).expect("is there");
+    let seed = |line: &str| SEEDS.iter().any(|(seed, _)| line.starts_with(&format!("| {seed}-")));
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches(['|', ' ']).split(" | ").collect();
+        let [statement, says, test] = cells[..] else { panic!("three cells: {line}") };
+        assert!(!says.is_empty(), "{line}");
+        let link = test.strip_prefix("[`").and_then(|it| it.strip_suffix(')'));
+        let (name, file) = link.and_then(|it| it.split_once("`](")).expect("a link to a test");
+        (statement.to_owned(), name.to_owned(), file.to_owned())
+    };
+    readme.lines().filter(|line| seed(line)).map(row).collect()
+}
+
+/// The acceptance tests that there are: their names and their files.
+fn acceptance_tests() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for source in sources(&["tests/seeds"]) {
+        let lines: Vec<&str> = source.text.lines().collect();
+        for pair in lines.windows(2) {
+            let name = pair[1].strip_prefix("fn ").and_then(|it| it.strip_suffix("() {"));
+            if let Some(name) = name.filter(|it| pair[0] == "#[test]" && it.starts_with("seed_")) {
+                found.push((name.to_owned(), source.name.clone()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_statement_of_the_seeds_has_a_test() {
+    let (rows, tests) = (rows(), acceptance_tests());
+    let mut complaints = Vec::new();
+    let mut expected = Vec::new();
+    for (seed, count) in SEEDS {
+        expected.extend((1..=count).map(|number| format!("{seed}-{number:02}")));
+    }
+    let listed: Vec<_> = rows.iter().map(|(statement, ..)| statement.clone()).collect();
+    assert_eq!(listed, expected, "the statements of the README");
+    for (statement, name, file) in &rows {
+        let prefix = format!("seed_{}_", statement.replace('-', "_"));
+        if !name.starts_with(&prefix) || !tests.contains(&(name.clone(), file.clone())) {
+            complaints.push(format!("{statement} has no test {name} in {file}"));
+        }
+    }
+    for (name, file) in &tests {
+        if !rows.iter().any(|(_, of_row, _)| of_row == name) {
+            complaints.push(format!("{file}: {name} has no row in the README"));
+        }
+    }
+    assert_none(&complaints);
+}

@@ -1,0 +1,192 @@
+//! The statements of five documents, one test each: LiveChat 360, Helena, Whazing, Assin, Voki.
+//!
+//! They load the very files of `examples/catalogs/` and use what any host may use; the clock is
+//! set by hand. The README lists the statements; a check holds the list and these tests together.
+
+#![allow(unused_must_use)] // Asserting that a decision was allowed is looking at it.
+
+mod assin;
+mod helena;
+mod livechat360;
+mod voki;
+mod whazing;
+
+use std::sync::Arc;
+
+use cotas::billing::{DocumentType, Gateway, PersonType};
+use cotas::{
+    AccountHolder, Administrator, BalanceLine, Catalog, Decision, Details, Engine, Error, Language,
+    Maintenance, ManualClock, NewTenant, PaymentOutcome, Reason, Seats, Statement, Tenant,
+};
+use cotas_tests::wide::allowed;
+use cotas_tests::{assert_sound, at, date};
+
+/// The token of the gateway's webhook.
+const WEBHOOK_TOKEN: &str = "a-token-of-the-webhook";
+/// A CNPJ that exists as test data only.
+const CNPJ: &str = "11.222.333/0001-81";
+
+/// A platform with its catalog, on a clock that is set by hand.
+struct Platform {
+    engine: Engine,
+    clock: Arc<ManualClock>,
+}
+
+impl Platform {
+    fn open(catalog: &str, now: &str) -> Platform {
+        let clock = Arc::new(ManualClock::new(at(now)));
+        let engine = Engine::in_memory()
+            .clock(Arc::clone(&clock) as _)
+            .maintenance(Maintenance::External)
+            .open()
+            .expect("opens");
+        let catalog = Catalog::parse(catalog, "catalog.toml").expect("is valid");
+        engine.load_catalog(&catalog).expect("loads");
+        engine.set_webhook_token(Gateway::Asaas, WEBHOOK_TOKEN).expect("is set");
+        Platform { engine, clock }
+    }
+
+    /// Sets the clock.
+    fn at(&self, now: &str) {
+        self.clock.set(at(now));
+    }
+
+    fn create(&self, new: &NewTenant<'_>) {
+        self.engine.create_tenant(new).expect("is created");
+    }
+
+    fn tenant(&self, name: &str) -> Tenant {
+        self.engine.tenant(name).expect("exists")
+    }
+
+    fn statement(&self, tenant: &str) -> Statement {
+        self.engine.statement(tenant).expect("reads")
+    }
+
+    fn balance(&self, tenant: &str, resource: &str) -> BalanceLine {
+        let statement = self.statement(tenant);
+        statement.balance(resource).unwrap_or_else(|| panic!("no {resource}")).clone()
+    }
+
+    /// What is available of what is contracted.
+    fn left(&self, tenant: &str, resource: &str) -> (Option<u64>, Option<u64>) {
+        let balance = self.balance(tenant, resource);
+        (balance.available, balance.contracted)
+    }
+
+    /// Tells what Asaas tells of a payment.
+    fn told(&self, id: &str, event: &str, payment: &str, invoice: i64) -> PaymentOutcome {
+        let body = asaas(id, event, payment, invoice);
+        self.engine.payment_event(Gateway::Asaas, &body, WEBHOOK_TOKEN).expect("is answered")
+    }
+}
+
+impl Drop for Platform {
+    /// Whatever a test did, the books add up.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_sound(&self.engine);
+        }
+    }
+}
+
+/// The body of a webhook of Asaas.
+fn asaas(id: &str, event: &str, payment: &str, invoice: i64) -> Vec<u8> {
+    format!(
+        r#"{{"id":"evt_05b708f961d739ea7eba7e4db318f621&{id}","event":"{event}",
+            "dateCreated":"2026-05-20 10:00:00","payment":{{"object":"payment","id":"{payment}",
+            "customer":"cus_1","value":699.00,"billingType":"PIX","status":"RECEIVED",
+            "dueDate":"2026-05-20","originalDueDate":"2026-05-20","paymentDate":"2026-05-20",
+            "externalReference":"{invoice}"}}}}"#
+    )
+    .into_bytes()
+}
+
+/// A company whose administrator is Ana.
+fn company(cnpj: &str) -> AccountHolder<'_> {
+    AccountHolder {
+        person: PersonType::Legal,
+        document: Some((cnpj, DocumentType::Cnpj)),
+        trade_name: "Padaria Aurora",
+        legal_name: "Padaria Aurora Ltda",
+        company_type: "LTDA",
+        administrator: Administrator {
+            name: "Ana",
+            email: "ana@aurora.example",
+            phone: "+55 11 5555-0100",
+        },
+        address: None,
+    }
+}
+
+/// Asserts that the answer is no, for this reason.
+#[track_caller]
+fn denied(answer: Result<Decision, Error>, reason: Reason) -> Decision {
+    let decision = cotas_tests::wide::denied(answer);
+    assert_eq!(decision.reason(), Some(reason), "{decision:?}");
+    decision
+}
+
+/// Asserts that a verb is refused with this number.
+#[track_caller]
+fn refused<T>(answer: Result<T, Error>, code: i32) -> Error {
+    match answer {
+        Ok(_) => panic!("accepted; error {code} was expected"),
+        Err(error) => {
+            assert_eq!(error.code(), code, "{error}");
+            error
+        }
+    }
+}
+
+/// A message of a contact.
+fn of(contact: &str) -> Details<'_> {
+    Details { channel: "whatsapp-1", contact, ..Details::default() }
+}
+
+/// Takes so many seats.
+fn fill(seats: &Seats<'_>, prefix: &str, count: u64) {
+    for number in 0..count {
+        allowed(seats.occupy(&format!("{prefix}-{number}")));
+    }
+}
+
+/// Opens the sessions of so many contacts.
+fn open_sessions(tenant: &Tenant, prefix: &str, count: u64) {
+    for number in 0..count {
+        let contact = format!("{prefix}-{number}");
+        let decision = allowed(tenant.perform("receive_message", &of(&contact)));
+        assert!(decision.session.is_some_and(|session| session.opened), "{contact}");
+    }
+}
+
+/// Asserts that a page has this line.
+#[track_caller]
+fn assert_line(page: &str, line: &str) {
+    assert!(page.lines().any(|it| it.trim() == line), "no {line:?} in\n{page}");
+}
+
+/// Every page of a platform, in Portuguese, has none of these words.
+fn assert_no_english(page: &str) {
+    for word in ["available", "unlimited", "Plan ", "Users", "Status:", "due", "Yes", "since"] {
+        assert!(!page.contains(word), "{word:?} in\n{page}");
+    }
+}
+
+/// A line of a table: its cells, without the frame.
+fn cells(line: &str) -> Vec<&str> {
+    line.trim_matches('│').split('┆').map(str::trim).collect()
+}
+
+/// The row of a page's table that has this cell.
+fn row_with<'a>(page: &'a str, cell: &str) -> Vec<&'a str> {
+    let mut rows = page.lines().filter(|line| line.starts_with('│')).map(cells);
+    rows.find(|row| row.contains(&cell)).unwrap_or_else(|| panic!("no {cell:?} in\n{page}"))
+}
+
+const PT: Language = Language::Portuguese;
+
+/// A tenant on a plan, renewed by itself.
+fn subscriber<'a>(name: &'a str, plan: &'a str, due: &str) -> NewTenant<'a> {
+    NewTenant::new(name).plan(plan, date(due), true)
+}
