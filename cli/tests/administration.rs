@@ -84,7 +84,15 @@ fn a_tenant_is_added_with_plan_extras_zone_and_status() {
     );
     assert_eq!(
         padaria["balances"]["sessions"],
-        json!({ "mode": "finite", "limit": 102, "used": 0, "available": 102 })
+        json!({
+            "kind": "session",
+            "mode": "finite",
+            "limit": 102,
+            "used": 0,
+            "available": 102,
+            "held": 0,
+            "over_limit": false,
+        })
     );
     assert_eq!(padaria["balances"]["sms"]["available"], 6);
 

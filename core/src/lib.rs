@@ -50,6 +50,8 @@ pub mod catalog;
 mod clock;
 mod engine;
 mod error;
+mod form;
+mod json;
 mod language;
 mod live;
 mod report;
@@ -68,6 +70,7 @@ pub use engine::{
     TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms, TokenSeat, UsageRow,
 };
 pub use error::{Error, OpenError, StoreError};
+pub use form::TenantForm;
 pub use language::{Language, Wording};
 pub use report::{
     BalanceLine, Balances, Channel, Channels, GrantLine, Interval, NextCharge, PlanReport,

@@ -15,5 +15,3 @@ pub mod tenant_view;
 pub mod usage;
 pub mod verify;
 pub mod webhook;
-
-pub use tenant_view::balances_json;

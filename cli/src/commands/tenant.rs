@@ -131,7 +131,7 @@ impl Tenant {
         };
         // Whatever was changed, the answer is what the tenant has now.
         let report = engine.report(name)?;
-        output.print(&tenant_view::text(&report), &tenant_view::json(&report))
+        output.print(&tenant_view::text(&report), &json!(report))
     }
 }
 

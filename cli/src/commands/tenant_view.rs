@@ -1,7 +1,6 @@
-//! A tenant's report, for people and for programs.
+//! A tenant's report, for people.
 
 use cotas::{Balance, GrantView, Mode, SubscriptionView, TenantReport};
-use serde_json::{Value, json};
 
 use crate::output::{number, right, table, words};
 
@@ -63,60 +62,4 @@ fn grants(grants: &[GrantView]) -> String {
         row
     });
     table(header, rows)
-}
-
-/// The report as JSON.
-pub fn json(report: &TenantReport) -> Value {
-    let subscription = report.subscription.as_ref().map(|it| {
-        json!({
-            "plan": it.plan,
-            "period_start": it.period_start.to_string(),
-            "due": it.due.to_string(),
-            "auto_renew": it.auto_renew,
-            "lapsed": it.lapsed,
-        })
-    });
-    let grant = |it: &GrantView| {
-        json!({
-            "id": it.id,
-            "resource": it.resource,
-            "source": it.source.code(),
-            "granted": it.granted,
-            "consumed": it.consumed,
-            "remaining": it.remaining,
-            "expired": it.expired,
-            "revoked": it.revoked,
-            "expires_at": it.expires_at.map(|at| at.to_string()),
-        })
-    };
-    json!({
-        "name": report.name,
-        "status": report.status.code(),
-        "status_reason": report.status_reason,
-        "time_zone": report.time_zone,
-        "as_of": report.as_of.to_string(),
-        "subscription": subscription,
-        "balances": balances_json(&report.balances),
-        "grants": report.grants.iter().map(grant).collect::<Vec<_>>(),
-        "renewals": report.renewals,
-    })
-}
-
-/// Balances as JSON, by resource. What is not limited has neither a limit nor anything left.
-pub fn balances_json(balances: &[Balance]) -> Value {
-    let balance = |it: &Balance| {
-        let mode = match it.mode {
-            Mode::Finite => "finite",
-            Mode::Unlimited => "unlimited",
-            Mode::Disabled => "disabled",
-        };
-        let balance = json!({
-            "mode": mode,
-            "limit": it.limit(),
-            "used": it.used,
-            "available": (it.mode == Mode::Finite).then_some(it.available),
-        });
-        (it.resource.clone(), balance)
-    };
-    Value::Object(balances.iter().map(balance).collect())
 }

@@ -1,11 +1,10 @@
 //! A replay's report, for people and for programs.
 
 use comfy_table::Cell;
-use cotas::Mode;
+use cotas::{Balance, Mode};
 use serde_json::{Map, Value, json};
 
 use super::report::{Outcome, Report, Tally};
-use crate::commands::balances_json;
 use crate::output::{grouped, number, right, table, words};
 use crate::traffic::Format;
 
@@ -88,7 +87,7 @@ pub fn json(report: &Report) -> Value {
     let tenants = report.tenants.iter().map(|(name, outcome)| {
         let mut fields = tally(&outcome.tally);
         fields.insert("available".to_owned(), json!(outcome.available()));
-        fields.insert("balances".to_owned(), balances_json(&outcome.balances));
+        fields.insert("balances".to_owned(), balances(&outcome.balances));
         (name.clone(), Value::Object(fields))
     });
     let times = report.times;
@@ -107,6 +106,11 @@ pub fn json(report: &Report) -> Value {
         "seconds": report.took.as_secs_f64(),
         "events_per_second": report.events_per_second(),
     })
+}
+
+fn balances(balances: &[Balance]) -> Value {
+    let by_resource = balances.iter().map(|it| (it.resource.clone(), json!(it)));
+    Value::Object(by_resource.collect())
 }
 
 fn tally(tally: &Tally) -> Map<String, Value> {

@@ -2,6 +2,7 @@
 
 use cotas::catalog::Feature;
 use cotas::{Address, DEMO_NOTICE, Details, Limit, NewTenant, Status};
+use serde_json::json;
 
 use super::{Stage, Story, answer, answers, company, day};
 use crate::commands::tenant_view;
@@ -19,7 +20,7 @@ pub(super) fn play() -> Result<Story, Failure> {
     quantities(&mut stage)?;
     statuses(&mut stage)?;
     let report = stage.engine.report(TENANT)?;
-    let report = (tenant_view::text(&report), tenant_view::json(&report));
+    let report = (tenant_view::text(&report), json!(report));
     Ok(stage.end("Helena: accounts, statuses and quantities", report))
 }
 

@@ -119,7 +119,7 @@ impl Shared {
         let over = decision.used > decision.contracted;
         let codes = decision.mode.to_number()
             | u64::from(resource.0) << 16
-            | u64::from(decision.shadowed.to_bits()) << 32
+            | u64::from(decision.shadowed.bits()) << 32
             | flag(decision.demo_notice, DEMO_NOTICE)
             | flag(decision.past_due, PAST_DUE)
             | flag(decision.session.is_some(), SESSION)

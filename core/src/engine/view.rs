@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use chrono::NaiveDate;
+use serde::{Serialize, Serializer};
 
 use super::call::Call;
 use super::decide::Obstacle;
@@ -26,7 +27,7 @@ use crate::store::Loaded;
 const TRIES: u32 = 64;
 
 /// A tenant as of one instant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TenantReport {
     /// Its name.
     pub name: String,
@@ -38,10 +39,12 @@ pub struct TenantReport {
     pub time_zone: String,
     /// The instant that is shown: the clock's now, settled; or the latest that the tenant has
     /// seen, where the clock is too far ahead to be believed.
+    #[serde(serialize_with = "crate::json::text")]
     pub as_of: Timestamp,
     /// The current subscription; `None`: there is no plan.
     pub subscription: Option<SubscriptionView>,
     /// What is contracted, used and available, by resource.
+    #[serde(serialize_with = "balances_by_resource")]
     pub balances: Vec<Balance>,
     /// Grants that still matter, in the order of their numbers.
     pub grants: Vec<GrantView>,
@@ -50,11 +53,12 @@ pub struct TenantReport {
 }
 
 /// A subscription in a report.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SubscriptionView {
     /// The plan's name in the catalog.
     pub plan: String,
     /// When the current period began.
+    #[serde(serialize_with = "crate::json::text")]
     pub period_start: Timestamp,
     /// "Próximo vencimento": the last day of the period.
     pub due: NaiveDate,
@@ -101,8 +105,40 @@ impl Balance {
     }
 }
 
+/// A balance in a document. What is not limited has neither a limit nor anything left.
+#[derive(Serialize)]
+struct BalanceJson {
+    kind: &'static str,
+    mode: Mode,
+    limit: Option<u64>,
+    used: u64,
+    available: Option<u64>,
+    held: u64,
+    over_limit: bool,
+}
+
+impl Serialize for Balance {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let balance = BalanceJson {
+            kind: self.kind,
+            mode: self.mode,
+            limit: self.limit(),
+            used: self.used,
+            available: (self.mode == Mode::Finite).then_some(self.available),
+            held: self.held,
+            over_limit: self.over_limit(),
+        };
+        balance.serialize(to)
+    }
+}
+
+/// Writes balances under the names of their resources.
+fn balances_by_resource<S: Serializer>(balances: &[Balance], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(balances.iter().map(|balance| (&balance.resource, balance)))
+}
+
 /// A grant in a report.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct GrantView {
     /// Its number.
     pub id: u64,
@@ -121,6 +157,7 @@ pub struct GrantView {
     /// Units taken back.
     pub revoked: u64,
     /// When it ceases to count.
+    #[serde(serialize_with = "crate::json::text_or_null")]
     pub expires_at: Option<Timestamp>,
 }
 

@@ -110,7 +110,9 @@ impl Reasons {
         Reason::ALL.into_iter().filter(move |&reason| self.contains(reason))
     }
 
-    pub(crate) const fn to_bits(self) -> u16 {
+    /// The set as bits: `1 << reason` for each.
+    #[must_use]
+    pub const fn bits(self) -> u16 {
         self.0
     }
 

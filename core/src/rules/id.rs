@@ -11,6 +11,18 @@ pub struct ResourceId(pub(crate) u16);
 impl ResourceId {
     /// Stands for "no resource" in places that hold a number.
     pub(crate) const NONE: ResourceId = ResourceId(u16::MAX);
+
+    /// The number, for languages that keep it.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// The resource with this number. One that no catalog has given is an error where it is used.
+    #[must_use]
+    pub const fn from_number(number: u16) -> ResourceId {
+        ResourceId(number)
+    }
 }
 
 /// A feature, or a feature at a level, of one database, by number.

@@ -4,7 +4,8 @@
 use crate::catalog::{Enforcement, Kind};
 
 /// How a resource is limited for a tenant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Not part of the plan.
     #[default]

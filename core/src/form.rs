@@ -1,0 +1,303 @@
+//! A tenant to be created, as a JSON document says it: what a registration form sends.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::NaiveDate;
+use chrono_tz::Tz;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
+
+use crate::billing::{DocumentType, PersonType};
+use crate::catalog::{Feature, Limit};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::rules::Status;
+use crate::{AccountHolder, Address, Administrator, Extra, NewTenant, Terms};
+
+/// Longest document, in bytes.
+const FORM_BYTES_MAX: usize = 1 << 20;
+
+/// A tenant to be created: [`NewTenant`] with text of its own. Only `name` is mandatory; a key
+/// that is not known is an error.
+///
+/// ```
+/// let form = cotas::TenantForm::parse(
+///     r#"{ "name": "padaria-aurora",
+///          "plan": { "name": "full", "first_due": "2026-06-10", "auto_renew": true } }"#,
+/// )?;
+/// form.with(|new| assert_eq!(new.name, "padaria-aurora"));
+/// # Ok::<(), cotas::Error>(())
+/// ```
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantForm {
+    name: String,
+    #[serde(default = "active")]
+    status: Status,
+    time_zone: Option<Tz>,
+    #[serde(default, deserialize_with = "instant")]
+    created_at: Option<Timestamp>,
+    plan: Option<TermsForm>,
+    #[serde(default)]
+    extras: Vec<ExtraForm>,
+    holder: Option<HolderForm>,
+    #[serde(default)]
+    limits: BTreeMap<String, LimitForm>,
+    #[serde(default)]
+    features: BTreeMap<String, Feature>,
+    /// How it pays, if its plan begins only when the first invoice is paid.
+    pay_first: Option<String>,
+}
+
+/// What a tenant subscribes to, as a JSON document says it: [`Terms`] with text of its own.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TermsForm {
+    name: String,
+    first_due: NaiveDate,
+    auto_renew: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExtraForm {
+    resource: String,
+    units: u64,
+    #[serde(default, deserialize_with = "instant")]
+    expires_at: Option<Timestamp>,
+}
+
+/// A limit as a catalog writes it.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum LimitForm {
+    Finite(u64),
+    Word(LimitWord),
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LimitWord {
+    Unlimited,
+    Disabled,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HolderForm {
+    person: PersonType,
+    document: Option<DocumentForm>,
+    #[serde(default)]
+    trade_name: String,
+    #[serde(default)]
+    legal_name: String,
+    #[serde(default)]
+    company_type: String,
+    administrator: AdministratorForm,
+    address: Option<AddressForm>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DocumentForm {
+    #[serde(deserialize_with = "personal")]
+    number: String,
+    #[serde(rename = "type")]
+    document_type: DocumentType,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AdministratorForm {
+    #[serde(deserialize_with = "personal")]
+    name: String,
+    #[serde(deserialize_with = "personal")]
+    email: String,
+    #[serde(deserialize_with = "personal")]
+    phone: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddressForm {
+    cep: String,
+    #[serde(default)]
+    street: String,
+    #[serde(default)]
+    number: String,
+    #[serde(default)]
+    complement: String,
+    #[serde(default)]
+    district: String,
+    #[serde(default)]
+    city: String,
+    #[serde(default)]
+    state: String,
+}
+
+impl fmt::Debug for TenantForm {
+    /// Says nothing personal: what is printed ends up in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantForm").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl TenantForm {
+    /// Reads a JSON document.
+    pub fn parse(json: &str) -> Result<TenantForm, Error> {
+        let wrong = |why| Error::InvalidArgument { what: "tenant document", why };
+        if json.len() > FORM_BYTES_MAX {
+            return Err(wrong(format!("it has more than {FORM_BYTES_MAX} bytes")));
+        }
+        serde_json::from_str(json).map_err(|error| wrong(error.to_string()))
+    }
+
+    /// Hands the tenant on, as [`Engine::create_tenant`](crate::Engine::create_tenant) takes it.
+    pub fn with<T>(&self, hand_on: impl FnOnce(&NewTenant<'_>) -> T) -> T {
+        let extras: Vec<_> = self.extras.iter().map(ExtraForm::extra).collect();
+        let limits: Vec<_> =
+            self.limits.iter().map(|(name, limit)| (name.as_str(), limit.limit())).collect();
+        let features: Vec<_> =
+            self.features.iter().map(|(name, it)| (name.as_str(), it.clone())).collect();
+        hand_on(&NewTenant {
+            name: &self.name,
+            status: self.status,
+            time_zone: self.time_zone,
+            created_at: self.created_at,
+            plan: self.plan.as_ref().map(TermsForm::terms),
+            extras: &extras,
+            holder: self.holder.as_ref().map(HolderForm::holder),
+            limits: &limits,
+            features: &features,
+            pay_first: self.pay_first.as_deref(),
+        })
+    }
+}
+
+impl TermsForm {
+    fn terms(&self) -> Terms<'_> {
+        Terms { plan: &self.name, first_due: self.first_due, auto_renew: self.auto_renew }
+    }
+}
+
+impl ExtraForm {
+    fn extra(&self) -> Extra<'_> {
+        Extra { resource: &self.resource, units: self.units, expires_at: self.expires_at }
+    }
+}
+
+impl LimitForm {
+    const fn limit(self) -> Limit {
+        match self {
+            LimitForm::Finite(units) => Limit::Finite(units),
+            LimitForm::Word(LimitWord::Unlimited) => Limit::Unlimited,
+            LimitForm::Word(LimitWord::Disabled) => Limit::Disabled,
+        }
+    }
+}
+
+impl HolderForm {
+    fn holder(&self) -> AccountHolder<'_> {
+        let document = self.document.as_ref();
+        AccountHolder {
+            person: self.person,
+            document: document.map(|it| (it.number.as_str(), it.document_type)),
+            trade_name: &self.trade_name,
+            legal_name: &self.legal_name,
+            company_type: &self.company_type,
+            administrator: Administrator {
+                name: &self.administrator.name,
+                email: &self.administrator.email,
+                phone: &self.administrator.phone,
+            },
+            address: self.address.as_ref().map(|it| Address {
+                cep: &it.cep,
+                street: &it.street,
+                number: &it.number,
+                complement: &it.complement,
+                district: &it.district,
+                city: &it.city,
+                state: &it.state,
+            }),
+        }
+    }
+}
+
+const fn active() -> Status {
+    Status::Active
+}
+
+/// Text that no message may repeat.
+fn personal<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    match Value::deserialize(from)? {
+        Value::String(text) => Ok(text),
+        _ => Err(de::Error::custom("it must be text")),
+    }
+}
+
+fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    let wrong = || de::Error::custom(format_args!("{text:?} is no RFC 3339 time"));
+    Timestamp::parse_rfc3339(&text).map(Some).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint(json: &str) -> String {
+        TenantForm::parse(json).expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn a_form_says_all_that_a_new_tenant_can_be() {
+        let form = TenantForm::parse(
+            r#"{
+                "name": "acme", "status": "demo", "time_zone": "America/Manaus",
+                "created_at": "2026-03-01T10:00:00-03:00",
+                "plan": { "name": "full", "first_due": "2026-04-10", "auto_renew": false },
+                "extras": [{ "resource": "sms", "units": 5, "expires_at": "2026-05-01T00:00:00Z" }],
+                "holder": {
+                    "person": "legal",
+                    "document": { "type": "cnpj", "number": "12.345.678/0001-95" },
+                    "administrator": { "name": "Ana", "email": "ana@acme.br", "phone": "1" },
+                    "address": { "cep": "01310-100", "city": "São Paulo" }
+                },
+                "limits": { "users": 3, "boards": "unlimited", "bots": "disabled" },
+                "features": { "recording": true, "analytics": "full" },
+                "pay_first": "Asaas"
+            }"#,
+        );
+        form.expect("is valid").with(|new| {
+            assert_eq!((new.name, new.status), ("acme", Status::Demo));
+            assert_eq!(new.time_zone, Some(Tz::America__Manaus));
+            assert_eq!(new.created_at, Timestamp::parse_rfc3339("2026-03-01T13:00:00Z"));
+            assert_eq!(new.plan.map(|it| (it.plan, it.auto_renew)), Some(("full", false)));
+            assert_eq!(new.extras[0].units, 5);
+            let limits = [Limit::Disabled, Limit::Unlimited, Limit::Finite(3)];
+            assert!(new.limits.iter().map(|it| it.1).eq([limits[1], limits[0], limits[2]]));
+            assert_eq!(new.features[0], ("analytics", Feature::Level("full".to_owned())));
+            assert_eq!(new.pay_first, Some("Asaas"));
+            let holder = new.holder.as_ref().expect("is named");
+            assert_eq!(holder.document, Some(("12.345.678/0001-95", DocumentType::Cnpj)));
+            assert_eq!(holder.administrator.email, "ana@acme.br");
+            assert_eq!(holder.address.map(|it| it.city), Some("São Paulo"));
+        });
+    }
+
+    #[test]
+    fn what_a_form_gets_wrong_is_named() {
+        assert!(complaint("{}").contains("missing field `name`"));
+        assert!(complaint(r#"{"name": "a", "colour": 1}"#).contains("unknown field `colour`"));
+        assert!(complaint(r#"{"name": "a", "created_at": "today"}"#).contains("\"today\" is no"));
+        assert!(complaint(r#"{"name": "a", "status": "asleep"}"#).contains("asleep"));
+        assert!(complaint(r#"{"name": "a", "time_zone": "Mars"}"#).contains("Mars"));
+        let phone = r#"{"name": "a", "holder": { "person": "legal",
+                "administrator": { "name": "Ana", "email": "a@b", "phone": 5500900000001 } } }"#;
+        assert!(complaint(phone).contains("it must be text at line 2"));
+        assert!(!complaint(phone).contains("0000001"));
+        assert!(complaint("nonsense").contains("line 1"));
+        assert!(complaint(&" ".repeat(FORM_BYTES_MAX + 1)).contains("bytes"));
+    }
+}
