@@ -1,13 +1,14 @@
 # make demo    the main job on sample traffic: a busy day of a help desk
 # make test    everything there is to check, from nothing
 # make bench   how fast, beside peers in the same run
+# make header  writes include/cotas.h and include/cotas_ffi.h, as the source of ffi/ says
 
 COTAS := target/release/cotas
 DEMO := target/demo
 CARGO := cargo
 TORTURE := --package cotas-tests --features torture
 
-.PHONY: demo test lint test-rust bench traffic
+.PHONY: demo test lint test-rust bench header traffic
 
 demo: export COTAS_DB := $(DEMO)/help-desk.db
 demo:
@@ -43,6 +44,9 @@ test-rust:
 bench:
 	$(CARGO) bench --package cotas --bench decisions --bench opening -- --noplot
 	python3 benches/summary.py
+
+header:
+	COTAS_WRITE_HEADERS=1 $(CARGO) test --package cotas-ffi --test header
 
 traffic:
 	python3 examples/traffic/generate.py > examples/traffic/help_desk_day.csv

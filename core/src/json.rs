@@ -12,6 +12,7 @@ pub(crate) fn text<S: Serializer>(value: &impl Display, to: S) -> Result<S::Ok, 
 }
 
 /// Writes a value as its text, or `null`.
+#[allow(clippy::ref_option)] // What serde hands over.
 pub(crate) fn text_or_null<T: Display, S: Serializer>(
     value: &Option<T>,
     to: S,

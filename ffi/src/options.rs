@@ -1,0 +1,278 @@
+//! Options for opening an engine.
+
+use std::ffi::c_char;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cotas_core::{Durability, Engine, Maintenance, ManualClock, Timestamp};
+
+use crate::call::{self, call};
+use crate::engine::EngineHandle;
+use crate::error::cotas_error;
+use crate::failure::Failure;
+use crate::table::{Handled, Object};
+
+/// Options for opening an engine.
+///
+/// Threads: any, also at once. Made by cotas_options_new, closed by cotas_options_close; an engine
+/// that was opened with it needs it no longer.
+pub struct cotas_options {
+    _opaque: [u8; 0],
+}
+
+/// What an acknowledged decision survives.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum cotas_durability {
+    /// The death of any and all processes; a power cut costs at most one checkpoint interval, in
+    /// the customer's favour. The default.
+    COTAS_DURABILITY_PROCESS = 1,
+    /// A power cut as well: the call returns when the decision is on disk.
+    COTAS_DURABILITY_DISK = 2,
+}
+
+/// Who makes checkpoints and settles tenants promptly.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum cotas_maintenance {
+    /// A background thread of the process, all of whose signals are blocked. The default.
+    COTAS_MAINTENANCE_THREAD = 1,
+    /// No thread: the call that finds a checkpoint overdue makes it.
+    COTAS_MAINTENANCE_INLINE = 2,
+    /// The host, by cotas_maintain, or another process.
+    COTAS_MAINTENANCE_EXTERNAL = 3,
+}
+
+/// What has been set so far.
+#[derive(Clone, Default)]
+struct Settings {
+    durability: Durability,
+    maintenance: Maintenance,
+    checkpoint_interval: Option<Duration>,
+    disk_patience: Option<Duration>,
+    live_directory: Option<PathBuf>,
+    allow_network_file_system: bool,
+    now: Option<Timestamp>,
+}
+
+/// What a `cotas_options` names.
+#[derive(Default)]
+pub(crate) struct OptionsHandle(Mutex<Settings>);
+
+impl Handled for OptionsHandle {
+    const TYPE: u64 = 1;
+    const NAME: &'static str = "cotas_options";
+
+    fn of(object: &Object) -> Option<&OptionsHandle> {
+        match object {
+            Object::Options(options) => Some(options),
+            _ => None,
+        }
+    }
+}
+
+impl OptionsHandle {
+    fn set(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Opens the database at `path`, or one in memory, with what has been set.
+    pub(crate) fn open(&self, path: Option<&str>) -> Result<EngineHandle, Failure> {
+        let settings = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut builder = path.map_or_else(Engine::in_memory, Engine::builder);
+        builder = builder
+            .durability(settings.durability)
+            .maintenance(settings.maintenance)
+            .allow_network_file_system(settings.allow_network_file_system);
+        if let Some(interval) = settings.checkpoint_interval {
+            builder = builder.checkpoint_interval(interval);
+        }
+        if let Some(patience) = settings.disk_patience {
+            builder = builder.disk_patience(patience);
+        }
+        if let Some(directory) = settings.live_directory {
+            builder = builder.live_directory(directory);
+        }
+        let clock = settings.now.map(|now| Arc::new(ManualClock::new(now)));
+        if let Some(clock) = &clock {
+            builder = builder.clock(Arc::<ManualClock>::clone(clock));
+        }
+        Ok(EngineHandle { engine: builder.open()?, clock })
+    }
+}
+
+pub(crate) fn durability(number: i32) -> Result<Durability, Failure> {
+    const PROCESS: i32 = cotas_durability::COTAS_DURABILITY_PROCESS as i32;
+    const DISK: i32 = cotas_durability::COTAS_DURABILITY_DISK as i32;
+    match number {
+        PROCESS => Ok(Durability::Process),
+        DISK => Ok(Durability::Disk),
+        _ => Err(Failure::argument("durability", format!("{number} is none"))),
+    }
+}
+
+fn maintenance(number: i32) -> Result<Maintenance, Failure> {
+    const THREAD: i32 = cotas_maintenance::COTAS_MAINTENANCE_THREAD as i32;
+    const INLINE: i32 = cotas_maintenance::COTAS_MAINTENANCE_INLINE as i32;
+    const EXTERNAL: i32 = cotas_maintenance::COTAS_MAINTENANCE_EXTERNAL as i32;
+    match number {
+        THREAD => Ok(Maintenance::Thread),
+        INLINE => Ok(Maintenance::Inline),
+        EXTERNAL => Ok(Maintenance::External),
+        _ => Err(Failure::argument("maintenance", format!("{number} is none"))),
+    }
+}
+
+/// Makes options that say nothing yet: the defaults. Close them with cotas_options_close.
+///
+/// Threads: any. Blocks: never. Fork: parent and child have their own.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_options_new(
+    options: *mut *mut cotas_options,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.open::<OptionsHandle, _>(options, || Ok(Object::Options(OptionsHandle::default())))
+    })
+}
+
+/// Closes options. NULL is no error, and does nothing.
+///
+/// Threads: any. Blocks: never. Fork: closes this process's only.
+#[unsafe(no_mangle)]
+pub extern "C" fn cotas_options_close(options: *mut cotas_options) -> i32 {
+    call::close::<OptionsHandle, _>(options)
+}
+
+/// Sets what an acknowledged decision survives: a cotas_durability.
+///
+/// Threads: any. Blocks: never. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_options_set_durability(
+    options: *mut cotas_options,
+    durability: i32,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let options = call.get::<OptionsHandle, _>(options)?;
+        let durability = self::durability(durability)?;
+        options.set(|settings| settings.durability = durability);
+        Ok(())
+    })
+}
+
+/// Sets who makes checkpoints: a cotas_maintenance.
+///
+/// Threads: any. Blocks: never. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_options_set_maintenance(
+    options: *mut cotas_options,
+    maintenance: i32,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let options = call.get::<OptionsHandle, _>(options)?;
+        let maintenance = self::maintenance(maintenance)?;
+        options.set(|settings| settings.maintenance = maintenance);
+        Ok(())
+    })
+}
+
+/// Sets the time between checkpoints in milliseconds (default 100, at most a day): what a power
+/// cut may cost.
+///
+/// Threads: any. Blocks: never. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_options_set_checkpoint_interval_ms(
+    options: *mut cotas_options,
+    interval_ms: u64,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let interval = Duration::from_millis(interval_ms);
+        let options = call.get::<OptionsHandle, _>(options)?;
+        options.set(|settings| settings.checkpoint_interval = Some(interval));
+        Ok(())
+    })
+}
+
+/// Sets how many milliseconds a call with COTAS_DURABILITY_DISK waits for the disk (default 5,000,
+/// at most a day) before it returns COTAS_E_DURABILITY_UNKNOWN.
+///
+/// Threads: any. Blocks: never. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_options_set_disk_patience_ms(
+    options: *mut cotas_options,
+    patience_ms: u64,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let patience = Duration::from_millis(patience_ms);
+        let options = call.get::<OptionsHandle, _>(options)?;
+        options.set(|settings| settings.disk_patience = Some(patience));
+        Ok(())
+    })
+}
+
+/// Sets where the live file lies, instead of beside the database. All processes must name the same
+/// directory.
+///
+/// Threads: any. Blocks: never. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_options_set_live_directory(
+    options: *mut cotas_options,
+    directory: *const c_char,
+    directory_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let directory = PathBuf::from(call.text(directory, directory_len, "directory")?);
+        let options = call.get::<OptionsHandle, _>(options)?;
+        options.set(|settings| settings.live_directory = Some(directory));
+        Ok(())
+    })
+}
+
+/// Permits (1) or forbids (0, the default) a live file on a network file system, which does not
+/// share memory: only for those who know that one host alone mounts it.
+///
+/// Threads: any. Blocks: never. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_options_set_allow_network_file_system(
+    options: *mut cotas_options,
+    allow: i32,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let options = call.get::<OptionsHandle, _>(options)?;
+        options.set(|settings| settings.allow_network_file_system = allow != 0);
+        Ok(())
+    })
+}
+
+/// Gives the engine a clock of its own that shows now_ms (milliseconds since 1970 in UTC) until
+/// cotas_engine_set_time moves it: for tests and replays. Without it the engine goes by the
+/// machine's clock.
+///
+/// Threads: any. Blocks: never. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_options_set_time(
+    options: *mut cotas_options,
+    now_ms: i64,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let options = call.get::<OptionsHandle, _>(options)?;
+        options.set(|settings| settings.now = Some(Timestamp::from_ms(now_ms)));
+        Ok(())
+    })
+}

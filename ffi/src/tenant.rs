@@ -1,0 +1,120 @@
+//! Tenants: creating them, and handles for many calls.
+
+use std::ffi::c_char;
+
+use cotas_core::{Tenant, TenantForm};
+
+use crate::call::{self, Call, call};
+use crate::engine::cotas_engine;
+use crate::error::cotas_error;
+use crate::failure::Failure;
+use crate::table::{Handled, Object, Used};
+
+/// A tenant, found once and used many times. It stays valid over changes of plan and of the
+/// catalog.
+///
+/// Threads: any, also at once. Fork: as cotas_engine. Made by cotas_tenant_open; closed by
+/// cotas_tenant_close. It keeps its database open, also when the engine that it was opened from is
+/// closed.
+pub struct cotas_tenant {
+    _opaque: [u8; 0],
+}
+
+/// What a `cotas_tenant` names.
+pub(crate) struct TenantHandle(pub(crate) Tenant);
+
+impl Handled for TenantHandle {
+    const TYPE: u64 = 3;
+    const NAME: &'static str = "cotas_tenant";
+
+    #[inline]
+    fn of(object: &Object) -> Option<&TenantHandle> {
+        match object {
+            Object::Tenant(tenant) => Some(tenant),
+            _ => None,
+        }
+    }
+}
+
+impl Call {
+    /// The tenant that a handle names.
+    #[inline]
+    pub(crate) fn tenant(
+        &self,
+        handle: *const cotas_tenant,
+    ) -> Result<Used<TenantHandle>, Failure> {
+        self.get(handle)
+    }
+}
+
+/// Creates a tenant, with its plan, extras, account holder, limits and features, as a JSON document
+/// says them (docs/c-api.md): all or nothing. *created, unless NULL, becomes 1, or 0 if there is a
+/// tenant of that name already, which is left as it is and is no error.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_ensure_tenant(
+    engine: *const cotas_engine,
+    json: *const c_char,
+    json_len: usize,
+    created: *mut i32,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put(created, 0);
+        let engine = call.engine(engine)?;
+        let form = TenantForm::parse(call.text(json, json_len, "tenant document")?)?;
+        call.put(created, form.with(|new| engine.engine.ensure_tenant(new))?.into());
+        Ok(())
+    })
+}
+
+/// As cotas_ensure_tenant, but a tenant that exists already is COTAS_E_TENANT_EXISTS.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_create_tenant(
+    engine: *const cotas_engine,
+    json: *const c_char,
+    json_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let engine = call.engine(engine)?;
+        let form = TenantForm::parse(call.text(json, json_len, "tenant document")?)?;
+        Ok(form.with(|new| engine.engine.create_tenant(new))?)
+    })
+}
+
+/// Finds a tenant by its name. *tenant is NULL unless it returns COTAS_OK.
+///
+/// Threads: any. Blocks: only where a process died while it was changing this tenant. Fork: as
+/// cotas_engine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_tenant_open(
+    engine: *const cotas_engine,
+    name: *const c_char,
+    name_len: usize,
+    tenant: *mut *mut cotas_tenant,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.open::<TenantHandle, _>(tenant, || {
+            let engine = call.engine(engine)?;
+            let found = engine.engine.tenant(call.text(name, name_len, "tenant")?)?;
+            Ok(Object::Tenant(TenantHandle(found)))
+        })
+    })
+}
+
+/// Closes a tenant's handle; the tenant stays. NULL is no error, and does nothing.
+///
+/// Threads: any; calls that are using it are finished first, by their own threads. Blocks: the last
+/// handle of a database writes what is not in SQLite yet. Fork: closes this process's only.
+#[unsafe(no_mangle)]
+pub extern "C" fn cotas_tenant_close(tenant: *mut cotas_tenant) -> i32 {
+    call::close::<TenantHandle, _>(tenant)
+}
