@@ -264,3 +264,45 @@ fn nothing_comes_back_to_a_grant_that_ended_in_the_period_in_which_it_was_used()
     assert_eq!(lost.collect::<Vec<_>>(), [3]);
     assert_sound(&engine);
 }
+
+#[test]
+fn what_was_used_while_there_was_no_limit_comes_back_to_the_plan() {
+    let (engine, tenant, _) = acme("full");
+    engine.set_limit("acme", "credits", Limit::Unlimited).expect("changes");
+    let receipt = consume_once(&tenant, 30).receipt.expect("it has one");
+    let held = tenant.reserve(&[("credits", 5)], DAY).expect("decides").reservation;
+    engine.set_limit("acme", "credits", Limit::Finite(50)).expect("changes");
+    assert_eq!(balance(&engine, "acme", "credits"), (15, Some(50)));
+    tenant.refund(&receipt).expect("refunds");
+    assert_eq!((used(&engine, "credits"), balance(&engine, "acme", "credits").0), (5, 45));
+    tenant.release(&held.expect("is held")).expect("releases");
+    assert_eq!((used(&engine, "credits"), balance(&engine, "acme", "credits").0), (0, 50));
+    assert_sound(&engine);
+}
+
+#[test]
+fn what_comes_back_after_the_number_was_lowered_is_no_more_than_the_number() {
+    let (engine, tenant, clock) = acme("full");
+    buy(&engine, "credits", 10, 90);
+    let receipt = consume_once(&tenant, 40).receipt.expect("it has one");
+    let hour = Duration::from_hours(1);
+    assert!(tenant.reserve(&[("credits", 25)], hour).expect("decides").allowed());
+    // 60 of the plan and 5 of what was bought are used or held.
+    engine.set_limit("acme", "credits", Limit::Finite(30)).expect("changes");
+    assert_eq!(balance(&engine, "acme", "credits"), (5, Some(70)));
+    tenant.refund(&receipt).expect("refunds");
+    // Of 20 units that the plan's number leaves after the refund, 20 are held.
+    assert_eq!((used(&engine, "credits"), balance(&engine, "acme", "credits").0), (25, 15));
+    clock.advance_ms(2 * HOUR_MS);
+    assert_eq!((used(&engine, "credits"), balance(&engine, "acme", "credits").0), (0, 40));
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_shadow_never_denies_also_where_no_plan_names_it() {
+    let (engine, tenant, _) = acme("small");
+    let decision = tenant.consume("watched", 7).expect("decides");
+    assert!(decision.allowed() && !decision.shadowed.is_empty(), "{decision:?}");
+    assert_eq!(used(&engine, "watched"), 7);
+    assert_sound(&engine);
+}

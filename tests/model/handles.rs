@@ -142,8 +142,7 @@ fn refund(scene: &mut Scene<'_>, which: usize) {
     result.expect("refunds");
     let model = &mut *scene.model;
     model.stored[which].refunded = true;
-    let changes_limits =
-        stored.period != model.period && model.takes_from_living(&stored.taken, now);
+    let changes_limits = model.changes_limits(&stored.taken, stored.period, now);
     stored.taken.iter().for_each(|&taken| model.give_back(taken, stored.period, now));
     if changes_limits {
         model.watch();

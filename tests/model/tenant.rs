@@ -272,8 +272,6 @@ impl Tenant {
             false => self.in_use(resource).saturating_sub(self.contracted(resource).unwrap_or(0)),
         };
         match RESOURCES[resource].firm {
-            // What no plan names has no terms of its own, not even lenient ones.
-            _ if self.limits[resource].is_none() => verdict.deny(reason),
             Firm::Shadow => verdict.shadowed = true,
             Firm::Soft { cap }
                 if reason == Reason::QuotaExhausted
@@ -390,6 +388,37 @@ impl Tenant {
         taken.iter().any(|taken| self.grants.iter().any(|it| gave(taken, it)))
     }
 
+    /// Whether giving this back may change what is contracted.
+    pub fn changes_limits(&self, taken: &[Taken], period: u64, at: i64) -> bool {
+        if period != self.period {
+            return self.takes_from_living(taken, at);
+        }
+        taken.iter().any(|taken| {
+            let was_free = taken.from == From::Beyond && taken.units > self.beyond[taken.resource];
+            is_granted(taken.resource) && (was_free || self.excess(taken.resource) > 0)
+        })
+    }
+
+    /// What the plan has given of a resource more than its number says by now.
+    fn excess(&self, resource: usize) -> u64 {
+        let Some(Limit::Finite(number)) = self.limits[resource] else { return 0 };
+        let given: u64 = self.of(resource).filter(|it| it.of_plan).map(|it| it.given).sum();
+        given.saturating_sub(number)
+    }
+
+    /// Takes back what the plan has given more than its number, the newest first.
+    fn trim(&mut self, resource: usize) {
+        let mut excess = self.excess(resource);
+        for grant in self.grants.iter_mut().rev() {
+            if grant.resource == resource && grant.of_plan {
+                let taken_back = excess.min(grant.left);
+                grant.given -= taken_back;
+                grant.left -= taken_back;
+                excess -= taken_back;
+            }
+        }
+    }
+
     /// Gives units back at `at` to where they came from in `period`, if that still is.
     pub fn give_back(&mut self, taken: Taken, period: u64, at: i64) {
         let Taken { resource, from, units } = taken;
@@ -397,9 +426,17 @@ impl Tenant {
         let returned = match from {
             From::Count(count) if count == self.count(resource) => units.min(self.used[resource]),
             From::Beyond if now => {
-                let returned = units.min(self.beyond[resource]);
-                self.beyond[resource] -= returned;
-                returned
+                let mut left = units - units.min(self.beyond[resource]);
+                self.beyond[resource] -= units - left;
+                // What was used while there was no limit is the plan's by now.
+                for grant in self.grants.iter_mut().rev() {
+                    if grant.resource == resource && grant.of_plan {
+                        let of_it = left.min(grant.given - grant.left);
+                        grant.left += of_it;
+                        left -= of_it;
+                    }
+                }
+                units - left
             }
             From::Grant(id) => {
                 let found = self.grants.iter_mut().find(|it| it.id == id && it.lives(at));
@@ -419,6 +456,7 @@ impl Tenant {
             _ => 0,
         };
         self.used[resource] -= returned;
+        self.trim(resource);
     }
 
     // ---- administration ----------------------------------------------------------------------
@@ -436,22 +474,16 @@ impl Tenant {
         if !is_granted(resource) {
             return;
         }
-        let mut of_plan: Vec<&mut Grant> =
-            self.grants.iter_mut().filter(|it| it.resource == resource && it.of_plan).collect();
         if matches!(old, Some(Limit::Finite(_))) {
-            let given: u64 = of_plan.iter().map(|it| it.given).sum();
-            let mut excess = given.saturating_sub(units);
-            for grant in of_plan.into_iter().rev() {
-                let taken_back = excess.min(grant.left);
-                grant.given -= taken_back;
-                grant.left -= taken_back;
-                excess -= taken_back;
-            }
+            self.trim(resource);
+            let given = self.of(resource).filter(|it| it.of_plan).map(|it| it.given).sum();
             if units > given {
                 self.add_grant(resource, true, units - given, None);
             }
             return;
         }
+        let mut of_plan: Vec<&mut Grant> =
+            self.grants.iter_mut().filter(|it| it.resource == resource && it.of_plan).collect();
         // What the plan gave before there was no limit counts, and what was used without one.
         for grant in &mut of_plan {
             grant.given -= grant.left;

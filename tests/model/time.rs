@@ -194,7 +194,7 @@ impl Tenant {
     ) {
         self.reservations[which].resolved = Some(how);
         let Reservation { taken, period, .. } = self.reservations[which].clone();
-        let changes_limits = period != self.period && self.takes_from_living(&taken, at);
+        let changes_limits = self.changes_limits(&taken, period, at);
         for mut taken in taken {
             taken.units = back(taken.units, taken.resource);
             self.give_back(taken, period, at);

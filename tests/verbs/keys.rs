@@ -48,12 +48,7 @@ fn every_verb_takes_effect_once_per_key_and_is_replayed_as_it_was() {
         let before = engine.report("acme").expect("reports").balances;
         clock.advance_ms(1_000);
         let again = allowed(verb(&tenant, name, 1));
-        // A key remembers what a refund gives back: not the session, nor the lease.
-        let charges = match name {
-            "admit" | "perform" | "acquire" => again.charges,
-            _ => first.charges,
-        };
-        assert_eq!(again, Decision { replayed: true, charges, ..first }, "{name}");
+        assert_eq!(again, Decision { replayed: true, ..first }, "{name}");
         let conflict = verb(&tenant, name, 2);
         assert!(matches!(conflict, Err(Error::IdempotencyConflict)), "{name}: {conflict:?}");
         assert_eq!(engine.report("acme").expect("reports").balances, before, "{name}");
@@ -61,6 +56,25 @@ fn every_verb_takes_effect_once_per_key_and_is_replayed_as_it_was() {
     // A key is the tenant's, whatever the verb.
     let other = tenant.once("add").consume("credits", 11);
     assert!(matches!(other, Err(Error::IdempotencyConflict)), "{other:?}");
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_key_covers_how_long_something_is_held() {
+    let (engine, _) = acme(NOON);
+    let tenant = engine.tenant("acme").expect("exists");
+    let reserve = |ttl| tenant.once("r").reserve(&[("sms", 1)], ttl);
+    let send = Details { quantity: Some(1), ..Details::default() };
+    let reserve_action = |ttl| tenant.once("a").reserve_action("send_sms", &send, ttl);
+    let acquire = |ttl| tenant.once("l").leases("calls")?.acquire("h", ttl);
+    allowed(reserve(MINUTE));
+    allowed(reserve_action(MINUTE));
+    allowed(acquire(None));
+    assert!(allowed(reserve(MINUTE)).replayed && allowed(reserve_action(MINUTE)).replayed);
+    assert!(allowed(acquire(None)).replayed);
+    for conflict in [reserve(2 * MINUTE), reserve_action(2 * MINUTE), acquire(Some(MINUTE))] {
+        assert!(matches!(conflict, Err(Error::IdempotencyConflict)), "{conflict:?}");
+    }
     assert_sound(&engine);
 }
 

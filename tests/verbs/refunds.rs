@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cotas::{Details, Engine, Error, Limit, Receipt, Source};
+use cotas::{Details, Direction, Engine, Error, Limit, Receipt, Source};
 use cotas_tests::wide::{acme, allowed, denied, stands};
 use cotas_tests::{NOON, add_tenant, assert_sound, at, balance};
 
@@ -52,7 +52,7 @@ fn a_refund_happens_once_and_gives_back_everything_that_was_charged() {
     let mut charged: Vec<_> =
         tenant.charges_of(&receipt).expect("reads").iter().map(|it| it.units).collect();
     charged.sort_unstable();
-    assert_eq!(charged, [1, 2, 3], "the lease is no charge");
+    assert_eq!(charged, [1, 1, 2, 3], "the lease is told of as well");
     tenant.refund(&receipt.to_string().parse().expect("parses")).expect("refunds");
     for resource in ["credits", "tasks", "minutes"] {
         assert_eq!(stands(&engine, "acme", resource), (0, 10, 0), "{resource}");
@@ -63,6 +63,20 @@ fn a_refund_happens_once_and_gives_back_everything_that_was_charged() {
     let replayed = allowed(tenant.once("k").perform("start_agent", &details));
     assert!(replayed.replayed);
     assert_eq!(stands(&engine, "acme", "credits"), (0, 10, 0), "the key charges nothing again");
+    assert_sound(&engine);
+}
+
+#[test]
+fn the_refund_of_a_message_leaves_the_session_that_it_opened_paid() {
+    let (engine, _) = acme(NOON);
+    let tenant = engine.tenant("acme").expect("exists");
+    let details = Details { channel: "w", contact: "c", ..Details::default() };
+    let first = allowed(tenant.once("k").admit("sessions", Direction::Inbound, &details));
+    let before = stands(&engine, "acme", "sessions");
+    tenant.refund(&first.receipt.expect("a receipt")).expect("refunds");
+    assert_eq!(stands(&engine, "acme", "sessions"), before);
+    let replayed = allowed(tenant.once("k").admit("sessions", Direction::Inbound, &details));
+    assert_eq!(replayed, cotas::Decision { replayed: true, ..first }, "with what it charged");
     assert_sound(&engine);
 }
 

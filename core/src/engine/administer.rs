@@ -13,8 +13,9 @@ use crate::catalog::{Compiled, Feature, Kind, Limit, is_granted};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::Hash128;
+use crate::rules::plan_number::set_limit;
 use crate::rules::settle::{add_grant, close_period};
-use crate::rules::{Account, Counting, EventKind, Grant, Happening, ResourceId, Source, Status};
+use crate::rules::{EventKind, Happening, ResourceId, Source, Status};
 use crate::store::Sync;
 
 pub(super) const DURABLE: Manner = Manner { sync: Sync::Full, confirm_jump: false };
@@ -105,7 +106,8 @@ impl Engine {
             if work.loaded.account.subscription.is_none() {
                 return Err(Error::NoSubscription(tenant.to_owned()));
             }
-            set_limit(work, id, limit);
+            let rules = &work.compiled.rulebook;
+            set_limit(&mut work.loaded.account, rules, id, limit, work.now);
             let detail = format!("resource {} {limit:?}", id.0);
             work.write.audit(Some(work.loaded.row), work.now, "limit", &detail)?;
             Ok(())
@@ -221,53 +223,6 @@ impl Engine {
             Some(false) => Err(Error::IdempotencyConflict),
         }
     }
-}
-
-/// Brings what the plan gives in this period to the new number; units that are used stay used.
-fn set_limit(work: &mut Work<'_>, resource: ResourceId, limit: Limit) {
-    let now = work.now;
-    let account = &mut work.loaded.account;
-    let old = account.limits.insert(resource, limit).unwrap_or(Limit::Disabled);
-    let Limit::Finite(units) = limit else { return };
-    if Account::counting(&work.compiled.rulebook, resource) != Counting::Granted {
-        return; // The number is all there is.
-    }
-    if let Limit::Finite(_) = old {
-        let given = of_plan(account, resource).map(|grant| grant.at_period_start).sum::<u64>();
-        let mut excess = given.saturating_sub(units);
-        // The newest is used last and holds most of what is left.
-        for grant in of_plan(account, resource).rev() {
-            excess -= grant.revoke(excess);
-        }
-        if units > given {
-            add_grant(account, resource, Source::Plan, units - given, now, None);
-        }
-        return;
-    }
-    // Until now nothing limited it: what was used beyond the grants is charged to the new one.
-    of_plan(account, resource).for_each(|grant| {
-        grant.revoke(grant.remaining);
-    });
-    let given = of_plan(account, resource).map(|grant| grant.at_period_start).sum::<u64>();
-    let usage = account.used.entry(resource).or_default();
-    let beyond = std::mem::take(&mut usage.beyond);
-    let left = units.saturating_sub(given.saturating_add(beyond));
-    if beyond + left > 0 {
-        add_grant(account, resource, Source::Plan, beyond + left, now, None);
-        if let Some(grant) = account.grants.last_mut() {
-            grant.remaining = left;
-        }
-    }
-}
-
-fn of_plan(
-    account: &mut Account,
-    resource: ResourceId,
-) -> impl DoubleEndedIterator<Item = &mut Grant> {
-    account
-        .grants
-        .iter_mut()
-        .filter(move |grant| grant.resource == resource && grant.source == Source::Plan)
 }
 
 /// The number and the kind of a resource that must be of the kind a verb works on.

@@ -12,7 +12,7 @@ use crate::live::block::{BlockGuard, Slot, grant_id, grant_source};
 use crate::live::claims::{ClaimKind, KEPT_UNTIL, LEASE_PARENTS, Place, pack_parents};
 use crate::live::history::HistoryKey;
 use crate::live::layout::{block, claim, slot};
-use crate::live::split::{HeadKind, Record, Taken};
+use crate::live::split::{HeadKind, Record};
 use crate::rules::{
     Changes, Charge, Counting, Decision, EventKind, Mode, ResourceId, Terms, burn_down, thresholds,
 };
@@ -89,8 +89,7 @@ pub(super) fn use_up_in<'a>(
                 let source = Some(grant_source(grant));
                 decision.charges.add(resource, source, take.units);
                 if let Some(record) = &mut record {
-                    let (grant, units) = (grant_id(grant), take.units);
-                    record.push(guard, Taken { resource, grant, source, units });
+                    record.push(guard, (resource, take.units), (grant_id(grant), source));
                 }
                 left -= take.units;
             }
@@ -101,7 +100,7 @@ pub(super) fn use_up_in<'a>(
         guard.set_cell(slot.cell(slot::BEYOND), beyond);
         decision.charges.add(resource, None, left);
         if let Some(record) = record {
-            record.push(guard, Taken { resource, grant: 0, source: None, units: left });
+            record.push(guard, (resource, left), (0, None));
         }
     }
     guard.set_cell(slot.cell(slot::USED), slot.used() + units);
@@ -121,39 +120,44 @@ fn count_up<'a>(
 ) {
     guard.set_cell(slot.cell(slot::USED), slot.used() + units);
     decision.charges.add(resource, None, units);
-    if counting == Counting::Meter {
+    let is_meter = counting == Counting::Meter;
+    if is_meter {
         guard.book_units(slot, HistoryKey::units(now, resource), units);
-        if let Some(record) = record {
-            let grant = slot.get(slot::CYCLE);
-            record.push(guard, Taken { resource, grant, source: None, units });
-        }
+    }
+    if let Some(record) = record {
+        let cycle = if is_meter { slot.get(slot::CYCLE) } else { 0 };
+        record.push(guard, (resource, units), (cycle, None));
     }
 }
 
-/// How many entries a record of these charges has.
-pub(super) fn entries(guard: &BlockGuard<'_>, charges: &[Charge]) -> u64 {
-    let of_one = |charge: &Charge| match guard.slot(charge.resource) {
+/// How many entries the record of a call has at most; `opens`: with a session.
+pub(super) fn entries(guard: &BlockGuard<'_>, call: &Call<'_>, opens: bool) -> u64 {
+    let session = call.session.as_ref().filter(|_| opens);
+    let opened = session.into_iter().flat_map(|session| session.rule.resources());
+    let opened = opened.map(|resource| Charge { resource, units: 1 });
+    let of_one = |charge: Charge| match guard.slot(charge.resource) {
         Some(slot) if charge.units > 0 && slot.terms().mode == Mode::Finite => {
             let remaining = slot.grants().map(|(_, remaining)| remaining);
             1 + burn_down::takes(charge.units, remaining).filter(|take| take.units > 0).count()
         }
         _ => usize::from(charge.units > 0),
     };
-    charges.iter().map(|charge| of_one(charge) as u64).sum()
+    call.charges.iter().copied().chain(opened).map(|charge| of_one(charge) as u64).sum()
 }
 
 // ---- sessions, leases, rates ----------------------------------------------------------------
 
 /// Charges the session that is opened.
-pub(super) fn session_charges(
-    guard: &mut BlockGuard<'_>,
+pub(super) fn session_charges<'a>(
+    guard: &mut BlockGuard<'a>,
     call: &Call<'_>,
     now: Timestamp,
     decision: &mut Decision,
+    mut record: Option<&mut Record<'a>>,
 ) {
     let Some(session) = &call.session else { return };
     for resource in session.rule.resources() {
-        use_up(guard, Charge { resource, units: 1 }, now, decision, None);
+        use_up(guard, Charge { resource, units: 1 }, now, decision, record.as_deref_mut());
     }
 }
 

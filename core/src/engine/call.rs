@@ -175,7 +175,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The charges that a record keeps: not the lease's, which is let go by itself.
+    /// The charges that can be given back: not the lease's, which is let go by itself.
     pub(super) fn recorded(&self) -> &'a [Charge] {
         self.charges(false)
     }

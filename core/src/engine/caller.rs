@@ -114,16 +114,12 @@ impl Caller<'_> {
         once.map(Some)
     }
 
-    pub(super) fn once_action(
+    pub(super) fn once_perform(
         &self,
-        verb: &str,
         action: &str,
         details: &Details<'_>,
     ) -> Result<Option<OnceCall>, Error> {
-        self.once(verb, |hasher| {
-            feed_text(hasher, action);
-            feed_details(hasher, details);
-        })
+        self.once("perform", |hasher| feed_action(hasher, action, details))
     }
 
     pub(super) fn consume(&self, resource: ResourceId, units: u64) -> Result<Decision, Error> {
@@ -151,7 +147,7 @@ impl Caller<'_> {
     }
 
     pub(super) fn perform(&self, action: &str, details: &Details<'_>) -> Result<Decision, Error> {
-        let once = self.once_action("perform", action, details)?;
+        let once = self.once_perform(action, details)?;
         self.engine.perform_at(self.at, self.name, action, details, With { once, ..With::APPLY })
     }
 
@@ -190,6 +186,11 @@ pub(super) fn feed_text(hasher: &mut SipHasher13, text: &str) {
 pub(super) fn feed_charge(hasher: &mut SipHasher13, charge: &Charge) {
     hasher.write_u16(charge.resource.0);
     hasher.write_u64(charge.units);
+}
+
+pub(super) fn feed_action(hasher: &mut SipHasher13, action: &str, details: &Details<'_>) {
+    feed_text(hasher, action);
+    feed_details(hasher, details);
 }
 
 /// What an action is about. Not its time: whoever tries again may name another.

@@ -172,7 +172,7 @@ impl Caller<'_> {
             since: cursor.since,
             position: cursor.position,
         };
-        let once = self.once_action("perform", action, details)?;
+        let once = self.once_perform(action, details)?;
         let with = With { once, cursor: Some(call), apply: true };
         match self.engine.perform_at(self.at, self.name, action, details, with) {
             Ok(decision) => Ok(Some(decision)),

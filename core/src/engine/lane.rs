@@ -78,7 +78,7 @@ impl Shared {
         self.change(at, name, instant, manner, None, |_, _| Ok(()))
     }
 
-    /// Gives back what a claim of a closed period took, once `may_be_done` has looked at it under
+    /// Gives back in the lane what a claim took, once `may_be_done` has looked at it under
     /// the lock.
     pub(super) fn administer_claim(
         &self,

@@ -1,5 +1,5 @@
-//! Giving back what a closed period has used: only to grants that still live, and only the lane
-//! may, since their figures are in the books.
+//! Giving back what only the lane can: what a closed period has used, to grants that still live,
+//! since their figures are in the books; and what is more than the plan's number by now.
 //!
 //! The claim's new state is written to SQLite in the same transaction, and to the live file after
 //! the commit; `LANE_CLAIM` says which claim that is, for whoever comes after a death between.
@@ -15,10 +15,11 @@ use crate::live::claims::{ClaimKind, Place, ReservationState, with_state};
 use crate::live::history::HistoryKey;
 use crate::live::layout::{block, claim, slot};
 use crate::live::split::Taken;
+use crate::rules::plan_number::give_back;
 use crate::rules::{Account, Counting, Grant, Handle, Happening, ResourceId, Source};
 use crate::store::Sync;
 
-/// What is done with a claim of a closed period.
+/// What is done with a claim in the lane.
 #[derive(Clone, Copy)]
 pub(super) struct Late<'a> {
     pub(super) place: Place,
@@ -46,7 +47,7 @@ impl Shared {
         done.map_err(Obstacle::from)
     }
 
-    /// Expires a reservation of a closed period if it is due at `now`: as of its own end, so that
+    /// Expires a reservation in the lane if it is due at `now`: as of its own end, so that
     /// it comes to the same whoever looks first, and before any boundary that it shares.
     pub(super) fn expire_late(
         &self,
@@ -80,8 +81,8 @@ fn open_until(guard: &BlockGuard<'_>, place: Place) -> Option<Timestamp> {
     open.then(|| Timestamp::from_word(guard.claim_get(place, claim::END)))
 }
 
-/// Gives back to the account what a record of a closed period took from grants that still live,
-/// and what meters still count.
+/// Gives back to the account what a record took: of the present period where it came from, of a
+/// closed one to grants that still live; and what meters still count.
 pub(super) fn return_to_account(
     work: &mut Work<'_>,
     guard: &BlockGuard<'_>,
@@ -93,11 +94,17 @@ pub(super) fn return_to_account(
         work.happened.push(Happening { at: work.now, resource: None, kind });
     }
     let mut kept = Kept::new(late.back);
+    let period = work.loaded.account.period;
+    let in_period = reserve::was_taken_in(guard, late.place, late.kind, period);
     for taken in guard.record(late.place, late.kind) {
         let units = kept.rest_of(taken);
         let Taken { resource, grant, .. } = taken;
         let account = &mut work.loaded.account;
         match Account::counting(&work.compiled.rulebook, resource) {
+            Counting::Granted if in_period => {
+                let returned = give_back(account, resource, grant, units, work.now);
+                book_returned(work, resource, returned)?;
+            }
             Counting::Granted if grant != 0 => {
                 let known = account.grants.iter_mut().find(|it| it.id == grant);
                 if let Some(known) = known.filter(|it| it.resource == resource) {
@@ -115,12 +122,19 @@ pub(super) fn return_to_account(
                     let units = units.min(usage.used);
                     usage.used -= units;
                     usage.beyond = usage.used;
-                    let key = HistoryKey::returned(work.now, resource);
-                    work.write.book(work.loaded.row, key, units)?;
+                    book_returned(work, resource, units)?;
                 }
             }
             _ => {}
         }
+    }
+    Ok(())
+}
+
+fn book_returned(work: &Work<'_>, resource: ResourceId, units: u64) -> Result<(), Error> {
+    if units > 0 {
+        let key = HistoryKey::returned(work.now, resource);
+        work.write.book(work.loaded.row, key, units)?;
     }
     Ok(())
 }

@@ -91,7 +91,7 @@ impl Shared {
         place: Place,
         mark: Timestamp,
     ) -> Result<(), Obstacle> {
-        if reserve::needs_lane(guard, place) {
+        if reserve::needs_lane(guard, place, ClaimKind::Reservation) {
             return Err(Obstacle::LateHold(place));
         }
         Self::prepare_return(guard, place)?;

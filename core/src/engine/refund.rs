@@ -5,14 +5,15 @@ use std::time::Duration;
 use super::caller::Caller;
 use super::decide::Obstacle;
 use super::late::Late;
-use super::replayed::{REFUNDED, is_of_this_period};
-use super::reserve::{Back, outlives_period, return_units};
+use super::replayed::REFUNDED;
+use super::reserve::{Back, is_of_this_period, needs_lane, return_units};
 use super::{Engine, Shared};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
 use crate::live::claims::{ClaimKind, Place};
 use crate::live::layout::claim;
+use crate::live::split::Taken;
 use crate::rules::{Handle, Receipt};
 
 impl Caller<'_> {
@@ -39,7 +40,7 @@ impl Caller<'_> {
         let place = shared.receipted(&guard, receipt.0)?;
         let mut all: Vec<crate::SourceCharge> = Vec::new();
         for taken in guard.record(place, ClaimKind::Key) {
-            let crate::live::split::Taken { resource, source, units, .. } = taken;
+            let Taken { resource, source, units, .. } = taken;
             let same = all.iter_mut().find(|it| it.resource == resource && it.source == source);
             match same {
                 Some(listed) => listed.units += units,
@@ -59,15 +60,16 @@ impl Shared {
     ) -> Result<(), Obstacle> {
         let mut guard = self.ready_block(at, now, patience)?;
         let place = self.unrefunded(&guard, handle)?;
-        let in_period = is_of_this_period(&guard, place);
-        let mark = now.max(guard.mark());
-        if !in_period && guard.record(place, ClaimKind::Key).any(|it| outlives_period(&guard, it)) {
+        if needs_lane(&guard, place, ClaimKind::Key) {
             return Err(Obstacle::LateHold(place));
         }
+        let in_period = is_of_this_period(&guard, place, ClaimKind::Key);
+        let mark = now.max(guard.mark());
         Self::prepare_return(&mut guard, place)?;
         let seq = guard.begin();
         let mut entries = guard.entries(place, ClaimKind::Key);
         while let Some(taken) = entries.next(&guard) {
+            let taken = Taken { units: taken.returnable(), ..taken };
             return_units(&mut guard, taken, in_period, mark);
         }
         guard.set_claim_state(place, REFUNDED);

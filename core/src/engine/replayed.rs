@@ -37,8 +37,8 @@ const AVAILABLE: u64 = 4;
 const SESSION_END: u64 = 5;
 /// The fencing number of the lease; of a reservation: its place.
 const LEASE_FENCING: u64 = 6;
-/// Periods are numbered to 2^24: a period of a day each for 45,000 years.
-const PERIOD_MASK: u64 = (1 << 24) - 1;
+/// Keys number periods to 2^24: a period of a day each for 45,000 years.
+pub(super) const KEY_PERIOD_MASK: u64 = (1 << 24) - 1;
 
 /// State of a key whose charges have been given back.
 pub(super) const REFUNDED: u8 = 1;
@@ -144,7 +144,7 @@ impl Shared {
         for (index, value) in words.into_iter().enumerate().take(words.len() - own) {
             claim.fill_word(index as u64, value);
         }
-        claim.fill_above_link(guard.get(block::PERIOD) & PERIOD_MASK);
+        claim.fill_above_link(guard.get(block::PERIOD) & KEY_PERIOD_MASK);
         let lease_end = decision.lease.map_or(0, |it| it.expires_at.ms() as u64);
         let number = guard.number_of(seq);
         claim.fill(claim::START, number);
@@ -157,11 +157,6 @@ impl Shared {
                 Some(Receipt(Handle { epoch: self.epoch(), place: place.0, number }));
         }
     }
-}
-
-/// Whether a key's charges were made in the present period.
-pub(super) fn is_of_this_period(guard: &BlockGuard<'_>, place: Place) -> bool {
-    guard.above_link(place) == guard.get(block::PERIOD) & PERIOD_MASK
 }
 
 /// What a record says was charged, by resource and source.

@@ -1,15 +1,17 @@
 //! Reservations: units set aside until they are committed, released, or out of time. Each is
 //! resolved once, and whoever comes later is told how.
 
+use std::hash::Hasher;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::call::{Call, Charges, Details, NO_CHARGES, charge, lifetime_ms, push};
-use super::caller::Caller;
+use super::caller::{Caller, feed_action, feed_charge};
 use super::decide::Obstacle;
 use super::late::Late;
 use super::reclaim::note;
+use super::replayed::KEY_PERIOD_MASK;
 use super::{Engine, Shared};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::error::Error;
@@ -83,8 +85,9 @@ impl Caller<'_> {
         let charges = self.engine.charges_with_parents(asked, &mut charges)?;
         let once = self.once("reserve", |hasher| {
             for charge in asked {
-                super::caller::feed_charge(hasher, charge);
+                feed_charge(hasher, charge);
             }
+            hasher.write_i64(hold_ms);
         })?;
         let call = Call { hold_ms: Some(hold_ms), once, ..Call::consume(charges) };
         self.engine.run(self.at, self.name, &call)
@@ -105,7 +108,10 @@ impl Caller<'_> {
             let why = "it opens a session or takes a lease, which cannot be set aside; perform it";
             return Err(Error::InvalidArgument { what: "action", why: why.to_owned() });
         }
-        call.once = self.once_action("reserve_action", action, details)?;
+        call.once = self.once("reserve_action", |hasher| {
+            feed_action(hasher, action, details);
+            hasher.write_i64(hold_ms);
+        })?;
         call.hold_ms = Some(hold_ms);
         self.engine.run(self.at, self.name, &call)
     }
@@ -190,7 +196,7 @@ impl Shared {
         check_kept(self, &guard, place, back)?;
         let mark = now.max(guard.mark());
         if !matches!(back, Back::Nothing) {
-            if needs_lane(&guard, place) {
+            if needs_lane(&guard, place, ClaimKind::Reservation) {
                 return Err(Obstacle::LateHold(place));
             }
             Self::prepare_return(&mut guard, place)?;
@@ -275,28 +281,51 @@ pub(super) fn hold(
     ReservationId(Handle { epoch, place: place.0, number })
 }
 
-/// Whether giving a record back needs the lane: its period is closed, and grants that gave to it
-/// may still live.
-pub(super) fn needs_lane(guard: &BlockGuard<'_>, place: Place) -> bool {
-    !is_of_this_period(guard, place)
-        && guard.record(place, ClaimKind::Reservation).any(|taken| outlives_period(guard, taken))
+/// Whether giving a record back needs the lane, which knows what the block does not: of a closed
+/// period, the grants that still live; of the present one, what the plan's number says of units
+/// that were taken when there was another number, or none.
+pub(super) fn needs_lane(guard: &BlockGuard<'_>, place: Place, kind: ClaimKind) -> bool {
+    let in_period = is_of_this_period(guard, place, kind);
+    let mut returnable = guard.record(place, kind).filter(|taken| !taken.stays);
+    returnable.any(|taken| match guard.slot(taken.resource) {
+        Some(slot) if slot.terms().counting == Counting::Granted => {
+            if in_period {
+                slot.terms().lowered || taken.grant == 0 && taken.units > slot.get(slot::BEYOND)
+            } else {
+                outlives_period(taken)
+            }
+        }
+        _ => false,
+    })
 }
 
-fn is_of_this_period(guard: &BlockGuard<'_>, place: Place) -> bool {
-    guard.claim_word(place, PERIOD) == guard.get(block::PERIOD)
+/// Whether a claim's units were taken in the present period.
+pub(super) fn is_of_this_period(guard: &BlockGuard<'_>, place: Place, kind: ClaimKind) -> bool {
+    was_taken_in(guard, place, kind, guard.get(block::PERIOD))
+}
+
+/// Whether a claim's units were taken in the period with this number.
+pub(super) fn was_taken_in(
+    guard: &BlockGuard<'_>,
+    place: Place,
+    kind: ClaimKind,
+    period: u64,
+) -> bool {
+    match kind {
+        ClaimKind::Reservation => guard.claim_word(place, PERIOD) == period,
+        _ => guard.above_link(place) == period & KEY_PERIOD_MASK,
+    }
 }
 
 /// Whether the grant that gave units outlives the period: all but the plan's do. The block need
 /// not know it any more: it may have held nothing when the period ended.
-pub(super) fn outlives_period(guard: &BlockGuard<'_>, taken: Taken) -> bool {
-    taken.grant != 0
-        && taken.source != Some(Source::Plan)
-        && guard.slot(taken.resource).is_some_and(|it| it.terms().counting == Counting::Granted)
+fn outlives_period(taken: Taken) -> bool {
+    taken.grant != 0 && taken.source != Some(Source::Plan)
 }
 
 /// Gives back what a reservation holds, as far as the present period is concerned.
 pub(super) fn give_back(guard: &mut BlockGuard<'_>, place: Place, back: Back<'_>, now: Timestamp) {
-    let in_period = is_of_this_period(guard, place);
+    let in_period = is_of_this_period(guard, place, ClaimKind::Reservation);
     let mut left = Kept::new(back);
     if let Back::Nothing = back {
         return;
@@ -362,7 +391,7 @@ impl<'a> Kept<'a> {
     /// How much of an entry is given back. The entries of one resource follow one another.
     pub(super) fn rest_of(&mut self, taken: Taken) -> u64 {
         let kept = match self.back {
-            Back::All => return taken.units,
+            Back::All => return taken.returnable(),
             Back::Nothing => return 0,
             Back::Except(kept) => kept,
         };

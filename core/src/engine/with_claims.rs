@@ -131,9 +131,12 @@ impl Shared {
             let recorded = call.recorded();
             apply::charges(guard, recorded, now, decision, record.as_mut());
             let leased = asked.get(recorded.len()..).unwrap_or_default();
-            apply::charges(guard, leased, now, decision, None);
+            if let Some(record) = &mut record {
+                record.stays();
+            }
+            apply::charges(guard, leased, now, decision, record.as_mut());
             if changes.opens.is_some() {
-                apply::session_charges(guard, call, now, decision);
+                apply::session_charges(guard, call, now, decision, record.as_mut());
             }
             self.apply_claims(guard, call, found, decision, changes, (mark, seq));
             if let Some(place) = head {
@@ -336,7 +339,7 @@ fn make_room(
     let mut makes = 4 + u64::from(call.once.is_some() && call.hold_ms.is_some());
     if answers {
         let kind = apply::head_kind(call);
-        let entries = apply::entries(guard, call.recorded());
+        let entries = apply::entries(guard, call, changes.opens.is_some());
         if entries > TAKEN_MAX {
             let why = format!(
                 "they would come out of {entries} grants; an operation that can be given back \

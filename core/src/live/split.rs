@@ -15,6 +15,16 @@ pub(crate) struct Taken {
     /// Where the grant came from; `None`: no grant gave them.
     pub(crate) source: Option<Source>,
     pub(crate) units: u64,
+    /// Whether it is only told of, and never given back: what opening a session or taking a lease
+    /// charges ends with them.
+    pub(crate) stays: bool,
+}
+
+impl Taken {
+    /// The units that may be given back.
+    pub(crate) fn returnable(self) -> u64 {
+        if self.stays { 0 } else { self.units }
+    }
 }
 
 /// Grants that one operation with a record takes from at most.
@@ -35,7 +45,11 @@ const ABOVE_SHIFT: u32 = 40;
 /// An entry's first word: resource, source, grant.
 const RESOURCE_SHIFT: u32 = 48;
 const SOURCE_SHIFT: u32 = 44;
+const SOURCE_MASK: u64 = 0xf;
 const NO_SOURCE: u64 = 0xf;
+/// The same of what is only told of: sources are numbered from here on.
+const STAYS: u64 = 4;
+const STAYS_NO_SOURCE: u64 = 0xe;
 const GRANT_MASK: u64 = (1 << SOURCE_SHIFT) - 1;
 
 /// Where a record begins.
@@ -81,16 +95,28 @@ pub(crate) struct Record<'a> {
     last: Claim<'a>,
     count: u64,
     parts: u64,
+    stays: bool,
 }
 
 impl<'a> Record<'a> {
     /// A record in `head`, a claim that has just been made.
     pub(crate) fn new(head: Claim<'a>, kind: HeadKind) -> Record<'a> {
         head.fill_word(LINK, if kind == HeadKind::Key { OWN_ENTRY } else { 0 });
-        Record { head, kind, last: head, count: 0, parts: 0 }
+        Record { head, kind, last: head, count: 0, parts: 0, stays: false }
     }
 
-    pub(crate) fn push(&mut self, guard: &mut BlockGuard<'a>, taken: Taken) {
+    /// What comes from now on is only told of.
+    pub(crate) fn stays(&mut self) {
+        self.stays = true;
+    }
+
+    /// Writes down that units of a resource were taken from a grant, 0: from none.
+    pub(crate) fn push(
+        &mut self,
+        guard: &mut BlockGuard<'a>,
+        (resource, units): (ResourceId, u64),
+        (grant, source): (u64, Option<Source>),
+    ) {
         let (head_word, head_entries) = self.kind.own();
         let word = if self.count < head_entries {
             head_word + 2 * self.count
@@ -101,12 +127,15 @@ impl<'a> Record<'a> {
             }
             2 * in_part
         };
-        let source = taken.source.map_or(NO_SOURCE, |source| source as u64);
-        let from = u64::from(taken.resource.0) << RESOURCE_SHIFT
-            | source << SOURCE_SHIFT
-            | taken.grant & GRANT_MASK;
+        let source = match (source, self.stays) {
+            (None, false) => NO_SOURCE,
+            (None, true) => STAYS_NO_SOURCE,
+            (Some(source), stays) => source as u64 + if stays { STAYS } else { 0 },
+        };
+        let resource = u64::from(resource.0) << RESOURCE_SHIFT;
+        let from = resource | source << SOURCE_SHIFT | grant & GRANT_MASK;
         self.last.fill_word(word, from);
-        self.last.fill_word(word + 1, taken.units);
+        self.last.fill_word(word + 1, units);
         self.count += 1;
         let link = self.head.word(LINK);
         let rest = link & !(COUNT_MASK << COUNT_SHIFT);
@@ -224,12 +253,18 @@ impl<'a> Entries<'a> {
             self.next = self.claim.word(PART_LINK) as u32;
         }
         let from = self.claim.word(self.word);
-        let source = from >> SOURCE_SHIFT & NO_SOURCE;
+        let source = from >> SOURCE_SHIFT & SOURCE_MASK;
+        let (source, stays) = match source {
+            NO_SOURCE => (None, false),
+            STAYS_NO_SOURCE => (None, true),
+            _ => (Some(Source::from_number((source % STAYS) as u8)), source >= STAYS),
+        };
         let taken = Taken {
             resource: ResourceId((from >> RESOURCE_SHIFT) as u16),
             grant: from & GRANT_MASK,
-            source: (source != NO_SOURCE).then(|| Source::from_number(source as u8)),
+            source,
             units: self.claim.word(self.word + 1),
+            stays,
         };
         (self.word, self.room) = (self.word + 2, self.room - 1);
         Some(taken)

@@ -313,6 +313,9 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// What is carried over from the last period is used before anything else.
+    pub(super) const CARRIED_PRIORITY: i64 = -1;
+
     /// Units used of it.
     #[must_use]
     pub fn consumed(&self) -> u64 {
@@ -333,6 +336,14 @@ impl Grant {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.remaining > 0 || self.at_period_start > 0
+    }
+
+    /// Whether it is what a plan gives of a resource by its number: not carried over.
+    #[must_use]
+    pub fn is_of_plan(&self, resource: ResourceId) -> bool {
+        self.resource == resource
+            && self.source == Source::Plan
+            && self.priority != Self::CARRIED_PRIORITY
     }
 
     /// Whether its time has not run out at `now`.

@@ -12,6 +12,7 @@ mod event;
 mod gate;
 pub mod gcra;
 mod id;
+pub mod plan_number;
 mod rulebook;
 pub mod settle;
 mod standing;

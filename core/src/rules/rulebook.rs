@@ -53,4 +53,12 @@ impl Rulebook {
     pub fn policy(&self, resource: ResourceId) -> Option<&Policy> {
         self.policies.get(usize::from(resource.0))?.as_ref()
     }
+
+    /// The resources whose limits only note what they would deny.
+    pub fn shadowed(&self) -> impl Iterator<Item = ResourceId> {
+        let numbered = (0..).map(ResourceId).zip(&self.policies);
+        numbered.filter_map(|(resource, policy)| {
+            (policy.as_ref()?.enforcement == Enforcement::Shadow).then_some(resource)
+        })
+    }
 }

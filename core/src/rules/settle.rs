@@ -204,6 +204,9 @@ pub fn close_period(
     }
     for (resource, units) in carried {
         add_grant(account, resource, Source::Plan, units, at, None);
+        if let Some(grant) = account.grants.last_mut() {
+            grant.priority = Grant::CARRIED_PRIORITY;
+        }
     }
     account.period += 1;
     account.period_start = at;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::account::{Account, Grant, Source, Subscription};
 use super::settle::{CLOCK_JUMP_MS, month_end, next_boundary, period_end};
 use super::terms::{Counting, Mode, Terms, firmness};
-use super::{GateTable, ResourceId, Rulebook, Status, burn_down, calendar};
+use super::{GateTable, ResourceId, Rulebook, Status, burn_down, calendar, plan_number};
 use crate::catalog::{Enforcement, Gate, Kind, Limit, OnLapse, Reset};
 use crate::clock::Timestamp;
 
@@ -193,13 +193,15 @@ fn gates(account: &Account, statuses: &GateTable, now: Timestamp) -> Gates {
 }
 
 /// A slot for every resource that the tenant has, or has had: what was measured, is held or was
-/// bought stays counted while the plan does not name it, and what was told stays told.
+/// bought stays counted while the plan does not name it, and what was told stays told. Also for
+/// what only a shadow limits: that counts whether it is in the plan or not.
 fn slots(account: &Account, rules: &Rulebook, now: Timestamp) -> Vec<Slot> {
     let named = account.limits.keys().chain(account.used.keys()).chain(account.held.keys());
     let named = named.chain(account.watches.keys());
     let bought = account.grants.iter().map(|grant| grant.resource);
     let bought = bought.filter(|&it| Account::counting(rules, it) == Counting::Granted);
-    let resources: BTreeSet<ResourceId> = named.copied().chain(bought).collect();
+    let resources: BTreeSet<ResourceId> =
+        named.copied().chain(bought).chain(rules.shadowed()).collect();
     resources.into_iter().map(|resource| slot(account, rules, resource, now)).collect()
 }
 
@@ -207,18 +209,20 @@ fn slot(account: &Account, rules: &Rulebook, resource: ResourceId, now: Timestam
     let policy = rules.policy(resource);
     let counting = Account::counting(rules, resource);
     let limit = account.limits.get(&resource);
-    // What the plan does not name is denied whether it has a slot or not.
-    let enforcement = policy.filter(|_| limit.is_some()).map(|policy| policy.enforcement);
-    let (firmness, cap) = firmness(enforcement.unwrap_or(Enforcement::Hard));
+    // What the plan does not name is denied whether it has a slot or not; a shadow never denies.
+    let enforcement = policy.map(|policy| policy.enforcement);
+    let applies = |it: &Enforcement| limit.is_some() || *it == Enforcement::Shadow;
+    let (firmness, cap) = firmness(enforcement.filter(applies).unwrap_or(Enforcement::Hard));
     let mode = match limit {
         Some(Limit::Unlimited) => Mode::Unlimited,
         Some(Limit::Finite(_)) => Mode::Finite,
         Some(Limit::Disabled) | None => Mode::Disabled,
     };
     let has_parents = policy.is_some_and(|policy| !policy.parents.is_empty());
+    let lowered = plan_number::is_lowered(account, rules, resource);
     Slot {
         resource,
-        terms: Terms { mode, counting, firmness, has_parents },
+        terms: Terms { mode, counting, firmness, has_parents, lowered },
         limit: account.contracted(rules, resource, now),
         cap,
         used: account.in_use(rules, resource),

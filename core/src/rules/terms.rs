@@ -99,6 +99,9 @@ pub struct Terms {
     pub firmness: Firmness,
     /// Whether other resources must have room as well.
     pub has_parents: bool,
+    /// Whether the plan has given more than its number says by now: the lane sees to what comes
+    /// back.
+    pub lowered: bool,
 }
 
 impl Terms {
@@ -114,6 +117,7 @@ impl Terms {
             | (self.counting as u64) << 8
             | (self.firmness as u64) << 16
             | (self.has_parents as u64) << 24
+            | (self.lowered as u64) << 25
     }
 
     #[inline(always)]
@@ -131,7 +135,8 @@ impl Terms {
             2 => Firmness::Shadow,
             _ => Firmness::Hard,
         };
-        Terms { mode, counting, firmness, has_parents: number >> 24 & 1 == 1 }
+        let (has_parents, lowered) = (number >> 24 & 1 == 1, number >> 25 & 1 == 1);
+        Terms { mode, counting, firmness, has_parents, lowered }
     }
 }
 
@@ -160,12 +165,15 @@ mod tests {
                 Counting::Rate,
             ] {
                 for firmness in [Firmness::Hard, Firmness::Soft, Firmness::Shadow] {
-                    for has_parents in [false, true] {
-                        let terms = Terms { mode, counting, firmness, has_parents };
+                    for (has_parents, lowered) in
+                        [(false, false), (false, true), (true, false), (true, true)]
+                    {
+                        let terms = Terms { mode, counting, firmness, has_parents, lowered };
                         assert_eq!(Terms::from_number(terms.to_number()), terms);
                         let plain = counting == Counting::Granted
                             && firmness == Firmness::Hard
-                            && !has_parents;
+                            && !has_parents
+                            && !lowered;
                         assert_eq!(Terms::is_plain(terms.to_number()), plain);
                     }
                 }
