@@ -231,6 +231,10 @@ fn a_database_that_is_none_or_another_programs_or_newer() {
 
 /// Takes everything away that schema 2 brought.
 const BACK_TO_SCHEMA_1: &str = "
+    ALTER TABLE admin_keys DROP COLUMN answer;
+    ALTER TABLE subscriptions DROP COLUMN limits;
+    ALTER TABLE subscriptions DROP COLUMN features;
+    ALTER TABLE subscriptions DROP COLUMN payment_method;
     ALTER TABLE names DROP COLUMN resource_kind;
     ALTER TABLE tenants DROP COLUMN overrides;
     ALTER TABLE tenants DROP COLUMN month_start;

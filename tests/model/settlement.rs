@@ -103,6 +103,7 @@ fn account(
             pending: false,
         }),
         awaits_payment: false,
+        scheduled: None,
         limits: numbers.map(|number| (number, Limit::Finite(100))).into(),
         features: [0; 4],
         grants: Vec::new(),

@@ -169,7 +169,7 @@ fn seed_003_08_the_plan_is_shown_and_changed_and_notification_credits_are_bought
     let title = || platform.statement(TENANT).plan.expect("is active").title;
     assert_eq!(title(), "Essencial");
     let bought = platform.engine.buy(TENANT, "notificacoes", 100, None);
-    let bought = bought.expect("sells").expect("is new");
+    let bought = bought.expect("sells");
     assert_eq!((bought.quote.cents.to_string().as_str(), bought.next_due), ("25.00", None), "once");
     assert_eq!(both(&platform).1, Some(20), "not before it is paid");
     platform.engine.mark_paid(bought.invoice, None).expect("is paid");

@@ -1,5 +1,6 @@
 //! Seed 000, LiveChat 360: "Minha assinatura".
 
+use cotas::billing::PaymentMethod;
 use cotas::{Direction, InvoiceStatus, Limit, NewTenant, Reason, Source, Terms};
 use cotas_tests::wide::allowed;
 use cotas_tests::{at, date};
@@ -25,7 +26,7 @@ fn example() -> Platform {
 
 /// Buys extras and pays them.
 fn buy_extras(platform: &Platform, units: u64) {
-    let bought = platform.engine.buy(TENANT, EXTRAS, units, None).expect("sells").expect("is new");
+    let bought = platform.engine.buy(TENANT, EXTRAS, units, None).expect("sells");
     platform.engine.mark_paid(bought.invoice, None).expect("is paid");
 }
 
@@ -39,7 +40,7 @@ fn seed_000_01_the_plan_summary_is_there_only_while_a_plan_is_active() {
     let terms = Terms { plan: "full", first_due: date("2026-05-20"), auto_renew: true };
     let invoice = platform.engine.choose_plan(TENANT, &terms, "Asaas", None).expect("chooses");
     assert_eq!(platform.statement(TENANT).plan, None, "it waits to be paid");
-    platform.engine.mark_paid(invoice.expect("has one"), None).expect("is paid");
+    platform.engine.mark_paid(invoice, None).expect("is paid");
     let during = platform.statement(TENANT);
     assert!(during.plan.is_some());
     assert!(!during.to_page(PT).contains("Nenhum plano ativo."));
@@ -197,7 +198,7 @@ fn seed_000_10_invoices_of_joining_paid_cancelled_and_next_ones() {
     assert_eq!((joining.title.as_str(), joining.amount.get()), ("Plano full", 29900));
     platform.at("2026-04-22T09:00:00-03:00");
     platform.engine.mark_paid(joining.id, None).expect("is paid");
-    let extras = platform.engine.buy(TENANT, EXTRAS, 100, None).expect("sells").expect("is new");
+    let extras = platform.engine.buy(TENANT, EXTRAS, 100, None).expect("sells");
     platform.engine.cancel_invoice(extras.invoice).expect("is cancelled");
     refused(platform.engine.mark_paid(extras.invoice, None), 406);
     refused(platform.engine.cancel_invoice(joining.id), 406);
@@ -222,7 +223,7 @@ fn seed_000_10_invoices_of_joining_paid_cancelled_and_next_ones() {
     let page = platform.statement(TENANT).to_page(PT);
     let paid = row_with(&page, "paga");
     assert_eq!(paid[1..5], ["R$ 299,00", "Plano full", "Asaas", "paga"]);
-    assert_eq!(paid[7..], ["21/04/2026", "22/04/2026"]);
+    assert_eq!(paid[6..], ["21/04/2026", "22/04/2026"]);
     assert_eq!(row_with(&page, "cancelada")[1], "R$ 30,00");
 }
 
@@ -250,10 +251,17 @@ fn seed_000_12_the_payment_form_of_the_next_invoices_can_be_changed() {
     let paid = platform.statement(TENANT).invoices[0].id;
     platform.engine.mark_paid(paid, None).expect("is paid");
     platform.at("2026-05-21T12:00:00-03:00");
-    platform.engine.set_payment_form(TENANT, "Boleto", Some("sub_1")).expect("changes");
-    let forms: Vec<_> =
-        platform.statement(TENANT).invoices.into_iter().map(|it| it.payment_type).collect();
-    assert_eq!(forms, ["Asaas", "Boleto"]);
+    let methods = || -> Vec<_> {
+        let invoices = platform.statement(TENANT).invoices.into_iter();
+        invoices.map(|it| (it.payment_type, it.payment_method)).collect()
+    };
+    let asaas = || "Asaas".to_owned();
+    for method in [PaymentMethod::Boleto, PaymentMethod::Card] {
+        platform.engine.set_payment_method(TENANT, method).expect("changes");
+        assert_eq!(methods(), [(asaas(), None), (asaas(), Some(method))], "the next, not the paid");
+    }
+    platform.engine.set_payment_form(TENANT, "Manual", None).expect("changes");
+    refused(platform.engine.set_payment_method(TENANT, PaymentMethod::Boleto), 406);
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn premium(due: &str) -> Platform {
 }
 
 fn buy(platform: &Platform, quantity: u64) -> Purchase {
-    platform.engine.buy(TENANT, PACKAGE, quantity, None).expect("sells").expect("is new")
+    platform.engine.buy(TENANT, PACKAGE, quantity, None).expect("sells")
 }
 
 /// Buys channels and pays them.

@@ -116,10 +116,12 @@ impl Buy {
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = database.open(self.at.clock())?;
         let Buy { tenant, package, quantity, key, .. } = self;
-        let Some(bought) = engine.buy(tenant, package, *quantity, key.as_deref())? else {
+        let bought = engine.buy(tenant, package, *quantity, key.as_deref())?;
+        if bought.replayed {
             let text = "it was bought under this key before; nothing changed";
-            return output.print(text, &json!({ "bought": false }));
-        };
+            let json = json!({ "bought": false, "invoice": bought.invoice });
+            return output.print(text, &json);
+        }
         let currency = currency(&engine)?;
         let again = match bought.next_due {
             Some(due) => format!(

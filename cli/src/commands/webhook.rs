@@ -41,6 +41,10 @@ impl PaymentEvent {
                 format!("applied: invoice {invoice} is {}", status.code()),
                 json!({ "outcome": "applied", "invoice": invoice, "status": status.code() }),
             ),
+            PaymentOutcome::SubscriptionEnded { subscription } => (
+                format!("applied: subscription {subscription} ends with its period"),
+                json!({ "outcome": "subscription_ended", "subscription": subscription }),
+            ),
             PaymentOutcome::Duplicate => plain("duplicate", None),
             PaymentOutcome::Ignored(because) => plain("ignored", Some(because)),
             PaymentOutcome::Refused => return Err(Failure::WrongToken(self.gateway.code())),

@@ -24,11 +24,10 @@ pub(super) fn play() -> Result<Story, Failure> {
 
     stage.at(day(6, 26), 9, 0);
     let package = "notificacoes";
-    if let Some(bought) = stage.engine.buy(TENANT, package, 100, None)? {
-        let quote = quote_text(package, 100, &bought.quote, &currency(&stage.engine)?);
-        stage.engine.mark_paid(bought.invoice, None)?;
-        stage.tell(format!("buys {quote}, usable for 365 days"));
-    }
+    let bought = stage.engine.buy(TENANT, package, 100, None)?;
+    let quote = quote_text(package, 100, &bought.quote, &currency(&stage.engine)?);
+    stage.engine.mark_paid(bought.invoice, None)?;
+    stage.tell(format!("buys {quote}, usable for 365 days"));
     let both = tenant.perform("seal_and_notify_by_sms", &envelope(2))?;
     stage.tell(format!("the envelope of 2 again: {}", answer(&both)));
     tell_balances(&mut stage)?;

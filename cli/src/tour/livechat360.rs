@@ -94,9 +94,7 @@ fn message_to_new(stage: &Stage) -> Result<String, Failure> {
 
 fn buy_extras(stage: &mut Stage) -> Result<(), Failure> {
     let package = "conversas_extras";
-    let Some(bought) = stage.engine.buy(TENANT, package, 100, Some("pedido-1"))? else {
-        return Ok(());
-    };
+    let bought = stage.engine.buy(TENANT, package, 100, Some("pedido-1"))?;
     let quote = quote_text(package, 100, &bought.quote, &currency(&stage.engine)?);
     stage.engine.mark_paid(bought.invoice, None)?;
     stage.tell(format!("buys {quote}; invoice {} is paid", bought.invoice));

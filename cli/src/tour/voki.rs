@@ -80,6 +80,7 @@ fn pay(stage: &mut Stage) -> Result<(), Failure> {
             PaymentOutcome::Applied { invoice, status } => {
                 format!("applied, invoice {invoice} is {}", status.code())
             }
+            PaymentOutcome::SubscriptionEnded { .. } => "applied".to_owned(),
             PaymentOutcome::Duplicate => "a duplicate".to_owned(),
             PaymentOutcome::Ignored(_) => "ignored".to_owned(),
             PaymentOutcome::Refused => "refused".to_owned(),

@@ -61,9 +61,7 @@ fn connect(stage: &mut Stage, channel: &str, token: &str) -> Result<(), Failure>
 }
 
 fn buy(stage: &mut Stage, what: &str, tenant: &str, quantity: u64) -> Result<(), Failure> {
-    let Some(bought) = stage.engine.buy(tenant, PACKAGE, quantity, Some(what))? else {
-        return Ok(());
-    };
+    let bought = stage.engine.buy(tenant, PACKAGE, quantity, Some(what))?;
     stage.engine.mark_paid(bought.invoice, None)?;
     let quote = quote_text(PACKAGE, quantity, &bought.quote, &currency(&stage.engine)?);
     let again = bought.next_due.map(shown).unwrap_or_default();

@@ -89,6 +89,21 @@ pub enum PaymentMethod {
 }
 
 impl PaymentMethod {
+    const ALL: [PaymentMethod; 6] = [
+        PaymentMethod::Boleto,
+        PaymentMethod::Card,
+        PaymentMethod::Pix,
+        PaymentMethod::Cash,
+        PaymentMethod::Transfer,
+        PaymentMethod::Other,
+    ];
+
+    /// The method with this [`code`](Self::code).
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<PaymentMethod> {
+        Self::ALL.into_iter().find(|known| known.code() == code)
+    }
+
     /// The method's name in programs.
     #[must_use]
     pub const fn code(self) -> &'static str {

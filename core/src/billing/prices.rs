@@ -68,7 +68,7 @@ pub struct PriceTable {
 }
 
 /// What a quantity costs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageQuote {
     /// The price of one period. There is no proration, ever (seed 002).
     pub cents: Cents,
@@ -79,7 +79,7 @@ pub struct PackageQuote {
 }
 
 /// A larger quantity that costs less than the one asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hint {
     /// The larger quantity.
     pub quantity: u64,

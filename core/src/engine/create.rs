@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::administer::{self, Terms};
+use super::administer;
+use super::joining::{Payment, Terms, choose, subscribe};
 use super::lane::{save, settle_loaded};
 use super::signup::{self, AccountHolder};
-use super::subscriptions::{Joining, check_label, choose, subscribe};
+use super::subscriptions::check_label;
 use super::{Engine, Shared, check_name};
 use crate::catalog::{Compiled, Feature, Limit};
 use crate::clock::Timestamp;
@@ -237,10 +238,9 @@ fn pay_first(
     check_label("payment type", payment_type)?;
     if let Some(plan) = &compiled.catalog.pending_plan {
         let meanwhile = Terms { plan, auto_renew: true, ..*terms };
-        subscribe(write, loaded, compiled, &Joining::now(&meanwhile), at)?;
+        subscribe(write, loaded, compiled, &meanwhile, Payment::by_hand(), at)?;
     }
-    let joining = Joining { terms, payment_type, gateway_id: None };
-    choose(write, loaded, compiled, &joining, at).map(|_| ())
+    choose(write, loaded, compiled, terms, Payment::of_type(payment_type), at).map(|_| ())
 }
 
 /// The account of a new tenant, with a row of its own, and the instant at which it begins.
@@ -262,6 +262,7 @@ fn account_of(
         mark: at,
         subscription: None,
         awaits_payment: false,
+        scheduled: None,
         limits: BTreeMap::new(),
         features: [0; 4],
         grants: Vec::new(),
@@ -293,7 +294,7 @@ fn account_of(
     match (&new.plan, new.pay_first) {
         (None, _) => {}
         (Some(terms), None) => {
-            subscribe(write, &mut loaded, compiled, &Joining::now(terms), at)?;
+            subscribe(write, &mut loaded, compiled, terms, Payment::by_hand(), at)?;
         }
         (Some(terms), Some(payment_type)) => {
             pay_first(write, &mut loaded, compiled, terms, payment_type, at)?;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::late::{Late, bring_claim, meta_after, note_claim, noted_claim, return_to_account};
-use super::{Engine, Shared, billing};
+use super::{Engine, Shared, invoices};
 use crate::catalog::{Catalog, Compiled, Names, NamesError};
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -15,7 +15,7 @@ use crate::live::directory;
 use crate::live::layout::{block, header, slot};
 use crate::live::lock::{self, Held};
 use crate::live::snapshot::Snapshot;
-use crate::rules::settle::{CLOCK_JUMP_MS, settle};
+use crate::rules::settle::{CLOCK_JUMP_MS, Settled, settle};
 use crate::rules::{Account, Counting, Happening, Rulebook, Standing, Usage, standing};
 use crate::store::{Loaded, Sync, Write};
 use crate::torture;
@@ -376,6 +376,17 @@ pub(super) fn settle_loaded(
     now: Timestamp,
 ) -> Result<Vec<Happening>, Error> {
     let settled = settle(&mut loaded.account, rules, now);
+    write_settled(write, loaded, rules, &settled)?;
+    Ok(settled.happened)
+}
+
+/// Writes what came of settling into the books, but for what happened.
+pub(super) fn write_settled(
+    write: &Write<'_>,
+    loaded: &Loaded,
+    rules: &Rulebook,
+    settled: &Settled,
+) -> Result<(), Error> {
     for closed in &settled.closed {
         write.save_period(loaded.row, closed)?;
     }
@@ -385,10 +396,14 @@ pub(super) fn settle_loaded(
     for grant in &settled.ended {
         write.save_grant(loaded.row, grant, true)?;
     }
-    for &due in &settled.begun {
-        billing::bill_period(write, loaded, rules, due)?;
+    for replaced in &settled.replaced {
+        write.end_subscription(replaced.old, replaced.at)?;
+        write.begin_subscription(replaced.new, replaced.at)?;
     }
-    Ok(settled.happened)
+    for begun in &settled.begun {
+        invoices::bill_period(write, loaded, rules, begun)?;
+    }
+    Ok(())
 }
 
 /// Writes the account together with the tenant's checkpoint, and says what it may do from now on.

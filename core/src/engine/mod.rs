@@ -2,7 +2,6 @@
 
 mod administer;
 mod apply;
-mod billing;
 mod call;
 mod caller;
 mod checkpoint;
@@ -11,13 +10,21 @@ mod create;
 mod cursor;
 mod decide;
 mod events;
+mod grants;
+mod invoices;
+mod joining;
 mod keeper;
 mod lane;
 mod late;
 mod leases;
+mod limits;
 mod meters;
+mod once;
 mod open;
+mod paying;
 mod payments;
+mod plan_change;
+mod purchases;
 mod quote;
 mod rates;
 mod rebuild;
@@ -29,6 +36,7 @@ mod reserve;
 mod seats;
 mod signup;
 mod state;
+mod status;
 mod subscriptions;
 mod tenant;
 mod verify;
@@ -41,18 +49,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-pub use administer::Terms;
-pub use billing::{Invoice, InvoiceStatus, Purchase};
 pub use call::{Details, Direction};
 pub use caller::Once;
 pub use create::{Extra, NewTenant};
 pub use cursor::{Cursor, Progress};
 pub use events::Event;
+pub use grants::NewGrant;
+pub use invoices::{Invoice, InvoiceStatus};
+pub use joining::Terms;
 pub use keeper::Maintained;
 pub use leases::Leases;
 pub use meters::Meter;
 pub use open::{Builder, Durability, Maintenance, Opening, Origin};
 pub use payments::{IgnoredBecause, PaymentOutcome};
+pub use purchases::Purchase;
 pub use quote::{CostLine, Quote};
 pub use rates::Rates;
 pub use reserve::Resolution;
@@ -101,6 +111,8 @@ pub struct Engine {
     patience: Duration,
     /// How long `Durability::Disk` waits.
     disk_patience: Duration,
+    /// The key under which administrative verbs take effect once.
+    key: Option<Arc<str>>,
 }
 
 /// What all engines of one database and process share.

@@ -169,6 +169,7 @@ impl Builder {
             durability: self.durability,
             patience: BLOCK_PATIENCE,
             disk_patience: self.disk_patience,
+            key: None,
         })
     }
 

@@ -5,10 +5,13 @@
 //! acknowledged and ignored: an error would stop the gateway's whole queue.
 
 use super::Engine;
-use super::billing::{InvoiceStatus, settle_overdue, settle_paid, settle_reversed};
+use super::administer::DURABLE;
+use super::invoices::InvoiceStatus;
 use super::lane::Work;
+use super::paying::{settle_overdue, settle_paid, settle_reversed};
 use super::subscriptions::check_label;
-use crate::billing::{Gateway, PaymentEvent, PaymentEventKind, asaas, pagarme};
+use crate::billing::{Gateway, PaymentEvent, PaymentEventKind, PaymentMethod, asaas, pagarme};
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::store::{InvoiceRow, Payment, Sync, Write};
 
@@ -24,6 +27,11 @@ pub enum PaymentOutcome {
         invoice: i64,
         /// How it stands now.
         status: InvoiceStatus,
+    },
+    /// The gateway charges no more: this subscription ends with its period.
+    SubscriptionEnded {
+        /// The subscription.
+        subscription: i64,
     },
     /// It was seen before.
     Duplicate,
@@ -96,7 +104,17 @@ impl Engine {
         let Some(found) = store.invoice_of_payment(&payment)? else {
             return Ok(Ignored(IgnoredBecause::UnknownPayment));
         };
-        self.with_invoice(found.id, |work, row| apply(work, row, event))
+        self.change(&found.1, DURABLE, |work| {
+            let paid_by = |row: &InvoiceRow| match &row.gateway_id {
+                None => true,
+                Some(payment) => *payment == event.payment,
+            };
+            // Another payment may have taken the invoice since it was looked for.
+            match work.write.invoice(found.0)?.filter(paid_by) {
+                Some(mut row) => apply(work, &mut row, event),
+                None => Ok(Ignored(IgnoredBecause::UnknownPayment)),
+            }
+        })
     }
 
     /// The gateway charges no more: the subscription ends with its period.
@@ -107,16 +125,25 @@ impl Engine {
         let Some(tenant) = store.tenant_of_gateway_subscription(gateway_id)? else {
             return Ok(unknown);
         };
-        let Some((_, name)) = store.hash_of_row(tenant)? else { return Ok(unknown) };
-        self.change(&name, super::administer::DURABLE, |work| {
+        self.change(&tenant, DURABLE, |work| {
             if seen(work, event)? {
                 return Ok(PaymentOutcome::Duplicate);
             }
-            if let Some(terms) = work.loaded.account.subscription.as_mut() {
-                terms.auto_renew = false;
-            }
+            let present = work.loaded.account.subscription.as_ref().map(|it| it.id);
+            let row = present.map(|id| work.write.subscription(id)).transpose()?.flatten();
+            let is_meant = row.is_some_and(|row| row.gateway_id.as_deref() == Some(gateway_id));
+            let present = work.loaded.account.subscription.as_mut();
+            // One that has been replaced charges nothing here any more.
+            let Some(terms) = present.filter(|it| is_meant && it.auto_renew) else {
+                note(work, event, None, "ignored")?;
+                return Ok(PaymentOutcome::Ignored(IgnoredBecause::NothingToDo));
+            };
+            terms.auto_renew = false;
+            let subscription = terms.id;
             note(work, event, None, "applied")?;
-            Ok(PaymentOutcome::Ignored(IgnoredBecause::NothingToDo))
+            let what = "auto-renewal ended";
+            work.write.audit(Some(work.loaded.row), work.now, what, event.gateway.code())?;
+            Ok(PaymentOutcome::SubscriptionEnded { subscription })
         })
     }
 
@@ -147,11 +174,14 @@ fn apply(
     if seen(work, event)? {
         return Ok(PaymentOutcome::Duplicate);
     }
-    if row.gateway_id.is_none() {
-        row.gateway_id = Some(event.payment.clone());
-        work.write.save_invoice(row)?;
+    row.gateway_id.get_or_insert_with(|| event.payment.clone());
+    if event.method != PaymentMethod::Other {
+        event.method.code().clone_into(&mut row.payment_method);
     }
+    let is_stale = is_stale(row, event, work.now);
+    work.write.save_invoice(row)?;
     let changed = match event.kind {
+        _ if is_stale => false,
         PaymentEventKind::Paid => {
             let unpaid =
                 !matches!(InvoiceStatus::of(row), InvoiceStatus::Paid | InvoiceStatus::Cancelled);
@@ -170,6 +200,16 @@ fn apply(
     } else {
         PaymentOutcome::Ignored(IgnoredBecause::NothingToDo)
     })
+}
+
+/// Whether something later, by the gateway's clock, was told of a payment or its reversal before:
+/// events come in any order, and the last thing that happened is what counts. Notes the time.
+fn is_stale(row: &mut InvoiceRow, event: &PaymentEvent, now: Timestamp) -> bool {
+    let tells = matches!(event.kind, PaymentEventKind::Paid | PaymentEventKind::Reversed);
+    let Some(at) = event.occurred_at.filter(|_| tells).map(|at| at.min(now)) else { return false };
+    let is_stale = row.told_at.is_some_and(|last| at < last);
+    row.told_at = row.told_at.max(Some(at));
+    is_stale
 }
 
 fn seen(work: &Work<'_>, event: &PaymentEvent) -> Result<bool, Error> {

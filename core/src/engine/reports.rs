@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 
 use super::administer::resource_of;
-use super::billing::due_on;
 use super::{Balance, Engine, GrantView, TenantReport, subscriptions};
 use crate::billing::Cents;
 use crate::catalog::{Catalog, Compiled, Feature, Kind};
@@ -84,7 +83,7 @@ impl Engine {
         let next_due = report.subscription.as_ref().filter(|it| it.auto_renew && !it.lapsed);
         let next_due = next_due.map(|it| it.due);
         let invoices = self.invoices(tenant)?;
-        let next = invoices.iter().filter(|it| Some(it.due) == next_due && due_on(it.status));
+        let next = invoices.iter().filter(|it| Some(it.due) == next_due && it.status.waits());
         let charges: Vec<_> =
             next.map(|it| NextCharge { title: it.title.clone(), amount: it.amount }).collect();
         let total = charges.iter().try_fold(Cents::ZERO, |sum, it| sum.checked_add(it.amount));

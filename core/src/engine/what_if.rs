@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::decide::Obstacle;
-use super::subscriptions::limits_of;
+use super::joining::limits_of;
 use crate::catalog::Limit;
 use crate::error::Error;
 use crate::rules::{Account, Counting};

@@ -28,6 +28,8 @@ pub struct Account {
     pub subscription: Option<Subscription>,
     /// Whether a subscription has been chosen that waits to be paid.
     pub awaits_payment: bool,
+    /// What takes the current subscription's place when its period ends.
+    pub scheduled: Option<Scheduled>,
     /// Limits in force: the plan's, with the tenant's own on top.
     pub limits: BTreeMap<ResourceId, Limit>,
     /// Features in force, one bit each.
@@ -226,6 +228,25 @@ impl Subscription {
     }
 }
 
+/// A subscription that begins when the period of the present one ends, with all that it brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scheduled {
+    /// The subscription; its first due date is one of its periods after the present due date.
+    pub terms: Subscription,
+    /// The limits that come into force with it.
+    pub limits: BTreeMap<ResourceId, Limit>,
+    /// The features that do.
+    pub features: [u64; 4],
+}
+
+impl Scheduled {
+    /// Whether it may begin: where renewals wait for payment, so does the first period.
+    #[must_use]
+    pub fn may_begin(&self) -> bool {
+        self.terms.renew_on == RenewOn::Schedule || self.terms.paid > 0
+    }
+}
+
 /// Where a grant comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -362,6 +383,14 @@ impl Grant {
     /// Gives back units that a closed period had used; they count as given in the present one.
     pub(crate) fn give_back(&mut self, units: u64) {
         self.returned += units;
+        self.remaining += units;
+        self.at_period_start += units;
+    }
+
+    /// Gives back units that were taken back and count in the present period again.
+    pub(crate) fn restore(&mut self, units: u64) {
+        let units = units.min(self.revoked);
+        self.revoked -= units;
         self.remaining += units;
         self.at_period_start += units;
     }

@@ -19,7 +19,7 @@ mod standing;
 mod terms;
 pub mod thresholds;
 
-pub use account::{Account, Grant, Source, Subscription, Usage, Watch};
+pub use account::{Account, Grant, Scheduled, Source, Subscription, Usage, Watch};
 pub use decide::{Changes, Charge, Request, State};
 pub(crate) use decision::Handle;
 pub use decision::{

@@ -5,7 +5,7 @@
 
 use chrono::NaiveDate;
 
-use super::account::{Account, Grant, Source, Usage};
+use super::account::{Account, Grant, Scheduled, Source, Subscription, Usage};
 use super::terms::Counting;
 use super::{EventKind, Happening, ResourceId, Rulebook, calendar};
 use crate::catalog::{Kind, Limit, Reset};
@@ -46,6 +46,43 @@ pub struct ClosedMonth {
     pub used: u64,
 }
 
+/// A billing period that has begun: what its invoice is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The subscription's number.
+    pub subscription: i64,
+    /// What people call its plan.
+    pub title: String,
+    /// What a period costs; `None`: agreed one by one.
+    pub price_cents: Option<i64>,
+    /// Its due date.
+    pub due: NaiveDate,
+}
+
+impl Begun {
+    /// The present period of a subscription.
+    #[must_use]
+    pub fn of(terms: &Subscription) -> Begun {
+        Begun {
+            subscription: terms.id,
+            title: terms.title.clone(),
+            price_cents: terms.price_cents,
+            due: terms.due(),
+        }
+    }
+}
+
+/// A subscription that took another one's place when its period ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// The number of the one that ended.
+    pub old: i64,
+    /// The number of the one that began.
+    pub new: i64,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What settlement did, for the books.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
@@ -53,8 +90,10 @@ pub struct Settled {
     pub closed: Vec<ClosedPeriod>,
     /// Months of meters that it closed, in order.
     pub months: Vec<ClosedMonth>,
-    /// Due dates of the billing periods that it began, in order.
-    pub begun: Vec<NaiveDate>,
+    /// Billing periods that it began, in order.
+    pub begun: Vec<Begun>,
+    /// Subscriptions that took another one's place, in order.
+    pub replaced: Vec<Replaced>,
     /// Grants that it ended, with their last figures.
     pub ended: Vec<Grant>,
     /// What somebody may want to be told of, in order.
@@ -69,6 +108,7 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
     for _ in 0..BOUNDARIES_MAX {
         let Some(at) = next_boundary(account, rules).filter(|&at| at <= now) else { break };
         settled.changed = true;
+        account.mark = account.mark.max(at);
         expire_grants(account, at, &mut settled);
         if month_end(account, rules) == Some(at) {
             close_month(account, rules, at, &mut settled);
@@ -78,7 +118,7 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
         }
         // Told at each boundary, so that it comes to the same in however many steps.
         // A month may be closed late, when a monthly meter joins: nothing before the mark is told.
-        let told = account.watch(rules, at.max(account.mark));
+        let told = account.watch(rules, account.mark);
         settled.happened.extend(told);
     }
     drop_ended(account, &mut settled);
@@ -90,7 +130,9 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
 pub(super) fn next_boundary(account: &Account, rules: &Rulebook) -> Option<Timestamp> {
     let holding = account.grants.iter().filter(|grant| grant.remaining > 0);
     let expiries = holding.filter_map(|grant| grant.expires_at);
-    expiries.chain(period_end(account)).chain(month_end(account, rules)).min()
+    let starts = account.grants.iter().map(|grant| grant.starts_at);
+    let starts = starts.filter(|&at| at > account.mark);
+    expiries.chain(starts).chain(period_end(account)).chain(month_end(account, rules)).min()
 }
 
 /// When the current period ends, if it ends by itself: one day after the due date (seed 000).
@@ -154,13 +196,17 @@ fn drop_ended(account: &mut Account, settled: &mut Settled) {
 fn end_period(account: &mut Account, rules: &Rulebook, at: Timestamp, settled: &mut Settled) {
     let Some(subscription) = account.subscription.as_mut() else { return };
     let within = subscription.quota_due() < subscription.due();
-    if within || subscription.renews() {
+    if !within && account.scheduled.as_ref().is_some_and(Scheduled::may_begin) {
+        return begin_scheduled(account, rules, at, settled);
+    }
+    // What is scheduled and waits to be paid: the present plan ends all the same.
+    if within || (subscription.renews() && account.scheduled.is_none()) {
         if within {
             subscription.restored += 1;
         } else {
             subscription.renewed += 1;
             subscription.restored = 0;
-            settled.begun.push(subscription.due());
+            settled.begun.push(Begun::of(subscription));
         }
         account.renewals += 1;
         settled.closed.push(close_period(account, rules, at, true));
@@ -171,6 +217,28 @@ fn end_period(account: &mut Account, rules: &Rulebook, at: Timestamp, settled: &
         subscription.lapsed = true;
         settled.happened.push(Happening { at, resource: None, kind: EventKind::Lapsed });
     }
+}
+
+/// Puts the scheduled subscription, if there is one, in the place of the present one.
+pub fn begin_scheduled(
+    account: &mut Account,
+    rules: &Rulebook,
+    at: Timestamp,
+    settled: &mut Settled,
+) {
+    let Some(Scheduled { mut terms, limits, features }) = account.scheduled.take() else { return };
+    settled.closed.push(close_period(account, rules, at, false));
+    // What it waited for has been paid: its first period.
+    terms.paid = 0;
+    if let Some(old) = &account.subscription {
+        settled.replaced.push(Replaced { old: old.id, new: terms.id, at });
+    }
+    settled.begun.push(Begun::of(&terms));
+    let kind = EventKind::PlanChanged { plan: terms.plan.clone() };
+    settled.happened.push(Happening { at, resource: None, kind });
+    account.subscription = Some(terms);
+    (account.limits, account.features) = (limits, features);
+    grant_plan(account, rules, at);
 }
 
 /// Closes the current period at `at`: writes down what it used, ends the plan's grants and starts

@@ -6,7 +6,6 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{Store, Write, sqlite};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::live::Hash128;
 use crate::rules::ResourceId;
 
 const DOING: &str = "writing invoices";
@@ -32,6 +31,10 @@ pub(crate) struct InvoiceRow {
     pub(crate) settled: bool,
     /// What paying it does, as the engine writes it.
     pub(crate) effect: String,
+    /// The code of the way in which it is paid; empty: nobody chose.
+    pub(crate) payment_method: String,
+    /// When, by the gateway's clock, its payment or the reversal happened that was last told.
+    pub(crate) told_at: Option<Timestamp>,
 }
 
 /// A purchase as it is stored.
@@ -44,6 +47,12 @@ pub(crate) struct PurchaseRow {
     pub(crate) cents: i64,
     pub(crate) recurring: bool,
     pub(crate) bought_at: Timestamp,
+    /// How long what was bought lasts; `None`: until it is used up.
+    pub(crate) expires_ms: Option<i64>,
+    /// The grant that it became.
+    pub(crate) grant: Option<u64>,
+    /// Units of the grant that were taken back with the payment.
+    pub(crate) taken_back: u64,
 }
 
 fn date(row: &Row<'_>, name: &str) -> rusqlite::Result<Option<NaiveDate>> {
@@ -68,6 +77,8 @@ fn invoice(row: &Row<'_>) -> rusqlite::Result<InvoiceRow> {
         gateway_id: row.get("gateway_id")?,
         settled: row.get("settled")?,
         effect: row.get("effect")?,
+        payment_method: row.get("payment_method")?,
+        told_at: row.get::<_, Option<i64>>("told_at")?.map(Timestamp::from_ms),
     })
 }
 
@@ -80,6 +91,9 @@ fn purchase(row: &Row<'_>) -> rusqlite::Result<PurchaseRow> {
         cents: row.get("cents")?,
         recurring: row.get("recurring")?,
         bought_at: Timestamp::from_ms(row.get("bought_at")?),
+        expires_ms: row.get("expires_ms")?,
+        grant: row.get("grant_id")?,
+        taken_back: row.get("taken_back")?,
     })
 }
 
@@ -91,6 +105,23 @@ fn one_invoice(
     connection
         .prepare_cached(sql)
         .and_then(|mut statement| statement.query_row(parameters, invoice).optional())
+        .map_err(sqlite(READING))
+}
+
+/// Number and tenant's name of the first invoice that meets a condition.
+fn find(
+    connection: &Connection,
+    condition: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Option<(i64, String)>, StoreError> {
+    let sql = format!(
+        "SELECT i.id, t.name FROM invoices i JOIN tenants t ON t.id = i.tenant WHERE {condition}"
+    );
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| {
+            statement.query_row(parameters, |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
         .map_err(sqlite(READING))
 }
 
@@ -108,7 +139,8 @@ impl Write<'_> {
             .prepare_cached(
                 "INSERT INTO invoices (tenant, subscription, purchase, title, cents, \
                  payment_type, status, recurring, part, parts, due, paid_on, gateway_id, settled, \
-                 effect) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                 effect, payment_method, told_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+                 ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )
             .and_then(|mut statement| {
                 statement.insert(params![
@@ -127,6 +159,8 @@ impl Write<'_> {
                     new.gateway_id,
                     new.settled,
                     new.effect,
+                    new.payment_method,
+                    new.told_at.map(Timestamp::ms),
                 ])
             })
             .map_err(sqlite(DOING))
@@ -137,7 +171,8 @@ impl Write<'_> {
         self.connection
             .prepare_cached(
                 "UPDATE invoices SET payment_type = ?2, status = ?3, due = ?4, paid_on = ?5, \
-                 gateway_id = ?6, settled = ?7 WHERE id = ?1",
+                 gateway_id = ?6, settled = ?7, cents = ?8, parts = ?9, recurring = ?10, \
+                 payment_method = ?11, told_at = ?12 WHERE id = ?1",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -148,6 +183,11 @@ impl Write<'_> {
                     invoice.paid_on.map(|day| day.to_string()),
                     invoice.gateway_id,
                     invoice.settled,
+                    invoice.cents,
+                    invoice.parts,
+                    invoice.recurring,
+                    invoice.payment_method,
+                    invoice.told_at.map(Timestamp::ms),
                 ])
             })
             .map_err(sqlite(DOING))?;
@@ -173,16 +213,32 @@ impl Write<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO purchases (tenant, package, resource, quantity, cents, recurring, \
-                 bought_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                 bought_at, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )
             .and_then(|mut statement| {
-                let PurchaseRow {
-                    package, resource, quantity, cents, recurring, bought_at, ..
-                } = new;
-                let (resource, at) = (resource.0, bought_at.ms());
-                statement.insert(params![tenant, package, resource, quantity, cents, recurring, at])
+                statement.insert(params![
+                    tenant,
+                    new.package,
+                    new.resource.0,
+                    new.quantity,
+                    new.cents,
+                    new.recurring,
+                    new.bought_at.ms(),
+                    new.expires_ms,
+                ])
             })
             .map_err(sqlite(DOING))
+    }
+
+    /// Notes what became of a purchase: its grant, and what of it was taken back.
+    pub(crate) fn save_purchase(&self, purchase: &PurchaseRow) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE purchases SET grant_id = ?2, taken_back = ?3 WHERE id = ?1")
+            .and_then(|mut statement| {
+                statement.execute(params![purchase.id, purchase.grant, purchase.taken_back])
+            })
+            .map_err(sqlite(DOING))?;
+        Ok(())
     }
 
     /// The purchase with a number.
@@ -268,42 +324,39 @@ impl Store {
         self.with(|connection| invoices_of(connection, tenant))
     }
 
-    /// The invoice with a number.
-    pub(crate) fn invoice(&self, id: i64) -> Result<Option<InvoiceRow>, StoreError> {
-        self.with(|connection| {
-            one_invoice(connection, "SELECT * FROM invoices WHERE id = ?1", [id])
-        })
-    }
-
-    /// The invoice that a payment is for, by the first of: its own id, the host's reference, its
-    /// subscription and due date.
+    /// The invoice that a payment is for and the name of its tenant, by the first of: its own id,
+    /// the host's reference, its subscription and due date.
     pub(crate) fn invoice_of_payment(
         &self,
         payment: &Payment<'_>,
-    ) -> Result<Option<InvoiceRow>, StoreError> {
+    ) -> Result<Option<(i64, String)>, StoreError> {
         self.with(|connection| {
-            let by_id = "SELECT * FROM invoices WHERE gateway_id = ?1";
-            if let Some(found) = one_invoice(connection, by_id, [payment.id])? {
+            if let Some(found) = find(connection, "i.gateway_id = ?1", [payment.id])? {
                 return Ok(Some(found));
             }
             if let Some(number) = payment.reference.and_then(|text| text.parse::<i64>().ok()) {
-                let by_number = "SELECT * FROM invoices WHERE id = ?1 AND gateway_id IS NULL";
-                if let Some(found) = one_invoice(connection, by_number, [number])? {
+                let by_number = "i.id = ?1 AND i.gateway_id IS NULL";
+                if let Some(found) = find(connection, by_number, [number])? {
                     return Ok(Some(found));
                 }
             }
             let Some(subscription) = payment.subscription else { return Ok(None) };
             for due in payment.due.into_iter().flatten() {
-                let by_due = "SELECT i.* FROM invoices i JOIN subscriptions s \
-                              ON s.id = i.subscription WHERE s.gateway_id = ?1 AND i.due = ?2 \
-                              AND i.gateway_id IS NULL ORDER BY i.id LIMIT 1";
+                let by_due = "i.subscription IN (SELECT id FROM subscriptions \
+                              WHERE gateway_id = ?1) AND i.due = ?2 AND i.gateway_id IS NULL \
+                              ORDER BY i.status = 'cancelled', i.id LIMIT 1";
                 let key = params![subscription, due.to_string()];
-                if let Some(found) = one_invoice(connection, by_due, key)? {
+                if let Some(found) = find(connection, by_due, key)? {
                     return Ok(Some(found));
                 }
             }
             Ok(None)
         })
+    }
+
+    /// The name of the tenant whose invoice has this number.
+    pub(crate) fn tenant_of_invoice(&self, id: i64) -> Result<Option<String>, StoreError> {
+        self.with(|connection| Ok(find(connection, "i.id = ?1", [id])?.map(|(_, tenant)| tenant)))
     }
 
     /// The keyed hash of the token that a gateway sends.
@@ -313,23 +366,6 @@ impl Store {
                 .prepare_cached("SELECT value FROM meta WHERE name = 'webhook_token_' || ?1")
                 .and_then(|mut statement| {
                     statement.query_row([gateway], |row| row.get(0)).optional()
-                })
-                .map_err(sqlite(READING))
-        })
-    }
-
-    /// The hash of a tenant's name, by its row.
-    pub(crate) fn hash_of_row(&self, tenant: i64) -> Result<Option<(Hash128, String)>, StoreError> {
-        self.with(|connection| {
-            connection
-                .prepare_cached("SELECT hash, name FROM tenants WHERE id = ?1")
-                .and_then(|mut statement| {
-                    statement
-                        .query_row([tenant], |row| {
-                            let hash = super::read::hash_of(&row.get::<_, Vec<u8>>(0)?);
-                            Ok((hash, row.get(1)?))
-                        })
-                        .optional()
                 })
                 .map_err(sqlite(READING))
         })

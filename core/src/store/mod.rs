@@ -1,5 +1,6 @@
 //! SQLite: everything that must be remembered. SQL stands here and nowhere else.
 
+mod admin_keys;
 mod audit;
 mod billing;
 mod catalogs;
@@ -27,7 +28,7 @@ pub(crate) use outbox::EventRow;
 pub(crate) use profiles::ProfileRow;
 pub(crate) use read::{HistoryRow, PeriodRow};
 pub(crate) use seats::SeatRow;
-pub(crate) use subscriptions::{ACTIVE, CANCELLED, PENDING, SubscriptionRow};
+pub(crate) use subscriptions::{ACTIVE, PENDING, SCHEDULED, SubscriptionRow};
 pub(crate) use tenants::{Loaded, Overrides};
 pub(crate) use write::{Sync, Write};
 

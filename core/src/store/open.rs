@@ -14,10 +14,14 @@ use crate::live::process;
 /// "Cota" in the header of the database file.
 const APPLICATION_ID: i64 = 0x436F_7461;
 /// Number of the schema that this version writes.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 /// What brings a database from schema number `index` to `index + 1`.
-const MIGRATIONS: [&str; SCHEMA_VERSION as usize] =
-    [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// Other programs may hold the database for as long; ours wait in the lane, not here.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -2,11 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::open::words;
 use super::tenants::{LOADING, SAVING, corrupt};
 use super::{Store, Write, sqlite};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::rules::Subscription;
+use crate::rules::{Account, Scheduled, Subscription};
 
 /// A subscription with what only the database knows of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(crate) struct SubscriptionRow {
     pub(crate) payment_type: String,
     /// What the gateway calls it.
     pub(crate) gateway_id: Option<String>,
+    /// The code of the way in which its invoices are paid; empty: nobody chose.
+    pub(crate) payment_method: String,
     pub(crate) terms: Subscription,
 }
 
@@ -26,11 +29,13 @@ pub(crate) struct SubscriptionRow {
 pub(crate) const ACTIVE: &str = "active";
 /// The state of one that waits to be paid.
 pub(crate) const PENDING: &str = "pending";
+/// The state of one that begins when the period of the one in force ends.
+pub(crate) const SCHEDULED: &str = "scheduled";
 /// The state of those before.
 pub(crate) const CANCELLED: &str = "cancelled";
 
-const COLUMNS: &str = "SELECT id, state, started_at, ended_at, payment_type, gateway_id, terms \
-                       FROM subscriptions";
+const COLUMNS: &str = "SELECT id, state, started_at, ended_at, payment_type, gateway_id, terms, \
+                       payment_method FROM subscriptions";
 
 fn read(
     connection: &Connection,
@@ -49,6 +54,7 @@ fn read(
                     ended_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ms),
                     payment_type: row.get(4)?,
                     gateway_id: row.get(5)?,
+                    payment_method: row.get(7)?,
                     terms: subscription,
                 })
             };
@@ -71,14 +77,41 @@ pub(super) fn load_terms(connection: &Connection, id: i64) -> Result<Subscriptio
     serde_json::from_str(&terms).map_err(|_| corrupt("subscription", &terms))
 }
 
-/// Whether a subscription of a tenant waits to be paid.
-pub(super) fn awaits_payment(connection: &Connection, tenant: i64) -> Result<bool, StoreError> {
-    connection
+/// Reads what a tenant has before it: a subscription that waits to be paid, one that is scheduled.
+pub(super) fn load_planned(
+    connection: &Connection,
+    tenant: i64,
+    account: &mut Account,
+) -> Result<(), StoreError> {
+    let mut statement = connection
         .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM subscriptions WHERE tenant = ?1 AND state = 'pending')",
+            "SELECT state, terms, limits, features FROM subscriptions WHERE tenant = ?1 \
+             AND state IN ('pending', 'scheduled')",
         )
-        .and_then(|mut statement| statement.query_row([tenant], |row| row.get(0)))
-        .map_err(sqlite(LOADING))
+        .map_err(sqlite(LOADING))?;
+    let rows = statement
+        .query_map([tenant], |row| {
+            let limits: Option<String> = row.get(2)?;
+            let features: Option<Vec<u8>> = row.get(3)?;
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, limits.zip(features)))
+        })
+        .map_err(sqlite(LOADING))?;
+    for row in rows {
+        let (state, terms, brings) = row.map_err(sqlite(LOADING))?;
+        match brings {
+            Some((limits, features)) if state == SCHEDULED => {
+                account.scheduled = Some(Scheduled {
+                    terms: serde_json::from_str(&terms)
+                        .map_err(|_| corrupt("subscription", &terms))?,
+                    limits: serde_json::from_str(&limits)
+                        .map_err(|_| corrupt("limits", &limits))?,
+                    features: words(&features),
+                });
+            }
+            _ => account.awaits_payment = true,
+        }
+    }
+    Ok(())
 }
 
 impl Write<'_> {
@@ -102,33 +135,52 @@ impl Write<'_> {
             .connection
             .prepare_cached(
                 "INSERT INTO subscriptions (tenant, plan, state, started_at, payment_type, \
-                 gateway_id, terms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, '')",
+                 gateway_id, payment_method, terms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, '')",
             )
             .and_then(|mut statement| {
-                let SubscriptionRow { state, started_at, payment_type, gateway_id, terms, .. } =
-                    new;
-                let at = started_at.ms();
-                statement.insert(params![tenant, terms.plan, state, at, payment_type, gateway_id])
+                let SubscriptionRow { state, payment_type, gateway_id, payment_method, .. } = new;
+                let (plan, at) = (&new.terms.plan, new.started_at.ms());
+                let row =
+                    params![tenant, plan, state, at, payment_type, gateway_id, payment_method];
+                statement.insert(row)
             })
             .map_err(sqlite(SAVING))?;
         self.save_terms(&Subscription { id, ..new.terms.clone() })?;
         Ok(id)
     }
 
-    /// Gives a subscription another state.
-    pub(crate) fn set_subscription_state(
-        &self,
-        id: i64,
-        state: &str,
-        ended_at: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
+    /// Notes that a subscription has ended, or that it will never begin.
+    pub(crate) fn end_subscription(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("UPDATE subscriptions SET state = ?2, ended_at = ?3 WHERE id = ?1")
-            .and_then(|mut statement| {
-                statement.execute(params![id, state, ended_at.map(Timestamp::ms)])
-            })
+            .and_then(|mut statement| statement.execute(params![id, CANCELLED, at.ms()]))
             .map_err(sqlite(SAVING))?;
         Ok(())
+    }
+
+    /// Notes that a subscription is in force from `at` on.
+    pub(crate) fn begin_subscription(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE subscriptions SET state = ?2, started_at = ?3, limits = NULL, \
+                 features = NULL WHERE id = ?1",
+            )
+            .and_then(|mut statement| statement.execute(params![id, ACTIVE, at.ms()]))
+            .map_err(sqlite(SAVING))?;
+        Ok(())
+    }
+
+    /// Writes what a scheduled subscription will bring into force.
+    pub(crate) fn save_scheduled(&self, scheduled: &Scheduled) -> Result<(), StoreError> {
+        let Scheduled { terms, limits, features } = scheduled;
+        let limits =
+            serde_json::to_string(limits).map_err(|error| corrupt("limits", &error.to_string()))?;
+        let features = features.map(u64::to_be_bytes).concat();
+        self.connection
+            .prepare_cached("UPDATE subscriptions SET limits = ?2, features = ?3 WHERE id = ?1")
+            .and_then(|mut statement| statement.execute(params![terms.id, limits, features]))
+            .map_err(sqlite(SAVING))?;
+        self.save_terms(terms)
     }
 
     /// Notes how the next invoices of a subscription are paid.
@@ -144,6 +196,15 @@ impl Write<'_> {
                  gateway_id = coalesce(?3, gateway_id) WHERE id = ?1",
             )
             .and_then(|mut statement| statement.execute(params![id, payment_type, gateway_id]))
+            .map_err(sqlite(SAVING))?;
+        Ok(())
+    }
+
+    /// Notes how the next invoices of a subscription are paid at the gateway.
+    pub(crate) fn set_payment_method(&self, id: i64, method: &str) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE subscriptions SET payment_method = ?2 WHERE id = ?1")
+            .and_then(|mut statement| statement.execute(params![id, method]))
             .map_err(sqlite(SAVING))?;
         Ok(())
     }
@@ -181,14 +242,17 @@ impl Store {
         self.with(|connection| read(connection, &sql, [tenant]))
     }
 
-    /// Whether a subscription with this gateway id exists, and whose it is.
+    /// The name of the tenant that has a subscription with this gateway id.
     pub(crate) fn tenant_of_gateway_subscription(
         &self,
         gateway_id: &str,
-    ) -> Result<Option<i64>, StoreError> {
+    ) -> Result<Option<String>, StoreError> {
         self.with(|connection| {
             connection
-                .prepare_cached("SELECT tenant FROM subscriptions WHERE gateway_id = ?1")
+                .prepare_cached(
+                    "SELECT t.name FROM subscriptions s JOIN tenants t ON t.id = s.tenant \
+                     WHERE s.gateway_id = ?1 ORDER BY s.id DESC LIMIT 1",
+                )
                 .and_then(|mut statement| {
                     statement.query_row([gateway_id], |row| row.get(0)).optional()
                 })

@@ -256,32 +256,6 @@ impl Write<'_> {
             .map_err(sqlite("writing the audit trail"))?;
         Ok(())
     }
-
-    /// Whether an administrative verb with this key was done before. With other arguments the
-    /// answer is `Some(false)`.
-    pub(crate) fn admin_key(
-        &self,
-        key: Hash128,
-        fingerprint: Hash128,
-        at: Timestamp,
-    ) -> Result<Option<bool>, StoreError> {
-        let (key, fingerprint) =
-            (blob([key.high, key.low]), blob([fingerprint.high, fingerprint.low]));
-        let doing = "looking up an idempotency key";
-        let found: Option<Vec<u8>> = self
-            .connection
-            .prepare_cached("SELECT fingerprint FROM admin_keys WHERE key = ?1")
-            .and_then(|mut statement| statement.query_row([&key], |row| row.get(0)).optional())
-            .map_err(sqlite(doing))?;
-        if let Some(found) = found {
-            return Ok(Some(found == fingerprint));
-        }
-        self.connection
-            .prepare_cached("INSERT INTO admin_keys (key, fingerprint, at) VALUES (?1, ?2, ?3)")
-            .and_then(|mut statement| statement.execute(params![key, fingerprint, at.ms()]))
-            .map_err(sqlite(doing))?;
-        Ok(None)
-    }
 }
 
 pub(super) fn load_tenant(
@@ -301,7 +275,7 @@ pub(super) fn load_tenant(
     let account = &mut loaded.account;
     account.subscription =
         subscription.map(|id| subscriptions::load_terms(connection, id)).transpose()?;
-    account.awaits_payment = subscriptions::awaits_payment(connection, loaded.row)?;
+    subscriptions::load_planned(connection, loaded.row, account)?;
     account.grants = load_grants(connection, loaded.row)?;
     load_usage(connection, loaded.row, account)?;
     account.held = super::seats::count(connection, loaded.row)?;
@@ -341,6 +315,7 @@ fn read_tenant(row: &Row<'_>) -> Result<(Loaded, Option<i64>), StoreError> {
                 mark: time(row, "mark")?,
                 subscription: None,
                 awaits_payment: false,
+                scheduled: None,
                 limits,
                 features: words(&features),
                 grants: Vec::new(),

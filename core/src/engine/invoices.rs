@@ -1,0 +1,393 @@
+//! Invoices: what there is to pay, and when it comes to be.
+
+use chrono::NaiveDate;
+
+use super::Engine;
+use super::lane::Work;
+use super::once::Verb;
+use super::paying::{end_debt, settle_paid};
+use super::subscriptions::MANUAL;
+use crate::billing::{Cents, PaymentMethod};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::rules::settle::Begun;
+use crate::rules::{Rulebook, calendar};
+use crate::store::{InvoiceRow, Loaded, PurchaseRow, SubscriptionRow, Write};
+
+/// The most instalments of an invoice.
+const PARTS_MAX: u32 = 24;
+
+/// An invoice (seed 000, "Faturas").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invoice {
+    /// Its number.
+    pub id: i64,
+    /// What it is for: the plan's or the package's title.
+    pub title: String,
+    /// How much.
+    pub amount: Cents,
+    /// How it is paid: an opaque label.
+    pub payment_type: String,
+    /// How it is paid at the gateway; `None`: nobody chose.
+    pub payment_method: Option<PaymentMethod>,
+    /// How it stands.
+    pub status: InvoiceStatus,
+    /// Whether it is debited by itself; the invoice's, not the plan's.
+    pub recurring: bool,
+    /// Which instalment, of how many.
+    pub part: (u32, u32),
+    /// "Data de vencimento".
+    pub due: NaiveDate,
+    /// "Data de pagamento".
+    pub paid_on: Option<NaiveDate>,
+    /// The gateway's id of the payment.
+    pub gateway_id: Option<String>,
+}
+
+/// How an invoice stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvoiceStatus {
+    /// Waits to be paid.
+    Pending,
+    /// Paid.
+    Paid,
+    /// Its due date has passed.
+    Overdue,
+    /// Will not be paid any more.
+    Cancelled,
+    /// Paid, and taken back.
+    Refunded,
+}
+
+impl InvoiceStatus {
+    const ALL: [InvoiceStatus; 5] = [
+        InvoiceStatus::Pending,
+        InvoiceStatus::Paid,
+        InvoiceStatus::Overdue,
+        InvoiceStatus::Cancelled,
+        InvoiceStatus::Refunded,
+    ];
+
+    /// The code that C, Python and reports use.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            InvoiceStatus::Pending => "pending",
+            InvoiceStatus::Paid => "paid",
+            InvoiceStatus::Overdue => "overdue",
+            InvoiceStatus::Cancelled => "cancelled",
+            InvoiceStatus::Refunded => "refunded",
+        }
+    }
+
+    /// Whether it waits to be paid.
+    pub(super) const fn waits(self) -> bool {
+        matches!(self, InvoiceStatus::Pending | InvoiceStatus::Overdue)
+    }
+
+    pub(super) fn of(row: &InvoiceRow) -> InvoiceStatus {
+        let found = Self::ALL.into_iter().find(|status| status.code() == row.status);
+        found.unwrap_or(InvoiceStatus::Pending)
+    }
+}
+
+/// What paying an invoice does, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing more.
+    Nothing,
+    /// The subscription that waits for it begins.
+    Activate,
+    /// The period after its due date is paid.
+    Renew,
+    /// What was bought is given.
+    Give,
+}
+
+impl Effect {
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            Effect::Nothing => "nothing",
+            Effect::Activate => "activate",
+            Effect::Renew => "renew",
+            Effect::Give => "give",
+        }
+    }
+
+    pub(super) fn of(row: &InvoiceRow) -> Effect {
+        let all = [Effect::Activate, Effect::Renew, Effect::Give];
+        all.into_iter().find(|effect| effect.code() == row.effect).unwrap_or(Effect::Nothing)
+    }
+}
+
+impl Engine {
+    /// Invoices of a tenant, by due date. Reads SQLite.
+    pub fn invoices(&self, tenant: &str) -> Result<Vec<Invoice>, Error> {
+        let rows = self.shared.store.invoices(self.row_of(tenant)?)?;
+        rows.iter().map(invoice_view).collect()
+    }
+
+    /// Settles an invoice that was paid, by hand: the same path as a gateway's event. Paid
+    /// already, it changes nothing. Waits for the disk.
+    pub fn mark_paid(&self, invoice: i64, paid_on: Option<NaiveDate>) -> Result<(), Error> {
+        let verb = Verb::new("mark_paid", None, &(invoice, paid_on));
+        self.with_invoice(invoice, &verb, |work, row| settle_paid(work, row, paid_on))
+    }
+
+    /// Cancels an invoice that was not paid: it is no debt any more. Waits for the disk.
+    pub fn cancel_invoice(&self, invoice: i64) -> Result<(), Error> {
+        let verb = Verb::new("cancel_invoice", None, &invoice);
+        self.with_invoice(invoice, &verb, |work, row| match InvoiceStatus::of(row) {
+            InvoiceStatus::Pending => save_status(work, row, InvoiceStatus::Cancelled),
+            InvoiceStatus::Overdue => {
+                save_status(work, row, InvoiceStatus::Cancelled)?;
+                end_debt(work, "the debt was cancelled")
+            }
+            InvoiceStatus::Cancelled => Ok(()),
+            InvoiceStatus::Paid | InvoiceStatus::Refunded => Err(wrong_status(row)),
+        })
+    }
+
+    /// Has the invoice of a purchase, or of joining a plan, be paid in so many monthly instalments
+    /// of whole cents; what does not divide comes with the first. What it pays for is given with
+    /// the first. Gives the numbers of all, the invoice's own first. From 2 to 24. Waits for the
+    /// disk.
+    pub fn split_invoice(&self, invoice: i64, parts: u32) -> Result<Vec<i64>, Error> {
+        if !(2..=PARTS_MAX).contains(&parts) {
+            let why = format!("{parts} is not between 2 and {PARTS_MAX}");
+            return Err(Error::InvalidArgument { what: "instalments", why });
+        }
+        let verb = Verb::new("split_invoice", None, &(invoice, parts));
+        self.with_invoice(invoice, &verb, |work, row| {
+            let one_off = matches!(Effect::of(row), Effect::Activate | Effect::Give);
+            if !one_off || row.parts > 1 {
+                let why = "only a purchase, or joining a plan, is paid in instalments, once";
+                return Err(Error::InvalidArgument { what: "invoice", why: why.to_owned() });
+            }
+            if InvoiceStatus::of(row) != InvoiceStatus::Pending || row.gateway_id.is_some() {
+                return Err(wrong_status(row));
+            }
+            split(work, row, parts)
+        })
+    }
+
+    /// Changes an invoice, and what hangs on it, in one transaction.
+    pub(super) fn with_invoice<T: serde::Serialize + serde::de::DeserializeOwned>(
+        &self,
+        id: i64,
+        verb: &Verb<'_>,
+        change: impl FnOnce(&mut Work<'_>, &mut InvoiceRow) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let unknown = || Error::UnknownInvoice(id);
+        let tenant = self.shared.store.tenant_of_invoice(id)?.ok_or_else(unknown)?;
+        self.change_once(&tenant, verb, |work| {
+            let mut row = work.write.invoice(id)?.ok_or_else(unknown)?;
+            change(work, &mut row)
+        })
+    }
+}
+
+/// Whether an invoice waits to be paid: it will be charged on its due date, or should have been.
+pub(super) fn will_be_charged(row: &InvoiceRow) -> bool {
+    InvoiceStatus::of(row).waits()
+}
+
+pub(super) fn wrong_status(row: &InvoiceRow) -> Error {
+    let why = match &row.gateway_id {
+        Some(_) if InvoiceStatus::of(row) == InvoiceStatus::Pending => {
+            "a payment is under way for it".to_owned()
+        }
+        _ if InvoiceStatus::of(row) == InvoiceStatus::Cancelled => "it was cancelled".to_owned(),
+        _ => format!("it is {}", row.status),
+    };
+    Error::InvalidArgument { what: "invoice", why }
+}
+
+fn invoice_view(row: &InvoiceRow) -> Result<Invoice, Error> {
+    Ok(Invoice {
+        id: row.id,
+        title: row.title.clone(),
+        amount: Cents::new(row.cents)?,
+        payment_type: row.payment_type.clone(),
+        payment_method: PaymentMethod::from_code(&row.payment_method),
+        status: InvoiceStatus::of(row),
+        recurring: row.recurring,
+        part: (row.part, row.parts),
+        due: row.due,
+        paid_on: row.paid_on,
+        gateway_id: row.gateway_id.clone(),
+    })
+}
+
+/// Makes so many invoices of one; each is due a month after the one before it.
+fn split(work: &Work<'_>, row: &mut InvoiceRow, parts: u32) -> Result<Vec<i64>, Error> {
+    let (part_cents, rest) = (row.cents / i64::from(parts), row.cents % i64::from(parts));
+    let mut numbers = vec![row.id];
+    for part in 2..=parts {
+        let months = part - 1;
+        let due = calendar::due_date(chrono::Datelike::day(&row.due), row.due, months);
+        let effect = Effect::Nothing.code().to_owned();
+        let cents = part_cents;
+        let new = InvoiceRow { cents, part, parts, due, effect, ..row.clone() };
+        numbers.push(work.write.insert_invoice(&new)?);
+    }
+    row.cents = part_cents + rest;
+    row.parts = parts;
+    work.write.save_invoice(row)?;
+    let detail = format!("{} in {parts} instalments", row.id);
+    work.write.audit(Some(work.loaded.row), work.now, "invoice", &detail)?;
+    Ok(numbers)
+}
+
+pub(super) fn save_status(
+    work: &Work<'_>,
+    row: &mut InvoiceRow,
+    status: InvoiceStatus,
+) -> Result<(), Error> {
+    status.code().clone_into(&mut row.status);
+    work.write.save_invoice(row)?;
+    let detail = format!("{} {}", row.id, row.status);
+    Ok(work.write.audit(Some(work.loaded.row), work.now, "invoice", &detail)?)
+}
+
+// ---- invoices that come by themselves -------------------------------------------------------
+
+/// Writes the invoices that are due with a period: the plan's, and those of what is charged again
+/// with every due date. A tenant whose status is not billed gets none.
+pub(super) fn bill_period(
+    write: &Write<'_>,
+    loaded: &Loaded,
+    rules: &Rulebook,
+    begun: &Begun,
+) -> Result<(), Error> {
+    bill_plan(write, loaded, rules, begun)?;
+    if !rules.statuses.row(loaded.account.status).billed {
+        return Ok(());
+    }
+    let purchases = write.recurring_purchases(loaded.row)?;
+    if purchases.is_empty() {
+        return Ok(());
+    }
+    let Some(row) = write.subscription(begun.subscription)? else { return Ok(()) };
+    for PurchaseRow { id, package, cents, .. } in purchases {
+        let new = new_invoice(loaded.row, &row, begun.due);
+        write.insert_invoice(&InvoiceRow { purchase: Some(id), title: package, cents, ..new })?;
+    }
+    Ok(())
+}
+
+/// Writes the plan's invoice that is due with a period.
+pub(super) fn bill_plan(
+    write: &Write<'_>,
+    loaded: &Loaded,
+    rules: &Rulebook,
+    begun: &Begun,
+) -> Result<(), Error> {
+    let is_billed = rules.statuses.row(loaded.account.status).billed;
+    let Some(cents) = begun.price_cents.filter(|&cents| is_billed && cents > 0) else {
+        return Ok(());
+    };
+    let Some(row) = write.subscription(begun.subscription)? else { return Ok(()) };
+    write.insert_invoice(&InvoiceRow {
+        title: begun.title.clone(),
+        cents,
+        effect: Effect::Renew.code().to_owned(),
+        ..new_invoice(loaded.row, &row, begun.due)
+    })?;
+    Ok(())
+}
+
+/// Writes the invoice whose payment activates a subscription.
+pub(super) fn bill_activation(
+    write: &Write<'_>,
+    loaded: &Loaded,
+    row: &SubscriptionRow,
+    at: Timestamp,
+) -> Result<i64, Error> {
+    let due = calendar::date_of(at, loaded.account.time_zone);
+    Ok(write.insert_invoice(&InvoiceRow {
+        title: row.terms.title.clone(),
+        cents: row.terms.price_cents.unwrap_or(0),
+        effect: Effect::Activate.code().to_owned(),
+        ..new_invoice(loaded.row, row, due)
+    })?)
+}
+
+pub(super) fn new_invoice(
+    tenant: i64,
+    subscription: &SubscriptionRow,
+    due: NaiveDate,
+) -> InvoiceRow {
+    let mut new = InvoiceRow {
+        id: 0,
+        tenant,
+        subscription: Some(subscription.id),
+        purchase: None,
+        title: String::new(),
+        cents: 0,
+        payment_type: subscription.payment_type.clone(),
+        payment_method: subscription.payment_method.clone(),
+        status: InvoiceStatus::Pending.code().to_owned(),
+        recurring: false,
+        part: 1,
+        parts: 1,
+        due,
+        paid_on: None,
+        gateway_id: None,
+        settled: false,
+        effect: Effect::Nothing.code().to_owned(),
+        told_at: None,
+    };
+    new.recurring = is_debited(&new);
+    new
+}
+
+/// Whether an invoice is debited by itself: one that is made by hand is not, nor is one for
+/// something that was bought; what a gateway charges with every due date is (seed 000).
+pub(super) fn is_debited(row: &InvoiceRow) -> bool {
+    row.payment_type != MANUAL && Effect::of(row) != Effect::Give && row.parts == 1
+}
+
+// ---- invoices that will not be paid ---------------------------------------------------------
+
+/// Cancels the invoices for periods that will not come: of one subscription, or of all. What is
+/// owed already stays owed.
+pub(super) fn cancel_those_to_come(
+    work: &mut Work<'_>,
+    subscription: Option<i64>,
+) -> Result<(), Error> {
+    let today = calendar::date_of(work.now, work.loaded.account.time_zone);
+    let to_come = |row: &InvoiceRow| {
+        let of_next = match Effect::of(row) {
+            Effect::Renew => true,
+            Effect::Activate => subscription.is_none(),
+            Effect::Nothing => row.parts == 1,
+            Effect::Give => false,
+        };
+        of_next && row.due >= today && subscription.is_none_or(|it| row.subscription == Some(it))
+    };
+    cancel_where(work, to_come)
+}
+
+/// Cancels what waits to be paid of a subscription that will not begin.
+pub(super) fn cancel_unpaid(work: &mut Work<'_>, subscription: i64) -> Result<(), Error> {
+    cancel_where(work, |row| row.subscription == Some(subscription))
+}
+
+/// Cancels the plan's invoice of the present period, for which another one comes.
+pub(super) fn cancel_plan_invoices(work: &mut Work<'_>, subscription: i64) -> Result<(), Error> {
+    let today = calendar::date_of(work.now, work.loaded.account.time_zone);
+    cancel_where(work, |row| {
+        let of_plan = row.subscription == Some(subscription) && Effect::of(row) == Effect::Renew;
+        of_plan && row.due >= today
+    })
+}
+
+fn cancel_where(work: &mut Work<'_>, is_meant: impl Fn(&InvoiceRow) -> bool) -> Result<(), Error> {
+    for mut row in work.write.invoices(work.loaded.row)? {
+        if InvoiceStatus::of(&row) == InvoiceStatus::Pending && is_meant(&row) {
+            save_status(work, &mut row, InvoiceStatus::Cancelled)?;
+        }
+    }
+    Ok(())
+}

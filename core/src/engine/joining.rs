@@ -1,0 +1,247 @@
+//! Joining a plan: now, when its first invoice is paid, or when the present period ends.
+
+use std::collections::BTreeMap;
+
+use chrono::{Datelike, NaiveDate};
+
+use super::invoices::{self, bill_period};
+use super::lane::Work;
+use super::subscriptions::MANUAL;
+use crate::catalog::{Compiled, Limit, Plan};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::rules::settle::{Begun, close_period, grant_plan};
+use crate::rules::{EventKind, Happening, ResourceId, Subscription, calendar};
+use crate::store::{ACTIVE, Loaded, Overrides, PENDING, SubscriptionRow, Write};
+
+/// What a tenant subscribes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms<'a> {
+    /// The plan, as the catalog in force names it.
+    pub plan: &'a str,
+    /// The first due date; its day is the day of all later ones. The due day is fully usable.
+    pub first_due: NaiveDate,
+    /// Whether the plan's units are restored one day after each due date.
+    pub auto_renew: bool,
+}
+
+/// How a subscription is paid.
+#[derive(Clone, Debug)]
+pub(super) struct Payment {
+    /// An opaque label: Manual, Asaas, Pagar-me.
+    pub(super) label: String,
+    /// What the gateway calls the subscription.
+    pub(super) gateway_id: Option<String>,
+    /// The code of the way in which its invoices are paid; empty: nobody chose.
+    pub(super) method: String,
+}
+
+impl Payment {
+    /// Of this type, and nothing else is known.
+    pub(super) fn of_type(label: &str) -> Payment {
+        Payment { label: label.to_owned(), gateway_id: None, method: String::new() }
+    }
+
+    pub(super) fn by_hand() -> Payment {
+        Payment::of_type(MANUAL)
+    }
+
+    /// As the tenant pays now: another plan changes nothing about it.
+    pub(super) fn of_present(work: &Work<'_>) -> Result<Payment, Error> {
+        let Some(terms) = &work.loaded.account.subscription else { return Ok(Payment::by_hand()) };
+        Ok(work.write.subscription(terms.id)?.map_or_else(Payment::by_hand, |row| Payment {
+            label: row.payment_type,
+            gateway_id: row.gateway_id,
+            method: row.payment_method,
+        }))
+    }
+
+    /// A new subscription that is paid in this way.
+    pub(super) fn row(self, state: &str, terms: Subscription, at: Timestamp) -> SubscriptionRow {
+        SubscriptionRow {
+            id: 0,
+            state: state.to_owned(),
+            started_at: at,
+            ended_at: None,
+            payment_type: self.label,
+            gateway_id: self.gateway_id,
+            payment_method: self.method,
+            terms,
+        }
+    }
+}
+
+/// Begins a subscription and grants its first units.
+pub(super) fn subscribe(
+    write: &Write<'_>,
+    loaded: &mut Loaded,
+    compiled: &Compiled,
+    terms: &Terms<'_>,
+    payment: Payment,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let (plan, terms) = terms_of(loaded, compiled, terms, at)?;
+    let row = payment.row(ACTIVE, terms, at);
+    let id = write.insert_subscription(loaded.row, &row)?;
+    begin(write, loaded, compiled, plan, Subscription { id, ..row.terms }, at)
+}
+
+/// Puts a subscription in force: its limits, its features, its first units.
+fn begin(
+    write: &Write<'_>,
+    loaded: &mut Loaded,
+    compiled: &Compiled,
+    plan: &Plan,
+    terms: Subscription,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let begun = Begun::of(&terms);
+    let account = &mut loaded.account;
+    account.subscription = Some(terms);
+    account.limits = limits_of(compiled, plan, &loaded.overrides);
+    account.features = compiled.features(&plan.features, &loaded.overrides.features);
+    account.period_start = at;
+    grant_plan(account, &compiled.rulebook, at);
+    bill_period(write, loaded, &compiled.rulebook, &begun)
+}
+
+/// The limits that a plan comes to for a tenant: its own go before the plan's.
+pub(super) fn limits_of(
+    compiled: &Compiled,
+    plan: &Plan,
+    overrides: &Overrides,
+) -> BTreeMap<ResourceId, Limit> {
+    let mut limits = compiled.limits(plan);
+    for (name, &limit) in &overrides.limits {
+        if let Some((resource, _)) = compiled.resource(name) {
+            limits.insert(resource, limit);
+        }
+    }
+    limits
+}
+
+/// Notes a subscription that waits to be paid, with the invoice that activates it. Another one
+/// that waited will not begin any more.
+pub(super) fn choose(
+    write: &Write<'_>,
+    loaded: &mut Loaded,
+    compiled: &Compiled,
+    terms: &Terms<'_>,
+    payment: Payment,
+    at: Timestamp,
+) -> Result<i64, Error> {
+    let (_, terms) = terms_of(loaded, compiled, terms, at)?;
+    let row = payment.row(PENDING, terms, at);
+    let id = write.insert_subscription(loaded.row, &row)?;
+    loaded.account.awaits_payment = true;
+    invoices::bill_activation(write, loaded, &SubscriptionRow { id, ..row }, at)
+}
+
+/// Puts the subscription in force that waited to be paid: its period begins now.
+pub(super) fn activate(work: &mut Work<'_>, id: i64) -> Result<(), Error> {
+    let Some(row) = work.write.subscription(id)?.filter(|row| row.state == PENDING) else {
+        return Ok(());
+    };
+    let catalog_plan = work.write.plan(row.terms.catalog_version, &row.terms.plan)?;
+    let Some(plan) = catalog_plan else { return Err(Error::UnknownPlan(row.terms.plan)) };
+    end_present(work)?;
+    let now = work.now;
+    let account = &mut work.loaded.account;
+    work.write.begin_subscription(id, now)?;
+    account.awaits_payment = false;
+    let mut terms = Subscription { id, ..row.terms };
+    // The day of the month stays; a first due date that has passed meanwhile is the next one.
+    while calendar::end_of_due_day(terms.first_due, account.time_zone) <= now {
+        let months = terms.period_months;
+        terms.first_due = calendar::due_date(terms.anchor_day, terms.first_due, months);
+    }
+    tell_plan(work, &terms.plan);
+    begin(work.write, work.loaded, work.compiled, &plan, terms, now)
+}
+
+/// Ends the present subscription and its period, and what was to follow it; invoices for periods
+/// that will not come are cancelled.
+pub(super) fn end_present(work: &mut Work<'_>) -> Result<(), Error> {
+    drop_scheduled(work)?;
+    let account = &mut work.loaded.account;
+    let Some(present) = account.subscription.take() else { return Ok(()) };
+    let closed = close_period(account, &work.compiled.rulebook, work.now, false);
+    work.write.save_period(work.loaded.row, &closed)?;
+    work.write.end_subscription(present.id, work.now)?;
+    invoices::cancel_those_to_come(work, Some(present.id))
+}
+
+/// Forgets the plan that was scheduled; says whether there was one.
+pub(super) fn drop_scheduled(work: &mut Work<'_>) -> Result<bool, Error> {
+    let Some(next) = work.loaded.account.scheduled.take() else { return Ok(false) };
+    work.write.end_subscription(next.terms.id, work.now)?;
+    invoices::cancel_unpaid(work, next.terms.id)?;
+    Ok(true)
+}
+
+/// Forgets the plan that was chosen and waits to be paid.
+pub(super) fn drop_pending(work: &mut Work<'_>) -> Result<(), Error> {
+    let Some(row) = work.write.pending_subscription(work.loaded.row)? else { return Ok(()) };
+    work.write.end_subscription(row.id, work.now)?;
+    work.loaded.account.awaits_payment = false;
+    invoices::cancel_unpaid(work, row.id)
+}
+
+/// Tells that a tenant is on another plan.
+pub(super) fn tell_plan(work: &mut Work<'_>, plan: &str) {
+    let kind = EventKind::PlanChanged { plan: plan.to_owned() };
+    work.happened.push(Happening { at: work.now, resource: None, kind });
+}
+
+/// The plan of the catalog in force, and the terms that it comes to for a tenant.
+fn terms_of<'c>(
+    loaded: &Loaded,
+    compiled: &'c Compiled,
+    terms: &Terms<'_>,
+    at: Timestamp,
+) -> Result<(&'c Plan, Subscription), Error> {
+    let Terms { plan: name, first_due, auto_renew } = *terms;
+    let plan = plan_named(compiled, name)?;
+    if calendar::end_of_due_day(first_due, loaded.account.time_zone) <= at {
+        let why = format!("{first_due} has passed already");
+        return Err(Error::InvalidArgument { what: "first due date", why });
+    }
+    Ok((plan, terms_from(compiled, name, plan, first_due, first_due.day(), auto_renew)))
+}
+
+pub(super) fn plan_named<'c>(compiled: &'c Compiled, name: &str) -> Result<&'c Plan, Error> {
+    compiled.catalog.plans.get(name).ok_or_else(|| Error::UnknownPlan(super::shorten(name)))
+}
+
+/// A subscription to a plan of the catalog in force, before its first period.
+pub(super) fn terms_from(
+    compiled: &Compiled,
+    name: &str,
+    plan: &Plan,
+    first_due: NaiveDate,
+    anchor_day: u32,
+    auto_renew: bool,
+) -> Subscription {
+    Subscription {
+        id: 0,
+        plan: name.to_owned(),
+        title: plan.title.clone(),
+        catalog_version: compiled.version,
+        first_due,
+        anchor_day,
+        period_months: plan.period_months,
+        auto_renew,
+        renewed: 0,
+        max_renewals: plan.max_renewals,
+        on_lapse: plan.on_lapse,
+        grace_days: plan.grace_days,
+        lapsed: false,
+        renew_on: plan.renew_on,
+        paid: 0,
+        cadence_months: plan.cadence_months,
+        restored: 0,
+        carry_over: compiled.units(&plan.carry_over),
+        price_cents: plan.price_cents,
+        pending: false,
+    }
+}

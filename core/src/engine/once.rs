@@ -1,0 +1,108 @@
+//! Administrative verbs under an idempotency key: what each did, and what it answered, is kept in
+//! its own transaction. A caller who got no answer asks again.
+
+use std::fmt::Debug;
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::administer::DURABLE;
+use super::lane::Work;
+use super::{Engine, check_key};
+use crate::error::Error;
+use crate::live::Hash128;
+
+/// A verb that is to take effect once.
+pub(super) struct Verb<'a> {
+    name: &'static str,
+    /// All that its outcome depends on, in one text that is never shown.
+    arguments: String,
+    key: Option<&'a str>,
+}
+
+impl<'a> Verb<'a> {
+    pub(super) fn new(name: &'static str, key: Option<&'a str>, arguments: &dyn Debug) -> Self {
+        Verb { name, arguments: format!("{arguments:?}"), key }
+    }
+}
+
+/// What a verb answered, and whether it did so before.
+pub(super) struct Answer<T> {
+    pub(super) value: T,
+    pub(super) replayed: bool,
+}
+
+impl Engine {
+    /// The same engine, whose administrative verbs take effect at most once per tenant and `key`:
+    /// the same key with the same arguments gives the answer that was kept and changes nothing;
+    /// with others it is an error. A verb that failed may be tried again. Keys are kept for ever.
+    ///
+    /// Decisions have keys of their own, see [`Tenant::once`](crate::Tenant::once).
+    #[must_use]
+    pub fn once(&self, key: &str) -> Engine {
+        Engine { key: Some(Arc::from(key)), ..self.clone() }
+    }
+
+    /// Changes a tenant, once under the verb's key or else this engine's.
+    pub(super) fn change_once<T: Serialize + DeserializeOwned>(
+        &self,
+        tenant: &str,
+        verb: &Verb<'_>,
+        work: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.answer_once(tenant, verb, work).map(|answer| answer.value)
+    }
+
+    /// As [`change_once`](Self::change_once), saying whether it was done before.
+    pub(super) fn answer_once<T: Serialize + DeserializeOwned>(
+        &self,
+        tenant: &str,
+        verb: &Verb<'_>,
+        work: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
+    ) -> Result<Answer<T>, Error> {
+        let key = verb.key.or(self.key.as_deref());
+        key.map_or(Ok(()), |key| check_key("idempotency key", key))?;
+        self.change(tenant, DURABLE, |under_way| {
+            let Some(key) = key else {
+                return work(under_way).map(|value| Answer { value, replayed: false });
+            };
+            let row = under_way.loaded.row;
+            let key = self.admin_hash(row, &[key]);
+            let fingerprint = self.admin_hash(row, &[verb.name, &verb.arguments]);
+            if let Some(done) = under_way.write.done_under(key)? {
+                if !done.is_of(fingerprint) {
+                    return Err(Error::IdempotencyConflict);
+                }
+                return replay(done.answer.as_deref());
+            }
+            let value = work(under_way)?;
+            let answer = serde_json::to_string(&value).map_err(|error| unkept(&error))?;
+            under_way.write.keep_answer(key, fingerprint, under_way.now, &answer)?;
+            Ok(Answer { value, replayed: false })
+        })
+    }
+
+    /// A keyed hash: neither keys nor arguments are stored.
+    pub(super) fn admin_hash(&self, row: i64, parts: &[&str]) -> Hash128 {
+        self.shared.live.hash(|hasher| {
+            hasher.write_u64(row as u64);
+            for part in parts {
+                hasher.write_u64(part.len() as u64);
+                hasher.write(part.as_bytes());
+            }
+        })
+    }
+}
+
+/// The answer that was kept; a database of before answers were kept has none.
+fn replay<T: DeserializeOwned>(answer: Option<&str>) -> Result<Answer<T>, Error> {
+    let value = serde_json::from_str(answer.unwrap_or("null")).map_err(|error| unkept(&error))?;
+    Ok(Answer { value, replayed: true })
+}
+
+fn unkept(error: &serde_json::Error) -> Error {
+    let why = format!("what the verb answered cannot be kept or given again: {error}");
+    Error::InvalidArgument { what: "idempotency key", why }
+}

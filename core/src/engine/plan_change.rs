@@ -1,0 +1,208 @@
+//! Changing plans: now, when the new one is paid, when the present period ends, or to the newest
+//! version of the same plan.
+
+use chrono::NaiveDate;
+
+use super::Engine;
+use super::invoices;
+use super::joining::{
+    Payment, Terms, choose, drop_pending, drop_scheduled, end_present, limits_of, plan_named,
+    subscribe, tell_plan, terms_from,
+};
+use super::lane::Work;
+use super::limits::{bring_limits, plan_of};
+use super::once::Verb;
+use super::subscriptions::check_label;
+use crate::catalog::Plan;
+use crate::error::Error;
+use crate::rules::settle::Begun;
+use crate::rules::{Scheduled, Subscription, calendar};
+use crate::store::SCHEDULED;
+
+impl Engine {
+    /// Puts a tenant on a plan now: the period is closed and a new one begins with the plan's
+    /// units; extras stay (seed 000). It is paid as the plan before it was; what was chosen or
+    /// scheduled is dropped, and invoices for periods that will not come are cancelled. Waits for
+    /// the disk.
+    pub fn change_plan(
+        &self,
+        tenant: &str,
+        terms: &Terms<'_>,
+        key: Option<&str>,
+    ) -> Result<(), Error> {
+        self.change_once(tenant, &Verb::new("change_plan", key, terms), |work| {
+            let payment = Payment::of_present(work)?;
+            drop_pending(work)?;
+            end_present(work)?;
+            subscribe(work.write, work.loaded, work.compiled, terms, payment, work.now)?;
+            tell_plan(work, terms.plan);
+            Ok(work.write.audit(Some(work.loaded.row), work.now, "plan", terms.plan)?)
+        })
+    }
+
+    /// Chooses another plan that begins when its first invoice is paid (seed 004). Until then the
+    /// present one goes on. Gives the number of that invoice. Waits for the disk.
+    pub fn choose_plan(
+        &self,
+        tenant: &str,
+        terms: &Terms<'_>,
+        payment_type: &str,
+        key: Option<&str>,
+    ) -> Result<i64, Error> {
+        check_label("payment type", payment_type)?;
+        let verb = Verb::new("choose_plan", key, &(terms, payment_type));
+        self.change_once(tenant, &verb, |work| {
+            drop_pending(work)?;
+            let payment = Payment::of_type(payment_type);
+            let (write, compiled) = (work.write, work.compiled);
+            let invoice = choose(write, work.loaded, compiled, terms, payment, work.now)?;
+            work.write.audit(Some(work.loaded.row), work.now, "plan chosen", terms.plan)?;
+            Ok(invoice)
+        })
+    }
+
+    /// Has a tenant join another plan of the catalog in force when its present period ends: at the
+    /// same instant at which a renewal would have come. Its day of the month stays, and its own
+    /// limits. The invoice that is due then is the new plan's. Gives that due date. Waits for the
+    /// disk.
+    pub fn schedule_plan(
+        &self,
+        tenant: &str,
+        plan: &str,
+        key: Option<&str>,
+    ) -> Result<NaiveDate, Error> {
+        self.change_once(tenant, &Verb::new("schedule_plan", key, &plan), |work| {
+            let Some(present) = work.loaded.account.subscription.clone() else {
+                return Err(Error::NoSubscription(tenant.to_owned()));
+            };
+            may_be_followed(work, &present)?;
+            let to_join = plan_named(work.compiled, plan)?;
+            drop_scheduled(work)?;
+            schedule(work, plan, to_join, &present)?;
+            work.write.audit(Some(work.loaded.row), work.now, "plan scheduled", plan)?;
+            Ok(present.due())
+        })
+    }
+
+    /// Takes back what [`schedule_plan`](Self::schedule_plan) did: the present plan goes on. Says
+    /// whether a plan was scheduled. Waits for the disk.
+    pub fn cancel_scheduled_plan(&self, tenant: &str) -> Result<bool, Error> {
+        self.change_once(tenant, &Verb::new("cancel_scheduled_plan", None, &()), |work| {
+            let Some(next) = work.loaded.account.scheduled.as_ref() else { return Ok(false) };
+            if next.terms.paid > 0 {
+                return Err(paid_already());
+            }
+            drop_scheduled(work)?;
+            if let Some(begun) = work.loaded.account.subscription.as_ref().map(Begun::of) {
+                bill_plan_again(work, &begun)?;
+            }
+            let what = "plan schedule cancelled";
+            work.write.audit(Some(work.loaded.row), work.now, what, "")?;
+            Ok(true)
+        })
+    }
+
+    /// Moves a tenant to its plan as the catalog in force has it: until then it keeps the version
+    /// that it joined. The period goes on. Where the new version gives another number the tenant
+    /// gets it, as by [`set_limit`](Self::set_limit); what somebody changed for this tenant alone
+    /// stays otherwise. Invoices that exist keep their amount. Says whether the tenant was on an
+    /// older version. A version with another billing period or cadence is joined with
+    /// [`schedule_plan`](Self::schedule_plan) instead. Waits for the disk.
+    pub fn move_to_newest_version(&self, tenant: &str) -> Result<bool, Error> {
+        self.change_once(tenant, &Verb::new("move_to_newest_version", None, &()), |work| {
+            let Some(terms) = work.loaded.account.subscription.clone() else {
+                return Err(Error::NoSubscription(tenant.to_owned()));
+            };
+            if terms.catalog_version == work.compiled.version {
+                return Ok(false);
+            }
+            let newest = plan_named(work.compiled, &terms.plan)?;
+            if (terms.period_months, terms.cadence_months)
+                != (newest.period_months, newest.cadence_months)
+            {
+                let why = "the new version has another period or cadence: schedule it".to_owned();
+                return Err(Error::InvalidArgument { what: "plan", why });
+            }
+            move_to(work, &terms, newest)?;
+            let detail = format!("{} {}", terms.plan, work.compiled.version);
+            work.write.audit(Some(work.loaded.row), work.now, "plan version", &detail)?;
+            Ok(true)
+        })
+    }
+}
+
+fn paid_already() -> Error {
+    let why = "the period that follows is paid already".to_owned();
+    Error::InvalidArgument { what: "plan", why }
+}
+
+/// A plan can be scheduled as long as a period is under way, and the next one is not paid.
+fn may_be_followed(work: &Work<'_>, present: &Subscription) -> Result<(), Error> {
+    if present.lapsed {
+        let why = "the present one has lapsed: there is no period whose end could be awaited";
+        return Err(Error::InvalidArgument { what: "plan", why: why.to_owned() });
+    }
+    let next_is_paid = work.loaded.account.scheduled.as_ref().is_some_and(|it| it.terms.paid > 0);
+    if present.paid > present.renewed || next_is_paid {
+        return Err(paid_already());
+    }
+    Ok(())
+}
+
+/// Notes a subscription that begins when the present period ends, with its invoice in the place
+/// of the present plan's.
+fn schedule(
+    work: &mut Work<'_>,
+    name: &str,
+    plan: &Plan,
+    present: &Subscription,
+) -> Result<(), Error> {
+    let compiled = work.compiled;
+    let day = present.anchor_day;
+    let first_due = calendar::due_date(day, present.due(), plan.period_months);
+    let terms = terms_from(compiled, name, plan, first_due, day, present.auto_renew);
+    let row = Payment::of_present(work)?.row(SCHEDULED, terms, work.now);
+    let id = work.write.insert_subscription(work.loaded.row, &row)?;
+    let own = &work.loaded.overrides;
+    let next = Scheduled {
+        terms: Subscription { id, ..row.terms },
+        limits: limits_of(compiled, plan, own),
+        features: compiled.features(&plan.features, &own.features),
+    };
+    work.write.save_scheduled(&next)?;
+    invoices::cancel_plan_invoices(work, present.id)?;
+    let begun = Begun { due: present.due(), ..Begun::of(&next.terms) };
+    work.loaded.account.scheduled = Some(next);
+    bill_plan_again(work, &begun)
+}
+
+/// The plan's invoice of a period alone: what is charged with it has its own already.
+fn bill_plan_again(work: &Work<'_>, begun: &Begun) -> Result<(), Error> {
+    invoices::bill_plan(work.write, work.loaded, &work.compiled.rulebook, begun)
+}
+
+/// Brings a subscription to another version of its plan.
+fn move_to(work: &mut Work<'_>, terms: &Subscription, newest: &Plan) -> Result<(), Error> {
+    let compiled = work.compiled;
+    let before = plan_of(work)?;
+    let own = &work.loaded.overrides;
+    let new = limits_of(compiled, newest, own);
+    let features = compiled.features(&newest.features, &own.features);
+    let old = before.map(|plan| limits_of(compiled, &plan, own)).unwrap_or_default();
+    bring_limits(work, &old, &new);
+    let account = &mut work.loaded.account;
+    account.features = features;
+    // What concerns the present period stays; the rest is the new version's.
+    let (first_due, day) = (terms.first_due, terms.anchor_day);
+    let moved = terms_from(compiled, &terms.plan, newest, first_due, day, terms.auto_renew);
+    account.subscription = Some(Subscription {
+        id: terms.id,
+        renewed: terms.renewed,
+        restored: terms.restored,
+        paid: terms.paid,
+        lapsed: terms.lapsed,
+        pending: terms.pending,
+        ..moved
+    });
+    Ok(())
+}

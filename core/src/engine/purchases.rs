@@ -1,0 +1,168 @@
+//! What is bought on top of plans (seed 002): full price at once, and again with each due date.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::administer::check_amount;
+use super::invoices::{Effect, new_invoice, will_be_charged};
+use super::lane::Work;
+use super::limits::plan_of;
+use super::once::Verb;
+use super::{Engine, shorten};
+use crate::billing::{Cents, PackageQuote, PriceTable};
+use crate::error::Error;
+use crate::rules::settle::add_grant;
+use crate::rules::{Grant, Source, calendar};
+use crate::store::{InvoiceRow, PurchaseRow};
+
+/// What a purchase comes to (seed 002).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purchase {
+    /// The invoice that is due at once, in full: nothing is prorated.
+    pub invoice: i64,
+    /// What it costs, of which packages, and whether a bigger quantity would cost less.
+    pub quote: PackageQuote,
+    /// When it is charged again, in full; `None`: never.
+    pub next_due: Option<NaiveDate>,
+    /// All that will be charged on that day, the plan and what is charged again, this purchase
+    /// included.
+    pub next_total: Cents,
+    /// Whether it was bought before under the same key, and nothing has changed.
+    #[serde(skip)]
+    pub replayed: bool,
+}
+
+impl Engine {
+    /// What a quantity of a package costs (seed 002): the cheapest exact composition of sizes.
+    pub fn quote_package(&self, package: &str, quantity: u64) -> Result<PackageQuote, Error> {
+        let compiled = self.shared.compiled()?;
+        let unknown = || Error::UnknownPackage(shorten(package));
+        let package = compiled.catalog.packages.get(package).ok_or_else(unknown)?;
+        Ok(prices(&package.prices)?.quote(quantity)?)
+    }
+
+    /// Buys on top of a plan: an invoice over the full price is due at once, and what was bought is
+    /// given when it is paid. With `key`, at most once per key. Waits for the disk.
+    pub fn buy(
+        &self,
+        tenant: &str,
+        package: &str,
+        quantity: u64,
+        key: Option<&str>,
+    ) -> Result<Purchase, Error> {
+        check_amount(quantity)?;
+        let verb = Verb::new("buy", key, &(package, quantity));
+        let answer = self.answer_once(tenant, &verb, |work| {
+            let unknown = || Error::UnknownPackage(shorten(package));
+            let prices_of = work.compiled.catalog.packages.get(package).ok_or_else(unknown)?;
+            let quote = prices(&prices_of.prices)?.quote(quantity)?;
+            buy(work, tenant, package, quantity, quote)
+        })?;
+        Ok(Purchase { replayed: answer.replayed, ..answer.value })
+    }
+}
+
+fn prices(sizes: &BTreeMap<u64, i64>) -> Result<PriceTable, Error> {
+    let size = |(&size, &cents): (&u64, &i64)| Ok::<_, Error>((size, Cents::new(cents)?));
+    Ok(PriceTable::new(sizes.iter().map(size).collect::<Result<Vec<_>, _>>()?)?)
+}
+
+fn buy(
+    work: &mut Work<'_>,
+    tenant: &str,
+    name: &str,
+    quantity: u64,
+    quote: PackageQuote,
+) -> Result<Purchase, Error> {
+    let unknown = || Error::UnknownPackage(shorten(name));
+    let package = work.compiled.catalog.packages.get(name).ok_or_else(unknown)?;
+    let subscription = work.loaded.account.subscription.clone();
+    let subscription = subscription.ok_or_else(|| Error::NoSubscription(tenant.to_owned()))?;
+    if plan_of(work)?.is_some_and(|plan| !plan.extras) {
+        return Err(Error::NotForSale { package: name.to_owned(), why: "its plan sells nothing" });
+    }
+    if let Some(feature) = &package.feature
+        && !work.compiled.gives(feature, &work.loaded.account.features)
+    {
+        return Err(Error::NotForSale { package: name.to_owned(), why: "a feature is missing" });
+    }
+    let (resource, _) = work.compiled.resource(&package.resource).ok_or_else(unknown)?;
+    let purchase = PurchaseRow {
+        id: 0,
+        package: package.title.clone(),
+        resource,
+        quantity,
+        cents: quote.cents.get(),
+        recurring: package.recurring,
+        bought_at: work.now,
+        expires_ms: package.expires_ms,
+        grant: None,
+        taken_back: 0,
+    };
+    let id = work.write.insert_purchase(work.loaded.row, &purchase)?;
+    let Some(row) = work.write.subscription(subscription.id)? else { return Err(unknown()) };
+    let today = calendar::date_of(work.now, work.loaded.account.time_zone);
+    let bought = |due| InvoiceRow {
+        purchase: Some(id),
+        title: package.title.clone(),
+        cents: quote.cents.get(),
+        ..new_invoice(work.loaded.row, &row, due)
+    };
+    let effect = Effect::Give.code().to_owned();
+    let at_once = InvoiceRow { recurring: false, effect, ..bought(today) };
+    let invoice = work.write.insert_invoice(&at_once)?;
+    // No proration: the next due date charges the full price again.
+    let next_due = package.recurring.then(|| subscription.due());
+    if let Some(due) = next_due {
+        work.write.insert_invoice(&bought(due))?;
+    }
+    let detail = format!("{quantity} of {name}");
+    work.write.audit(Some(work.loaded.row), work.now, "purchase", &detail)?;
+    let invoices = work.write.invoices(work.loaded.row)?;
+    let then = invoices.iter().filter(|it| Some(it.due) == next_due && will_be_charged(it));
+    let next_total = Cents::new(then.map(|it| it.cents).sum())?;
+    Ok(Purchase { invoice, quote, next_due, next_total, replayed: false })
+}
+
+/// Gives what was bought, now that it is paid.
+pub(super) fn give(work: &mut Work<'_>, purchase: i64) -> Result<(), Error> {
+    let Some(mut bought) = work.write.purchase(purchase)? else { return Ok(()) };
+    let expires_at = bought.expires_ms.map(|ms| work.now.plus_ms(ms));
+    let (account, now) = (&mut work.loaded.account, work.now);
+    let PurchaseRow { resource, quantity, .. } = bought;
+    let grant = add_grant(account, resource, Source::Package, quantity, now, expires_at);
+    bought.grant = Some(grant);
+    Ok(work.write.save_purchase(&bought)?)
+}
+
+/// Takes back what is left of something bought whose payment was taken back.
+pub(super) fn take_back(work: &mut Work<'_>, purchase: i64) -> Result<(), Error> {
+    let Some(mut bought) = work.write.purchase(purchase)? else { return Ok(()) };
+    let grants = &mut work.loaded.account.grants;
+    let Some(grant) = grants.iter_mut().find(|it| Some(it.id) == bought.grant) else {
+        return Ok(());
+    };
+    bought.taken_back += grant.revoke(grant.remaining);
+    Ok(work.write.save_purchase(&bought)?)
+}
+
+/// Restores what was taken back, now that it is paid again, unless its time has run out.
+pub(super) fn restore(work: &mut Work<'_>, purchase: i64) -> Result<(), Error> {
+    let Some(mut bought) = work.write.purchase(purchase)? else { return Ok(()) };
+    let Some(id) = bought.grant.filter(|_| bought.taken_back > 0) else { return Ok(()) };
+    let in_time = |it: &Grant| it.is_in_time(work.now);
+    let grants = &mut work.loaded.account.grants;
+    if grants.iter().all(|it| it.id != id) {
+        // It held nothing and was left out of the account.
+        let ended = work.write.ended_grant(work.loaded.row, id)?.filter(in_time);
+        let place = grants.partition_point(|it| it.id < id);
+        grants.splice(place..place, ended);
+    }
+    if let Some(grant) = grants.iter_mut().find(|it| it.id == id && in_time(it)) {
+        grant.restore(bought.taken_back);
+    }
+    bought.taken_back = 0;
+    Ok(work.write.save_purchase(&bought)?)
+}
