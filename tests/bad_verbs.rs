@@ -32,7 +32,7 @@ fn image(engine: &Engine) -> String {
 }
 
 #[test]
-fn a_verb_on_a_resource_of_another_kind_names_both_kinds() {
+fn i10_a_verb_on_a_resource_of_another_kind_names_both_kinds() {
     let (engine, tenant) = desk();
     let before = image(&engine);
     for (name, kind) in KINDS {
@@ -77,7 +77,7 @@ fn contact(name: &str) -> Details<'_> {
 }
 
 #[test]
-fn unknown_names_zero_overflow_and_lifetimes_are_refused_by_every_verb() {
+fn i10_unknown_names_zero_overflow_and_lifetimes_are_refused_by_every_verb() {
     let (engine, tenant) = desk();
     let before = image(&engine);
     for name in ["", "nothing", "credits "] {
@@ -116,7 +116,7 @@ fn unknown_names_zero_overflow_and_lifetimes_are_refused_by_every_verb() {
 }
 
 #[test]
-fn empty_and_over_long_keys_are_refused_by_every_verb_and_never_repeated() {
+fn i10_empty_and_over_long_keys_are_refused_by_every_verb_and_never_repeated() {
     let (engine, tenant) = desk();
     let before = image(&engine);
     let long = "5511999998888".repeat(30);
@@ -156,7 +156,7 @@ fn empty_and_over_long_keys_are_refused_by_every_verb_and_never_repeated() {
 }
 
 #[test]
-fn handles_that_are_none_or_done_with_are_refused() {
+fn i10_handles_that_are_none_or_done_with_are_refused() {
     let (engine, tenant) = desk();
     let id = tenant.reserve(&[("credits", 5)], MINUTE).expect("decides").reservation;
     let id = id.expect("is held");

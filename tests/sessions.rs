@@ -198,7 +198,7 @@ fn an_action_charges_all_or_nothing() {
 }
 
 #[test]
-fn an_idempotency_key_gives_the_stored_decision_and_charges_nothing() {
+fn i3_an_idempotency_key_gives_the_stored_decision_and_charges_nothing() {
     let (engine, clock) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
     let tenant = engine.tenant("acme").expect("exists");

@@ -167,6 +167,31 @@ fn nothing_is_left_to_do() {
     assert_none(&forbidden(&["todo!", "unimplemented!", "TODO", "FIXME", "XXX"], &[]));
 }
 
+/// The names of all tests that there are.
+fn tests() -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources(&["core/src", "cli", "tests"]) {
+        let mut is_test = false;
+        for line in source.text.lines().map(str::trim_start) {
+            let name = line.strip_prefix("fn ").and_then(|it| it.split('(').next());
+            found.extend(name.filter(|_| is_test).map(str::to_owned));
+            is_test = line == "#[test]" || (is_test && line.starts_with("#["));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_invariant_has_a_test_named_after_it() {
+    let tests = tests();
+    let without = (1..=10)
+        .map(|number| format!("i{number}_"))
+        .filter(|prefix| !tests.iter().any(|name| name.starts_with(prefix.as_str())));
+    let without: Vec<String> =
+        without.map(|prefix| format!("no test begins with {prefix}")).collect();
+    assert_none(&without);
+}
+
 /// The statements of each seed, by its number.
 const SEEDS: [(&str, usize); 5] = [("000", 16), ("001", 15), ("002", 13), ("003", 8), ("004", 8)];
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use cotas::{Details, Engine, Error};
+use cotas::{Details, Engine, Error, Resolution, Tenant};
 
 use super::races::{self, Prize};
 
@@ -108,55 +108,49 @@ pub fn handles(engine: &Engine, tenant: &str, key: &str) -> Result<String, Error
 }
 
 /// Steps of one round of [`churn`].
-pub const CHURN_STEPS: u64 = 10;
+pub const CHURN_STEPS: u64 = 4;
 
-/// Goes through the verbs of a tenant, round by round, and writes one byte for each step that
-/// has been acknowledged, at once.
+/// Performs, reserves, commits and refunds, round by round, and writes one byte for each step
+/// that has been acknowledged, at once.
 fn churn(engine: &Engine, tenant: &str, rounds: u64) -> Result<String, Error> {
-    let tenant = engine.tenant(tenant)?;
     let mut out = std::io::stdout();
-    let mut ack = || out.write_all(b".").and_then(|()| out.flush()).expect("the test is listening");
-    let storage = tenant.meter("storage_mb")?;
-    let calls = tenant.leases("calls")?;
-    let lacks = |what: &'static str| Error::InvalidArgument { what, why: "is missing".into() };
     for round in 0..rounds {
-        let key = format!("k{round}");
-        let charged = tenant.once(&key).perform("record_call", &Details::default())?;
-        ack();
-        let used = tenant.reserve(&SET_ASIDE, HOUR)?.reservation;
-        ack();
-        tenant.commit(&used.ok_or_else(|| lacks("reservation"))?)?;
-        ack();
-        let held = tenant.reserve(&SET_ASIDE, HOUR)?.reservation;
-        ack();
-        tenant.release(&held.ok_or_else(|| lacks("reservation"))?)?;
-        ack();
-        tenant.refund(&charged.receipt.ok_or_else(|| lacks("receipt"))?)?;
-        ack();
-        let lease = calls.acquire(&key, None)?.lease;
-        ack();
-        calls.release(&key, lease.ok_or_else(|| lacks("lease"))?.fencing)?;
-        ack();
-        let _ = storage.add(5)?;
-        ack();
-        let _ = storage.subtract(4)?;
-        ack();
+        churn_once(&engine.tenant(tenant)?, round, &mut || {
+            out.write_all(b".").and_then(|()| out.flush()).expect("the test is listening");
+        })?;
     }
     Ok(String::new())
 }
 
-/// What [`churn`] leaves after so many steps: credits used and held, storage used and held,
-/// leases held.
-pub fn churned(steps: u64) -> [u64; 5] {
+/// One round of [`churn`], also one that has been begun before: what was done is not done again.
+/// Says after each step that it is done.
+pub fn churn_once(tenant: &Tenant, round: u64, done: &mut impl FnMut()) -> Result<(), Error> {
+    let lacks = |what: &'static str| Error::InvalidArgument { what, why: "is missing".into() };
+    let charged = tenant.once(&format!("k{round}")).perform("charge_three", &Details::default())?;
+    let receipt = charged.receipt.ok_or_else(|| lacks("receipt"))?;
+    done();
+    let held = tenant.once(&format!("r{round}")).reserve(&SET_ASIDE, HOUR)?;
+    let id = held.reservation.ok_or_else(|| lacks("reservation"))?;
+    done();
+    match tenant.commit(&id) {
+        Ok(()) | Err(Error::AlreadyResolved(Resolution::Committed)) => done(),
+        Err(error) => return Err(error),
+    }
+    match tenant.refund(&receipt) {
+        Ok(()) | Err(Error::AlreadyRefunded) => done(),
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// What [`churn`] leaves after so many steps: credits used and held, storage used and held, calls
+/// and watched units used.
+pub fn churned(steps: u64) -> [u64; 6] {
     let (rounds, step) = (steps / CHURN_STEPS, steps % CHURN_STEPS);
-    let from = |first: u64, before: u64| u64::from((first..before).contains(&step));
-    [
-        3 * rounds + from(1, 6) + 3 * from(2, CHURN_STEPS) + 3 * from(4, 5),
-        3 * from(2, 3) + 3 * from(4, 5),
-        3 * rounds + 2 * from(2, CHURN_STEPS) + 2 * from(4, 5) + 5 * from(9, CHURN_STEPS),
-        2 * from(2, 3) + 2 * from(4, 5),
-        from(7, 8),
-    ]
+    let charged = u64::from(step >= 1);
+    let (reserved, held) = (u64::from(step >= 2), u64::from(step == 2));
+    let credits = 3 * rounds + charged + 3 * reserved;
+    [credits, 3 * held, 2 * rounds + 2 * reserved, 2 * held, charged, charged]
 }
 
 fn words_of(numbers: &[u64]) -> String {

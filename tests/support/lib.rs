@@ -215,6 +215,14 @@ impl Database {
         Database { directory, puppet: PathBuf::from(puppet) }
     }
 
+    /// The same on a file system that lies in memory, where there is one: for tests that write so
+    /// much that a disk would be all that they wait for, and that no power cut is about.
+    pub fn in_memory(puppet: &str) -> Database {
+        let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let directory = memory.expect("a temporary directory");
+        Database { directory, puppet: PathBuf::from(puppet) }
+    }
+
     /// The directory.
     pub fn directory(&self) -> &Path {
         self.directory.path()

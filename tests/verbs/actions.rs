@@ -2,7 +2,7 @@
 
 use cotas::{Details, Engine, Error, Limit, Metric, Reason, UsageRow};
 use cotas_tests::wide::{acme, allowed, catalog, denied, stands};
-use cotas_tests::{NOON, assert_sound};
+use cotas_tests::{Database, NOON, add_tenant, assert_sound};
 
 /// The usage history without refusals.
 fn used(engine: &Engine) -> Vec<UsageRow> {
@@ -16,8 +16,48 @@ fn refusals(engine: &Engine) -> u64 {
     rows.iter().filter(|row| matches!(row.metric, Metric::Denied(_))).map(|row| row.count).sum()
 }
 
+/// The bytes of a resource's counters and grants in the live file, found as `docs/live-file.md`
+/// says: the first block, its slot table, the slot with the resource's number.
+fn counters(database: &Database, engine: &Engine, resource: &str) -> Vec<u8> {
+    let file = std::fs::read(database.live()).expect("is read");
+    let word = |at: u64| {
+        let bytes = file[at as usize..][..8].try_into().expect("eight bytes");
+        u64::from_le_bytes(bytes)
+    };
+    let (block_chunks, slots_of_block, slot_bytes) = (2_048, 168, 128);
+    let block = word(word(block_chunks));
+    let slots = word(block + slots_of_block) >> 16;
+    let number = u64::from(engine.resource(resource).expect("exists").number());
+    file[(slots + number * slot_bytes) as usize..][..slot_bytes as usize].to_vec()
+}
+
 #[test]
-fn an_action_whose_third_resource_is_empty_changes_nothing() {
+fn i4_a_refused_action_leaves_the_bytes_of_three_counters_as_they_were() {
+    let database = Database::in_memory(env!("CARGO_BIN_EXE_puppet"));
+    let engine = database.open();
+    engine.load_catalog(&catalog()).expect("loads");
+    add_tenant(&engine, "acme", "wide", "2026-05-20", true);
+    let tenant = engine.tenant("acme").expect("exists");
+    let details = Details::default();
+    let bytes = || ["credits", "sms", "tasks"].map(|it| counters(&database, &engine, it));
+    let fresh = bytes();
+    allowed(tenant.perform("send_all", &details));
+    allowed(tenant.consume("tasks", 7));
+    let before = bytes();
+    assert!(before.iter().zip(&fresh).all(|(now, then)| now != then), "these are the counters");
+    for key in [None, Some("k")] {
+        let refused = denied(match key {
+            None => tenant.perform("send_all", &details),
+            Some(key) => tenant.once(key).perform("send_all", &details),
+        });
+        assert_eq!((refused.units, refused.used, refused.available), (3, 10, 0));
+        assert_eq!(bytes(), before);
+    }
+    assert_sound(&engine);
+}
+
+#[test]
+fn i4_an_action_whose_third_resource_is_empty_changes_nothing_but_the_refusals() {
     let (engine, _) = acme(NOON);
     let details = Details::default();
     allowed(engine.perform("acme", "send_all", &details));

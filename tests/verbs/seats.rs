@@ -183,7 +183,7 @@ fn a_token_opens_one_seat_over_all_tenants() {
 }
 
 #[test]
-fn a_token_and_a_contact_are_in_no_file() {
+fn i9_a_token_and_a_contact_are_in_no_file() {
     let database = Database::new(env!("CARGO_BIN_EXE_puppet"));
     let engine = database.open();
     engine.load_catalog(&catalog()).expect("loads");
