@@ -1,6 +1,7 @@
 # make demo    the main job on sample traffic: a busy day of a help desk
 # make test    everything there is to check, from nothing
 # make bench   how fast, beside peers in the same run
+# make deps    installs the interpreters that the tests of other languages use
 # make header  writes include/cotas.h and include/cotas_ffi.h, as the source of ffi/ says
 
 COTAS := target/release/cotas
@@ -8,7 +9,7 @@ DEMO := target/demo
 CARGO := cargo
 TORTURE := --package cotas-tests --features torture
 
-.PHONY: demo test lint test-rust bench header traffic
+.PHONY: demo test lint test-rust test-hosts deps bench header traffic
 
 demo: export COTAS_DB := $(DEMO)/help-desk.db
 demo:
@@ -29,7 +30,7 @@ demo:
 	    --plan full --first-due 2026-06-10 --time-zone America/Sao_Paulo --auto-renew
 	$(COTAS) verify
 
-test: lint test-rust
+test: lint test-rust test-hosts
 
 lint:
 	$(CARGO) fmt --all --check
@@ -40,6 +41,17 @@ test-rust:
 	$(CARGO) test --workspace
 	$(CARGO) test $(TORTURE) --test torture --test kills
 	python3 examples/traffic/generate.py | cmp - examples/traffic/help_desk_day.csv
+
+# What is missing is skipped, but on a build machine.
+ifeq ($(CI),true)
+test-hosts: deps
+endif
+test-hosts:
+	$(CARGO) build --package cotas-ffi
+	python3 tests/hosts/run.py
+
+deps:
+	tests/hosts/deps.sh
 
 bench:
 	$(CARGO) bench --package cotas --bench decisions --bench opening -- --noplot

@@ -1,0 +1,86 @@
+// Package cotas is libcotas for Go, by cgo. All of it may be used by any goroutine at any time.
+// Decisions are made in memory; what may wait for the disk says so.
+package cotas
+
+import (
+	"fmt"
+	"time"
+)
+
+// Engine is the quota engine of one database.
+type Engine struct{ handle uintptr }
+
+// Tenant is a tenant, found once and used many times.
+type Tenant struct{ handle uintptr }
+
+// UnknownTenant is the code of the error for a tenant that is not there.
+const UnknownTenant = 400
+
+// Error says why a call did not do what was asked. A denied request is no error.
+type Error struct {
+	Code    int
+	Message string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("cotas: %s (%d)", e.Message, e.Code) }
+
+// Details say what an action is about. What the action does not look at is ignored.
+type Details struct {
+	Channel, Contact string
+	// Quantity is how many units are charged where the action charges by quantity.
+	Quantity uint64
+	// At is when the message was sent; zero: now.
+	At time.Time
+	// Key makes it take effect once; empty: no key.
+	Key string
+}
+
+// Decision is the answer to a request. A refusal says which rule failed, with its figures.
+type Decision struct {
+	Allowed bool
+	Reason  Reason
+	Units   uint64
+	Used    uint64
+	// Finite: Available and Limit mean something.
+	Finite           bool
+	Available, Limit uint64
+	// RetryAt is when it may succeed; zero: that cannot be foreseen.
+	RetryAt          time.Time
+	SessionOpened    bool
+	SessionExpiresAt time.Time
+	// DemoNotice: the message must carry the notice of a demonstration account.
+	DemoNotice bool
+	// Replayed: it was made by an earlier call with the same key.
+	Replayed bool
+	Receipt  string
+}
+
+// Reason is the rule that denied a request.
+type Reason int32
+
+// The rules, in the order in which they are looked at.
+const (
+	None Reason = iota
+	StatusForbids
+	DemoExpired
+	NoSubscription
+	SubscriptionPending
+	PlanLapsed
+	FeatureMissing
+	SessionRequired
+	NotInPlan
+	QuotaExhausted
+	RateExceeded
+)
+
+var reasonNames = [...]string{
+	"", "status_forbids", "demo_expired", "no_subscription", "subscription_pending", "plan_lapsed",
+	"feature_missing", "session_required", "not_in_plan", "quota_exhausted", "rate_exceeded",
+}
+
+func (reason Reason) String() string {
+	if int(reason) < len(reasonNames) && reason >= 0 {
+		return reasonNames[reason]
+	}
+	return "denied"
+}

@@ -1,0 +1,222 @@
+'use strict';
+
+// libcotas by koffi. Decisions are made in memory and are direct calls; what may wait for the disk
+// runs in a thread of koffi's and is awaited, so that the event loop goes on.
+
+const { promisify } = require('node:util');
+const koffi = require('koffi');
+
+const OK = 0;
+const E_BUFFER = 5;
+const UNKNOWN_TENANT = 400;
+
+const MODE_FINITE = 1;
+const FLAG_DEMO_NOTICE = 2;
+const FLAG_REPLAYED = 8;
+const FLAG_SESSION_OPENED = 16;
+const REASONS = [
+  null, 'status_forbids', 'demo_expired', 'no_subscription', 'subscription_pending',
+  'plan_lapsed', 'feature_missing', 'session_required', 'not_in_plan', 'quota_exhausted',
+  'rate_exceeded',
+];
+
+koffi.opaque('cotas_options');
+koffi.opaque('cotas_engine');
+koffi.opaque('cotas_tenant');
+const ErrorStruct = koffi.struct('cotas_error', {
+  struct_size: 'uint32_t', code: 'int32_t', message: koffi.array('char', 256),
+});
+const ChargeStruct = koffi.struct('cotas_charge', {
+  units: 'uint64_t', resource: 'uint32_t', source: 'int32_t',
+});
+const DecisionStruct = koffi.struct('cotas_decision', {
+  struct_size: 'uint32_t', allowed: 'uint32_t', reason: 'int32_t', reasons: 'uint32_t',
+  shadowed: 'uint32_t', flags: 'uint32_t', resource: 'uint32_t', mode: 'int32_t',
+  units: 'uint64_t', used: 'uint64_t', available: 'uint64_t', limit: 'uint64_t',
+  retry_at_ms: 'int64_t', session_expires_at_ms: 'int64_t', lease_expires_at_ms: 'int64_t',
+  fencing: 'uint64_t', reservation: koffi.array('char', 40), receipt: koffi.array('char', 40),
+  charge_count: 'uint32_t', reserved: 'uint32_t', charges: koffi.array(ChargeStruct, 6),
+});
+
+/** Why a call did not do what was asked. A denied request is no error. */
+class CotasError extends Error {
+  constructor(code, message) {
+    super(message);
+    this.name = 'CotasError';
+    this.code = code;
+  }
+}
+
+/** The answer to a request. A refusal says which rule failed, with its figures. */
+class Decision {
+  constructor(from) {
+    const finite = from.mode === MODE_FINITE;
+    this.allowed = from.allowed === 1;
+    this.reason = this.allowed ? null : REASONS[from.reason] ?? 'denied';
+    this.units = from.units;
+    this.used = from.used;
+    // Null where there is no number to tell: it is unlimited, or about no resource.
+    this.available = finite ? from.available : null;
+    this.limit = finite ? from.limit : null;
+    // Milliseconds since 1970, as Date.now().
+    this.retryAt = from.retry_at_ms || null;
+    this.sessionOpened = (from.flags & FLAG_SESSION_OPENED) !== 0;
+    this.sessionExpiresAt = from.session_expires_at_ms || null;
+    // The message must carry the notice of a demonstration account.
+    this.demoNotice = (from.flags & FLAG_DEMO_NOTICE) !== 0;
+    // It was made by an earlier call with the same idempotency key.
+    this.replayed = (from.flags & FLAG_REPLAYED) !== 0;
+    this.receipt = from.receipt;
+  }
+}
+
+/** The two arguments of a text: itself and its length in bytes. */
+function text(value) {
+  return value === null ? [null, 0] : [value, Buffer.byteLength(value)];
+}
+
+function check(code, error) {
+  if (code !== OK && code !== E_BUFFER) throw new CotasError(code, error.message);
+  return code;
+}
+
+/** A function whose last parameter is the error, as a direct call and as one that is awaited. */
+function fallible(library, name, parameters) {
+  const call = library.func(`int32_t ${name}(${parameters}, _Inout_ cotas_error *error)`);
+  const awaited = promisify(call.async);
+  const fresh = () => ({ struct_size: koffi.sizeof(ErrorStruct), code: 0, message: '' });
+  const direct = (...given) => {
+    const error = fresh();
+    return check(call(...given, error), error);
+  };
+  direct.async = async (...given) => {
+    const error = fresh();
+    return check(await awaited(...given, error), error);
+  };
+  return direct;
+}
+
+/** Loads the library; `path` is what dlopen takes. */
+function load(path = 'libcotas.so.1') {
+  const library = koffi.load(path);
+  const engine = 'cotas_engine *engine';
+  const tenant = 'cotas_tenant *tenant';
+  const name = 'const char *name, size_t name_len';
+  const c = {
+    optionsNew: fallible(library, 'cotas_options_new', '_Out_ cotas_options **options'),
+    optionsSetTime: fallible(
+      library, 'cotas_options_set_time', 'cotas_options *options, int64_t now_ms'),
+    optionsClose: library.func('int32_t cotas_options_close(cotas_options *options)'),
+    open: fallible(
+      library, 'cotas_engine_open', `${name}, cotas_options *options, _Out_ cotas_engine **engine`),
+    setTime: fallible(library, 'cotas_engine_set_time', `${engine}, int64_t now_ms`),
+    close: promisify(library.func(`int32_t cotas_engine_close(${engine})`).async),
+    loadCatalog: fallible(
+      library, 'cotas_load_catalog',
+      `${engine}, const char *text, size_t text_len, ${name}, _Out_ uint64_t *version`),
+    ensureTenant: fallible(
+      library, 'cotas_ensure_tenant',
+      `${engine}, const char *json, size_t json_len, _Out_ int32_t *created`),
+    statement: fallible(
+      library, 'cotas_statement',
+      `${engine}, ${name}, uint8_t *buffer, size_t capacity, _Out_ size_t *needed`),
+    tenantOpen: fallible(
+      library, 'cotas_tenant_open', `${engine}, ${name}, _Out_ cotas_tenant **tenant`),
+    tenantClose: promisify(library.func(`int32_t cotas_tenant_close(${tenant})`).async),
+    perform: fallible(
+      library, 'cotas_perform',
+      `${tenant}, const char *action, size_t action_len, const char *channel, size_t channel_len, `
+      + 'const char *contact, size_t contact_len, uint64_t quantity, int64_t at_ms, '
+      + 'const char *key, size_t key_len, _Inout_ cotas_decision *decision'),
+  };
+
+  /** A tenant, found once and used many times. */
+  class Tenant {
+    #handle;
+
+    constructor(handle) {
+      this.#handle = handle;
+    }
+
+    /**
+     * May this tenant do an action of the catalog now? If so, what it charges is used up. A direct
+     * call: it waits for nothing, but for the one that comes first after a renewal, which settles.
+     */
+    perform(action, { channel = '', contact = '', quantity = 1, at = 0, key = null } = {}) {
+      const decision = { struct_size: koffi.sizeof(DecisionStruct) };
+      c.perform(
+        this.#handle, ...text(action), ...text(channel), ...text(contact), quantity, at,
+        ...text(key), decision);
+      return new Decision(decision);
+    }
+
+    async close() {
+      await c.tenantClose(this.#handle);
+    }
+  }
+
+  /** The quota engine of one database. */
+  class Engine {
+    #handle;
+
+    /** Opens it. `now` gives it a clock of its own, for tests: milliseconds since 1970. */
+    static async open(path, { now = null } = {}) {
+      const [options, opened] = [[null], [null]];
+      c.optionsNew(options);
+      try {
+        if (now !== null) c.optionsSetTime(options[0], now);
+        await c.open.async(...text(path), options[0], opened);
+      } finally {
+        c.optionsClose(options[0]);
+      }
+      const engine = new Engine();
+      engine.#handle = opened[0];
+      return engine;
+    }
+
+    setTime(now) {
+      c.setTime(this.#handle, now);
+    }
+
+    /** Puts a catalog in force and gives its number. */
+    async loadCatalog(catalog, name) {
+      const version = [0];
+      await c.loadCatalog.async(this.#handle, ...text(catalog), ...text(name), version);
+      return version[0];
+    }
+
+    /** Creates a tenant. Gives false if there is one of that name already. */
+    async ensureTenant(document) {
+      const created = [0];
+      await c.ensureTenant.async(this.#handle, ...text(JSON.stringify(document)), created);
+      return created[0] === 1;
+    }
+
+    /** Finds a tenant: a direct call. */
+    tenant(name) {
+      const opened = [null];
+      c.tenantOpen(this.#handle, ...text(name), opened);
+      return new Tenant(opened[0]);
+    }
+
+    /** What a tenant subscribed to, has left and owes. */
+    async statement(tenant) {
+      const needed = [1];
+      for (;;) { // What is told may have grown since its length was asked.
+        const buffer = Buffer.alloc(needed[0]);
+        const given = [...text(tenant), buffer, buffer.length, needed];
+        if (await c.statement.async(this.#handle, ...given) === OK) {
+          return JSON.parse(buffer.toString('utf8', 0, needed[0] - 1));
+        }
+      }
+    }
+
+    async close() {
+      await c.close(this.#handle);
+    }
+  }
+
+  return { Engine };
+}
+
+module.exports = { CotasError, Decision, UNKNOWN_TENANT, load };

@@ -1,0 +1,203 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Cotas;
+
+use FFI;
+use FFI\CData;
+
+/** Why a call did not do what was asked. A denied request is no error. */
+final class Error extends \RuntimeException
+{
+    public const UNKNOWN_TENANT = 400;
+}
+
+/** The answer to a request. A refusal says which rule failed, with its figures. */
+final class Decision
+{
+    private const REASONS = [
+        null, 'status_forbids', 'demo_expired', 'no_subscription', 'subscription_pending',
+        'plan_lapsed', 'feature_missing', 'session_required', 'not_in_plan', 'quota_exhausted',
+        'rate_exceeded',
+    ];
+
+    public function __construct(
+        public readonly bool $allowed,
+        public readonly ?string $reason,
+        public readonly int $units,
+        public readonly int $used,
+        /** Null where there is no number to tell: it is unlimited, or about no resource. */
+        public readonly ?int $available,
+        public readonly ?int $limit,
+        /** Milliseconds since 1970, as all instants here; null: it cannot be foreseen. */
+        public readonly ?int $retryAt,
+        public readonly bool $sessionOpened,
+        public readonly ?int $sessionExpiresAt,
+        /** The message must carry the notice of a demonstration account. */
+        public readonly bool $demoNotice,
+        /** It was made by an earlier call with the same idempotency key. */
+        public readonly bool $replayed,
+        public readonly string $receipt,
+    ) {
+    }
+
+    public static function of(CData $from, FFI $ffi): self
+    {
+        $finite = $from->mode === $ffi->COTAS_MODE_FINITE;
+        return new self(
+            allowed: $from->allowed === 1,
+            reason: $from->allowed === 1 ? null : (self::REASONS[$from->reason] ?? 'denied'),
+            units: $from->units,
+            used: $from->used,
+            available: $finite ? $from->available : null,
+            limit: $finite ? $from->limit : null,
+            retryAt: $from->retry_at_ms ?: null,
+            sessionOpened: ($from->flags & $ffi->COTAS_FLAG_SESSION_OPENED) !== 0,
+            sessionExpiresAt: $from->session_expires_at_ms ?: null,
+            demoNotice: ($from->flags & $ffi->COTAS_FLAG_DEMO_NOTICE) !== 0,
+            replayed: ($from->flags & $ffi->COTAS_FLAG_REPLAYED) !== 0,
+            receipt: FFI::string($from->receipt),
+        );
+    }
+}
+
+/** The library: its functions, with errors as exceptions. */
+final class Library
+{
+    public readonly FFI $ffi;
+    private readonly CData $error;
+
+    /** @param string $header where cotas_ffi.h was installed; $library is what dlopen takes */
+    public function __construct(string $header, string $library = 'libcotas.so.1')
+    {
+        $this->ffi = FFI::cdef(file_get_contents($header), $library);
+        $this->error = $this->ffi->new('cotas_error');
+        $this->error->struct_size = FFI::sizeof($this->error);
+    }
+
+    /** Calls a function whose last parameter is the error. Returns its number, 0 or $expected. */
+    public function call(string $name, mixed ...$arguments): int
+    {
+        $code = $this->ffi->$name(...$arguments, ...[FFI::addr($this->error)]);
+        if ($code !== 0 && $code !== $this->ffi->COTAS_E_BUFFER) {
+            throw new Error(FFI::string($this->error->message), $code);
+        }
+        return $code;
+    }
+
+    /** Calls a function that gives a handle through the pointer that $take is handed. */
+    public function handle(string $type, callable $take): CData
+    {
+        $handle = $this->ffi->new("$type *");
+        $take(FFI::addr($handle));
+        return $handle;
+    }
+}
+
+/** The quota engine of one database. */
+final class Engine
+{
+    private CData $handle;
+
+    /** @param ?int $now sets a clock of its own, for tests: milliseconds since 1970 */
+    public function __construct(private readonly Library $library, string $path, ?int $now = null)
+    {
+        $options = $library->handle('cotas_options', fn ($to) => $library->call('cotas_options_new', $to));
+        try {
+            if ($now !== null) {
+                $library->call('cotas_options_set_time', $options, $now);
+            }
+            $this->handle = $library->handle('cotas_engine', fn ($to) => $library->call(
+                'cotas_engine_open', $path, strlen($path), $options, $to,
+            ));
+        } finally {
+            $library->ffi->cotas_options_close($options);
+        }
+    }
+
+    public function setTime(int $now): void
+    {
+        $this->library->call('cotas_engine_set_time', $this->handle, $now);
+    }
+
+    /** Puts a catalog in force and returns its number. */
+    public function loadCatalog(string $text, string $name): int
+    {
+        $version = $this->library->ffi->new('uint64_t');
+        $this->library->call(
+            'cotas_load_catalog', $this->handle, $text, strlen($text), $name, strlen($name),
+            FFI::addr($version),
+        );
+        return $version->cdata;
+    }
+
+    /** Creates a tenant. Returns false if there is one of that name already. */
+    public function ensureTenant(array $document): bool
+    {
+        $json = json_encode($document, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE);
+        $created = $this->library->ffi->new('int32_t');
+        $this->library->call(
+            'cotas_ensure_tenant', $this->handle, $json, strlen($json), FFI::addr($created),
+        );
+        return $created->cdata === 1;
+    }
+
+    public function tenant(string $name): Tenant
+    {
+        return new Tenant($this->library, $this->library->handle('cotas_tenant', fn ($to) =>
+            $this->library->call('cotas_tenant_open', $this->handle, $name, strlen($name), $to)));
+    }
+
+    /** What a tenant subscribed to, has left and owes. */
+    public function statement(string $tenant): array
+    {
+        $needed = $this->library->ffi->new('size_t');
+        $needed->cdata = 1;
+        do { // What is told may have grown since its length was asked.
+            $capacity = $needed->cdata;
+            $buffer = $this->library->ffi->new("char[$capacity]");
+            $code = $this->library->call(
+                'cotas_statement', $this->handle, $tenant, strlen($tenant), $buffer, $capacity,
+                FFI::addr($needed),
+            );
+        } while ($code !== 0);
+        return json_decode(FFI::string($buffer), true, flags: JSON_THROW_ON_ERROR);
+    }
+
+    public function close(): void
+    {
+        $this->library->ffi->cotas_engine_close($this->handle);
+    }
+}
+
+/** A tenant, found once and used many times. */
+final class Tenant
+{
+    public function __construct(private readonly Library $library, private readonly CData $handle)
+    {
+    }
+
+    /** May this tenant do an action of the catalog now? If so, what it charges is used up. */
+    public function perform(
+        string $action,
+        string $channel = '',
+        string $contact = '',
+        int $quantity = 1,
+        int $at = 0,
+        ?string $key = null,
+    ): Decision {
+        $decision = $this->library->ffi->new('cotas_decision');
+        $decision->struct_size = FFI::sizeof($decision);
+        $this->library->call(
+            'cotas_perform', $this->handle, $action, strlen($action), $channel, strlen($channel),
+            $contact, strlen($contact), $quantity, $at, $key, strlen($key ?? ''), FFI::addr($decision),
+        );
+        return Decision::of($decision, $this->library->ffi);
+    }
+
+    public function __destruct()
+    {
+        $this->library->ffi->cotas_tenant_close($this->handle);
+    }
+}

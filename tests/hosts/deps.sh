@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs the interpreters and compilers that the tests of other languages use, where they are
+# missing and apt is there. What it cannot install the tests name, and skip or fail.
+set -euo pipefail
+
+wanted=(gcc:gcc g++:g++ valgrind:valgrind php:php-cli ruby:ruby puma:puma go:golang-go
+    luajit:luajit node:nodejs npm:npm)
+packages=()
+for pair in "${wanted[@]}"; do
+    command -v "${pair%%:*}" > /dev/null || packages+=("${pair#*:}")
+done
+if [ ${#packages[@]} -eq 0 ]; then
+    exit 0
+fi
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get > /dev/null; then
+    echo "missing: ${packages[*]}; install them as root, with the system's own tool" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${packages[@]}" > /dev/null

@@ -1,0 +1,74 @@
+# frozen_string_literal: true
+
+# The story of tests/hosts/story.txt, by Fiddle. Arguments: a new database, a catalog.
+
+require "time"
+require_relative "../../../examples/hosts/ruby/cotas"
+
+TENANT = "padaria-são-joão"
+
+def ms(text)
+  Time.iso8601(text).to_i * 1000
+end
+
+def instant(at)
+  Time.at(at / 1000).utc.iso8601
+end
+
+def told(decision)
+  if decision.allowed?
+    session = decision.session_opened ? "opened" : "goes on"
+    text = "allowed, session #{session} until #{instant(decision.session_expires_at)}"
+    return text if decision.limit.nil?
+
+    return "#{text}, #{decision.available} of #{decision.limit} left"
+  end
+  reason = decision.reason.tr("_", " ")
+  figures = "#{decision.used} of #{decision.limit} used, #{decision.available} left"
+  "denied, #{reason}, #{figures}, again at #{instant(decision.retry_at)}"
+end
+
+# Tells the error that the block ends with.
+def tell_error
+  yield
+rescue Cotas::Error => e
+  puts "error #{e.code}: #{e.message}"
+end
+
+path, catalog = ARGV
+engine = Cotas::Engine.new(path, now: ms("2026-05-19T12:00:00-03:00"))
+version = engine.load_catalog(File.read(catalog, encoding: "UTF-8"), "help_desk.toml")
+puts "catalog #{version}"
+plan = { name: "starter", first_due: "2026-05-20", auto_renew: true }
+2.times { puts engine.ensure_tenant({ name: TENANT, plan: }) ? "created" : "there already" }
+tell_error { engine.tenant("açougue") }
+
+tenant = engine.tenant(TENANT)
+receive = lambda do |number|
+  tenant.perform("receive_message", channel: "whatsapp", contact: "contact-#{number}")
+end
+number = 1
+number += 1 while receive.(number).allowed?
+puts "#{number - 1} contacts were admitted"
+engine.time = ms("2026-05-20T08:00:00-03:00")
+puts "contact-#{number}: #{told(receive.(number))}"
+puts "contact-1: #{told(receive.(1))}"
+
+sms, again = Array.new(2) { tenant.perform("send_sms", quantity: 150, key: "pedido-1") }
+puts "sms: #{sms.units} units, #{sms.available} left"
+same = again.receipt == sms.receipt && !sms.receipt.empty? ? "the same" : "another"
+once = again.replayed ? "the stored decision" : "a new decision"
+puts "sms with the same key: #{once}, #{same} receipt, #{again.available} left"
+
+engine.time = ms("2026-05-20T23:59:59-03:00")
+puts "contact-#{number}: #{told(receive.(number))}"
+engine.time = ms("2026-05-21T00:00:00-03:00")
+puts "contact-#{number}: #{told(receive.(number))}"
+statement = engine.statement(TENANT)
+sessions = statement["balances"].find { |it| it["resource"] == "sessions" }
+puts "statement of #{statement['tenant']}: #{statement['plan']['title']}, " \
+     "next due #{statement['plan']['next_due']}, " \
+     "sessions #{sessions['available']} of #{sessions['contracted']}"
+tenant.close
+engine.close
+tell_error { engine.statement(TENANT) }

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Runs what hosts in other languages do with libcotas: `make test-hosts`.
+
+Arguments: parts of names of tests; none: all. An interpreter that is missing is an error where
+CI=true, else its tests are skipped, which is said.
+"""
+
+import difflib
+import os
+import sys
+import time
+import traceback
+
+from machine import CATALOG, EXAMPLES, STORIES, TARGET, database, missing, run, set_up
+
+TESTS = []
+
+
+def test(name, *commands):
+    """A test that needs some commands."""
+    return lambda function: TESTS.append((name, commands, function)) or function
+
+
+def story(*command):
+    """The same story in every language, word for word."""
+    with database() as path:
+        told = run(*command, str(path), str(CATALOG))
+    expected = (STORIES / "story.txt").read_text(encoding="utf-8")
+    lines = difflib.unified_diff(expected.splitlines(), told.splitlines(), "expected", "told")
+    assert told == expected, "\n".join(lines)
+
+
+def koffi():
+    """Installs what package-lock.json pins."""
+    place = TARGET / "node"
+    place.mkdir(exist_ok=True)
+    pinned = [(EXAMPLES / "node" / name) for name in ("package.json", "package-lock.json")]
+    stamp = place / "node_modules" / ".package-lock.json"
+    if stamp.exists() and all(stamp.stat().st_mtime > it.stat().st_mtime for it in pinned):
+        return
+    for file in pinned:
+        (place / file.name).write_bytes(file.read_bytes())
+    run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=place)
+
+
+@test("story by PHP FFI", "php")
+def php():
+    story("php", "tests/hosts/php/story.php")
+
+
+@test("story by Node, koffi", "node", "npm")
+def node():
+    koffi()
+    story("node", "tests/hosts/node/story.js")
+
+
+@test("story by Ruby, Fiddle", "ruby")
+def ruby():
+    story("ruby", "tests/hosts/ruby/story.rb")
+
+
+@test("story by Go, cgo", "go", "gcc")
+def go():
+    program = str(TARGET / "go-story")
+    run("go", "build", "-o", program, ".", cwd=STORIES / "go")
+    story(program)
+
+
+@test("story by LuaJIT", "luajit")
+def lua():
+    story("luajit", "tests/hosts/lua/story.lua")
+
+
+@test("story by Python, ctypes", "python3")
+def python():
+    story("python3", "tests/hosts/python/story.py")
+
+
+def outcome(name, commands, function):
+    """`True`: passed. `None`: skipped."""
+    absent = missing(commands)
+    if absent and os.environ.get("CI") != "true":
+        print(f"skipped: {name}: {absent} is not installed; `make deps` installs it", flush=True)
+        return None
+    started = time.monotonic()
+    try:
+        assert absent is None, f"{absent} is not installed"
+        function()
+    except Exception:
+        print(f"failed: {name}\n{traceback.format_exc()}", flush=True)
+        return False
+    print(f"passed: {name} ({time.monotonic() - started:.1f} s)", flush=True)
+    return True
+
+
+def main():
+    set_up()
+    wanted = sys.argv[1:]
+    chosen = [it for it in TESTS if not wanted or any(part in it[0] for part in wanted)]
+    outcomes = [outcome(*it) for it in chosen]
+    passed, failed = outcomes.count(True), outcomes.count(False)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed or not chosen else 0)
+
+
+main()
