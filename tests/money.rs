@@ -188,28 +188,6 @@ fn overdue_makes_past_due_and_paying_ends_it() {
 }
 
 #[test]
-fn seed_002_10_example_a_is_5_at_once_and_5_with_the_due_date() {
-    let (engine, _) = engine(WHAZING, "2026-05-05T10:00:00-03:00");
-    let new = NewTenant::new("whaz").plan("premium", date("2026-05-30"), true);
-    engine.create_tenant(&new).expect("is created");
-    let bought = engine.buy("whaz", "canais_api_plus", 1, None).expect("sells");
-    assert_eq!(bought.next_due, Some(date("2026-05-30")));
-    let invoices = engine.invoices("whaz").expect("reads");
-    let of_package: Vec<_> = invoices
-        .iter()
-        .filter(|it| it.title == "Canais API PLUS")
-        .map(|it| (it.due, it.amount.to_string()))
-        .collect();
-    let five = "5.00".to_owned();
-    assert_eq!(of_package, [(date("2026-05-05"), five.clone()), (date("2026-05-30"), five)]);
-    assert_eq!(balance(&engine, "whaz", "api_plus"), (1, Some(1)), "given when it is paid");
-    engine.mark_paid(bought.invoice, None).expect("is paid");
-    engine.mark_paid(bought.invoice, None).expect("changes nothing");
-    assert_eq!(balance(&engine, "whaz", "api_plus"), (2, Some(2)));
-    assert_sound(&engine);
-}
-
-#[test]
 fn a_document_belongs_to_one_tenant() {
     let (engine, _) = engine(VOKI, "2026-05-20T10:00:00-03:00");
     register(&engine, "basic");

@@ -20,8 +20,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    account, backup, catalog, events, grant, maintain, money, opening, seats, tenant, usage,
-    verify, webhook,
+    account, audit, backup, catalog, events, grant, maintain, money, opening, pages, quote, seats,
+    tenant, usage, verify, webhook,
 };
 use crate::database::Database;
 use crate::failure::Failure;
@@ -60,9 +60,15 @@ enum Command {
     /// Show what a tenant used and was denied
     Usage(usage::Usage),
     /// Show what a tenant subscribed to, has left and owes
-    Statement(account::Statement),
-    /// Show a tenant's plan, its limits and what is in use, as JSON
-    PlanReport(account::PlanReport),
+    Statement(pages::Statement),
+    /// Show a tenant's plan, its limits and what is in use
+    PlanReport(pages::PlanReport),
+    /// Show what a tenant has left of what it uses up
+    Balances(pages::Balances),
+    /// Show a tenant's channels, the next due date and what will be charged then
+    Channels(pages::Channels),
+    /// Say what an action would cost now; changes nothing
+    Quote(quote::Quote),
     /// Show what would be over its limit on another plan
     WhatIf(account::WhatIf),
     /// List a tenant's invoices
@@ -82,6 +88,8 @@ enum Command {
     Seats(seats::Seats),
     /// List what happened to tenants, or acknowledge it
     Events(events::Events),
+    /// List what was changed by hand, when, and how
+    Audit(audit::Audit),
     /// Check a CPF or CNPJ, and that no tenant has it
     Document(account::Document),
     /// Decide about traffic that has already happened, by its own clock
@@ -128,6 +136,9 @@ impl Cli {
             Command::Usage(command) => command.run(&database, output),
             Command::Statement(command) => command.run(&database, output),
             Command::PlanReport(command) => command.run(&database, output),
+            Command::Balances(command) => command.run(&database, output),
+            Command::Channels(command) => command.run(&database, output),
+            Command::Quote(command) => command.run(&database, output),
             Command::WhatIf(command) => command.run(&database, output),
             Command::Invoices(command) => command.run(&database, output),
             Command::Invoice(command) => command.run(&database, output),
@@ -137,6 +148,7 @@ impl Cli {
             Command::WebhookToken(command) => command.run(&database, output),
             Command::Seats(command) => command.run(&database, output),
             Command::Events(command) => command.run(&database, output),
+            Command::Audit(command) => command.run(&database, output),
             Command::Document(command) => command.run(&database, output),
             Command::Replay(command) => command.run(&database, output),
             Command::Tour(command) => command.run(output),

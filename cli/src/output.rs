@@ -71,6 +71,12 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// So many of something: `1 event`, `2 events`.
+pub fn counted(count: u64, one: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {one}{plural}", grouped(count))
+}
+
 /// The text without what would move a terminal's cursor or begin another line.
 pub fn printable(text: &str) -> String {
     text.trim_end().replace(char::is_control, " ")
@@ -86,6 +92,12 @@ mod tests {
         {
             assert_eq!(grouped(number), text);
         }
+    }
+
+    #[test]
+    fn what_is_counted_has_its_plural() {
+        let counts = [0, 1, 1_000].map(|count| counted(count, "event"));
+        assert_eq!(counts, ["0 events", "1 event", "1,000 events"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use cotas::catalog::Feature;
 use cotas::rules::calendar::start_of_day;
 use cotas::{Extra, Interval, Limit, Source, Status, Terms, Timestamp};
 
@@ -50,6 +51,45 @@ pub fn units(text: &str) -> Result<Units, String> {
     let (resource, units) = text.split_once('=').ok_or("expected RESOURCE=N")?;
     let units = units.parse().map_err(|_| format!("{units:?} is not a number of units"))?;
     Ok(Units { resource: resource.to_owned(), units })
+}
+
+/// A limit of a tenant's own: `RESOURCE=N`, `RESOURCE=unlimited`.
+#[derive(Clone)]
+pub struct OwnLimit {
+    /// What is limited.
+    pub resource: String,
+    /// How.
+    pub limit: Limit,
+}
+
+/// Reads `RESOURCE=LIMIT`.
+pub fn own_limit(text: &str) -> Result<OwnLimit, String> {
+    let (resource, text) = text.split_once('=').ok_or("expected RESOURCE=LIMIT")?;
+    Ok(OwnLimit { resource: resource.to_owned(), limit: limit(text)? })
+}
+
+/// A feature of a tenant's own: `NAME=on`, `NAME=off`, `NAME=LEVEL`.
+#[derive(Clone)]
+pub struct OwnFeature {
+    /// The feature.
+    pub name: String,
+    /// How the tenant has it.
+    pub feature: Feature,
+}
+
+/// Reads `NAME=on|off|LEVEL`.
+pub fn own_feature(text: &str) -> Result<OwnFeature, String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=on, NAME=off or NAME=LEVEL")?;
+    Ok(OwnFeature { name: name.to_owned(), feature: feature(value) })
+}
+
+/// Reads `on`, `off` or a level.
+pub fn feature(text: &str) -> Feature {
+    match text {
+        "on" => Feature::Flag(true),
+        "off" => Feature::Flag(false),
+        level => Feature::Level(level.to_owned()),
+    }
 }
 
 /// Reads an RFC 3339 time.
@@ -153,6 +193,12 @@ mod tests {
         for wrong in ["sessions", "sessions=", "sessions=-1", "sessions=1.5"] {
             assert!(units(wrong).is_err(), "{wrong:?}");
         }
+        for wrong in ["boards", "boards=", "boards=-1", "=many"] {
+            assert!(own_limit(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(own_limit("boards=unlimited").map(|it| it.limit), Ok(Limit::Unlimited));
+        assert_eq!(own_feature("crm=on").map(|it| it.feature), Ok(Feature::Flag(true)));
+        assert!(own_feature("crm").is_err());
         assert_eq!(limit("0"), Ok(Limit::Finite(0)));
         assert!(limit("-1").is_err());
         assert!(time_zone("Brasilia").is_err());

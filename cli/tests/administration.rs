@@ -163,7 +163,7 @@ fn a_sound_database_is_verified_and_its_backup_too() {
     assert_eq!(desk.json(&["verify"]), json!({ "ok": true, "tenants": 1, "findings": [] }));
     assert_eq!(desk.ok(&["backup", "copy.db"]), "wrote copy.db\n");
     assert!(desk.failure(&["backup", "copy.db"]).contains("cannot write the backup copy.db"));
-    assert_eq!(desk.ok(&["verify", "--db", "copy.db"]), "ok: the books of 1 tenants balance\n");
+    assert_eq!(desk.ok(&["verify", "--db", "copy.db"]), "ok: the books of 1 tenant balance\n");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Desk, stderr, stdout};
+use common::{Desk, squeezed, stderr, stdout};
 use serde_json::json;
 
 const WHAZING: &str = include_str!("../../examples/catalogs/whazing.toml");
@@ -89,12 +89,6 @@ fn what_is_bought_is_charged_in_full_at_once_and_again_with_the_due_date() {
     desk.ok(&["verify"]);
 }
 
-/// A page without the blanks that align it.
-fn squeezed(page: &str) -> String {
-    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    page.lines().map(words).collect::<Vec<_>>().join("\n")
-}
-
 #[test]
 fn the_statement_is_a_page_in_two_languages() {
     let desk = desk(WHAZING, "premium");
@@ -107,7 +101,7 @@ fn the_statement_is_a_page_in_two_languages() {
         "Forma de pagamento: Manual",
         "Próximo vencimento: 15/05/2026",
         "Canais API PLUS disponíveis: 3 de 3",
-        "│ Usuários ┆ ilimitado ┆ 0 ┆ ilimitado │",
+        "│ Usuários ┆ sem limite ┆ 0 ┆ sem limite │",
         "│ 1 ┆ Whazing Premium ┆ ┆ Manual ┆ 05/05/2026 ┆ 15/05/2026 ┆ ativo │",
         "│ 2 ┆ R$ 10,00 ┆ Canais API PLUS ┆ Manual ┆ paga ┆ Não ┆ 05/05/2026 ┆ 06/05/2026 │",
         "│ 3 ┆ R$ 10,00 ┆ Canais API PLUS ┆ Manual ┆ pendente ┆ Não ┆ 15/05/2026 ┆ │",
@@ -244,8 +238,7 @@ fn events_stay_until_they_are_acknowledged() {
 #[test]
 fn the_plan_report_is_for_managers_and_a_downgrade_is_told_before() {
     let desk = desk(VOKI, "professional");
-    let report = desk.ok(&at(&["plan-report", "whaz"]));
-    let json: serde_json::Value = serde_json::from_str(&report).expect("is JSON");
+    let json = desk.json(&at(&["plan-report", "whaz"]));
     assert_eq!(json["data"]["plan"], "professional");
     assert_eq!(json["data"]["max_concurrent_calls"], 10);
     assert_eq!(json["data"]["analytics_enabled"], true);

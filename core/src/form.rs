@@ -83,9 +83,11 @@ enum LimitWord {
     Disabled,
 }
 
+/// Whose account a tenant is: [`AccountHolder`] with text of its own. The administrator is
+/// mandatory, and so is the kind of person; a key that is not known is an error.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct HolderForm {
+pub struct HolderForm {
     person: PersonType,
     document: Option<DocumentForm>,
     #[serde(default)]
@@ -146,11 +148,7 @@ impl fmt::Debug for TenantForm {
 impl TenantForm {
     /// Reads a JSON document.
     pub fn parse(json: &str) -> Result<TenantForm, Error> {
-        let wrong = |why| Error::InvalidArgument { what: "tenant document", why };
-        if json.len() > FORM_BYTES_MAX {
-            return Err(wrong(format!("it has more than {FORM_BYTES_MAX} bytes")));
-        }
-        serde_json::from_str(json).map_err(|error| wrong(error.to_string()))
+        parse("tenant document", json)
     }
 
     /// Hands the tenant on, as [`Engine::create_tenant`](crate::Engine::create_tenant) takes it.
@@ -197,8 +195,22 @@ impl LimitForm {
     }
 }
 
+impl fmt::Debug for HolderForm {
+    /// Says nothing personal: what is printed ends up in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HolderForm").field("person", &self.person).finish_non_exhaustive()
+    }
+}
+
 impl HolderForm {
-    fn holder(&self) -> AccountHolder<'_> {
+    /// Reads a JSON document.
+    pub fn parse(json: &str) -> Result<HolderForm, Error> {
+        parse("account document", json)
+    }
+
+    /// The account holder, as [`NewTenant`] takes it.
+    #[must_use]
+    pub fn holder(&self) -> AccountHolder<'_> {
         let document = self.document.as_ref();
         AccountHolder {
             person: self.person,
@@ -222,6 +234,14 @@ impl HolderForm {
             }),
         }
     }
+}
+
+fn parse<T: de::DeserializeOwned>(what: &'static str, json: &str) -> Result<T, Error> {
+    let wrong = |why| Error::InvalidArgument { what, why };
+    if json.len() > FORM_BYTES_MAX {
+        return Err(wrong(format!("it has more than {FORM_BYTES_MAX} bytes")));
+    }
+    serde_json::from_str(json).map_err(|error| wrong(error.to_string()))
 }
 
 const fn active() -> Status {

@@ -62,15 +62,15 @@ mod torture;
 pub use catalog::{Catalog, CatalogError, Limit};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use engine::{
-    AccountHolder, Address, Administrator, Balance, Builder, CostLine, Cursor, Details, Direction,
-    Durability, Engine, Event, Extra, Finding, GrantView, IgnoredBecause, Invoice, InvoiceStatus,
-    KEY_BYTES_MAX, Leases, Maintained, Maintenance, Meter, Metric, NewGrant, NewTenant, Occupancy,
-    Once, Opening, Origin, OverLimit, PaymentOutcome, PeriodView, Profile, Progress, Purchase,
-    Quote, Rates, Resolution, ResourceRef, Seat, Seats, SubscriptionRecord, SubscriptionView,
-    TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms, TokenSeat, UsageRow,
+    AccountHolder, Address, Administrator, AuditEntry, Balance, Builder, CostLine, Cursor, Details,
+    Direction, Durability, Engine, Event, Extra, Finding, GrantView, IgnoredBecause, Invoice,
+    InvoiceStatus, KEY_BYTES_MAX, Leases, Maintained, Maintenance, Meter, Metric, NewGrant,
+    NewTenant, Occupancy, Once, Opening, Origin, OverLimit, PaymentOutcome, PeriodView, Profile,
+    Progress, Purchase, Quote, Rates, Resolution, ResourceRef, Seat, Seats, SubscriptionRecord,
+    SubscriptionView, TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms, TokenSeat, UsageRow,
 };
 pub use error::{Error, OpenError, StoreError};
-pub use form::TenantForm;
+pub use form::{HolderForm, TenantForm};
 pub use language::{Language, Wording};
 pub use report::{
     BalanceLine, Balances, Channel, Channels, GrantLine, Interval, NextCharge, PlanReport,

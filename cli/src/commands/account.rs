@@ -1,55 +1,14 @@
-//! `cotas statement`, `plan-report`, `what-if` and `document`: what an account is told.
+//! `cotas what-if` and `document`: what is checked before an account is changed or made.
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use cotas::OverLimit;
 use cotas::billing::DocumentType;
-use cotas::{Language, OverLimit, Role};
 use serde_json::{Value, json};
 
 use crate::database::{At, Database};
 use crate::failure::Failure;
-use crate::output::{Output, number, printable, right, table, words};
-
-/// What a tenant subscribed to, has left and owes.
-#[derive(Args)]
-pub struct Statement {
-    /// The tenant
-    tenant: String,
-    /// The language of the page
-    #[arg(long, default_value = "en", value_parser = language())]
-    lang: Language,
-    #[command(flatten)]
-    at: At,
-}
-
-impl Statement {
-    /// Shows the page.
-    pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
-        let statement = database.open(self.at.clock())?.statement(&self.tenant)?;
-        output.print(&lines(&statement.to_page(self.lang)), &statement.to_json())
-    }
-}
-
-/// A tenant's plan, its limits and what is in use: JSON in any case.
-#[derive(Args)]
-pub struct PlanReport {
-    /// The tenant
-    tenant: String,
-    /// Who asks
-    #[arg(long, default_value = "manager", value_parser = role())]
-    role: Role,
-    #[command(flatten)]
-    at: At,
-}
-
-impl PlanReport {
-    /// Shows the report.
-    pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
-        let report = database.open(self.at.clock())?.plan_report(&self.tenant, self.role)?;
-        let json = report.to_json();
-        output.print(&format!("{json:#}"), &json)
-    }
-}
+use crate::output::{Output, number, right, table, words};
 
 /// What would be over its limit on another plan.
 #[derive(Args)]
@@ -109,28 +68,6 @@ fn over_table(over: &[OverLimit]) -> String {
 
 fn over_limit(it: &OverLimit) -> Value {
     json!({ "resource": it.resource, "used": it.used, "limit": it.limit })
-}
-
-/// A page whose lines hold nothing that would move a terminal's cursor.
-pub fn lines(page: &str) -> String {
-    page.lines().map(printable).collect::<Vec<_>>().join("\n")
-}
-
-fn language() -> impl TypedValueParser<Value = Language> {
-    PossibleValuesParser::new(["en", "pt"]).map(|code| match code.as_str() {
-        "pt" => Language::Portuguese,
-        _ => Language::English,
-    })
-}
-
-fn role() -> impl TypedValueParser<Value = Role> {
-    PossibleValuesParser::new(["agent", "manager", "administrator"]).map(|code| {
-        match code.as_str() {
-            "administrator" => Role::Administrator,
-            "manager" => Role::Manager,
-            _ => Role::Agent,
-        }
-    })
 }
 
 fn document_type() -> impl TypedValueParser<Value = DocumentType> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::database::{At, Database};
 use crate::failure::Failure;
-use crate::output::{Output, grouped, right, table, words};
+use crate::output::{Output, counted, right, table, words};
 
 /// What happened to tenants, until it is acknowledged.
 #[derive(Args)]
@@ -32,7 +32,7 @@ impl Events {
         let engine = database.open(self.at.clock())?;
         if let Some(up_to) = self.ack {
             let forgotten = engine.acknowledge_events(up_to)?;
-            let text = format!("forgot {} events", grouped(forgotten as u64));
+            let text = format!("forgot {}", counted(forgotten as u64, "event"));
             return output.print(&text, &json!({ "forgotten": forgotten }));
         }
         let events = engine.events(self.after, self.max)?;

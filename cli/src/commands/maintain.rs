@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::database::Database;
 use crate::failure::Failure;
-use crate::output::{Output, complain, grouped};
+use crate::output::{Output, complain, counted, grouped};
 
 /// Time between two rounds: what a power cut may cost.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -32,8 +32,8 @@ impl Maintain {
             let done = engine.maintain()?;
             let (written, settled) = (done.checkpointed, done.settled);
             let text = format!(
-                "wrote {} tenants, settled {}",
-                grouped(written as u64),
+                "wrote {}, settled {}",
+                counted(written as u64, "tenant"),
                 grouped(settled as u64)
             );
             return output.print(&text, &json!({ "checkpointed": written, "settled": settled }));

@@ -1,6 +1,7 @@
 //! The commands, each with its arguments; `replay` has a room of its own.
 
 pub mod account;
+pub mod audit;
 pub mod backup;
 pub mod catalog;
 pub mod events;
@@ -8,6 +9,8 @@ pub mod grant;
 pub mod maintain;
 pub mod money;
 pub mod opening;
+pub mod pages;
+pub mod quote;
 pub mod seats;
 pub mod secret;
 pub mod tenant;

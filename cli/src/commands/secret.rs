@@ -1,5 +1,5 @@
-//! Tokens: taken from the environment or from standard input, never from the command line, which
-//! others can see.
+//! Tokens and personal data: taken from the environment, from files or from standard input, never
+//! from the command line, which others can see.
 
 use std::env;
 use std::fs;
@@ -13,15 +13,20 @@ const INPUT_BYTES_MAX: u64 = 16 << 20;
 
 /// The token in an environment variable, else the one on standard input.
 pub fn token(variable: &str) -> Result<String, Failure> {
-    let unread = || {
-        let source = io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
-        Failure::File { path: "-".into(), source }
-    };
     let token = match env::var(variable) {
         Ok(token) => token,
-        Err(_) => String::from_utf8(read(Path::new("-"))?).map_err(|_| unread())?,
+        Err(_) => read_text(Path::new("-"))?,
     };
     Ok(token.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The text of a file; - is standard input.
+pub fn read_text(file: &Path) -> Result<String, Failure> {
+    let unread = |_| {
+        let source = io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8");
+        Failure::File { path: file.to_owned(), source }
+    };
+    String::from_utf8(read(file)?).map_err(unread)
 }
 
 /// The bytes of a file; - is standard input.

@@ -1,18 +1,20 @@
 //! `cotas tenant`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::{Args, Subcommand};
-use cotas::{Engine, Limit, NewTenant, Status, SystemClock, Terms};
+use cotas::{Engine, HolderForm, Limit, NewTenant, Status, SystemClock, Terms};
 use serde_json::json;
 
+use super::secret::read_text;
 use super::tenant_view;
 use crate::database::{At, Database};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::values::{self, PlanChoice, Units};
+use crate::values::{self, OwnFeature, OwnLimit, PlanChoice, Units};
 
 /// Those who are limited.
 #[derive(Subcommand)]
@@ -71,6 +73,47 @@ pub enum Tenant {
         #[command(flatten)]
         at: At,
     },
+    /// Give a tenant a feature of its own, whatever its plan says
+    Feature {
+        /// The tenant
+        name: String,
+        /// The feature
+        feature: String,
+        /// on, off, a level, or as-planned
+        value: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Choose a plan that begins when its first invoice is paid; the present one goes on
+    Choose {
+        /// The tenant
+        name: String,
+        /// The plan
+        plan: String,
+        /// The first due date, usable to its end; its day is the day of all later ones
+        #[arg(long, value_name = "YYYY-MM-DD", value_parser = values::date)]
+        first_due: NaiveDate,
+        /// Restore the plan's units one day after each due date
+        #[arg(long)]
+        auto_renew: bool,
+        /// How it is paid
+        #[arg(long, value_name = "FORM", default_value = "Manual")]
+        payment_form: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Change how the next invoices of a tenant are paid: Manual, Asaas ...
+    PaymentForm {
+        /// The tenant
+        name: String,
+        /// How they are paid
+        form: String,
+        /// What the gateway calls the subscription
+        #[arg(long, value_name = "ID")]
+        gateway_id: Option<String>,
+        #[command(flatten)]
+        at: At,
+    },
     /// Believe a clock that is more than 400 days past all that a tenant has seen
     ConfirmClock {
         /// The tenant
@@ -79,6 +122,23 @@ pub enum Tenant {
         at: At,
     },
 }
+
+/// What the document of an account looks like.
+const ACCOUNT_HELP: &str = r#"Whose account it is: a JSON document; - is standard input
+
+{ "person": "legal",
+  "document": { "type": "cnpj", "number": "11.222.333/0001-81" },
+  "trade_name": "Padaria Aurora",
+  "legal_name": "Padaria Aurora Ltda",
+  "company_type": "LTDA",
+  "administrator":
+    { "name": "Ana", "email": "ana@aurora.example", "phone": "+55 11 5555-0100" },
+  "address":
+    { "cep": "01310-100", "street": "Avenida Paulista", "number": "1000",
+      "complement": "", "district": "Bela Vista", "city": "São Paulo", "state": "SP" } }
+
+person (legal, or natural) and the administrator are mandatory; the administrator becomes
+the first user and takes a seat"#;
 
 /// A new tenant.
 #[derive(Args)]
@@ -96,6 +156,18 @@ pub struct Add {
     /// Units on top of the plan's
     #[arg(long = "extra", value_name = "RESOURCE=N", value_parser = values::units)]
     extras: Vec<Units>,
+    /// A limit of its own, whatever plan it is on: a number, unlimited or disabled
+    #[arg(long = "limit", value_name = "RESOURCE=LIMIT", value_parser = values::own_limit)]
+    limits: Vec<OwnLimit>,
+    /// A feature of its own, whatever plan it is on: on, off or a level
+    #[arg(long = "feature", value_name = "NAME=VALUE", value_parser = values::own_feature)]
+    features: Vec<OwnFeature>,
+    /// Begin the plan when its first invoice is paid, in this form: Manual, Asaas ...
+    #[arg(long, value_name = "FORM", requires = "plan")]
+    pay_first: Option<String>,
+    /// Whose account it is: a JSON document; - is standard input
+    #[arg(long, value_name = "FILE", long_help = ACCOUNT_HELP)]
+    account: Option<PathBuf>,
     #[command(flatten)]
     at: At,
 }
@@ -123,6 +195,23 @@ impl Tenant {
                 engine.set_limit(name, resource, *limit)?;
                 (engine, name)
             }
+            Tenant::Feature { name, feature, value, at } => {
+                let engine = database.open(at.clock())?;
+                let own = (value != "as-planned").then(|| values::feature(value));
+                engine.set_feature(name, feature, own.as_ref())?;
+                (engine, name)
+            }
+            Tenant::Choose { name, plan, first_due, auto_renew, payment_form, at } => {
+                let engine = database.open(at.clock())?;
+                let terms = Terms { plan, first_due: *first_due, auto_renew: *auto_renew };
+                engine.choose_plan(name, &terms, payment_form, None)?;
+                (engine, name)
+            }
+            Tenant::PaymentForm { name, form, gateway_id, at } => {
+                let engine = database.open(at.clock())?;
+                engine.set_payment_form(name, form, gateway_id.as_deref())?;
+                (engine, name)
+            }
             Tenant::ConfirmClock { name, at } => {
                 let engine = database.open(at.clock())?;
                 engine.confirm_clock(name)?;
@@ -138,7 +227,17 @@ impl Tenant {
 impl Add {
     fn run(&self, database: &Database) -> Result<Engine, Failure> {
         let engine = database.open(self.at.clock())?;
+        let account = self.account.as_deref().map(read_text).transpose()?;
+        let account = account.as_deref().map(HolderForm::parse).transpose()?;
+        let limits: Vec<_> =
+            self.limits.iter().map(|own| (own.resource.as_str(), own.limit)).collect();
+        let features: Vec<_> =
+            self.features.iter().map(|own| (own.name.as_str(), own.feature.clone())).collect();
         engine.create_tenant(&NewTenant {
+            holder: account.as_ref().map(HolderForm::holder),
+            limits: &limits,
+            features: &features,
+            pay_first: self.pay_first.as_deref(),
             status: self.status,
             time_zone: self.time_zone,
             plan: self.plan.terms(),

@@ -2,7 +2,7 @@
 
 use cotas::{Balance, GrantView, Mode, SubscriptionView, TenantReport};
 
-use crate::output::{number, right, table, words};
+use crate::output::{counted, number, right, table, words};
 
 /// The report in words and tables.
 pub fn text(report: &TenantReport) -> String {
@@ -15,8 +15,10 @@ pub fn text(report: &TenantReport) -> String {
         None => "no plan".to_owned(),
     });
     lines.push(format!(
-        "as of {} ({}), renewed {} times",
-        report.as_of, report.time_zone, report.renewals
+        "as of {} ({}), renewed {}",
+        report.as_of,
+        report.time_zone,
+        counted(report.renewals, "time")
     ));
     if !report.balances.is_empty() {
         lines.push(balances(&report.balances));

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::database::Database;
 use crate::failure::Failure;
-use crate::output::{Output, grouped};
+use crate::output::{Output, counted};
 
 /// Audits the database; fails if something does not add up.
 pub fn run(database: &Database, output: Output) -> Result<(), Failure> {
@@ -22,7 +22,8 @@ pub fn run(database: &Database, output: Output) -> Result<(), Failure> {
         let _ = writeln!(text, "{subject}: {}", finding.what);
     }
     if findings.is_empty() {
-        let _ = writeln!(text, "ok: the books of {} tenants balance", grouped(tenants as u64));
+        let tenants = counted(tenants as u64, "tenant");
+        let _ = writeln!(text, "ok: the books of {tenants} balance");
     }
     let found: Vec<_> =
         findings.iter().map(|it| json!({ "tenant": it.tenant, "what": it.what })).collect();

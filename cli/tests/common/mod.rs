@@ -124,3 +124,9 @@ pub fn stdout(output: &Output) -> String {
 pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
+
+/// A page without the blanks that align it.
+pub fn squeezed(page: &str) -> String {
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    page.lines().map(words).collect::<Vec<_>>().join("\n")
+}

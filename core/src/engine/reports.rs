@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use super::administer::resource_of;
 use super::{Balance, Engine, GrantView, TenantReport, subscriptions};
 use crate::billing::Cents;
-use crate::catalog::{Catalog, Compiled, Feature, Kind};
+use crate::catalog::{Catalog, Compiled, Feature, Kind, is_granted};
 use crate::error::Error;
 use crate::report::{
     BalanceLine, Balances, Channel, Channels, GrantLine, NextCharge, PlanReport, PlanSummary, Role,
@@ -35,6 +35,7 @@ impl Engine {
         let grant = |grant: &GrantView| GrantLine {
             title: catalog.title(&grant.resource),
             grant: grant.clone(),
+            used_up: catalog.resources.get(&grant.resource).is_some_and(|it| is_granted(it.kind)),
         };
         Ok(Statement {
             tenant: report.name.clone(),

@@ -116,6 +116,10 @@ impl Balances {
     pub fn to_page(&self, language: Language) -> String {
         let title = language.say("Balances", "Saldos");
         let mut page = Page::new(language, &format!("{title}: {}", self.tenant));
+        if self.lines.is_empty() {
+            let none = page.say("There is nothing that is used up.", "Nada aqui se consome.");
+            page.lines(&[none.to_owned()]);
+        }
         page.lines(&self.lines.iter().map(|line| line.line(language)).collect::<Vec<_>>());
         page.end()
     }

@@ -128,7 +128,7 @@ fn grouped(digits: &str, language: Language) -> String {
 pub(super) fn limit(units: Option<u64>, language: Language) -> String {
     match units {
         Some(units) => number(units, language),
-        None => language.say("unlimited", "ilimitado").to_owned(),
+        None => language.say("unlimited", "sem limite").to_owned(),
     }
 }
 

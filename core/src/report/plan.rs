@@ -20,6 +20,27 @@ pub enum Role {
     Administrator,
 }
 
+impl Role {
+    /// Every role, the lowest first.
+    pub const ALL: [Role; 3] = [Role::Agent, Role::Manager, Role::Administrator];
+
+    /// The role's name in programs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Role::Agent => "agent",
+            Role::Manager => "manager",
+            Role::Administrator => "administrator",
+        }
+    }
+
+    /// The role with this [`code`](Self::code).
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Role> {
+        Self::ALL.into_iter().find(|role| role.code() == code)
+    }
+}
+
 /// A tenant's plan, its limits and what is in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanReport {
@@ -91,7 +112,10 @@ impl PlanReport {
     #[must_use]
     pub fn to_page(&self, language: Language) -> String {
         let say = |english, portuguese| language.say(english, portuguese);
-        let mut page = Page::new(language, &format!("{}: {}", say("Plan", "Plano"), self.tenant));
+        let mut page = Page::new(
+            language,
+            &format!("{}: {}", say("Plan report", "Relatório do plano"), self.tenant),
+        );
         let none = say("none", "nenhum");
         let mut facts = vec![
             (say("Plan", "Plano"), self.plan_title.as_deref().unwrap_or(none).to_owned()),

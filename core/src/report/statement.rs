@@ -50,6 +50,8 @@ pub struct GrantLine {
     pub title: Wording,
     /// Given, consumed and remaining.
     pub grant: GrantView,
+    /// Whether units are consumed; of places that are held it says how many there are, no more.
+    pub used_up: bool,
 }
 
 impl Statement {
@@ -70,31 +72,16 @@ impl Statement {
                 "auto_renew": plan.auto_renew,
             })
         });
-        let grants = self.grants.iter().map(|line| grant_json(&line.grant));
         json!({
             "tenant": self.tenant,
             "plan": plan,
             "balances": self.balances.iter().map(BalanceLine::to_json).collect::<Vec<_>>(),
-            "grants": grants.collect::<Vec<_>>(),
+            "grants": self.grants.iter().map(|line| &line.grant).collect::<Vec<_>>(),
             "subscriptions": self.subscriptions.iter().map(subscription_json).collect::<Vec<_>>(),
             "invoices": self.invoices.iter().map(invoice_json).collect::<Vec<_>>(),
             "currency": self.currency,
         })
     }
-}
-
-fn grant_json(it: &GrantView) -> Value {
-    json!({
-        "id": it.id,
-        "resource": it.resource,
-        "source": it.source.code(),
-        "granted": it.granted,
-        "consumed": it.consumed,
-        "remaining": it.remaining,
-        "expired": it.expired,
-        "revoked": it.revoked,
-        "expires_at": it.expires_at.map(|at| at.to_string()),
-    })
 }
 
 fn subscription_json(it: &SubscriptionRecord) -> Value {

@@ -49,11 +49,13 @@ impl Statement {
             Column::Numbers(page.say("Remaining", "Restante")),
             Column::Words(page.say("Until", "Válido até")),
         ];
-        let row = |GrantLine { title, grant }: &GrantLine| {
+        let row = |GrantLine { title, grant, used_up }: &GrantLine| {
             let until = grant.expires_at.map(|at| day(at.plus_ms(-1), self.time_zone, language));
             let mut row = vec![title.text(language).to_owned(), source(grant.source, language)];
+            row.push(number(grant.granted, language));
             row.extend(
-                [grant.granted, grant.consumed, grant.remaining].map(|it| number(it, language)),
+                [grant.consumed, grant.remaining]
+                    .map(|units| if *used_up { number(units, language) } else { String::new() }),
             );
             row.push(until.unwrap_or_default());
             row

@@ -13,6 +13,7 @@ mod read;
 mod seats;
 mod subscriptions;
 mod tenants;
+mod trail;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ pub(crate) use read::{HistoryRow, PeriodRow};
 pub(crate) use seats::SeatRow;
 pub(crate) use subscriptions::{ACTIVE, PENDING, SCHEDULED, SubscriptionRow};
 pub(crate) use tenants::{Loaded, Overrides};
+pub(crate) use trail::TrailRow;
 pub(crate) use write::{Sync, Write};
 
 use crate::error::StoreError;
