@@ -2,6 +2,7 @@
 # make test    everything there is to check, from nothing
 # make bench   how fast, beside peers in the same run
 # make deps    installs the interpreters that the tests of other languages use
+# make wheel   the Python package, in target/python/dist
 # make header  writes include/cotas.h and include/cotas_ffi.h, as the source of ffi/ says
 
 COTAS := target/release/cotas
@@ -9,7 +10,7 @@ DEMO := target/demo
 CARGO := cargo
 TORTURE := --package cotas-tests --features torture
 
-.PHONY: demo test lint test-rust test-hosts deps bench header traffic
+.PHONY: demo test lint test-rust test-hosts test-python deps wheel bench header traffic
 
 demo: export COTAS_DB := $(DEMO)/help-desk.db
 demo:
@@ -30,7 +31,7 @@ demo:
 	    --plan full --first-due 2026-06-10 --time-zone America/Sao_Paulo --auto-renew
 	$(COTAS) verify
 
-test: lint test-rust test-hosts
+test: lint test-rust test-python test-hosts
 
 lint:
 	$(CARGO) fmt --all --check
@@ -62,3 +63,5 @@ header:
 
 traffic:
 	python3 examples/traffic/generate.py > examples/traffic/help_desk_day.csv
+
+include python/package.mk

@@ -121,6 +121,14 @@ impl Reasons {
     }
 }
 
+impl FromIterator<Reason> for Reasons {
+    fn from_iter<T: IntoIterator<Item = Reason>>(reasons: T) -> Reasons {
+        let mut all = Reasons::default();
+        reasons.into_iter().for_each(|reason| all.add(reason));
+        all
+    }
+}
+
 /// What became of the contact's session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionOutcome {
@@ -278,6 +286,15 @@ impl SourceCharges {
             }
             None => self.more = true,
         }
+    }
+}
+
+impl FromIterator<SourceCharge> for SourceCharges {
+    /// More than can be listed leaves the list incomplete.
+    fn from_iter<T: IntoIterator<Item = SourceCharge>>(charges: T) -> SourceCharges {
+        let mut all = SourceCharges::default();
+        charges.into_iter().for_each(|it| all.add(it.resource, it.source, it.units));
+        all
     }
 }
 

@@ -1,0 +1,114 @@
+"""Cotas: exact, durable quotas inside a chat platform's own process.
+
+*May this tenant do this now, and if so, what does it use up?* The answer comes from memory that all
+processes of a host share, and is remembered in one SQLite file.
+
+    import cotas
+
+    with cotas.open("quotas.db") as engine:
+        tenant = engine.tenant("padaria-aurora")
+        decision = tenant.perform("receive_message", channel="whatsapp-1", contact="c-1042")
+        if not decision:
+            print(decision.reason, decision.limit, decision.retry_at)
+"""
+
+from ._cotas import (
+    Charge,
+    Decision,
+    LeaseOutcome,
+    ManualClock,
+    Meter,
+    Rate,
+    SessionOutcome,
+)
+from .engine import Durability, Engine, Limit, Maintenance, Tenant, in_memory, open
+from .errors import (
+    AlreadyResolved,
+    Busy,
+    CatalogError,
+    Conflict,
+    CotasError,
+    DocumentError,
+    DurabilityUnknown,
+    EngineClosed,
+    IdempotencyConflict,
+    InternalError,
+    InvalidArgument,
+    NotHeld,
+    OpenError,
+    PayloadError,
+    Poisoned,
+    PriceError,
+    QuotaExceeded,
+    StoreError,
+    TenantExists,
+    Unavailable,
+    UnknownAction,
+    UnknownFeature,
+    UnknownInvoice,
+    UnknownName,
+    UnknownPackage,
+    UnknownPlan,
+    UnknownReceipt,
+    UnknownReservation,
+    UnknownResource,
+    UnknownTenant,
+    WrongKind,
+)
+from .holds import Lease, Reservation
+from .names import InvoiceStatus, Mode, Reason, Source, Status
+
+__all__ = [
+    "AlreadyResolved",
+    "Busy",
+    "CatalogError",
+    "Charge",
+    "Conflict",
+    "CotasError",
+    "Decision",
+    "DocumentError",
+    "Durability",
+    "DurabilityUnknown",
+    "Engine",
+    "EngineClosed",
+    "IdempotencyConflict",
+    "InternalError",
+    "InvalidArgument",
+    "InvoiceStatus",
+    "Lease",
+    "LeaseOutcome",
+    "Limit",
+    "Maintenance",
+    "ManualClock",
+    "Meter",
+    "Mode",
+    "NotHeld",
+    "OpenError",
+    "PayloadError",
+    "Poisoned",
+    "PriceError",
+    "QuotaExceeded",
+    "Rate",
+    "Reason",
+    "Reservation",
+    "SessionOutcome",
+    "Source",
+    "Status",
+    "StoreError",
+    "Tenant",
+    "TenantExists",
+    "Unavailable",
+    "UnknownAction",
+    "UnknownFeature",
+    "UnknownInvoice",
+    "UnknownName",
+    "UnknownPackage",
+    "UnknownPlan",
+    "UnknownReceipt",
+    "UnknownReservation",
+    "UnknownResource",
+    "UnknownTenant",
+    "WrongKind",
+    "in_memory",
+    "open",
+]

@@ -1,0 +1,371 @@
+"""The engine: handles that decide. `cotas.Engine` and `cotas.Tenant` build on what is here."""
+
+from datetime import date, datetime, timedelta
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, final
+
+from typing_extensions import Self, disjoint_base
+
+from .names import Mode, Reason, Source
+
+__all__ = [
+    "Charge",
+    "Decision",
+    "Engine",
+    "LeaseOutcome",
+    "ManualClock",
+    "Meter",
+    "Rate",
+    "SessionOutcome",
+    "Tenant",
+]
+
+_Durability = Literal["process", "disk"]
+_Maintenance = Literal["thread", "inline", "external"]
+_Direction = Literal["inbound", "outbound"]
+
+@final
+class SessionOutcome:
+    """What became of a contact's session."""
+
+    __match_args__ = ("opened", "expires_at")
+    @property
+    def opened(self) -> bool:
+        """It was opened by this; otherwise it was open already."""
+    @property
+    def expires_at(self) -> datetime:
+        """The first instant after it."""
+
+@final
+class LeaseOutcome:
+    """What became of a lease."""
+
+    __match_args__ = ("acquired", "fencing", "expires_at")
+    @property
+    def acquired(self) -> bool:
+        """It was taken by this; otherwise its holder had it already, and it was prolonged."""
+    @property
+    def fencing(self) -> int:
+        """Rises with every lease of the tenant."""
+    @property
+    def expires_at(self) -> datetime:
+        """The first instant after it, unless it is renewed."""
+
+@final
+class Charge:
+    """Units of one resource that came from one source."""
+
+    __match_args__ = ("resource", "source", "units")
+    @property
+    def resource(self) -> str | None: ...
+    @property
+    def source(self) -> Source | None:
+        """Where they came from; `None`: no grant gave them."""
+    @property
+    def units(self) -> int: ...
+
+@final
+class Decision:
+    """The answer to a request: allowed or denied, and every number that explains it. True where the
+    host may go ahead."""
+
+    __match_args__ = ("allowed", "reason")
+    @property
+    def allowed(self) -> bool:
+        """Whether the host may go ahead."""
+    @property
+    def reason(self) -> Reason | None:
+        """Why not: the first failing rule."""
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """All failing rules, in the order of evaluation."""
+    @property
+    def shadowed(self) -> tuple[Reason, ...]:
+        """Rules that would have denied it, had their limits not been told only to watch."""
+    @property
+    def resource(self) -> str | None:
+        """What the numbers are about: the first that fell short, else the last charged."""
+    @property
+    def units(self) -> int:
+        """Units asked of it."""
+    @property
+    def mode(self) -> Mode:
+        """How it is limited."""
+    @property
+    def limit(self) -> int | None:
+        """What is contracted; `None`: there is no limit, or it is not in the plan."""
+    @property
+    def used(self) -> int:
+        """Units used since the period began, or held, this decision's included."""
+    @property
+    def available(self) -> int | None:
+        """Units left; `None`: there is no limit, or it is not in the plan."""
+    @property
+    def retry_at(self) -> datetime | None:
+        """When a denied request may succeed, if that can be foreseen."""
+    @property
+    def retry_after(self) -> timedelta | None:
+        """The same from now on, by the engine's clock."""
+    @property
+    def session(self) -> SessionOutcome | None:
+        """What became of the contact's session."""
+    @property
+    def lease(self) -> LeaseOutcome | None:
+        """What became of the lease."""
+    @property
+    def charges(self) -> tuple[Charge, ...]:
+        """What was charged, by resource and source."""
+    @property
+    def reservation(self) -> str | None:
+        """The reservation that holds what was charged."""
+    @property
+    def receipt(self) -> str | None:
+        """What a refund is asked with; given to decisions under an idempotency key."""
+    @property
+    def overage(self) -> bool:
+        """Some of it goes beyond a soft limit."""
+    @property
+    def notice(self) -> str | None:
+        """What the message must carry: it is a demonstration account's."""
+    @property
+    def past_due(self) -> bool:
+        """The tenant is in arrears."""
+    @property
+    def replayed(self) -> bool:
+        """This is the stored decision of an earlier call with the same key."""
+    def raise_if_denied(self) -> Decision:
+        """Raises `QuotaExceeded` unless it was allowed; gives itself."""
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain values, as JSON takes them."""
+    @staticmethod
+    def _restore(*state: Any) -> Decision: ...
+    def __bool__(self) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class ManualClock:
+    """A clock that stands still until it is told otherwise."""
+
+    def __new__(cls, now: datetime) -> Self: ...
+    @property
+    def now(self) -> datetime: ...
+    def set(self, now: datetime) -> None:
+        """Shows `now` from here on; it may lie in the past."""
+    def advance(self, by: timedelta) -> None:
+        """Moves on."""
+
+@final
+class Meter:
+    """A meter of a tenant: measured, with or without a limit."""
+
+    def add(self, units: int = 1, *, key: str | None = None) -> Decision:
+        """May so much be added? If so, it is."""
+    def subtract(self, units: int = 1, *, key: str | None = None) -> Decision:
+        """Takes so much away, but never below zero. Always allowed."""
+    def set(self, value: int, *, key: str | None = None) -> Decision:
+        """Brings it to `value`: upwards if the limit allows it, downwards in any case."""
+    def check(self, units: int = 1) -> Decision:
+        """What `add` would answer. Changes nothing."""
+
+@final
+class Rate:
+    """A rate of a tenant: so many per time and key."""
+
+    def pass_(self, who: str, units: int = 1, *, key: str | None = None) -> Decision:
+        """May so many pass for `who` now? A denial says when."""
+    def check(self, who: str, units: int = 1) -> Decision:
+        """What `pass_` would answer. Changes nothing."""
+
+@disjoint_base
+class Tenant:
+    """A tenant of an engine, found once and used many times, by any number of threads."""
+
+    def __new__(cls, engine: Engine, name: str) -> Self: ...
+    @property
+    def name(self) -> str: ...
+    def consume(self, resource: str, units: int = 1, *, key: str | None = None) -> Decision:
+        """May this tenant use `units` of `resource` now? If so, they are used up. With `key`, at
+        most once per key."""
+    def check(self, resource: str, units: int = 1) -> Decision:
+        """What `consume` would answer. Changes nothing."""
+    def perform(
+        self,
+        action: str,
+        *,
+        channel: str = "",
+        contact: str = "",
+        category: str = "",
+        holder: str = "",
+        at: datetime | None = None,
+        quantity: int | None = None,
+        tariff: int | None = None,
+        key: str | None = None,
+    ) -> Decision:
+        """May this tenant do `action` now? If so, its session is opened or continued, its lease is
+        taken, its rate and its charges are used up: all or nothing."""
+    def check_action(
+        self,
+        action: str,
+        *,
+        channel: str = "",
+        contact: str = "",
+        category: str = "",
+        holder: str = "",
+        at: datetime | None = None,
+        quantity: int | None = None,
+        tariff: int | None = None,
+    ) -> Decision:
+        """What `perform` would answer. Changes nothing."""
+    def admit(
+        self,
+        resource: str,
+        *,
+        contact: str,
+        direction: _Direction = "inbound",
+        channel: str = "",
+        category: str = "",
+        at: datetime | None = None,
+        key: str | None = None,
+    ) -> Decision:
+        """May this tenant's contact have a session on `resource`? While one is open nothing more is
+        charged."""
+    def meter(self, resource: str) -> Meter:
+        """The meter of a resource."""
+    def rate(self, resource: str) -> Rate:
+        """The rate of a resource."""
+    def link_contact(self, one: str, other: str) -> None:
+        """Makes two names one contact, on all channels."""
+    def refund(self, receipt: str) -> None:
+        """Gives back what a decision charged, to the same grants, once."""
+    def _reserve(self, units: dict[str, int], ttl: timedelta, key: str | None) -> Decision: ...
+    def _reserve_action(
+        self,
+        action: str,
+        ttl: timedelta,
+        key: str | None,
+        *,
+        channel: str = "",
+        contact: str = "",
+        category: str = "",
+        holder: str = "",
+        at: datetime | None = None,
+        quantity: int | None = None,
+        tariff: int | None = None,
+    ) -> Decision: ...
+    def _commit(self, id: str, units: dict[str, int] | None = None) -> None: ...
+    def _release(self, id: str) -> None: ...
+    def _acquire(
+        self, resource: str, holder: str, ttl: timedelta | None, key: str | None
+    ) -> Decision: ...
+    def _check_lease(self, resource: str, holder: str) -> Decision: ...
+    def _renew(
+        self, resource: str, holder: str, fencing: int, ttl: timedelta | None
+    ) -> LeaseOutcome: ...
+    def _release_lease(self, resource: str, holder: str, fencing: int) -> None: ...
+
+@disjoint_base
+class Engine:
+    """The quota engine of one database, to be shared by all threads."""
+
+    def __new__(
+        cls,
+        path: str | PathLike[str] | None,
+        *,
+        durability: _Durability = "process",
+        maintenance: _Maintenance = "thread",
+        live_directory: str | PathLike[str] | None = None,
+        clock: ManualClock | None = None,
+        checkpoint_interval: timedelta | None = None,
+        disk_patience: timedelta | None = None,
+        allow_network_file_system: bool = False,
+    ) -> Self: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def now(self) -> datetime:
+        """What the engine's clock shows."""
+    @property
+    def live_path(self) -> Path | None:
+        """Where the live file lies; `None`: in memory."""
+    def close(self) -> None:
+        """Lets go of the database. Closing twice does nothing. Waits for the disk."""
+    def consume(self, tenant: str, resource: str, units: int = 1) -> Decision:
+        """`Tenant.consume` by the tenant's name."""
+    def check(self, tenant: str, resource: str, units: int = 1) -> Decision:
+        """`Tenant.check` by the tenant's name."""
+    def perform(
+        self,
+        tenant: str,
+        action: str,
+        *,
+        channel: str = "",
+        contact: str = "",
+        category: str = "",
+        holder: str = "",
+        at: datetime | None = None,
+        quantity: int | None = None,
+        tariff: int | None = None,
+    ) -> Decision:
+        """`Tenant.perform` by the tenant's name."""
+    def load_catalog(self, text: str, *, name: str = "catalog.toml") -> int:
+        """Puts a catalog in force, TOML or JSON; gives its version. Waits for the disk."""
+    def tenants(self) -> list[str]:
+        """All tenants, by name. Reads SQLite."""
+    def grant(
+        self,
+        tenant: str,
+        resource: str,
+        units: int,
+        *,
+        source: str = "extra",
+        expires_at: datetime | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Gives units on top of the plan's: used after them, surviving renewal. Waits for the
+        disk."""
+    def change_plan(
+        self,
+        tenant: str,
+        plan: str,
+        *,
+        first_due: date,
+        auto_renew: bool = False,
+        key: str | None = None,
+    ) -> None:
+        """Puts a tenant on a plan now: the period is closed, and a new one begins. Waits for the
+        disk."""
+    def choose_plan(
+        self,
+        tenant: str,
+        plan: str,
+        *,
+        first_due: date,
+        payment_type: str,
+        auto_renew: bool = False,
+        key: str | None = None,
+    ) -> int:
+        """Chooses a plan that begins when its first invoice is paid; gives the number of that
+        invoice. Waits for the disk."""
+    def set_limit(
+        self, tenant: str, resource: str, limit: int | Literal["unlimited", "disabled"]
+    ) -> None:
+        """Changes the number of a tenant's plan. Waits for the disk."""
+    def set_status(
+        self, tenant: str, status: str, *, reason: str = "", as_operator: bool = False
+    ) -> None:
+        """Moves a tenant to another status. Waits for the disk."""
+    def set_feature(self, tenant: str, name: str, feature: bool | str | None) -> None:
+        """Gives a tenant a feature of its own; `None`: as its plan says. Waits for the disk."""
+    def settle(self, tenant: str) -> None:
+        """Settles a tenant at the clock's now: what the next decision would do first."""
+    def confirm_clock(self, tenant: str) -> None:
+        """Believes a clock that shows more than 400 days past all that the tenant has seen."""
+    def acknowledge_events(self, up_to: int) -> int:
+        """Forgets all events up to and including this number; says how many. Waits for the
+        disk."""
+    def checkpoint(self) -> int:
+        """Writes all that has changed to SQLite; says how many tenants. Waits for the disk."""
+    def backup(self, target: str | PathLike[str]) -> None:
+        """Copies the database, as of now, to `target`, which must not exist yet."""
+    def _create_tenant(self, form: str, new: bool) -> bool: ...

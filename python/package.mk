@@ -1,0 +1,34 @@
+# The Python package. What it needs is installed under target, in environments of its own.
+
+PY := target/python
+PY_TOOLS := $(PY)/tools/bin
+PY_TEST := $(PY)/test/bin
+PIP := pip --disable-pip-version-check --quiet
+MATURIN := $(PY_TOOLS)/maturin build --manifest-path python/Cargo.toml \
+    --interpreter $(PY_TOOLS)/python
+PYRIGHT := PYRIGHT_PYTHON_CACHE_DIR=$(PY)/pyright PYRIGHT_PYTHON_IGNORE_WARNINGS=1 \
+    $(PY_TOOLS)/pyright
+PY_CONFIG := tests/python/pyproject.toml
+
+$(PY)/tools/installed: python/requirements.txt
+	python3 -m venv --clear $(PY)/tools
+	$(PY_TOOLS)/$(PIP) install --requirement python/requirements.txt
+	touch $@
+
+wheel: $(PY)/tools/installed
+	rm -rf $(PY)/dist
+	$(MATURIN) --release --out $(PY)/dist
+
+# The wheel as pip installs it, first into an environment that has nothing else.
+test-python: $(PY)/tools/installed
+	rm -rf $(PY)/test-dist
+	$(MATURIN) --profile dev --out $(PY)/test-dist
+	python3 -m venv --clear $(PY)/test
+	$(PY_TEST)/$(PIP) install $(PY)/test-dist/*.whl
+	$(PY_TEST)/python examples/python/first.py
+	$(PY_TEST)/$(PIP) install --requirement tests/python/requirements.txt
+	$(PY_TEST)/python -W error -m pytest --config-file $(PY_CONFIG) tests/python
+	$(PY_TEST)/mypy --config-file $(PY_CONFIG) -p cotas
+	$(PY_TEST)/mypy --config-file $(PY_CONFIG) tests/python examples/python
+	$(PY_TEST)/stubtest --mypy-config-file $(PY_CONFIG) cotas._cotas
+	$(PYRIGHT) --pythonpath $(PY_TEST)/python --project $(PY_CONFIG)

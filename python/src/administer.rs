@@ -1,0 +1,206 @@
+//! What changes what a tenant may do, and the upkeep of the database: all of it waits for the disk.
+
+use std::path::PathBuf;
+
+use cotas::catalog::Feature;
+use cotas::{Catalog, Error, Limit, Source, Status, TenantForm, Terms};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyInt, PyString};
+
+use crate::arguments::{Day, Name, Private, Units, When, known};
+use crate::engine::Engine;
+use crate::errors::invalid;
+use crate::hub;
+
+/// A limit: a number, `"unlimited"` or `"disabled"`.
+struct LimitArgument(Limit);
+
+/// A feature: on, off, or at a level.
+struct FeatureArgument(Feature);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for LimitArgument {
+    type Error = PyErr;
+
+    fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if obj.is_instance_of::<PyInt>() {
+            return Ok(LimitArgument(Limit::Finite(Units::extract(obj)?.0)));
+        }
+        match Name::extract(obj)?.0 {
+            "unlimited" => Ok(LimitArgument(Limit::Unlimited)),
+            "disabled" => Ok(LimitArgument(Limit::Disabled)),
+            other => {
+                let why = "is neither a number nor \"unlimited\" nor \"disabled\"";
+                Err(invalid(&format!("limit: {other:?} {why}")))
+            }
+        }
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for FeatureArgument {
+    type Error = PyErr;
+
+    fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(flag) = obj.cast::<PyBool>() {
+            return Ok(FeatureArgument(Feature::Flag(flag.is_true())));
+        }
+        if obj.is_instance_of::<PyString>() {
+            return Ok(FeatureArgument(Feature::Level(Name::extract(obj)?.0.to_owned())));
+        }
+        Err(PyTypeError::new_err("a feature is True, False or the name of a level"))
+    }
+}
+
+#[pymethods]
+impl Engine {
+    #[pyo3(
+        signature = (text, *, name=Name("catalog.toml")),
+        text_signature = "($self, text, *, name='catalog.toml')",
+    )]
+    fn load_catalog(&self, py: Python<'_>, text: Name<'_>, name: Name<'_>) -> PyResult<u64> {
+        self.ask(py, |engine| engine.load_catalog(&Catalog::parse(text.0, name.0)?))
+    }
+
+    /// Creates a tenant; one that exists is left as it is where it need not be new. Says whether
+    /// it was created.
+    fn _create_tenant(&self, py: Python<'_>, form: Private<'_>, new: bool) -> PyResult<bool> {
+        self.ask(py, |engine| {
+            TenantForm::parse(form.0)?.with(|tenant| {
+                if new {
+                    engine.create_tenant(tenant).map(|()| true)
+                } else {
+                    engine.ensure_tenant(tenant)
+                }
+            })
+        })
+    }
+
+    fn tenants(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.ask(py, cotas::Engine::tenants)
+    }
+
+    #[pyo3(
+        signature = (
+            tenant, resource, units, *, source=Name("extra"), expires_at=None, key=None,
+        ),
+        text_signature = "($self, tenant, resource, units, *, source='extra', expires_at=None, \
+            key=None)",
+    )]
+    #[allow(clippy::too_many_arguments)] // Keyword arguments.
+    fn grant(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        resource: Name<'_>,
+        units: Units,
+        source: Name<'_>,
+        expires_at: Option<When>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<()> {
+        let source = known("source", source.0, Source::from_code)?;
+        let (until, key) = (expires_at.map(|at| at.0), key.map(|key| key.0));
+        self.ask(py, |it| it.grant(tenant.0, resource.0, source, units.0, until, key))
+    }
+
+    #[pyo3(signature = (tenant, plan, *, first_due, auto_renew=false, key=None))]
+    fn change_plan(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        plan: Name<'_>,
+        first_due: Day,
+        auto_renew: bool,
+        key: Option<Private<'_>>,
+    ) -> PyResult<()> {
+        let terms = Terms { plan: plan.0, first_due: first_due.0, auto_renew };
+        self.ask(py, |engine| engine.change_plan(tenant.0, &terms, key.map(|key| key.0)))
+    }
+
+    #[pyo3(signature = (
+        tenant, plan, *, first_due, payment_type, auto_renew=false, key=None,
+    ))]
+    #[allow(clippy::too_many_arguments)] // Keyword arguments.
+    fn choose_plan(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        plan: Name<'_>,
+        first_due: Day,
+        payment_type: Name<'_>,
+        auto_renew: bool,
+        key: Option<Private<'_>>,
+    ) -> PyResult<i64> {
+        let terms = Terms { plan: plan.0, first_due: first_due.0, auto_renew };
+        self.ask(py, |engine| {
+            engine.choose_plan(tenant.0, &terms, payment_type.0, key.map(|key| key.0))
+        })
+    }
+
+    fn set_limit(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        resource: Name<'_>,
+        limit: LimitArgument,
+    ) -> PyResult<()> {
+        self.ask(py, |engine| engine.set_limit(tenant.0, resource.0, limit.0))
+    }
+
+    #[pyo3(
+        signature = (tenant, status, *, reason=Name(""), as_operator=false),
+        text_signature = "($self, tenant, status, *, reason='', as_operator=False)",
+    )]
+    fn set_status(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        status: Name<'_>,
+        reason: Name<'_>,
+        as_operator: bool,
+    ) -> PyResult<()> {
+        let status = known("status", status.0, Status::from_code)?;
+        self.ask(py, |engine| engine.set_status(tenant.0, status, reason.0, as_operator))
+    }
+
+    #[pyo3(signature = (tenant, name, feature))]
+    fn set_feature(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        name: Name<'_>,
+        feature: Option<FeatureArgument>,
+    ) -> PyResult<()> {
+        self.ask(py, |it| it.set_feature(tenant.0, name.0, feature.as_ref().map(|it| &it.0)))
+    }
+
+    fn settle(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<()> {
+        self.ask(py, |engine| engine.settle(tenant.0))
+    }
+
+    fn confirm_clock(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<()> {
+        self.ask(py, |engine| engine.confirm_clock(tenant.0))
+    }
+
+    fn acknowledge_events(&self, py: Python<'_>, up_to: Units) -> PyResult<usize> {
+        self.ask(py, |engine| engine.acknowledge_events(up_to.0))
+    }
+
+    fn checkpoint(&self, py: Python<'_>) -> PyResult<usize> {
+        self.ask(py, cotas::Engine::checkpoint)
+    }
+
+    fn backup(&self, py: Python<'_>, target: PathBuf) -> PyResult<()> {
+        self.ask(py, |engine| engine.backup(&target))
+    }
+}
+
+impl Engine {
+    /// Asks for something that may wait for the disk.
+    pub fn ask<R: Send>(
+        &self,
+        py: Python<'_>,
+        ask: impl FnOnce(&cotas::Engine) -> Result<R, Error> + Send,
+    ) -> PyResult<R> {
+        hub::ask(py, &self.handle, ask)
+    }
+}

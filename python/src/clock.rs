@@ -1,0 +1,43 @@
+//! A clock that a program sets by hand.
+
+use std::sync::Arc;
+
+use cotas::Clock as _;
+use pyo3::prelude::*;
+
+use crate::arguments::{Lapse, When};
+
+/// A clock that stands still until it is told otherwise.
+#[pyclass(frozen, module = "cotas")]
+pub struct ManualClock(Arc<cotas::ManualClock>);
+
+impl ManualClock {
+    pub fn shared(&self) -> Arc<cotas::ManualClock> {
+        Arc::clone(&self.0)
+    }
+}
+
+#[pymethods]
+impl ManualClock {
+    #[new]
+    fn new(now: When) -> ManualClock {
+        ManualClock(Arc::new(cotas::ManualClock::new(now.0)))
+    }
+
+    #[getter]
+    fn now(&self) -> When {
+        When(self.0.now())
+    }
+
+    fn set(&self, now: When) {
+        self.0.set(now.0);
+    }
+
+    fn advance(&self, by: Lapse) {
+        self.0.advance_ms(by.0);
+    }
+
+    fn __repr__(&self) -> String {
+        format!("ManualClock({})", self.0.now())
+    }
+}

@@ -1,0 +1,151 @@
+//! The engine of one database: opening, closing, and decisions by the tenant's name.
+
+use std::path::PathBuf;
+
+use cotas::{Durability, Maintenance};
+use pyo3::prelude::*;
+
+use crate::arguments::{About, Lapse, Name, Private, Units, When};
+use crate::clock::ManualClock;
+use crate::decision::Decision;
+use crate::errors;
+use crate::hub::{self, Hub, Weakly};
+use crate::open::{How, Options};
+use crate::packed::Packed;
+
+/// The quota engine of one database.
+#[pyclass(frozen, subclass, weakref, module = "cotas._cotas")]
+pub struct Engine {
+    pub handle: Weakly<cotas::Engine>,
+    pub hub: Py<Hub>,
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(
+        signature = (
+            path, *, durability=How(Durability::Process), maintenance=How(Maintenance::Thread),
+            live_directory=None, clock=None, checkpoint_interval=None, disk_patience=None,
+            allow_network_file_system=false,
+        ),
+        text_signature = "(path, *, durability='process', maintenance='thread', \
+            live_directory=None, clock=None, checkpoint_interval=None, \
+            disk_patience=None, allow_network_file_system=False)",
+    )]
+    #[allow(clippy::too_many_arguments)] // Keyword arguments.
+    fn new(
+        py: Python<'_>,
+        path: Option<PathBuf>,
+        durability: How<Durability>,
+        maintenance: How<Maintenance>,
+        live_directory: Option<PathBuf>,
+        clock: Option<&Bound<'_, ManualClock>>,
+        checkpoint_interval: Option<Lapse>,
+        disk_patience: Option<Lapse>,
+        allow_network_file_system: bool,
+    ) -> PyResult<Engine> {
+        let clock = clock.map(|clock| clock.get().shared());
+        let options = Options {
+            path,
+            durability,
+            maintenance,
+            live_directory,
+            checkpoint_interval,
+            disk_patience,
+            allow_network_file_system,
+            clock: clock.clone(),
+        };
+        let builder = options.builder()?;
+        let engine = hub::wait(py, || builder.open())?;
+        let hub = Hub::new(engine, clock);
+        Ok(Engine { handle: hub.engine(), hub: Py::new(py, hub)? })
+    }
+
+    /// Lets go of the database. Closing twice does nothing.
+    fn close(&self, py: Python<'_>) {
+        self.hub.get().close(py);
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.handle.upgrade().is_none()
+    }
+
+    #[getter]
+    fn now(&self) -> When {
+        When(self.hub.get().now())
+    }
+
+    #[getter]
+    fn live_path(&self) -> PyResult<Option<PathBuf>> {
+        let engine = self.handle.upgrade().ok_or_else(errors::closed)?;
+        Ok(engine.patient().live_path().map(ToOwned::to_owned))
+    }
+
+    #[pyo3(
+        signature = (tenant, resource, units=Units(1)),
+        text_signature = "($self, tenant, resource, units=1)",
+    )]
+    fn consume(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        resource: Name<'_>,
+        units: Units,
+    ) -> PyResult<Decision> {
+        self.decide(py, |engine| engine.consume(tenant.0, resource.0, units.0))
+    }
+
+    #[pyo3(
+        signature = (tenant, resource, units=Units(1)),
+        text_signature = "($self, tenant, resource, units=1)",
+    )]
+    fn check(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        resource: Name<'_>,
+        units: Units,
+    ) -> PyResult<Decision> {
+        self.decide(py, |engine| engine.check(tenant.0, resource.0, units.0))
+    }
+
+    #[pyo3(
+        signature = (
+            tenant, action, *, channel=Private(""), contact=Private(""), category=Private(""),
+            holder=Private(""), at=None, quantity=None, tariff=None,
+        ),
+        text_signature = "($self, tenant, action, *, channel='', contact='', category='', \
+            holder='', at=None, quantity=None, tariff=None)",
+    )]
+    #[allow(clippy::too_many_arguments)] // Keyword arguments.
+    fn perform(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        action: Name<'_>,
+        channel: Private<'_>,
+        contact: Private<'_>,
+        category: Private<'_>,
+        holder: Private<'_>,
+        at: Option<When>,
+        quantity: Option<Units>,
+        tariff: Option<u64>,
+    ) -> PyResult<Decision> {
+        let about = About { channel, contact, category, holder, at, quantity, tariff };
+        self.decide(py, |engine| engine.perform(tenant.0, action.0, &about.details()))
+    }
+}
+
+impl Engine {
+    #[inline]
+    fn decide(
+        &self,
+        py: Python<'_>,
+        ask: impl Fn(&cotas::Engine) -> Result<cotas::Decision, cotas::Error> + Sync,
+    ) -> PyResult<Decision> {
+        let packed = hub::decide(py, &self.handle, |it| ask(it).map(|it| Packed::new(&it)))?;
+        Ok(Decision::new(packed, &self.hub, py))
+    }
+}

@@ -1,0 +1,43 @@
+//! `cotas._cotas`: the engine as the Python package `cotas` uses it.
+//!
+//! This half decides: handles, decisions, clocks, and administration with documents as JSON. The
+//! half in Python makes of that what a Python program expects: typed reports, context managers,
+//! guards, middleware. Public names are documented in `cotas/_cotas.pyi`.
+//!
+//! A decision is made attached to the interpreter, since letting go of it takes longer than to
+//! decide; whatever would have to wait is asked again detached ([`hub::decide`]).
+#![deny(unsafe_code)]
+// Arguments are read from Python's objects and handed over.
+#![allow(clippy::needless_pass_by_value)]
+
+mod administer;
+mod arguments;
+mod clock;
+mod decision;
+mod engine;
+mod errors;
+mod holds;
+mod hub;
+mod moves;
+mod open;
+mod outcome;
+mod packed;
+mod records;
+mod tenant;
+
+/// What the package `cotas` imports.
+#[pyo3::pymodule(gil_used = false)]
+mod _cotas {
+    #[pymodule_export]
+    use super::clock::ManualClock;
+    #[pymodule_export]
+    use super::decision::Decision;
+    #[pymodule_export]
+    use super::engine::Engine;
+    #[pymodule_export]
+    use super::moves::{Meter, Rate};
+    #[pymodule_export]
+    use super::outcome::{Charge, LeaseOutcome, SessionOutcome};
+    #[pymodule_export]
+    use super::tenant::Tenant;
+}

@@ -1,0 +1,55 @@
+//! Members of the enumerations in `cotas.names`: looked up once, the same objects ever after.
+
+use cotas::rules::Mode;
+use cotas::{Reason, Source};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
+
+/// The members of one enumeration, by the numbers of the engine's.
+struct Members(PyOnceLock<Vec<Py<PyAny>>>);
+
+static REASONS: Members = Members(PyOnceLock::new());
+static MODES: Members = Members(PyOnceLock::new());
+static SOURCES: Members = Members(PyOnceLock::new());
+
+impl Members {
+    fn get(
+        &self,
+        py: Python<'_>,
+        class: &str,
+        codes: &[&str],
+        place: usize,
+    ) -> PyResult<Py<PyAny>> {
+        let members = self.0.get_or_try_init(py, || {
+            let class = py.import("cotas.names")?.getattr(class)?;
+            codes.iter().map(|code| Ok(class.call1((*code,))?.unbind())).collect::<PyResult<_>>()
+        })?;
+        let member = members.get(place);
+        Ok(member.map_or_else(|| py.None(), |member| member.clone_ref(py)))
+    }
+}
+
+pub fn reason(py: Python<'_>, reason: Reason) -> PyResult<Py<PyAny>> {
+    let codes = Reason::ALL.map(Reason::code);
+    REASONS.get(py, "Reason", &codes, reason as usize - 1)
+}
+
+pub fn reasons(py: Python<'_>, all: cotas::Reasons) -> PyResult<Bound<'_, PyTuple>> {
+    let members: Vec<_> = all.iter().map(|it| reason(py, it)).collect::<PyResult<_>>()?;
+    PyTuple::new(py, members)
+}
+
+pub fn mode(py: Python<'_>, mode: Mode) -> PyResult<Py<PyAny>> {
+    let place = match mode {
+        Mode::Finite => 0,
+        Mode::Unlimited => 1,
+        Mode::Disabled => 2,
+    };
+    MODES.get(py, "Mode", &["finite", "unlimited", "disabled"], place)
+}
+
+pub fn source(py: Python<'_>, source: Source) -> PyResult<Py<PyAny>> {
+    let all = [Source::Plan, Source::Extra, Source::Package, Source::Manual];
+    SOURCES.get(py, "Source", &all.map(Source::code), source as usize)
+}
