@@ -139,7 +139,17 @@ fn a_death_while_the_file_and_its_tables_grow_costs_nothing() {
         }
         assert_sound(&engine);
     }
-    for point in ["claims.created", "claims.chunk", "grow.reserved", "allocate.taken:3"] {
+    for point in [
+        "claims.created",
+        "claims.chunk",
+        "claims.copied:100",
+        "claims.copied:5003",
+        "claims.passed:101",
+        "claims.passed:5002",
+        "claims.spared:4",
+        "grow.reserved",
+        "allocate.taken:3",
+    ] {
         let database = database();
         let engine = database.with_acme();
         let limit = cotas::Limit::Finite(20_000);

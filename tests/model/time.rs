@@ -31,12 +31,9 @@ fn first_of(month: i32) -> NaiveDate {
     NaiveDate::from_ymd_opt(month / 12, month as u32 % 12 + 1, 1).expect("a date")
 }
 
-/// When something happens to a reservation by itself: it expires, or it is forgotten.
-fn due(reservation: &Reservation) -> i64 {
-    match reservation.resolved {
-        None => reservation.until,
-        Some(_) => reservation.until + REMEMBERED_MS,
-    }
+/// Whether a reservation is open, or remembered still.
+fn is_known(reservation: &Reservation, now: i64) -> bool {
+    reservation.resolved.is_none() || reservation.until + REMEMBERED_MS > now
 }
 
 impl Tenant {
@@ -164,17 +161,17 @@ impl Tenant {
     /// Expires what is due, each at its own time among the boundaries.
     pub fn expire_reservations(&mut self, now: i64) {
         loop {
-            let first = (0..self.reservations.len()).min_by_key(|&at| due(&self.reservations[at]));
-            let Some(first) = first.filter(|&at| due(&self.reservations[at]) <= now) else {
-                return;
+            let due = |&at: &usize| self.reservations[at].until;
+            let open = |at: &usize| self.reservations[*at].resolved.is_none();
+            let first = (0..self.reservations.len()).filter(open).min_by_key(due);
+            let Some(first) = first.filter(|at| due(at) <= now) else {
+                return self.reservations.retain(|it| is_known(it, now));
             };
-            let boundary = self.next_boundary();
-            self.expire_leases(boundary.min(due(&self.reservations[first])));
-            if boundary < due(&self.reservations[first]) {
+            let (due, boundary) = (due(&first), self.next_boundary());
+            self.expire_leases(boundary.min(due));
+            if boundary < due {
                 self.settle(boundary);
                 self.watch();
-            } else if self.reservations[first].resolved.is_some() {
-                self.reservations.remove(first);
             } else {
                 let id = place_of(&self.reservations[first].id.to_string());
                 let end = self.reservations[first].until;

@@ -3,7 +3,7 @@
 
 use super::call::UNITS_MAX;
 use super::lane::{Manner, Work};
-use super::{Engine, Shared, unknown_resource};
+use super::{Engine, unknown_resource};
 use crate::catalog::{Compiled, Kind, is_granted};
 use crate::error::Error;
 use crate::rules::ResourceId;
@@ -102,16 +102,14 @@ pub(super) fn limited_resource(compiled: &Compiled, name: &str) -> Result<Resour
     Ok(found.0)
 }
 
-impl Shared {
-    /// Refuses a number that is not, or no longer, one of a resource used up from grants.
-    pub(super) fn check_granted(&self, resource: ResourceId) -> Result<(), Error> {
-        let compiled = self.compiled()?;
-        let name = compiled.resource_name(resource).unwrap_or("?");
-        match compiled.kind(resource) {
-            Some(kind) if is_granted(kind) => Ok(()),
-            Some(kind) => Err(wrong_kind(name, kind, "consume", "an allowance or a session")),
-            None => Err(unknown_resource(name)),
-        }
+/// Refuses a number that is not, or no longer, one of a resource used up from grants.
+#[inline]
+pub(super) fn check_granted(compiled: &Compiled, resource: ResourceId) -> Result<(), Error> {
+    let name = || compiled.resource_name(resource).unwrap_or("?");
+    match compiled.kind(resource) {
+        Some(kind) if is_granted(kind) => Ok(()),
+        Some(kind) => Err(wrong_kind(name(), kind, "consume", "an allowance or a session")),
+        None => Err(unknown_resource(name())),
     }
 }
 

@@ -9,7 +9,7 @@ use super::reclaim::note;
 use crate::clock::Timestamp;
 use crate::live::Hash128;
 use crate::live::block::{BlockGuard, Slot, grant_id, grant_source};
-use crate::live::claims::{ClaimKind, KEPT_UNTIL, LEASE_PARENTS, Place, pack_parents};
+use crate::live::claims::{ClaimKind, KEPT_UNTIL, LEASE_PARENTS, Place, meta, pack_parents};
 use crate::live::history::HistoryKey;
 use crate::live::layout::{block, claim, slot};
 use crate::live::split::{HeadKind, Record};
@@ -148,6 +148,7 @@ pub(super) fn entries(guard: &BlockGuard<'_>, call: &Call<'_>, opens: bool) -> u
 // ---- sessions, leases, rates ----------------------------------------------------------------
 
 /// Charges the session that is opened.
+#[inline(always)]
 pub(super) fn session_charges<'a>(
     guard: &mut BlockGuard<'a>,
     call: &Call<'_>,
@@ -233,8 +234,7 @@ pub(super) fn prolong(guard: &mut BlockGuard<'_>, place: Place, until: Timestamp
     guard.claim_set(place, claim::END, until.ms() as u64);
     guard.claim_set(place, KEPT_UNTIL, until.ms() as u64);
     // A lease may be shortened: its heap must not be late for it.
-    let resource = guard.claim_resource(place);
-    if let Some(heap) = guard.heap_of(ClaimKind::Lease, resource) {
+    if let Some(heap) = guard.heap_of(guard.claim_get(place, claim::META)) {
         guard.rehang(heap, place, until);
     }
     guard.touch_claim(place, seq);
@@ -264,7 +264,7 @@ fn new_claim(
     until: Timestamp,
 ) -> Place {
     let place = guard.make_claim(kind, resource, Some(key));
-    if let Some(heap) = guard.heap_of(kind, resource) {
+    if let Some(heap) = guard.heap_of(meta(kind, resource)) {
         guard.hang(heap, place, until);
     }
     place
@@ -273,6 +273,7 @@ fn new_claim(
 // ---- what answers for an operation ----------------------------------------------------------
 
 /// Where the record of a call begins.
+#[inline(always)]
 pub(super) fn head_kind(call: &Call<'_>) -> HeadKind {
     if call.hold_ms.is_some() {
         HeadKind::Reservation
@@ -284,6 +285,7 @@ pub(super) fn head_kind(call: &Call<'_>) -> HeadKind {
 }
 
 /// Makes the claim that keeps the record of a call, if it has one.
+#[inline(always)]
 pub(super) fn record_head(guard: &mut BlockGuard<'_>, call: &Call<'_>) -> Option<Place> {
     match (call.hold_ms, &call.once) {
         (Some(_), _) => Some(guard.make_claim(ClaimKind::Reservation, ResourceId::NONE, None)),
@@ -322,6 +324,7 @@ pub(super) fn reaches(slot: Slot<'_>, units: u64) -> bool {
 }
 
 /// Whether opening the call's session brings a resource to where an event is due.
+#[inline(always)]
 pub(super) fn session_reaches_threshold(guard: &BlockGuard<'_>, call: &Call<'_>) -> bool {
     call.session.as_ref().is_some_and(|session| {
         let mut resources = session.rule.resources();

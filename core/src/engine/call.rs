@@ -2,8 +2,6 @@
 
 use std::hash::Hasher;
 
-use siphasher::sip128::SipHasher13;
-
 use super::cursor::CursorCall;
 use super::{Engine, Shared, check_key, shorten};
 use crate::catalog::{CompiledAction, CompiledSession, Gate, Kind, Open};
@@ -52,6 +50,7 @@ pub enum Direction {
 }
 
 /// Everything that one call asks of a block.
+#[derive(Clone, Copy)]
 pub(super) struct Call<'a> {
     pub(super) gate: Gate,
     pub(super) feature: Option<FeatureId>,
@@ -73,12 +72,56 @@ pub(super) struct Call<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct OnceCall {
     pub(super) key: Hash128,
-    /// Of the arguments.
-    pub(super) fingerprint: u64,
+    pub(super) fingerprint: Fingerprint,
     pub(super) lifetime_ms: i64,
 }
 
+/// What tells the arguments of calls under one key apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fingerprint(pub(super) u64);
+
+/// A verb that is about so many units of one resource.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub(super) enum ChargeVerb {
+    Consume = 1,
+    Add = 2,
+    Subtract = 3,
+    Set = 4,
+}
+
+impl ChargeVerb {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            ChargeVerb::Consume => "consume",
+            ChargeVerb::Add => "add",
+            ChargeVerb::Subtract => "subtract",
+            ChargeVerb::Set => "set",
+        }
+    }
+}
+
+impl Fingerprint {
+    /// The verb and its arguments themselves, where they fit into a word.
+    #[inline]
+    pub(super) fn of_charge(verb: ChargeVerb, charge: &Charge) -> Option<Fingerprint> {
+        let of = u64::from(charge.resource.0) << UNITS_BITS | (verb as u64) << VERB_SHIFT;
+        (charge.units >> UNITS_BITS == 0).then_some(Fingerprint(NOT_HASHED | of | charge.units))
+    }
+
+    /// A hash of them.
+    pub(super) const fn of_hash(hash: Hash128) -> Fingerprint {
+        Fingerprint(hash.low & !NOT_HASHED)
+    }
+}
+
+/// A fingerprint that is no hash: units in the low bits, the resource, the verb.
+const UNITS_BITS: u32 = 44;
+const VERB_SHIFT: u32 = 60;
+const NOT_HASHED: u64 = 1 << 63;
+
 /// What a call has to do with a contact's session.
+#[derive(Clone, Copy)]
 pub(super) struct SessionCall<'a> {
     pub(super) contact: Hash128,
     /// Hash of resource, channel and category: with a contact's it makes the session's key.
@@ -176,8 +219,26 @@ impl<'a> Call<'a> {
     }
 
     /// The charges that can be given back: not the lease's, which is let go by itself.
+    #[inline(always)]
     pub(super) fn recorded(&self) -> &'a [Charge] {
         self.charges(false)
+    }
+
+    /// Whether a claim remembers what the call did: a key, or a reservation.
+    #[inline(always)]
+    pub(super) fn answers(&self) -> bool {
+        self.once.is_some() || self.hold_ms.is_some()
+    }
+
+    /// The keys of claims that the call will look for.
+    #[inline(always)]
+    pub(super) fn keys(&self) -> [Option<Hash128>; 4] {
+        [
+            self.once.map(|once| once.key),
+            self.session.map(|session| session.key_of(session.contact)),
+            self.lease.map(|lease| lease.key),
+            self.rate.map(|rate| rate.key),
+        ]
     }
 
     /// Whether the claim table has anything to do with the call.
@@ -204,6 +265,7 @@ impl<'a> Call<'a> {
     }
 
     /// The session part of the request; `kept` looks the contact's session up.
+    #[inline(always)]
     pub(super) fn session_request(
         &self,
         now: Timestamp,
@@ -221,6 +283,7 @@ impl<'a> Call<'a> {
     }
 
     /// The rate part of the request; `regained_at` looks the key up.
+    #[inline(always)]
     pub(super) fn rate_request(
         &self,
         now: Timestamp,
@@ -411,19 +474,20 @@ impl Engine {
 }
 
 impl Shared {
-    /// A call's idempotency key; `feed` writes its arguments.
+    /// A call's idempotency key.
+    #[inline]
     pub(super) fn once_call(
         &self,
         key: &str,
         lifetime_ms: i64,
-        feed: impl FnOnce(&mut SipHasher13),
+        fingerprint: Fingerprint,
     ) -> Result<OnceCall, Error> {
         check_key("idempotency key", key)?;
         let hash = self.live.hash(|hasher| {
             hasher.write_u8(ClaimKind::Key as u8);
             hasher.write(key.as_bytes());
         });
-        Ok(OnceCall { key: hash, fingerprint: self.live.hash(feed).low, lifetime_ms })
+        Ok(OnceCall { key: hash, fingerprint, lifetime_ms })
     }
 
     pub(super) fn contact_hash(&self, contact: &str) -> Hash128 {

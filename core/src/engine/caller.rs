@@ -1,12 +1,14 @@
 //! One caller of one tenant: the verbs, with or without an idempotency key.
 
 use std::hash::Hasher;
+use std::slice::from_ref;
 use std::time::Duration;
 
 use siphasher::sip128::SipHasher13;
 
 use super::call::{
-    Call, Details, Direction, KEY_LIFETIME_MS, NO_CHARGES, OnceCall, charge, lifetime_ms,
+    Call, ChargeVerb, Details, Direction, Fingerprint, KEY_LIFETIME_MS, NO_CHARGES, OnceCall,
+    charge, lifetime_ms,
 };
 use super::decide::With;
 use super::{Engine, administer};
@@ -49,15 +51,11 @@ impl<'a> Once<'a> {
         self
     }
 
+    #[inline]
     pub(super) fn caller(&self) -> Result<Caller<'a>, Error> {
         match self.lifetime {
             Ok(_) => Ok(self.caller),
-            Err(lifetime) => {
-                Err(lifetime_ms("lifetime", lifetime).err().unwrap_or(Error::InvalidArgument {
-                    what: "lifetime",
-                    why: format!("{lifetime:?}"),
-                }))
-            }
+            Err(lifetime) => Err(bad_lifetime(lifetime)),
         }
     }
 
@@ -107,11 +105,26 @@ impl Caller<'_> {
         feed: impl FnOnce(&mut SipHasher13),
     ) -> Result<Option<OnceCall>, Error> {
         let Some((key, lifetime_ms)) = self.key else { return Ok(None) };
-        let once = self.engine.shared.once_call(key, lifetime_ms, |hasher| {
+        let shared = &self.engine.shared;
+        let fingerprint = Fingerprint::of_hash(shared.live.hash(|hasher| {
             feed_text(hasher, verb);
             feed(hasher);
-        });
-        once.map(Some)
+        }));
+        shared.once_call(key, lifetime_ms, fingerprint).map(Some)
+    }
+
+    /// The call's key with the fingerprint of a verb that is about one charge.
+    #[inline(always)]
+    pub(super) fn once_charge(
+        &self,
+        verb: ChargeVerb,
+        charge: &Charge,
+    ) -> Result<Option<OnceCall>, Error> {
+        let Some((key, lifetime_ms)) = self.key else { return Ok(None) };
+        match Fingerprint::of_charge(verb, charge) {
+            Some(fitting) => self.engine.shared.once_call(key, lifetime_ms, fitting).map(Some),
+            None => self.once(verb.name(), |hasher| feed_charge(hasher, charge)),
+        }
     }
 
     pub(super) fn once_perform(
@@ -123,9 +136,13 @@ impl Caller<'_> {
     }
 
     pub(super) fn consume(&self, resource: ResourceId, units: u64) -> Result<Decision, Error> {
-        self.engine.shared.check_granted(resource)?;
+        let compiled = self.engine.shared.compiled()?;
+        administer::check_granted(compiled, resource)?;
         let asked = charge(resource, units)?;
-        let once = self.once("consume", |hasher| feed_charge(hasher, &asked))?;
+        let once = self.once_charge(ChargeVerb::Consume, &asked)?;
+        if let (Some(once), []) = (once, compiled.parents(resource)) {
+            return self.engine.run_once(self.at, self.name, from_ref(&asked), once);
+        }
         let mut charges = NO_CHARGES;
         let charges = self.engine.charges_with_parents(&[asked], &mut charges)?;
         self.engine.run(self.at, self.name, &Call { once, ..Call::consume(charges) })
@@ -176,6 +193,14 @@ impl Caller<'_> {
     ) -> Result<(ResourceId, crate::catalog::Kind), Error> {
         administer::resource_of(self.engine.shared.compiled()?, name, verb, kind)
     }
+}
+
+#[cold]
+fn bad_lifetime(lifetime: Duration) -> Error {
+    lifetime_ms("lifetime", lifetime).err().unwrap_or_else(|| {
+        let why = format!("{lifetime:?}");
+        Error::InvalidArgument { what: "lifetime", why }
+    })
 }
 
 pub(super) fn feed_text(hasher: &mut SipHasher13, text: &str) {

@@ -62,6 +62,7 @@ impl Shared {
         self.live.round_ended(ticket);
         // After those who wait for the disk have been told: nothing of theirs depends on it.
         self.trim_log();
+        self.live.memory.grow_ahead();
         Ok(dirty.len())
     }
 

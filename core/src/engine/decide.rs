@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::administer::check_granted;
 use super::apply;
 use super::call::{Call, Details, NO_CHARGES, OnceCall, charge};
 use super::cursor::CursorCall;
@@ -14,6 +15,7 @@ use super::{Durability, Engine, Maintenance, Shared};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
+use crate::live::claim_index;
 use crate::live::claims::{ClaimError, Place};
 use crate::live::file::GrowError;
 use crate::live::layout::block;
@@ -182,12 +184,27 @@ impl Engine {
     }
 
     fn run_into(&self, at: u64, name: &str, call: &Call<'_>, result: &mut Result<Decision, Error>) {
+        self.run_here(at, name, || *call, result);
+    }
+
+    /// Everything that a call does where nothing stands in its way, to be made part of a function
+    /// that makes calls of one kind. Whoever overcomes obstacles is told of the call anew: it is
+    /// never in memory until then, and the compiler knows what it does not ask for.
+    #[inline(always)]
+    pub(super) fn run_here<'c>(
+        &self,
+        at: u64,
+        name: &str,
+        make: impl Fn() -> Call<'c>,
+        result: &mut Result<Decision, Error>,
+    ) {
         let Ok(decision) = result else { return };
         if let Err(error) = self.shared.check_poison() {
             return *result = Err(error);
         }
         let now = self.now();
-        match self.shared.try_run(at, call, (now, self.patience), decision) {
+        let call = make();
+        match self.shared.try_run(at, &call, (now, self.patience), decision) {
             Ok(()) if call.apply => {
                 let allowed = decision.allowed();
                 if let Err(error) = self.after(now, allowed) {
@@ -195,7 +212,7 @@ impl Engine {
                 }
             }
             Ok(()) => {}
-            Err(obstacle) => *result = self.run_again(at, name, call, now, obstacle),
+            Err(obstacle) => *result = self.run_again(at, name, &make(), now, obstacle),
         }
     }
 
@@ -240,7 +257,7 @@ impl Engine {
     /// A bare call with its resource looked up: its kind, and those above it.
     fn run_looked_up(&self, at: u64, name: &str, call: &Call<'_>) -> Result<Decision, Error> {
         for charge in call.charges {
-            self.shared.check_granted(charge.resource)?;
+            check_granted(self.shared.compiled()?, charge.resource)?;
         }
         let mut charges = NO_CHARGES;
         let charges = self.charges_with_parents(call.charges, &mut charges)?;
@@ -474,6 +491,9 @@ impl Shared {
         (now, patience): (Timestamp, Duration),
         decision: &mut Decision,
     ) -> Result<(), Obstacle> {
+        for key in call.keys().into_iter().flatten() {
+            claim_index::expect(&self.live.memory, at, key);
+        }
         let mut guard = self.ready_block(at, now, patience)?;
         self.run_locked(&mut guard, call, now, decision)
     }

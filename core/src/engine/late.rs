@@ -41,7 +41,7 @@ impl Shared {
     ) -> Result<(), Obstacle> {
         let manner = Manner { sync: Sync::Full, confirm_jump: false };
         let done = self.administer_claim(at, name, now, manner, &late, |guard| match late.kind {
-            ClaimKind::Reservation => self.open_reservation(guard, handle).map(|_| ()),
+            ClaimKind::Reservation => self.open_reservation(guard, handle, now).map(|_| ()),
             _ => self.unrefunded(guard, handle).map(|_| ()),
         });
         done.map_err(Obstacle::from)

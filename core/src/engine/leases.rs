@@ -62,7 +62,11 @@ impl<'a> Leases<'a> {
             // Not what the catalog says where the call says nothing: that may change meanwhile.
             hasher.write_i64(ttl.map_or(0, |_| ttl_ms));
         })?;
-        self.caller.engine.run(self.caller.at, self.caller.name, &Call { once, ..call })
+        let Caller { engine, at, name, .. } = self.caller;
+        match (once, call.lease) {
+            (None, Some(lease)) => engine.run_lease(at, name, call.charges, lease),
+            _ => engine.run(at, name, &Call { once, ..call }),
+        }
     }
 
     /// Whether [`acquire`](Self::acquire) would succeed. Changes nothing.

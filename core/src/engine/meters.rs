@@ -2,8 +2,8 @@
 
 use super::Shared;
 use super::apply::key_claim;
-use super::call::{Call, Charges, NO_CHARGES, OnceCall, UNITS_MAX, bad_units, charge};
-use super::caller::{Caller, Once, feed_charge};
+use super::call::{Call, ChargeVerb, Charges, NO_CHARGES, OnceCall, UNITS_MAX, bad_units, charge};
+use super::caller::{Caller, Once};
 use super::decide::Obstacle;
 use super::tenant::Tenant;
 use crate::clock::Timestamp;
@@ -51,7 +51,7 @@ impl<'a> Meter<'a> {
     /// May so much be added? If so, it is. Touches no disk.
     pub fn add(&self, units: u64) -> Result<Decision, Error> {
         let asked = charge(self.resource, units)?;
-        let once = self.caller.once("add", |hasher| feed_charge(hasher, &asked))?;
+        let once = self.caller.once_charge(ChargeVerb::Add, &asked)?;
         let mut charges = NO_CHARGES;
         let charges = self.caller.engine.charges_with_parents(&[asked], &mut charges)?;
         self.run(&Call { once, ..Call::consume(charges) })
@@ -69,7 +69,7 @@ impl<'a> Meter<'a> {
     /// Touches no disk.
     pub fn subtract(&self, units: u64) -> Result<Decision, Error> {
         let asked = charge(self.resource, units)?;
-        let once = self.caller.once("subtract", |hasher| feed_charge(hasher, &asked))?;
+        let once = self.caller.once_charge(ChargeVerb::Subtract, &asked)?;
         self.shift(Move::Down(units), once)
     }
 
@@ -80,7 +80,7 @@ impl<'a> Meter<'a> {
             return Err(bad_units(value));
         }
         let asked = Charge { resource: self.resource, units: value };
-        let once = self.caller.once("set", |hasher| feed_charge(hasher, &asked))?;
+        let once = self.caller.once_charge(ChargeVerb::Set, &asked)?;
         self.shift(Move::To(value), once)
     }
 

@@ -10,6 +10,7 @@ mod create;
 mod cursor;
 mod decide;
 mod events;
+mod frequent;
 mod grants;
 mod invoices;
 mod joining;

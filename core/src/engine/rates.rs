@@ -1,6 +1,6 @@
 //! Rates: so many per time and key, answered with the exact instant of the next.
 
-use super::call::Call;
+use super::call::{Call, RateCall};
 use super::caller::{Caller, Once, feed_text};
 use super::tenant::Tenant;
 use crate::error::Error;
@@ -40,21 +40,25 @@ impl<'a> Rates<'a> {
             std::hash::Hasher::write_u16(hasher, self.resource.0);
             std::hash::Hasher::write_u64(hasher, units);
         })?;
-        let call = self.call(key, units)?;
-        self.caller.engine.run(self.caller.at, self.caller.name, &Call { once, ..call })
+        let Caller { engine, at, name, .. } = self.caller;
+        let rate = self.rate(key, units)?;
+        match once {
+            None => engine.run_rate(at, name, &[], rate),
+            once => engine.run(at, name, &Call { once, rate: Some(rate), ..Call::consume(&[]) }),
+        }
     }
 
     /// What [`pass`](Self::pass) would answer. Changes nothing.
     pub fn check(&self, key: &str, units: u64) -> Result<Decision, Error> {
-        let call = self.call(key, units)?;
-        self.caller.engine.run(self.caller.at, self.caller.name, &Call { apply: false, ..call })
+        let rate = Some(self.rate(key, units)?);
+        let call = Call { apply: false, rate, ..Call::consume(&[]) };
+        self.caller.engine.run(self.caller.at, self.caller.name, &call)
     }
 
-    fn call(&self, key: &str, units: u64) -> Result<Call<'static>, Error> {
+    fn rate(&self, key: &str, units: u64) -> Result<RateCall, Error> {
         let engine = self.caller.engine;
         let units = super::call::charge(self.resource, units)?.units;
         let key = engine.shared.rate_key(self.resource, key)?;
-        let rate = engine.rate_call(self.resource, key, units)?;
-        Ok(Call { rate: Some(rate), ..Call::consume(&[]) })
+        engine.rate_call(self.resource, key, units)
     }
 }

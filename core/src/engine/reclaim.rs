@@ -56,9 +56,6 @@ impl Shared {
         if kept_until > mark {
             guard.begin();
             guard.rehang(heap, place, kept_until);
-            if kind == Some(ClaimKind::Reservation) {
-                reserve::note_next_due(guard);
-            }
             return self.finish(guard);
         }
         if !guard.ring_has_room(1 + guard.count_parts_of(place, kind)) {
@@ -74,11 +71,7 @@ impl Shared {
                 tell(guard, place, mark);
                 give_up_lease(guard, place);
             }
-            Some(ClaimKind::Key) => guard.free_parts(place, seq),
-            Some(ClaimKind::Reservation) => {
-                guard.free_parts(place, seq);
-                reserve::note_next_due(guard);
-            }
+            Some(ClaimKind::Key | ClaimKind::Reservation) => guard.free_parts(place, seq),
             _ => {}
         }
         guard.free_claim(place, seq);

@@ -2,7 +2,7 @@
 //! goes by.
 
 use super::Shared;
-use super::call::OnceCall;
+use super::call::{Fingerprint, OnceCall};
 use super::reserve;
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -49,11 +49,11 @@ impl Shared {
         &self,
         guard: &BlockGuard<'_>,
         place: Place,
-        fingerprint: u64,
+        fingerprint: Fingerprint,
         decision: &mut Decision,
     ) -> Result<(), Error> {
         let word = |index| guard.claim_word(place, index);
-        if word(FINGERPRINT) != fingerprint {
+        if Fingerprint(word(FINGERPRINT)) != fingerprint {
             return Err(Error::IdempotencyConflict);
         }
         let codes = word(CODES);
@@ -137,7 +137,7 @@ impl Shared {
             ),
         };
         let left = if over { decision.contracted } else { decision.available };
-        let words = [once.fingerprint, codes, decision.units, decision.used, left, end, fencing];
+        let words = [once.fingerprint.0, codes, decision.units, decision.used, left, end, fencing];
         let claim = guard.claim(place);
         // The last two are the record's where there is neither session nor lease.
         let own = if claim.has_own_entry() { 2 } else { 0 };
@@ -150,7 +150,7 @@ impl Shared {
         claim.fill(claim::START, number);
         claim.fill(claim::END, lease_end);
         claim.fill_word(KEPT_WORD, until.ms() as u64);
-        guard.hang(guard.key_heap(), place, until);
+        guard.hang(guard.kept_heap(), place, until);
         guard.touch_claim(place, seq);
         if decision.reservation.is_none() {
             decision.receipt =

@@ -89,8 +89,13 @@ impl Caller<'_> {
             }
             hasher.write_i64(hold_ms);
         })?;
-        let call = Call { hold_ms: Some(hold_ms), once, ..Call::consume(charges) };
-        self.engine.run(self.at, self.name, &call)
+        match once {
+            None => self.engine.run_hold(self.at, self.name, charges, hold_ms),
+            once => {
+                let call = Call { hold_ms: Some(hold_ms), once, ..Call::consume(charges) };
+                self.engine.run(self.at, self.name, &call)
+            }
+        }
     }
 
     /// Sets aside what an action charges.
@@ -192,7 +197,7 @@ impl Shared {
         (now, patience): (Timestamp, Duration),
     ) -> Result<(), Obstacle> {
         let mut guard = self.ready_block(at, now, patience)?;
-        let place = self.open_reservation(&guard, handle)?;
+        let place = self.open_reservation(&guard, handle, now)?;
         check_kept(self, &guard, place, back)?;
         let mark = now.max(guard.mark());
         if !matches!(back, Back::Nothing) {
@@ -210,11 +215,12 @@ impl Shared {
         self.finish(&mut guard)
     }
 
-    /// Where an open reservation is, by its id.
+    /// Where an open reservation is, by its id. One that may be forgotten counts as forgotten.
     pub(super) fn open_reservation(
         &self,
         guard: &BlockGuard<'_>,
         handle: Handle,
+        now: Timestamp,
     ) -> Result<Place, Error> {
         self.check_epoch(handle, "reservation")?;
         let place = Place(handle.place);
@@ -224,8 +230,11 @@ impl Shared {
             return Err(Error::UnknownReservation(ReservationId(handle)));
         }
         match Resolution::of(guard.claim_state(place)) {
-            Some(how) => Err(Error::AlreadyResolved(how)),
             None => Ok(place),
+            Some(how) if guard.kept_until(place) > now.max(guard.mark()) => {
+                Err(Error::AlreadyResolved(how))
+            }
+            Some(_) => Err(Error::UnknownReservation(ReservationId(handle))),
         }
     }
 
@@ -437,22 +446,29 @@ pub(super) fn resolve(guard: &mut BlockGuard<'_>, place: Place, state: Reservati
     guard.touch_claim(place, seq);
 }
 
-/// Lets go of what an open reservation holds: it hangs from now on until it may be forgotten.
+/// Lets go of what an open reservation holds: it hangs from now on among what is remembered. The
+/// room was made with it.
 pub(super) fn count_out(guard: &mut BlockGuard<'_>, place: Place) {
     count_held(guard, place, false);
-    let heap = guard.hold_heap();
-    guard.rehang(heap, place, guard.kept_until(place));
+    guard.unhang(guard.hold_heap(), place);
+    guard.hang(guard.kept_heap(), place, guard.kept_until(place));
     note_next_due(guard);
 }
 
-/// Adds what a reservation holds to what is held of each resource, or takes it away.
+/// Adds what a reservation holds to what is held of each resource, or takes it away. Writes one
+/// word per resource: the entries of one resource follow one another.
 fn count_held(guard: &mut BlockGuard<'_>, place: Place, add: bool) {
     let mut entries = guard.entries(place, ClaimKind::Reservation);
-    while let Some(taken) = entries.next(guard) {
-        let Some(slot) = guard.slot(taken.resource) else { continue };
+    let mut next = entries.next(guard);
+    while let Some(Taken { resource, mut units, .. }) = next {
+        next = entries.next(guard);
+        while let Some(more) = next.filter(|more| more.resource == resource) {
+            units = units.saturating_add(more.units);
+            next = entries.next(guard);
+        }
+        let Some(slot) = guard.slot(resource) else { continue };
         let held = slot.get(slot::HELD);
-        let held =
-            if add { held.saturating_add(taken.units) } else { held.saturating_sub(taken.units) };
+        let held = if add { held.saturating_add(units) } else { held.saturating_sub(units) };
         guard.set_cell(slot.cell(slot::HELD), held);
     }
 }

@@ -122,12 +122,11 @@ fn check_claims(guard: &BlockGuard<'_>, report: &mut impl FnMut(String)) {
         if key != NO_KEY && found != Some(image.place) {
             report(format!("claim {} is not found by its key", image.place));
         }
-        let kind = guard.claim_kind(Place(image.place));
-        hung += u64::from(kind.and_then(|kind| guard.heap_of(kind, image.resource())).is_some());
+        hung += u64::from(guard.heap_of(image.meta).is_some());
     }
     let of_slots = guard.slots().map(|(_, slot)| slot_heap(slot));
     let mut in_heaps = 0;
-    for heap in of_slots.chain([guard.key_heap(), guard.hold_heap()]) {
+    for heap in of_slots.chain([guard.kept_heap(), guard.hold_heap()]) {
         match guard.heap_is_sound(heap) {
             Ok(entries) => in_heaps += entries,
             Err(what) => report(what),

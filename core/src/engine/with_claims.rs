@@ -19,7 +19,9 @@ use crate::torture;
 const RECLAIMED_AT_ONCE: u32 = 2;
 
 impl Shared {
-    /// As [`try_run`](Self::try_run), for calls that have to do with claims.
+    /// As [`try_run`](Self::try_run), for calls that have to do with claims. Part of each function
+    /// that makes such calls, with all that it calls here: see `frequent.rs`.
+    #[inline(always)]
     pub(super) fn run_with_claims(
         &self,
         guard: &mut BlockGuard<'_>,
@@ -70,7 +72,7 @@ impl Shared {
             return Err(Obstacle::CheckpointNeeded);
         }
         let seq = guard.begin();
-        guard.unhang(guard.key_heap(), place);
+        guard.unhang(guard.kept_heap(), place);
         guard.free_parts(place, seq);
         guard.free_claim(place, seq);
         self.finish(guard)
@@ -99,9 +101,10 @@ impl Shared {
             guard.create_claims()?;
         }
         guard.prepare_claims(1, 2)?;
-        Ok(guard.ensure_heap(guard.key_heap(), 1)?)
+        Ok(guard.ensure_kept(1)?)
     }
 
+    #[inline(always)]
     fn apply_with_claims(
         &self,
         guard: &mut BlockGuard<'_>,
@@ -167,6 +170,7 @@ impl Shared {
     }
 
     /// Writes sessions, leases and rates.
+    #[inline(always)]
     fn apply_claims(
         &self,
         guard: &mut BlockGuard<'_>,
@@ -189,6 +193,7 @@ impl Shared {
     }
 
     /// Writes what answers for the operation: its key, or its reservation, or both.
+    #[inline(always)]
     fn answer(
         &self,
         guard: &mut BlockGuard<'_>,
@@ -212,6 +217,7 @@ impl Shared {
     }
 
     /// A decision that was stored is given again; a cursor moves on all the same.
+    #[inline(always)]
     fn replayed_or_skipped(
         &self,
         guard: &mut BlockGuard<'_>,
@@ -229,6 +235,7 @@ impl Shared {
     }
 
     /// Reclaims a little of what is due where the call will add something.
+    #[inline(always)]
     fn reclaim_for(
         &self,
         guard: &mut BlockGuard<'_>,
@@ -245,9 +252,9 @@ impl Shared {
                 self.reclaim(guard, slot_heap(slot), mark, RECLAIMED_AT_ONCE, &mut 0)?;
             }
         }
-        if call.once.is_some() && guard.has_claims() {
-            let keys = guard.key_heap();
-            self.reclaim(guard, keys, mark, RECLAIMED_AT_ONCE, &mut 0)?;
+        if call.answers() && guard.has_claims() {
+            let kept = guard.kept_heap();
+            self.reclaim(guard, kept, mark, RECLAIMED_AT_ONCE, &mut 0)?;
         }
         Ok(())
     }
@@ -285,6 +292,7 @@ fn may_reclaim_leases(guard: &BlockGuard<'_>, decision: &Decision, mark: Timesta
 }
 
 /// Looks up what the call asks for, and decides.
+#[inline(always)]
 fn look(
     guard: &BlockGuard<'_>,
     call: &Call<'_>,
@@ -318,12 +326,13 @@ fn look(
 }
 
 /// Makes room for all that the call will write in the claim table.
+#[inline(always)]
 fn make_room(
     guard: &mut BlockGuard<'_>,
     call: &Call<'_>,
     changes: &Changes,
 ) -> Result<(), Obstacle> {
-    let answers = call.once.is_some() || call.hold_ms.is_some();
+    let answers = call.answers();
     if changes.opens.is_none()
         && changes.extends_to.is_none()
         && changes.regained_at.is_none()
@@ -360,11 +369,12 @@ fn make_room(
             guard.ensure_heap(slot_heap(slot), 1)?;
         }
     }
-    if call.once.is_some() {
-        guard.ensure_heap(guard.key_heap(), 1)?;
-    }
     if call.hold_ms.is_some() {
         guard.ensure_heap(guard.hold_heap(), 1)?;
+    }
+    if call.answers() {
+        // One for the key, and one for when the reservation is resolved.
+        guard.ensure_kept(2)?;
     }
     Ok(())
 }

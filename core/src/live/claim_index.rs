@@ -1,165 +1,269 @@
 //! The index that leads from a claim's key to its place.
 //!
-//! Open addressing, linear probing; a bucket holds a tag of the key and the place plus one. When
-//! it grows, or has too many tombstones, another takes over, and a few buckets of the old one are
-//! moved with every operation.
+//! Open addressing, linear probing; a bucket holds a tag of the key and the place plus one. The
+//! tag's upper bits say where the search begins, so that a bucket can be moved without a look at
+//! its claim, and buckets that lie together stay together in an index twice as large. When the
+//! index grows, or has too many tombstones, another takes over, and a few buckets of the old one
+//! are moved with every operation.
+
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU64, compiler_fence};
 
 use super::block::BlockGuard;
-use super::claims::{ClaimError, Place};
+use super::claims::{ClaimError, Place, Table};
 use super::directory::Hash128;
-use super::layout::{WORD, claim, claims, pack, unpack};
+use super::file::{Memory, prefetch};
+use super::layout::{WORD, block, claim, claims, pack, unpack};
 
-/// Buckets of the old index moved per operation.
+/// Buckets of the old index moved per operation: a line of them.
 const MOVED_PER_OPERATION: u64 = 8;
 /// Buckets are filled to three quarters.
 const FILL: (u64, u64) = (3, 4);
 /// The low half of a bucket whose claim is gone: the search goes on.
 const TOMBSTONE: u64 = u32::MAX as u64;
 const LOW: u64 = u32::MAX as u64;
+/// Bits of a tag.
+const TAG_BITS: u64 = 32;
 
-impl BlockGuard<'_> {
+/// The buckets of an index.
+#[derive(Clone, Copy)]
+struct Buckets<'a> {
+    cells: &'a [AtomicU64],
+    /// How far to shift a tag to have its home.
+    shift: u64,
+}
+
+impl<'a> Buckets<'a> {
+    #[inline(always)]
+    fn of(memory: &'a Memory, index: u64) -> Buckets<'a> {
+        let (at, log2) = unpack(index);
+        let log2 = log2.min(TAG_BITS);
+        Buckets { cells: memory.run(at, 1 << log2), shift: TAG_BITS - log2 }
+    }
+
+    /// Where the search for a bucket with this tag begins.
+    #[inline(always)]
+    fn home(self, tag: u64) -> usize {
+        (tag >> self.shift) as usize
+    }
+
+    #[inline(always)]
+    fn next(self, at: usize) -> usize {
+        (at + 1) & (self.cells.len() - 1)
+    }
+
+    /// All buckets once, from `at` on: the cell, and where it is.
+    #[inline(always)]
+    fn from(self, at: usize) -> impl Iterator<Item = (usize, &'a AtomicU64)> {
+        let mut next = at;
+        (0..self.cells.len()).map_while(move |_| {
+            let at = next;
+            next = self.next(at);
+            Some((at, self.cells.get(at)?))
+        })
+    }
+}
+
+impl<'a> BlockGuard<'a> {
     /// The claim with this key, whether it has expired or not.
+    #[inline]
     pub(crate) fn find_claim(&self, key: Hash128) -> Option<Place> {
-        if self.claims_at() == 0 {
+        if !self.has_claims() {
             return None;
         }
-        let bucket = self.find_bucket(claims::INDEX, key, 0).or_else(|| self.find_old(key))?;
-        Some(place_of(self.memory.get(bucket)))
+        let table = self.table();
+        let bucket = match self.find_bucket(self.buckets(table.get(claims::INDEX)), key) {
+            Some((_, bucket)) => bucket,
+            None if table.get(claims::OLD_INDEX) == 0 => return None,
+            None => self.find_old(table, key)?,
+        };
+        Some(place_of(bucket.load(Relaxed)))
     }
 
+    #[inline(always)]
+    fn buckets(&self, index: u64) -> Buckets<'a> {
+        Buckets::of(self.memory, index)
+    }
+
+    #[inline(always)]
+    fn find_bucket(&self, buckets: Buckets<'a>, key: Hash128) -> Option<(usize, &'a AtomicU64)> {
+        self.search(buckets, buckets.home(tag(key)), key)
+    }
+
+    /// Buckets below the cursor have been moved and are passed over: all buckets between a key's
+    /// home and its place were in use, so that its place, if it has not been moved, is reached
+    /// from the cursor on.
     #[cold]
-    fn find_old(&self, key: Hash128) -> Option<u64> {
-        if self.claims_get(claims::OLD_INDEX) == 0 {
-            return None;
-        }
-        self.find_bucket(claims::OLD_INDEX, key, self.claims_get(claims::OLD_CURSOR))
+    fn find_old(&self, table: Table<'a>, key: Hash128) -> Option<&'a AtomicU64> {
+        let buckets = self.buckets(table.get(claims::OLD_INDEX));
+        let cursor = table.get(claims::OLD_CURSOR) as usize;
+        let from = buckets.home(tag(key)).max(cursor);
+        let found = self.search(buckets, from, key);
+        // What went around the end lies beyond the cursor, or has been moved.
+        found.or_else(|| self.search(buckets, cursor, key)).map(|(_, bucket)| bucket)
     }
 
-    /// The bucket of `key`. Buckets below `moved` have been emptied and are passed over: all
-    /// buckets between a key's home and its place were in use, so that its place, if it has not
-    /// been moved, is reached from `moved` on.
-    fn find_bucket(&self, index: u64, key: Hash128, moved: u64) -> Option<u64> {
-        let claim_table = self.table();
-        let (table, log2) = unpack(claim_table.get(index));
-        let mask = (1u64 << log2) - 1;
-        let mut at = key.low & mask;
-        for _ in 0..=mask {
-            at = at.max(moved);
-            let bucket = table + at * WORD;
-            let word = self.memory.get(bucket);
+    #[inline(always)]
+    fn search(
+        &self,
+        buckets: Buckets<'a>,
+        from: usize,
+        key: Hash128,
+    ) -> Option<(usize, &'a AtomicU64)> {
+        for (at, bucket) in buckets.from(from) {
+            let word = bucket.load(Relaxed);
             if word == 0 {
                 return None;
             }
-            if word >> 32 == tag(key) && word & LOW != TOMBSTONE {
+            if word >> TAG_BITS == tag(key) && word & LOW != TOMBSTONE {
                 let claim = self.claim(place_of(word));
                 if claim.get(claim::KEY) == key.low && claim.get(claim::KEY + WORD) == key.high {
-                    return Some(bucket);
+                    return Some((at, bucket));
                 }
             }
-            at = (at + 1) & mask;
         }
         None
     }
 
+    // ---- growing ---------------------------------------------------------------------------
+
     pub(super) fn grow_index(&mut self, makes: u64) -> Result<(), ClaimError> {
-        let (table, old_log2) = unpack(self.claims_get(claims::INDEX));
+        let table = self.table();
+        let (at, old_log2) = unpack(table.get(claims::INDEX));
         let room = room_of(old_log2);
-        if self.claims_get(claims::FILLED) + makes <= room {
+        if table.get(claims::FILLED) + makes <= room {
             return Ok(());
         }
-        while self.claims_get(claims::OLD_INDEX) != 0 {
+        while table.get(claims::OLD_INDEX) != 0 {
             self.move_buckets();
         }
         // Half of it tombstones: the same size will do.
-        let many = self.claims_get(claims::LIVE) * 2 > room || makes * 2 > room;
+        let many = table.get(claims::LIVE) * 2 > room || makes * 2 > room;
         let log2 = if many { old_log2 + 1 } else { old_log2 };
-        let (spare, spare_log2) = unpack(self.claims_get(claims::SPARE_INDEX));
+        let (spare, spare_log2) = unpack(table.get(claims::SPARE_INDEX));
         let new = if spare != 0 && spare_log2 == log2 {
             spare
         } else {
             self.memory.allocate((1 << log2) * WORD)?
         };
-        self.claims_set(claims::SPARE_INDEX, 0);
-        self.claims_set(claims::OLD_INDEX, pack(table, old_log2));
-        self.claims_set(claims::OLD_CURSOR, 0);
-        self.claims_set(claims::INDEX, pack(new, log2));
-        self.claims_set(claims::FILLED, 0);
+        self.set_cell(table.cell(claims::SPARE_INDEX), 0);
+        self.set_cell(table.cell(claims::OLD_INDEX), pack(at, old_log2));
+        self.set_cell(table.cell(claims::OLD_CURSOR), 0);
+        self.set_cell(table.cell(claims::INDEX), pack(new, log2));
+        self.set_cell(table.cell(claims::FILLED), 0);
         let _stood = self.finish();
         Ok(())
     }
 
-    /// Moves a few buckets of the old index into the new one and empties them.
-    pub(super) fn move_buckets(&mut self) {
-        let old = self.claims_get(claims::OLD_INDEX);
-        if old == 0 {
-            return;
+    /// Moves a few buckets of the old index into the new one and empties them. Needs no undo: a
+    /// bucket is copied, then the cursor passes it, then it is emptied, and whoever goes on after
+    /// a death does again what may have been done. Nothing may be armed.
+    pub(super) fn move_buckets(&self) {
+        let table = self.table();
+        let old = table.get(claims::OLD_INDEX);
+        let (from, to) = (self.buckets(old), self.buckets(table.get(claims::INDEX)));
+        let mut cursor = table.get(claims::OLD_CURSOR);
+        let end = (cursor + MOVED_PER_OPERATION).min(from.cells.len() as u64);
+        if let Some(last) = cursor.checked_sub(1).and_then(|last| from.cells.get(last as usize)) {
+            store(last, 0);
         }
-        let (table, log2) = unpack(old);
-        let mut cursor = self.claims_get(claims::OLD_CURSOR);
-        let end = (cursor + MOVED_PER_OPERATION).min(1 << log2);
-        while cursor < end {
-            let bucket = table + cursor * WORD;
-            let word = self.memory.get(bucket);
-            if word != 0 {
-                if word & LOW != TOMBSTONE {
-                    let claim = self.claim_offset(place_of(word));
-                    let low = self.memory.get(claim + claim::KEY);
-                    self.fill_bucket(low, word);
-                }
-                self.set(bucket, 0);
+        for bucket in from.cells.get(cursor as usize..end as usize).unwrap_or_default() {
+            let word = bucket.load(Relaxed);
+            if word != 0 && word & LOW != TOMBSTONE {
+                copy_bucket(table, to, word);
             }
+            crate::torture::point("claims.copied");
             cursor += 1;
+            store(table.cell(claims::OLD_CURSOR), cursor);
+            crate::torture::point("claims.passed");
+            if word != 0 {
+                store(bucket, 0);
+            }
         }
-        self.claims_set(claims::OLD_CURSOR, cursor);
-        if cursor == 1 << log2 {
-            self.claims_set(claims::SPARE_INDEX, old);
-            self.claims_set(claims::OLD_INDEX, 0);
+        if cursor >= from.cells.len() as u64 {
+            store(table.cell(claims::SPARE_INDEX), old);
+            crate::torture::point("claims.spared");
+            store(table.cell(claims::OLD_INDEX), 0);
         }
-        let _stood = self.finish();
     }
 
+    // ---- changing --------------------------------------------------------------------------
+
     /// Enters a claim into the index. Room has been made.
-    pub(super) fn enter(&mut self, key: Hash128, place: Place) {
-        self.fill_bucket(key.low, (tag(key) << 32) | (u64::from(place.0) + 1));
+    #[inline(always)]
+    pub(super) fn enter(&mut self, table: Table<'a>, key: Hash128, place: Place) {
+        let buckets = self.buckets(table.get(claims::INDEX));
+        for (_, bucket) in buckets.from(buckets.home(tag(key))) {
+            let found = bucket.load(Relaxed);
+            if found == 0 {
+                self.set_cell(table.cell(claims::FILLED), table.get(claims::FILLED) + 1);
+            }
+            if found == 0 || found & LOW == TOMBSTONE {
+                self.set_cell(bucket, tag(key) << TAG_BITS | (u64::from(place.0) + 1));
+                return;
+            }
+        }
     }
 
     /// Takes a claim out of the index, or out of both while one gives way to the other.
-    pub(super) fn leave(&mut self, key: Hash128) {
-        for (index, moved) in
-            [(claims::INDEX, 0), (claims::OLD_INDEX, self.claims_get(claims::OLD_CURSOR))]
-        {
-            if self.claims_get(index) != 0
-                && let Some(bucket) = self.find_bucket(index, key, moved)
-            {
-                self.set(bucket, TOMBSTONE);
+    pub(super) fn leave(&mut self, table: Table<'a>, key: Hash128) {
+        let buckets = self.buckets(table.get(claims::INDEX));
+        if let Some((at, bucket)) = self.find_bucket(buckets, key) {
+            let last = buckets.cells.get(buckets.next(at));
+            if last.is_some_and(|next| next.load(Relaxed) == 0) {
+                // The search would end with the next one: it may end here.
+                self.set_cell(table.cell(claims::FILLED), table.get(claims::FILLED) - 1);
+                self.set_cell(bucket, 0);
+            } else {
+                self.set_cell(bucket, TOMBSTONE);
             }
         }
-    }
-
-    /// Writes `word` into the first usable bucket of the index for a key with these low bits.
-    fn fill_bucket(&mut self, key_low: u64, word: u64) {
-        let claim_table = self.table();
-        let (table, log2) = unpack(claim_table.get(claims::INDEX));
-        let mask = (1u64 << log2) - 1;
-        let mut at = key_low & mask;
-        for _ in 0..=mask {
-            let bucket = table + at * WORD;
-            let found = self.memory.get(bucket);
-            if found == 0 {
-                let filled = claim_table.cell(claims::FILLED);
-                self.set_cell(filled, claim_table.get(claims::FILLED) + 1);
-            }
-            if found == 0 || found & LOW == TOMBSTONE {
-                self.set(bucket, word);
-                return;
-            }
-            at = (at + 1) & mask;
+        if table.get(claims::OLD_INDEX) != 0
+            && let Some(bucket) = self.find_old(table, key)
+        {
+            self.set_cell(bucket, TOMBSTONE);
         }
     }
 }
 
+/// Asks for the line in which a search for `key` begins, in the claims of the block at `at`, which
+/// need not be locked: nothing is read from it yet.
+#[inline(always)]
+pub(crate) fn expect(memory: &Memory, at: u64, key: Hash128) {
+    let table = memory.get(at + block::CLAIMS);
+    if table != 0 {
+        let buckets = Buckets::of(memory, memory.get(table + claims::INDEX));
+        if let Some(cell) = buckets.cells.get(buckets.home(tag(key))) {
+            prefetch(cell);
+        }
+    }
+}
+
+/// Writes a bucket into an index, unless it is there already. The count goes first: one too many
+/// does no harm.
+fn copy_bucket(table: Table<'_>, to: Buckets<'_>, word: u64) {
+    for (_, bucket) in to.from(to.home(word >> TAG_BITS)) {
+        match bucket.load(Relaxed) {
+            0 => {
+                store(table.cell(claims::FILLED), table.get(claims::FILLED) + 1);
+                return store(bucket, word);
+            }
+            found if found == word => return,
+            _ => {}
+        }
+    }
+}
+
+/// Writes a word in a step that needs no undo.
+#[inline(always)]
+fn store(cell: &AtomicU64, value: u64) {
+    cell.store(value, Relaxed);
+    compiler_fence(SeqCst);
+    crate::torture::point("undo.word"); // Undone or not: a death after any word is tried.
+}
+
 const fn tag(key: Hash128) -> u64 {
-    key.high >> 32
+    key.high >> TAG_BITS
 }
 
 const fn place_of(bucket: u64) -> Place {

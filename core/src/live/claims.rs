@@ -93,7 +93,7 @@ const FIRST_RING_LOG2: u64 = 6;
 const RING_LOG2_MAX: u64 = 12;
 const FIRST_CHUNK_LOG2: u32 = claims::FIRST_CHUNK.ilog2();
 /// An offset that lies in no file.
-const OUTSIDE: u64 = 1 << 62;
+pub(super) const OUTSIDE: u64 = 1 << 62;
 
 impl<'a> BlockGuard<'a> {
     #[inline]
@@ -305,7 +305,7 @@ impl<'a> BlockGuard<'a> {
         self.write(claim, claim::META, meta(kind, resource));
         self.set_cell(table.cell(claims::LIVE), table.get(claims::LIVE) + 1);
         if let Some(key) = key {
-            self.enter(key, place);
+            self.enter(table, key, place);
         }
         place
     }
@@ -318,22 +318,29 @@ impl<'a> BlockGuard<'a> {
             return;
         }
         if changed <= self.get(block::SNAPSHOT_SEQ) {
-            let table = self.table();
-            let (ring, log2) = unpack(table.get(claims::RING));
-            let tail = table.get(claims::RING_TAIL);
-            self.set(ring + ring_word(tail, log2), u64::from(place.0));
-            self.set_cell(table.cell(claims::RING_TAIL), tail + 1);
+            self.note_change(place);
         }
         self.set_cell(claim.cell(claim::CHANGED), seq);
+    }
+
+    /// Adds a place to the ring. Its word needs no undo: beyond the tail nobody reads.
+    #[inline]
+    fn note_change(&mut self, place: Place) {
+        let table = self.table();
+        let (ring, log2) = unpack(table.get(claims::RING));
+        let tail = table.get(claims::RING_TAIL);
+        self.memory.put(ring + ring_word(tail, log2), u64::from(place.0));
+        crate::torture::point("undo.word");
+        self.set_cell(table.cell(claims::RING_TAIL), tail + 1);
     }
 
     /// Removes a claim from the index and gives its place back. Its heap must not hold it.
     pub(crate) fn free_claim(&mut self, place: Place, seq: u64) {
         let key = self.claim_key(place);
-        if key != NO_KEY {
-            self.leave(key);
-        }
         let (table, claim) = (self.table(), self.claim(place));
+        if key != NO_KEY {
+            self.leave(table, key);
+        }
         self.set_cell(claim.cell(claim::META), 0);
         self.write(claim, claim::POSITION, table.get(claims::FREE));
         self.set_cell(table.cell(claims::FREE), u64::from(place.0) + 1);
@@ -350,12 +357,12 @@ impl<'a> BlockGuard<'a> {
 
     /// The resource that the claim is about.
     pub(crate) fn claim_resource(&self, place: Place) -> ResourceId {
-        ResourceId((self.claim_get(place, claim::META) >> 8) as u16)
+        resource_of(self.claim_get(place, claim::META))
     }
 
     /// How far the claim has come; what the numbers mean is its kind's.
     pub(crate) fn claim_state(&self, place: Place) -> u8 {
-        (self.claim_get(place, claim::META) >> STATE_SHIFT) as u8
+        state_of(self.claim_get(place, claim::META))
     }
 
     pub(crate) fn set_claim_state(&mut self, place: Place, state: u8) {
@@ -409,14 +416,17 @@ impl<'a> BlockGuard<'a> {
         counted_in(self.claim_resource(place), self.claim_word(place, LEASE_PARENTS))
     }
 
-    /// The heap in which claims of a kind hang, if they do.
-    pub(crate) fn heap_of(&self, kind: ClaimKind, resource: ResourceId) -> Option<Heap> {
-        match kind {
+    /// The heap in which a claim with this first word hangs, if it does.
+    #[inline]
+    pub(crate) fn heap_of(&self, meta: u64) -> Option<Heap> {
+        match ClaimKind::from_number(meta as u8)? {
             ClaimKind::Session | ClaimKind::Lease | ClaimKind::Rate => {
-                self.slot(resource).map(slot_heap)
+                self.slot(resource_of(meta)).map(slot_heap)
             }
-            ClaimKind::Key => Some(self.key_heap()),
-            ClaimKind::Reservation => Some(self.hold_heap()),
+            ClaimKind::Reservation if state_of(meta) == ReservationState::Open as u8 => {
+                Some(self.hold_heap())
+            }
+            ClaimKind::Key | ClaimKind::Reservation => Some(self.kept_heap()),
             ClaimKind::Cursor | ClaimKind::Alias | ClaimKind::Part => None,
         }
     }
@@ -536,6 +546,16 @@ const fn ring_word(position: u64, log2: u64) -> u64 {
 
 pub(crate) const fn meta(kind: ClaimKind, resource: ResourceId) -> u64 {
     kind as u64 | (resource.0 as u64) << 8
+}
+
+/// The resource that a first word names.
+pub(super) const fn resource_of(meta: u64) -> ResourceId {
+    ResourceId((meta >> 8) as u16)
+}
+
+/// The state that a first word names.
+const fn state_of(meta: u64) -> u8 {
+    (meta >> STATE_SHIFT) as u8
 }
 
 /// The same first word with another state.

@@ -5,12 +5,13 @@
 //! have any lifetime. A claim whose time has been put off stays where it is until it comes up,
 //! and is then hung again.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::block::BlockGuard;
-use super::claims::Place;
-use super::file::GrowError;
-use super::layout::{WORD, block, chunk_of, claim, claims, heap};
+use super::block::{BlockGuard, word};
+use super::claims::{OUTSIDE, Place};
+use super::file::{GrowError, Memory};
+use super::layout::{WORD, chunk_of, claim, claims, heap};
 use crate::clock::Timestamp;
 
 /// An expiry heap, by the word that leads to it.
@@ -20,31 +21,101 @@ pub(crate) struct Heap(pub(super) u64);
 const CHILDREN: u64 = 8;
 const FIRST_CHUNK_LOG2: u32 = heap::FIRST_CHUNK.ilog2();
 
-impl BlockGuard<'_> {
-    /// The heap of the tenant's idempotency keys. The claim table exists.
-    pub(crate) fn key_heap(&self) -> Heap {
-        Heap(self.get(block::CLAIMS) + claims::KEYS)
+/// When a claim is due, in milliseconds since 1970, and which.
+type Entry = (i64, Place);
+
+/// A heap's words, looked at once for all of its entries.
+#[derive(Clone, Copy)]
+struct Nodes<'a> {
+    cells: &'a [AtomicU64; heap::WORDS],
+    memory: &'a Memory,
+}
+
+impl<'a> Nodes<'a> {
+    #[inline(always)]
+    fn len(self) -> u64 {
+        word(self.cells, heap::LEN).load(Relaxed)
     }
 
-    /// The heap of the tenant's reservations. The claim table exists.
+    #[inline(always)]
+    fn cells_of(self, index: u64) -> &'a [AtomicU64; 2] {
+        let (chunk, in_chunk) = chunk_of(index, FIRST_CHUNK_LOG2);
+        let root = self.cells.get((heap::CHUNKS / WORD + chunk) as usize);
+        let at = match root.map_or(0, |root| root.load(Relaxed)) {
+            0 => OUTSIDE, // Only a damaged file leads there.
+            root => root + in_chunk * heap::ENTRY,
+        };
+        self.memory.words_or_nowhere(at)
+    }
+
+    #[inline(always)]
+    fn entry(self, index: u64) -> Entry {
+        let [until, place] = self.cells_of(index);
+        (until.load(Relaxed) as i64, Place(place.load(Relaxed) as u32))
+    }
+
+    /// The earliest of the entries below one, and its index.
+    #[inline(always)]
+    fn earliest_below(self, index: u64, len: u64) -> Option<(Entry, u64)> {
+        let first = index * CHILDREN + 1;
+        let mut earliest = None;
+        for child in first..(first + CHILDREN).min(len) {
+            let entry = self.entry(child);
+            if earliest.is_none_or(|((until, _), _)| entry.0 < until) {
+                earliest = Some((entry, child));
+            }
+        }
+        earliest
+    }
+}
+
+impl<'a> BlockGuard<'a> {
+    /// The heap of what is only remembered: idempotency keys and resolved reservations. The claim
+    /// table exists.
+    pub(crate) fn kept_heap(&self) -> Heap {
+        Heap(self.claims_at() + claims::KEPT)
+    }
+
+    /// The heap of the tenant's open reservations. The claim table exists.
     pub(crate) fn hold_heap(&self) -> Heap {
-        Heap(self.get(block::CLAIMS) + claims::HOLDS)
+        Heap(self.claims_at() + claims::HOLDS)
+    }
+
+    #[inline(always)]
+    fn nodes(&self, of: Heap) -> Option<Nodes<'a>> {
+        match self.memory.get(of.0) {
+            0 => None,
+            at => Some(Nodes { cells: self.memory.words_or_nowhere(at), memory: self.memory }),
+        }
     }
 
     /// Makes sure that `more` claims can be hung up. Nothing may be armed.
     pub(crate) fn ensure_heap(&self, of: Heap, more: u64) -> Result<(), GrowError> {
+        let last = self.nodes(of).map_or(0, Nodes::len) + more;
+        let (chunk, _) = chunk_of(last, FIRST_CHUNK_LOG2);
+        let root = |nodes: Nodes<'a>| nodes.cells.get((heap::CHUNKS / WORD + chunk) as usize);
+        match self.nodes(of).and_then(root) {
+            Some(root) if root.load(Relaxed) != 0 => Ok(()), // Chunks are made in their order.
+            _ => self.enlarge_heap(of, chunk),
+        }
+    }
+
+    /// The same of what is remembered; what is set aside now will be remembered as well, and to
+    /// resolve it must not need room.
+    pub(crate) fn ensure_kept(&self, more: u64) -> Result<(), GrowError> {
+        let open = self.nodes(self.hold_heap()).map_or(0, Nodes::len);
+        self.ensure_heap(self.kept_heap(), open + more)
+    }
+
+    #[cold]
+    fn enlarge_heap(&self, of: Heap, chunks: u64) -> Result<(), GrowError> {
+        if chunks >= heap::CHUNK_COUNT {
+            return Err(GrowError::AddressSpace);
+        }
         let mut at = self.memory.get(of.0);
         if at == 0 {
             at = self.memory.allocate(heap::BYTES)?;
             self.memory.put(of.0, at);
-        }
-        let last = self.memory.get(at + heap::LEN) + more;
-        let (chunks, _) = chunk_of(last, FIRST_CHUNK_LOG2);
-        if chunks >= heap::CHUNK_COUNT {
-            return Err(GrowError::AddressSpace);
-        }
-        if self.memory.get(at + heap::CHUNKS + chunks * WORD) != 0 {
-            return Ok(()); // Chunks are made in their order.
         }
         for chunk in 0..=chunks {
             let root = at + heap::CHUNKS + chunk * WORD;
@@ -59,83 +130,64 @@ impl BlockGuard<'_> {
     /// The claim that is due first, and when.
     #[inline]
     pub(crate) fn first_due(&self, of: Heap) -> Option<(Timestamp, Place)> {
-        let at = self.memory.get(of.0);
-        if at == 0 || self.memory.get(at + heap::LEN) == 0 {
-            return None;
-        }
-        let (until, place) = self.heap_entry(at, 0);
+        let nodes = self.nodes(of).filter(|nodes| nodes.len() != 0)?;
+        let (until, place) = nodes.entry(0);
         Some((Timestamp::from_ms(until), place))
     }
 
     /// Hangs a claim up. Room has been made.
+    #[inline]
     pub(crate) fn hang(&mut self, of: Heap, place: Place, until: Timestamp) {
-        let at = self.memory.get(of.0);
-        debug_assert_ne!(at, 0, "room has been made");
-        let len = self.memory.get(at + heap::LEN);
-        self.set(at + heap::LEN, len + 1);
-        self.rise(at, len, (until.ms(), place));
+        let Some(nodes) = self.nodes(of) else { return debug_assert!(false, "room was made") };
+        let len = nodes.len();
+        self.set_cell(word(nodes.cells, heap::LEN), len + 1);
+        self.rise(nodes, len, (until.ms(), place));
     }
 
     /// Takes a claim off its heap.
     pub(crate) fn unhang(&mut self, of: Heap, place: Place) {
-        let Some((at, hole)) = self.position(of, place) else { return };
+        let Some((nodes, hole)) = self.position(of, place) else { return };
         self.claim_set(place, claim::POSITION, 0);
-        let last = self.memory.get(at + heap::LEN) - 1;
-        self.set(at + heap::LEN, last);
+        let last = nodes.len() - 1;
+        self.set_cell(word(nodes.cells, heap::LEN), last);
         if hole < last {
-            let entry = self.heap_entry(at, last);
-            self.put_entry(at, hole, entry, last);
+            self.put_entry(nodes, hole, nodes.entry(last), last);
         }
     }
 
     /// Gives a claim that is hung up another time.
     pub(crate) fn rehang(&mut self, of: Heap, place: Place, until: Timestamp) {
-        let Some((at, position)) = self.position(of, place) else { return };
-        let len = self.memory.get(at + heap::LEN);
-        self.put_entry(at, position, (until.ms(), place), len);
+        let Some((nodes, position)) = self.position(of, place) else { return };
+        if nodes.entry(position).0 != until.ms() {
+            self.put_entry(nodes, position, (until.ms(), place), nodes.len());
+        }
     }
 
     /// Whether every entry is due no earlier than the one above it and known to its claim, for
     /// the audit. Says how many entries there are.
     pub(crate) fn heap_is_sound(&self, of: Heap) -> Result<u64, String> {
-        let at = self.memory.get(of.0);
-        if at == 0 {
-            return Ok(0);
-        }
-        let len = self.memory.get(at + heap::LEN);
-        for index in 0..len {
-            let (until, place) = self.heap_entry(at, index);
-            if index > 0 && self.heap_entry(at, (index - 1) / CHILDREN).0 > until {
+        let Some(nodes) = self.nodes(of) else { return Ok(0) };
+        for index in 0..nodes.len() {
+            let (until, place) = nodes.entry(index);
+            if index > 0 && nodes.entry((index - 1) / CHILDREN).0 > until {
                 return Err(format!("claim {} is due before the one above it", place.0));
             }
             if self.claim_get(place, claim::POSITION) != index + 1 {
                 return Err(format!("claim {} does not know its place in the heap", place.0));
             }
         }
-        Ok(len)
+        Ok(nodes.len())
     }
 
-    fn position(&self, of: Heap, place: Place) -> Option<(u64, u64)> {
+    fn position(&self, of: Heap, place: Place) -> Option<(Nodes<'a>, u64)> {
         let position = self.claim_get(place, claim::POSITION).checked_sub(1)?;
-        Some((self.memory.get(of.0), position))
+        Some((self.nodes(of)?, position))
     }
 
     #[inline]
-    fn entry_at(&self, at: u64, index: u64) -> u64 {
-        let (chunk, in_chunk) = chunk_of(index, FIRST_CHUNK_LOG2);
-        self.memory.get(at + heap::CHUNKS + chunk * WORD) + in_chunk * heap::ENTRY
-    }
-
-    #[inline]
-    fn heap_entry(&self, at: u64, index: u64) -> (i64, Place) {
-        let entry = self.entry_at(at, index);
-        (self.memory.get(entry) as i64, Place(self.memory.get(entry + WORD) as u32))
-    }
-
-    fn write_entry(&mut self, at: u64, index: u64, (until, place): (i64, Place)) {
-        let entry = self.entry_at(at, index);
-        for (word, value) in [(entry, until as u64), (entry + WORD, u64::from(place.0))] {
-            let cell = self.memory.cell(word);
+    fn write_entry(&mut self, nodes: Nodes<'_>, index: u64, (until, place): Entry) {
+        let cells = nodes.cells_of(index);
+        for (cell, value) in cells.iter().zip([until as u64, u64::from(place.0)]) {
             if cell.load(Relaxed) != value {
                 self.set_cell(cell, value);
             }
@@ -144,37 +196,32 @@ impl BlockGuard<'_> {
     }
 
     /// Puts an entry at or above a place whose children are not earlier.
-    fn rise(&mut self, at: u64, mut index: u64, entry: (i64, Place)) {
+    #[inline]
+    fn rise(&mut self, nodes: Nodes<'_>, mut index: u64, entry: Entry) {
         while index > 0 {
             let above = (index - 1) / CHILDREN;
-            let parent = self.heap_entry(at, above);
+            let parent = nodes.entry(above);
             if parent.0 <= entry.0 {
                 break;
             }
-            self.write_entry(at, index, parent);
+            self.write_entry(nodes, index, parent);
             index = above;
         }
-        self.write_entry(at, index, entry);
+        self.write_entry(nodes, index, entry);
     }
 
     /// Puts an entry where it belongs, from a place whose own entry may go.
-    fn put_entry(&mut self, at: u64, mut index: u64, entry: (i64, Place), len: u64) {
-        if index > 0 && self.heap_entry(at, (index - 1) / CHILDREN).0 > entry.0 {
-            return self.rise(at, index, entry);
+    fn put_entry(&mut self, nodes: Nodes<'_>, mut index: u64, entry: Entry, len: u64) {
+        if index > 0 && nodes.entry((index - 1) / CHILDREN).0 > entry.0 {
+            return self.rise(nodes, index, entry);
         }
-        loop {
-            let first = index * CHILDREN + 1;
-            let earliest = (first..(first + CHILDREN).min(len))
-                .map(|child| (self.heap_entry(at, child), child))
-                .min_by_key(|&((until, _), _)| until);
-            match earliest {
-                Some((child, below)) if child.0 < entry.0 => {
-                    self.write_entry(at, index, child);
-                    index = below;
-                }
-                _ => break,
+        while let Some((child, below)) = nodes.earliest_below(index, len) {
+            if child.0 >= entry.0 {
+                break;
             }
+            self.write_entry(nodes, index, child);
+            index = below;
         }
-        self.write_entry(at, index, entry);
+        self.write_entry(nodes, index, entry);
     }
 }

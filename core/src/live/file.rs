@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use libc::pthread_mutex_t;
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{Advice, MmapOptions, MmapRaw};
 
 use super::layout::{HEADER_BYTES, LINE, WORD, header};
 use super::lock::{self, LOCK_BYTES, LockError};
@@ -19,6 +19,8 @@ const ADDRESS_SPACE: [u64; 4] = [64 << 30, 16 << 30, 4 << 30, 1 << 30];
 pub(crate) const FIRST_BYTES: u64 = 256 << 10;
 /// The file grows by an eighth, but by no less and no more than this.
 const GROW_BYTES: (u64, u64) = (1 << 20, 64 << 20);
+/// Bytes that are made ready for use at once.
+const READY_BYTES: u64 = 16 << 20;
 /// How long to wait for another thread that is growing the file.
 const ALLOCATOR_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -46,6 +48,8 @@ pub(crate) struct Memory {
     file: File,
     /// The length that this process knows of; the header may know of more.
     known_len: AtomicU64,
+    /// Up to where this process has had the pages made ready; 0: nowhere yet.
+    ready_to: AtomicU64,
     /// Stands in for a cell that lies outside the file: only a damaged file leads there.
     nowhere: Box<[AtomicU64; NOWHERE_WORDS]>,
 }
@@ -68,6 +72,7 @@ impl Memory {
                         map,
                         file,
                         known_len,
+                        ready_to: AtomicU64::new(0),
                         nowhere: Box::new(std::array::from_fn(|_| AtomicU64::new(0))),
                     });
                 }
@@ -132,6 +137,20 @@ impl Memory {
     #[inline]
     pub(crate) fn pairs(&self, offset: u64, count: u64) -> &[[AtomicU64; 2]] {
         if !offset.is_multiple_of(WORD) || !self.holds(offset, count.saturating_mul(2 * WORD)) {
+            self.outside();
+            return &[];
+        }
+        // SAFETY: as in `cell`, for every one of the words.
+        unsafe {
+            let first = self.map.as_mut_ptr().add(offset as usize).cast();
+            std::slice::from_raw_parts(first, count as usize)
+        }
+    }
+
+    /// `count` words from `offset`; none where they lie outside the file.
+    #[inline]
+    pub(crate) fn run(&self, offset: u64, count: u64) -> &[AtomicU64] {
+        if !offset.is_multiple_of(WORD) || !self.holds(offset, count.saturating_mul(WORD)) {
             self.outside();
             return &[];
         }
@@ -212,13 +231,37 @@ impl Memory {
         let end = start.checked_add(bytes).ok_or(GrowError::AddressSpace)?;
         let len = self.get(header::FILE_LEN);
         if end > len {
-            let step = (len / 8).clamp(GROW_BYTES.0, GROW_BYTES.1);
-            self.grow(len, end.max(len + step).next_multiple_of(HEADER_BYTES))?;
+            self.grow(len, end.max(len + grow_step(len)).next_multiple_of(HEADER_BYTES))?;
         }
         self.put(header::NEXT_FREE, end);
         crate::torture::point("allocate.taken");
         drop(held);
         Ok(start)
+    }
+
+    /// Grows the file before it is full, and has the pages that will be written next made ready,
+    /// so that no decision waits for either. Failing is no harm: whoever needs the room is told.
+    pub(crate) fn grow_ahead(&self) {
+        if let Ok(held) = lock::take(self, header::ALLOCATOR_LOCK, Duration::ZERO) {
+            let len = self.get(header::FILE_LEN);
+            let step = grow_step(len);
+            if len - self.get(header::NEXT_FREE).min(len) < step / 2 {
+                let _ = self.grow(len, (len + step).next_multiple_of(HEADER_BYTES));
+            }
+            drop(held);
+        }
+        // What was given out before this process came was written by somebody.
+        let from = match self.ready_to.load(Ordering::Relaxed) {
+            0 => self.get(header::NEXT_FREE).next_multiple_of(HEADER_BYTES),
+            known => known,
+        };
+        let to = self.learn_len().min(from + READY_BYTES);
+        if from < to {
+            // Kernels before 5.14 cannot: pages are made ready one by one then, when written.
+            let bytes = (to - from) as usize;
+            let _ = self.map.advise_range(Advice::PopulateWrite, from as usize, bytes);
+            self.ready_to.store(to, Ordering::Relaxed);
+        }
     }
 
     /// Makes the file `new_len` long, with its space reserved: a full disk is an error here, not
@@ -234,6 +277,24 @@ impl Memory {
         crate::torture::point("grow.published");
         Ok(())
     }
+}
+
+/// By how much a file of `len` bytes grows.
+fn grow_step(len: u64) -> u64 {
+    (len / 8).clamp(GROW_BYTES.0, GROW_BYTES.1)
+}
+
+/// Asks the processor for the line of a word that will be wanted soon.
+#[inline(always)]
+pub(crate) fn prefetch(cell: &AtomicU64) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, of a word that exists.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch(cell.as_ptr().cast(), _MM_HINT_T0);
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = cell;
 }
 
 /// Gives `file` real disk space for `len` bytes from `offset`, zero where it was not yet written.

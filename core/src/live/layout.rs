@@ -6,7 +6,7 @@
 /// "COTASLIV", the first word of every live file.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"COTASLIV");
 /// Changes with every change to what this module says.
-pub(crate) const LAYOUT_VERSION: u64 = 2;
+pub(crate) const LAYOUT_VERSION: u64 = 3;
 
 /// Bytes in a word.
 pub(crate) const WORD: u64 = 8;
@@ -207,9 +207,10 @@ pub(crate) mod claims {
     pub(crate) const RING_TAIL: u64 = 10 * WORD;
     /// `RING_TAIL` as of the last snapshot.
     pub(crate) const RING_SNAPSHOT: u64 = 11 * WORD;
-    /// Expiry heap of idempotency keys; 0: none yet.
-    pub(crate) const KEYS: u64 = 12 * WORD;
-    /// Expiry heap of reservations; 0: none yet.
+    /// Expiry heap of what is only remembered, idempotency keys and resolved reservations; 0: none
+    /// yet.
+    pub(crate) const KEPT: u64 = 12 * WORD;
+    /// Expiry heap of open reservations; 0: none yet.
     pub(crate) const HOLDS: u64 = 13 * WORD;
     /// Contacts that have more than one name.
     pub(crate) const ALIASES: u64 = 14 * WORD;
@@ -254,6 +255,7 @@ pub(crate) mod heap {
     /// When it is due, and which claim.
     pub(crate) const ENTRY: u64 = 2 * WORD;
     pub(crate) const BYTES: u64 = CHUNKS + CHUNK_COUNT * WORD;
+    pub(crate) const WORDS: usize = (BYTES / WORD) as usize;
 }
 
 /// Words of an event in a block's ring.

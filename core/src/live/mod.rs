@@ -7,7 +7,7 @@
 mod aliases;
 pub(crate) mod attach;
 pub(crate) mod block;
-mod claim_index;
+pub(crate) mod claim_index;
 pub(crate) mod claims;
 pub(crate) mod directory;
 pub(crate) mod events;

@@ -138,9 +138,10 @@ impl BlockGuard<'_> {
             // A gap: `free_gaps` chains it when all claims are back.
             self.memory.put(at, touched + 1);
         }
-        let heap = self.heap_of(kind, image.resource());
+        let heap = self.heap_of(image.meta);
         if let Some(heap) = heap {
             self.ensure_heap(heap, 1)?;
+            self.ensure_kept(1)?;
         }
         let key = Hash128 { low: image.key[0], high: image.key[1] };
         let place = self.make_claim(kind, image.resource(), Some(key).filter(|&key| key != NO_KEY));
