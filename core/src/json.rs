@@ -5,6 +5,10 @@
 use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::clock::Timestamp;
+use crate::rules::{Decision, LeaseOutcome, Mode, Reason, ResourceId, SessionOutcome};
 
 /// Writes a value as its text: an instant, an id.
 pub(crate) fn text<S: Serializer>(value: &impl Display, to: S) -> Result<S::Ok, S::Error> {
@@ -18,4 +22,53 @@ pub(crate) fn text_or_null<T: Display, S: Serializer>(
     to: S,
 ) -> Result<S::Ok, S::Error> {
     value.as_ref().map(ToString::to_string).serialize(to)
+}
+
+/// Writes JSON text as the document that it is; empty: `null`.
+pub(crate) fn document<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
+    serde_json::from_str::<Value>(text).unwrap_or(Value::Null).serialize(to)
+}
+
+/// A decision in a document.
+#[derive(Serialize)]
+struct DecisionJson {
+    allowed: bool,
+    reason: Option<Reason>,
+    reasons: Vec<Reason>,
+    resource: Option<ResourceId>,
+    units: u64,
+    mode: Mode,
+    used: u64,
+    available: Option<u64>,
+    limit: Option<u64>,
+    #[serde(serialize_with = "text_or_null")]
+    retry_at: Option<Timestamp>,
+    session: Option<SessionOutcome>,
+    lease: Option<LeaseOutcome>,
+    overage: bool,
+    demo_notice: bool,
+    past_due: bool,
+}
+
+impl Serialize for Decision {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let decision = DecisionJson {
+            allowed: self.allowed(),
+            reason: self.reason(),
+            reasons: self.reasons.iter().collect(),
+            resource: self.resource,
+            units: self.units,
+            mode: self.mode,
+            used: self.used,
+            available: (self.mode == Mode::Finite).then_some(self.available),
+            limit: self.limit(),
+            retry_at: self.retry_at,
+            session: self.session,
+            lease: self.lease,
+            overage: self.overage,
+            demo_notice: self.demo_notice,
+            past_due: self.past_due,
+        };
+        decision.serialize(to)
+    }
 }

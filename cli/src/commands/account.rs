@@ -4,7 +4,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cotas::OverLimit;
 use cotas::billing::DocumentType;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::database::{At, Database};
 use crate::failure::Failure;
@@ -30,7 +30,7 @@ impl WhatIf {
         } else {
             over_table(&over)
         };
-        output.print(&text, &over.iter().map(over_limit).collect())
+        output.print(&text, &json!(over))
     }
 }
 
@@ -64,10 +64,6 @@ fn over_table(over: &[OverLimit]) -> String {
         row
     });
     table(header, rows)
-}
-
-fn over_limit(it: &OverLimit) -> Value {
-    json!({ "resource": it.resource, "used": it.used, "limit": it.limit })
 }
 
 fn document_type() -> impl TypedValueParser<Value = DocumentType> {

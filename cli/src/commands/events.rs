@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use clap::Args;
 use cotas::{Event, EventKind};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::database::{At, Database};
 use crate::failure::Failure;
@@ -45,7 +45,7 @@ impl Events {
             };
             table(header, events.iter().map(row))
         };
-        output.print(&text, &events.iter().map(event_json).collect())
+        output.print(&text, &json!(events))
     }
 }
 
@@ -62,17 +62,6 @@ fn what(event: &Event) -> String {
         };
     }
     text
-}
-
-fn event_json(event: &Event) -> Value {
-    json!({
-        "sequence": event.sequence,
-        "at": event.at.to_string(),
-        "tenant": event.tenant,
-        "resource": event.resource,
-        "kind": event.kind.code(),
-        "details": details(&event.kind).into_iter().collect::<Map<_, _>>(),
-    })
 }
 
 fn details(kind: &EventKind) -> Vec<(String, Value)> {

@@ -30,7 +30,7 @@ impl Invoices {
         } else {
             invoice_table(&invoices, &currency(&engine)?)
         };
-        output.print(&text, &invoices.iter().map(invoice_json).collect())
+        output.print(&text, &json!(invoices))
     }
 }
 
@@ -201,19 +201,4 @@ pub fn invoice_table(invoices: &[Invoice], currency: &str) -> String {
         ]
     });
     table(header, rows)
-}
-
-fn invoice_json(it: &Invoice) -> Value {
-    json!({
-        "id": it.id,
-        "title": it.title,
-        "amount_cents": it.amount.get(),
-        "payment_type": it.payment_type,
-        "status": it.status.code(),
-        "recurring": it.recurring,
-        "instalment": [it.part.0, it.part.1],
-        "due": it.due.to_string(),
-        "paid_on": it.paid_on.map(|day| day.to_string()),
-        "gateway_id": it.gateway_id,
-    })
 }

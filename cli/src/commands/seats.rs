@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use cotas::{Decision, Mode, Occupancy, Reason, Seat, Wording};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::secret::token;
 use crate::database::{At, Database};
@@ -63,7 +63,7 @@ impl Seats {
         match self.verb.as_ref().unwrap_or(&Verb::List) {
             Verb::List => {
                 let held = seats.list()?;
-                output.print(&self.held(&held), &held.iter().map(seat_json).collect())
+                output.print(&self.held(&held), &json!(held))
             }
             Verb::Occupy { holder, pending, with_token } => {
                 let token = with_token.then(|| token(TOKEN_VARIABLE)).transpose()?;
@@ -126,13 +126,4 @@ fn answer(
         "warning": warning,
     });
     output.print(&text, &json)
-}
-
-fn seat_json(it: &Seat) -> Value {
-    json!({
-        "holder": it.holder,
-        "since": it.since.to_string(),
-        "pending": it.pending,
-        "has_token": it.has_token,
-    })
 }

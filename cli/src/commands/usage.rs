@@ -1,14 +1,13 @@
 //! `cotas usage`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono_tz::Tz;
 use clap::Args;
-use cotas::{Engine, Error, Interval, SystemClock, Timestamp, UsageReport};
-use serde_json::{Map, Value, json};
+use cotas::{Engine, Error, Interval, SystemClock, UsageReport};
+use serde_json::json;
 
 use crate::chart::{svg, terminal};
 use crate::database::Database;
@@ -46,7 +45,7 @@ impl Usage {
         if let Some(path) = &self.svg {
             return self.draw(path, &report, output);
         }
-        output.print(&terminal::chart(&self.tenant, &report, terminal::width()), &json(&report))
+        output.print(&terminal::chart(&self.tenant, &report, terminal::width()), &report.to_json())
     }
 
     fn report(&self, engine: &Engine) -> Result<UsageReport, Failure> {
@@ -75,30 +74,4 @@ impl Usage {
         let path = path.display();
         output.print(&format!("wrote {path}"), &json!({ "svg": path.to_string() }))
     }
-}
-
-/// One line for each interval in which something was counted: `used` by resource, `denied` by
-/// reason, and so on with whatever else is counted.
-fn json(report: &UsageReport) -> Value {
-    let mut lines: BTreeMap<Timestamp, Map<String, Value>> = BTreeMap::new();
-    for bucket in &report.buckets {
-        let line = lines.entry(bucket.start).or_insert_with(|| {
-            let line = json!({
-                "from": report.label(bucket.start),
-                "start": bucket.start.to_string(),
-                "end": bucket.end.to_string(),
-                "used": {},
-                "denied": {},
-            });
-            line.as_object().cloned().unwrap_or_default()
-        });
-        let (what, reason) = bucket.metric.parts();
-        let name = reason.map_or(bucket.resource.as_str(), |reason| reason.code());
-        let Some(counts) = line.entry(what).or_insert_with(|| json!({})).as_object_mut() else {
-            continue;
-        };
-        let before = counts.get(name).and_then(Value::as_u64).unwrap_or_default();
-        counts.insert(name.to_owned(), before.saturating_add(bucket.count).into());
-    }
-    lines.into_values().map(Value::Object).collect()
 }

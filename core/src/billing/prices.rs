@@ -71,6 +71,7 @@ pub struct PriceTable {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageQuote {
     /// The price of one period. There is no proration, ever (seed 002).
+    #[serde(rename = "amount_cents")]
     pub cents: Cents,
     /// Size and number of the packages, largest first. Their units are exactly the quantity.
     pub packages: Vec<(u64, u64)>,
@@ -84,6 +85,7 @@ pub struct Hint {
     /// The larger quantity.
     pub quantity: u64,
     /// Its price.
+    #[serde(rename = "amount_cents")]
     pub cents: Cents,
 }
 

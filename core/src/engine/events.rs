@@ -10,17 +10,19 @@ use crate::store::{Sync, Write};
 const EVENTS_MAX: u32 = 10_000;
 
 /// Something that happened to a tenant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Event {
     /// Its number: rising, never given twice, with gaps.
     pub sequence: u64,
     /// The tenant.
     pub tenant: String,
     /// When it happened.
+    #[serde(serialize_with = "crate::json::text")]
     pub at: Timestamp,
     /// The resource that it is about, if it is about one.
     pub resource: Option<String>,
     /// What happened.
+    #[serde(flatten)]
     pub kind: EventKind,
 }
 
@@ -60,5 +62,46 @@ impl Engine {
             write.commit()?;
             Ok(forgotten)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rules::Status;
+
+    #[test]
+    fn a_document_names_a_kind_of_event_as_its_code() {
+        let kinds = [
+            EventKind::Threshold { percent: 80, used: 8, limit: 10 },
+            EventKind::Exhausted { used: 10, limit: 10 },
+            EventKind::Renewed { period: 2 },
+            EventKind::Lapsed,
+            EventKind::StatusChanged { from: Status::Active, to: Status::PastDue },
+            EventKind::PlanChanged { plan: "full".to_owned() },
+            EventKind::GrantExpired { grant: 1, units: 3 },
+            EventKind::LeaseExpired { fencing: 7 },
+        ];
+        for kind in kinds {
+            assert_eq!(json!(kind)["kind"], kind.code());
+        }
+        let event = Event {
+            sequence: 4,
+            tenant: "acme".to_owned(),
+            at: Timestamp::from_ms(0),
+            resource: Some("sms".to_owned()),
+            kind: EventKind::Exhausted { used: 10, limit: 10 },
+        };
+        let document = json!({
+            "sequence": 4,
+            "tenant": "acme",
+            "at": "1970-01-01T00:00:00Z",
+            "resource": "sms",
+            "kind": "exhausted",
+            "details": { "used": 10, "limit": 10 },
+        });
+        assert_eq!(json!(event), document);
     }
 }

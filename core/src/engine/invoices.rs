@@ -18,13 +18,14 @@ use crate::store::{InvoiceRow, Loaded, PurchaseRow, SubscriptionRow, Write};
 const PARTS_MAX: u32 = 24;
 
 /// An invoice (seed 000, "Faturas").
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Invoice {
     /// Its number.
     pub id: i64,
     /// What it is for: the plan's or the package's title.
     pub title: String,
     /// How much.
+    #[serde(rename = "amount_cents")]
     pub amount: Cents,
     /// How it is paid: an opaque label.
     pub payment_type: String,
@@ -35,6 +36,7 @@ pub struct Invoice {
     /// Whether it is debited by itself; the invoice's, not the plan's.
     pub recurring: bool,
     /// Which instalment, of how many.
+    #[serde(rename = "instalment")]
     pub part: (u32, u32),
     /// "Data de vencimento".
     pub due: NaiveDate,
@@ -45,7 +47,8 @@ pub struct Invoice {
 }
 
 /// How an invoice stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum InvoiceStatus {
     /// Waits to be paid.
     Pending,

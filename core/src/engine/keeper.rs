@@ -35,7 +35,7 @@ pub(super) struct Keeper {
 }
 
 /// What a call of [`Engine::maintain`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Maintained {
     /// Tenants whose changes were written to SQLite.
     pub checkpointed: usize,

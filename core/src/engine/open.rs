@@ -39,7 +39,7 @@ pub enum Maintenance {
 }
 
 /// How the live file was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Opening {
     /// What was done.
     pub origin: Origin,
@@ -50,7 +50,8 @@ pub struct Opening {
 }
 
 /// What opening did with the live file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// It was taken over as it stood: nothing is missing.
     Adopted,

@@ -28,6 +28,7 @@ pub struct Purchase {
     pub next_due: Option<NaiveDate>,
     /// All that will be charged on that day, the plan and what is charged again, this purchase
     /// included.
+    #[serde(rename = "next_total_cents")]
     pub next_total: Cents,
     /// Whether it was bought before under the same key, and nothing has changed.
     #[serde(skip)]

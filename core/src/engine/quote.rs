@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::rules::{Decision, Mode, State};
 
 /// What an action would cost, and whether it would be allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Quote {
     /// The tariff that this follows: the version of the catalog. Given back in
     /// [`Details::tariff`], the action is done for this price or not at all.
@@ -19,7 +19,7 @@ pub struct Quote {
 }
 
 /// What an action costs of one balance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct CostLine {
     /// The resource.
     pub resource: String,

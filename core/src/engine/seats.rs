@@ -32,11 +32,12 @@ pub struct Occupancy<'a> {
 }
 
 /// A seat that somebody holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Seat {
     /// Who holds it.
     pub holder: String,
     /// Since when.
+    #[serde(serialize_with = "crate::json::text")]
     pub since: Timestamp,
     /// Invited, and not there yet.
     pub pending: bool,
@@ -45,7 +46,7 @@ pub struct Seat {
 }
 
 /// A seat found by its token.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct TokenSeat {
     /// The tenant.
     pub tenant: String,

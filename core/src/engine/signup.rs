@@ -74,7 +74,7 @@ impl Engine {
 }
 
 /// Whose account a tenant is, as it was saved.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Profile {
     /// "Pessoa Física" or "Pessoa Jurídica".
     pub person: PersonType,
@@ -93,6 +93,7 @@ pub struct Profile {
     /// The administrator's telephone number.
     pub admin_phone: String,
     /// The address as JSON; empty: there is none.
+    #[serde(serialize_with = "crate::json::document")]
     pub address: String,
 }
 

@@ -20,7 +20,7 @@ pub(super) const IN_FORCE: &str = "active";
 pub(super) const MANUAL: &str = "Manual";
 
 /// A subscription in a list: the current one, or a past one (seed 000, "Plano atual").
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SubscriptionRecord {
     /// Its number.
     pub id: i64,
@@ -35,8 +35,10 @@ pub struct SubscriptionRecord {
     /// How its next invoices are paid at the gateway; `None`: nobody chose.
     pub payment_method: Option<PaymentMethod>,
     /// When its present period began, or when it did.
+    #[serde(serialize_with = "crate::json::text")]
     pub period_start: Timestamp,
     /// "Próximo vencimento".
+    #[serde(rename = "next_due")]
     pub due: NaiveDate,
     /// `active`; `pending`: waits to be paid; `scheduled`: begins when the period of the one in
     /// force ends; or `cancelled`.

@@ -15,7 +15,7 @@ use crate::live::snapshot::ClaimImage;
 use crate::rules::{Account, Counting, ResourceId, Usage};
 
 /// Something that does not add up. A sound database has none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
     /// The tenant; empty: the database as a whole.
     pub tenant: String,

@@ -132,6 +132,11 @@ impl Serialize for Balance {
     }
 }
 
+/// Writes what was used under the names of the resources.
+fn used_by_resource<S: Serializer>(used: &[(String, u64)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(used.iter().map(|(resource, used)| (resource, used)))
+}
+
 /// Writes balances under the names of their resources.
 fn balances_by_resource<S: Serializer>(balances: &[Balance], to: S) -> Result<S::Ok, S::Error> {
     to.collect_map(balances.iter().map(|balance| (&balance.resource, balance)))
@@ -162,17 +167,20 @@ pub struct GrantView {
 }
 
 /// A closed period.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PeriodView {
     /// Its number, from 1.
     pub period: u64,
     /// Its first instant.
+    #[serde(serialize_with = "crate::json::text")]
     pub start: Timestamp,
     /// The first instant after it.
+    #[serde(serialize_with = "crate::json::text")]
     pub end: Timestamp,
     /// Whether a renewal ended it; otherwise a change of plan did.
     pub renewed: bool,
     /// Units used in it, by resource.
+    #[serde(serialize_with = "used_by_resource")]
     pub used: Vec<(String, u64)>,
 }
 

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::rules::{Account, Counting};
 
 /// A resource of which more is in use than a plan gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct OverLimit {
     /// The resource.
     pub resource: String,

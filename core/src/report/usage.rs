@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use chrono::{Datelike, Months, NaiveDate, SecondsFormat};
 use chrono_tz::Tz;
+use serde_json::{Map, Value, json};
 
 use crate::clock::{HOUR_MS, Timestamp};
 use crate::engine::{Metric, UsageRow};
@@ -183,6 +184,33 @@ impl UsageReport {
     #[must_use]
     pub fn label(&self, start: Timestamp) -> String {
         self.interval.label(start, self.time_zone)
+    }
+
+    /// As JSON: one line for each interval in which something was counted: `used` by resource,
+    /// `denied` by reason, and so on with whatever else is counted.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut lines: BTreeMap<Timestamp, Map<String, Value>> = BTreeMap::new();
+        for bucket in &self.buckets {
+            let line = lines.entry(bucket.start).or_insert_with(|| {
+                let line = json!({
+                    "from": self.label(bucket.start),
+                    "start": bucket.start.to_string(),
+                    "end": bucket.end.to_string(),
+                    "used": {},
+                    "denied": {},
+                });
+                line.as_object().cloned().unwrap_or_default()
+            });
+            let (what, reason) = bucket.metric.parts();
+            let name = reason.map_or(bucket.resource.as_str(), |reason| reason.code());
+            let Some(counts) = line.entry(what).or_insert_with(|| json!({})).as_object_mut() else {
+                continue;
+            };
+            let before = counts.get(name).and_then(Value::as_u64).unwrap_or_default();
+            counts.insert(name.to_owned(), before.saturating_add(bucket.count).into());
+        }
+        lines.into_values().map(Value::Object).collect()
     }
 }
 

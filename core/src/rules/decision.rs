@@ -130,16 +130,17 @@ impl FromIterator<Reason> for Reasons {
 }
 
 /// What became of the contact's session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SessionOutcome {
     /// It was opened by this; otherwise it was open, or kept, already.
     pub opened: bool,
     /// The first instant after it.
+    #[serde(serialize_with = "crate::json::text")]
     pub expires_at: Timestamp,
 }
 
 /// What became of a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct LeaseOutcome {
     /// It was taken by this; otherwise its holder had it already, and it was prolonged.
     pub acquired: bool,
@@ -147,6 +148,7 @@ pub struct LeaseOutcome {
     /// told from what the present holder writes.
     pub fencing: u64,
     /// The first instant after it, unless it is renewed.
+    #[serde(serialize_with = "crate::json::text")]
     pub expires_at: Timestamp,
 }
 

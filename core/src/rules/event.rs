@@ -15,7 +15,8 @@ pub struct Happening {
 }
 
 /// The kinds of event, each with what there is to say of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "kind", content = "details", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
     /// So much of a limit has been used: once for each threshold, period and limit.
@@ -68,6 +69,7 @@ pub enum EventKind {
     /// A reservation was not resolved in time, and its units have been given back.
     ReservationExpired {
         /// Its id.
+        #[serde(serialize_with = "crate::json::text")]
         reservation: ReservationId,
     },
 }
