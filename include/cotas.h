@@ -1,35 +1,35 @@
 /*
  * Cotas: exact, durable quotas inside a chat platform's own process.
  *
- * May this tenant do this now, and if so, what does it use up? Open an engine, load a catalog, create
- * tenants, and ask: cotas_consume, cotas_perform, cotas_admit. docs/c-api.md is the guide.
+ * May this tenant do this now, and if so, what does it use up? Open an engine, load a catalog,
+ * create tenants, and ask: cotas_consume, cotas_perform, cotas_admit. docs/c-api.md is the guide.
  *
- * Returned numbers. Every function that can fail returns a cotas_code: COTAS_OK, or why not. A denied
- * request is no failure: it is COTAS_OK with a decision whose allowed is 0.
+ * Returned numbers. Every function that can fail returns a cotas_code: COTAS_OK, or why not. A
+ * denied request is no failure: it is COTAS_OK with a decision whose allowed is 0.
  *
- * Pointers. A pointer is NULL, where that is said to be allowed, or points to what its type and the
- * length beside it say, for as long as the call lasts. Nothing that is handed in is kept after the call.
- * Nothing but handles is allocated here and handed out.
+ * Pointers. A pointer is NULL, where that is said to be allowed, or points to what its type and
+ * the length beside it say, for as long as the call lasts. Nothing that is handed in is kept after
+ * the call. Nothing but handles is allocated here and handed out.
  *
  * Texts are UTF-8 with a length in bytes and need no NUL. NULL with length 0 is the empty text.
  * Functions that give text take a buffer: at most capacity bytes are written, a NUL at the end
- * included; *needed (NULL: no interest) becomes how many bytes that takes. Where capacity is less, they
- * return COTAS_E_BUFFER, and the buffer is empty: call again with *needed bytes, or more, since what is
- * told may have grown meanwhile.
+ * included; *needed (NULL: no interest) becomes how many bytes that takes. Where capacity is less,
+ * they return COTAS_E_BUFFER, and the buffer is empty: call again with *needed bytes, or more,
+ * since what is told may have grown meanwhile.
  *
  * Structs that are filled begin with struct_size, which the caller sets to the sizeof of its own
- * header. They are filled on every path: with 0, apart from their size, where nothing is to be told.
- * Later versions append fields; older programs go on working.
+ * header. They are filled on every path: with 0, apart from their size, where nothing is to be
+ * told. Later versions append fields; older programs go on working.
  *
- * Handles (cotas_engine and the like) are numbers, dressed as pointers: not to be followed. One that is
- * closed, or of another type, is found out: COTAS_E_HANDLE. After COTAS_PANIC (a bug in Cotas, which was
- * stopped at the boundary) the handle can only be closed.
+ * Handles (cotas_engine and the like) are numbers, dressed as pointers: not to be followed. One
+ * that is closed, or of another type, is found out: COTAS_E_HANDLE. After COTAS_PANIC (a bug in
+ * Cotas, which was stopped at the boundary) the handle can only be closed.
  *
- * Threads. Every function may be called by any thread at any time, with the same handles too. Closing a
- * handle that others are using waits for nobody: the last of them lets it go.
+ * Threads. Every function may be called by any thread at any time, with the same handles too.
+ * Closing a handle that others are using waits for nobody: the last of them lets it go.
  *
- * Blocking. Decisions are made in shared memory, without a system call; each function says whether it
- * may wait for the disk. An event loop calls those from a thread of its own.
+ * Blocking. Decisions are made in shared memory, without a system call; each function says whether
+ * it may wait for the disk. An event loop calls those from a thread of its own.
  *
  * Fork. Handles stay valid in a child. Parent and child each close them for themselves.
  *
@@ -300,7 +300,11 @@ typedef enum cotas_code {
      */
     COTAS_E_ROLE_TOO_LOW = 426,
     /**
-     * The tenant was held by another process for too long.
+     * Seats of the resource are taken with a token each, and none was given.
+     */
+    COTAS_E_TOKEN_MISSING = 427,
+    /**
+     * The tenant was held by another process for too long; or the engine does not wait.
      */
     COTAS_E_BUSY = 500,
     /**
@@ -495,8 +499,72 @@ typedef enum cotas_flag {
 } cotas_flag;
 
 /**
- * The quota engine of one database. One database file has one engine per process: opening it
- * again gives another handle to the same.
+ * What came of a payment event.
+ */
+typedef enum cotas_outcome {
+    /**
+     * It was applied to the invoice.
+     */
+    COTAS_OUTCOME_APPLIED = 1,
+    /**
+     * It was seen before.
+     */
+    COTAS_OUTCOME_DUPLICATE = 2,
+    /**
+     * Acknowledge it: it tells of something that quotas do not care about.
+     */
+    COTAS_OUTCOME_UNKNOWN_EVENT = 3,
+    /**
+     * Acknowledge it: no invoice is paid by that payment.
+     */
+    COTAS_OUTCOME_UNKNOWN_PAYMENT = 4,
+    /**
+     * Acknowledge it: the invoice stands that way already, or cannot any more.
+     */
+    COTAS_OUTCOME_NOTHING_TO_DO = 5,
+    /**
+     * The token is wrong: nothing was read, nothing was changed.
+     */
+    COTAS_OUTCOME_REFUSED = 6,
+    /**
+     * The gateway charges no more: the subscription ends with its period.
+     */
+    COTAS_OUTCOME_SUBSCRIPTION_ENDED = 7
+} cotas_outcome;
+
+/**
+ * How an invoice stands.
+ */
+typedef enum cotas_invoice_status {
+    /**
+     * The outcome is about no invoice.
+     */
+    COTAS_INVOICE_NONE = 0,
+    /**
+     * It waits to be paid.
+     */
+    COTAS_INVOICE_PENDING = 1,
+    /**
+     * It is paid.
+     */
+    COTAS_INVOICE_PAID = 2,
+    /**
+     * Its due date has passed.
+     */
+    COTAS_INVOICE_OVERDUE = 3,
+    /**
+     * It will not be paid any more.
+     */
+    COTAS_INVOICE_CANCELLED = 4,
+    /**
+     * It was paid, and taken back.
+     */
+    COTAS_INVOICE_REFUNDED = 5
+} cotas_invoice_status;
+
+/**
+ * The quota engine of one database. One database file has one engine per process: opening it again
+ * gives another handle to the same.
  *
  * Threads: any, also at once. Fork: a child may go on using the handles that it inherited, and
  * closes them for itself alone. Made by cotas_engine_open; closed by cotas_engine_close. The
@@ -659,6 +727,68 @@ typedef struct cotas_decision {
 } cotas_decision;
 
 /**
+ * What a purchase comes to. The caller's own; set struct_size to sizeof(cotas_purchase) before the
+ * call.
+ */
+typedef struct cotas_purchase {
+    /**
+     * sizeof(cotas_purchase), set by the caller.
+     */
+    uint32_t struct_size;
+    /**
+     * 1: it was bought under the same key before, and nothing was changed.
+     */
+    uint32_t replayed;
+    /**
+     * The number of the invoice that is due at once, in full: nothing is prorated.
+     */
+    int64_t invoice;
+    /**
+     * Its amount in cents.
+     */
+    int64_t amount_cents;
+    /**
+     * All that will be charged on the next due date, in cents.
+     */
+    int64_t next_total_cents;
+    /**
+     * When it is charged again, in full, as YYYY-MM-DD, ended by NUL. Empty: never.
+     */
+    char next_due[16];
+} cotas_purchase;
+
+/**
+ * What came of a payment event. The caller's own; set struct_size to sizeof(cotas_payment) before
+ * the call.
+ */
+typedef struct cotas_payment {
+    /**
+     * sizeof(cotas_payment), set by the caller.
+     */
+    uint32_t struct_size;
+    /**
+     * What came of it: a cotas_outcome.
+     */
+    int32_t outcome;
+    /**
+     * The number of the invoice that it was applied to; 0: none.
+     */
+    int64_t invoice;
+    /**
+     * The number of the subscription that ends; 0: none.
+     */
+    int64_t subscription;
+    /**
+     * How the invoice stands now: a cotas_invoice_status.
+     */
+    int32_t invoice_status;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
+} cotas_payment;
+
+/**
  * The version of the library that is loaded, as text: COTAS_VERSION of the header that belongs to
  * it. It stays valid for ever.
  *
@@ -793,6 +923,33 @@ int32_t cotas_engine_with_durability(const struct cotas_engine *engine,
                                      struct cotas_error *error);
 
 /**
+ * Gives another handle to the same engine, whose decisions never wait: one that would have to, for
+ * another thread's lock, for SQLite or for the disk, is not made and returns COTAS_E_BUSY. For
+ * event loops, which ask again from a thread of their own. An engine whose options make it wait in
+ * any case (COTAS_DURABILITY_DISK, COTAS_MAINTENANCE_INLINE) has none: COTAS_E_INVALID_ARGUMENT.
+ * Close both.
+ *
+ * Threads: any. Blocks: never. Fork: as cotas_engine.
+ */
+int32_t cotas_engine_without_waiting(const struct cotas_engine *engine,
+                                     struct cotas_engine **other,
+                                     struct cotas_error *error);
+
+/**
+ * Gives another handle to the same engine, whose administrative verbs take effect at most once per
+ * tenant and key: the same key with the same arguments changes nothing and gives the answer that
+ * was kept; with others it is COTAS_E_IDEMPOTENCY_CONFLICT. Decisions have keys of their own.
+ * Close both.
+ *
+ * Threads: any. Blocks: never. Fork: as cotas_engine.
+ */
+int32_t cotas_engine_once(const struct cotas_engine *engine,
+                          const char *key,
+                          size_t key_len,
+                          struct cotas_engine **other,
+                          struct cotas_error *error);
+
+/**
  * Closes an engine. Tenants that were opened from it go on, and keep the database open until they
  * are closed too. NULL is no error, and does nothing.
  *
@@ -836,8 +993,8 @@ int32_t cotas_load_catalog(const struct cotas_engine *engine,
                            struct cotas_error *error);
 
 /**
- * The number of a resource that can be consumed, which spares its look-up by name in every call.
- * A number stays with its name for as long as the database lives.
+ * The number of a resource that can be consumed, which spares its look-up by name in every call. A
+ * number stays with its name for as long as the database lives.
  *
  * Threads: any. Blocks: never. Fork: no matter.
  */
@@ -983,7 +1140,8 @@ int32_t cotas_admit(const struct cotas_tenant *tenant,
  * lease is taken, its rate and its charges are used up: all or nothing. channel and contact say
  * what the message is about, quantity how many units it charges where the action charges by
  * quantity, at_ms when the message was sent (milliseconds since 1970 in UTC, 0 for now). What the
- * action does not look at is ignored. Under a key (NULL: none) it takes effect once.
+ * action does not look at is ignored. Under a key (NULL: none) it takes effect once. An action
+ * that takes a lease, or one by categories, needs cotas_perform_with.
  *
  * Threads: any. Blocks: as cotas_consume. Fork: no matter.
  */
@@ -1002,7 +1160,721 @@ int32_t cotas_perform(const struct cotas_tenant *tenant,
                       struct cotas_error *error);
 
 /**
- * A tenant as it stands now, as a JSON document: status, subscription, balances, grants.
+ * As cotas_perform, with all that an action may look at, as a JSON document: { "channel",
+ * "contact", "category" (of a template), "holder" (who takes the lease: a call's id), "quantity",
+ * "at" (RFC 3339), "tariff" (that was quoted: another one in force is COTAS_E_TARIFF_CHANGED) },
+ * each of which may be left out. Under a key (NULL: none) it takes effect once.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_perform_with(const struct cotas_tenant *tenant,
+                           const char *action,
+                           size_t action_len,
+                           const char *details_json,
+                           size_t details_json_len,
+                           const char *key,
+                           size_t key_len,
+                           struct cotas_decision *decision,
+                           struct cotas_error *error);
+
+/**
+ * What cotas_perform_with would answer. Changes nothing.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_check_action(const struct cotas_tenant *tenant,
+                           const char *action,
+                           size_t action_len,
+                           const char *details_json,
+                           size_t details_json_len,
+                           struct cotas_decision *decision,
+                           struct cotas_error *error);
+
+/**
+ * What an action would cost of each balance, and by which tariff, as a JSON document. Changes
+ * nothing. details_json as in cotas_perform_with.
+ *
+ * Threads: any. Blocks: reads SQLite where a boundary has passed that nobody has settled yet.
+ * Fork: no matter.
+ */
+int32_t cotas_quote(const struct cotas_tenant *tenant,
+                    const char *action,
+                    size_t action_len,
+                    const char *details_json,
+                    size_t details_json_len,
+                    char *buffer,
+                    size_t capacity,
+                    size_t *needed,
+                    struct cotas_error *error);
+
+/**
+ * A feature as the tenant has it, its plan's or its own, as a JSON document: true, false, or its
+ * level as text.
+ *
+ * Threads: any. Blocks: only at the first look after a boundary. Fork: no matter.
+ */
+int32_t cotas_feature(const struct cotas_tenant *tenant,
+                      const char *name,
+                      size_t name_len,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+/**
+ * Makes two names one contact, on all channels: a session that is open under either goes on under
+ * both. A contact has at most eight names. Doing it again changes nothing.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_link_contact(const struct cotas_tenant *tenant,
+                           const char *one,
+                           size_t one_len,
+                           const char *other,
+                           size_t other_len,
+                           struct cotas_error *error);
+
+/**
+ * Sets units of several resources aside for ttl_ms milliseconds, all or none: units_json is a
+ * document such as {"sms": 3, "credits": 1}. The decision names the reservation. Unless it is
+ * committed in time the units go back. Under a key (NULL: none) it takes effect once.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_reserve(const struct cotas_tenant *tenant,
+                      const char *units_json,
+                      size_t units_json_len,
+                      uint64_t ttl_ms,
+                      const char *key,
+                      size_t key_len,
+                      struct cotas_decision *decision,
+                      struct cotas_error *error);
+
+/**
+ * As cotas_reserve, what an action charges; details_json as in cotas_perform_with. An action that
+ * opens a session or takes a lease cannot be set aside.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_reserve_action(const struct cotas_tenant *tenant,
+                             const char *action,
+                             size_t action_len,
+                             const char *details_json,
+                             size_t details_json_len,
+                             uint64_t ttl_ms,
+                             const char *key,
+                             size_t key_len,
+                             struct cotas_decision *decision,
+                             struct cotas_error *error);
+
+/**
+ * Uses what a reservation holds. A reservation is resolved once: afterwards it is
+ * COTAS_E_ALREADY_RESOLVED, and the message says how it was.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_commit(const struct cotas_tenant *tenant,
+                     const char *reservation,
+                     size_t reservation_len,
+                     struct cotas_error *error);
+
+/**
+ * Uses so much of what a reservation holds (units_json as in cotas_reserve) and gives the rest
+ * back.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_commit_part(const struct cotas_tenant *tenant,
+                          const char *reservation,
+                          size_t reservation_len,
+                          const char *units_json,
+                          size_t units_json_len,
+                          struct cotas_error *error);
+
+/**
+ * Gives back what a reservation holds, to the grants that it came from, if they still live.
+ *
+ * Threads: any. Blocks: as cotas_consume; what a closed period has used waits for the disk. Fork:
+ * no matter.
+ */
+int32_t cotas_release(const struct cotas_tenant *tenant,
+                      const char *reservation,
+                      size_t reservation_len,
+                      struct cotas_error *error);
+
+/**
+ * Gives back what the decision with this receipt charged, to the same grants, if they still live.
+ * A session that it opened stays open and paid; a lease is released by itself. Once per receipt.
+ *
+ * Threads: any. Blocks: as cotas_release. Fork: no matter.
+ */
+int32_t cotas_refund(const struct cotas_tenant *tenant,
+                     const char *receipt,
+                     size_t receipt_len,
+                     struct cotas_error *error);
+
+/**
+ * Everything that the decision with this receipt charged, by resource and source, as a JSON
+ * document: [{"resource", "source" (null: no grant), "units"}].
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_charges_of(const struct cotas_tenant *tenant,
+                         const char *receipt,
+                         size_t receipt_len,
+                         char *buffer,
+                         size_t capacity,
+                         size_t *needed,
+                         struct cotas_error *error);
+
+/**
+ * May a holder (a call's id, say) have a place of a lease resource now? If so it is taken for
+ * ttl_ms milliseconds (0: as the catalog says). A holder that has one keeps it, with its fencing
+ * number, and the time begins anew. Under a key (NULL: none) it takes effect once.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_lease_acquire(const struct cotas_tenant *tenant,
+                            const char *resource,
+                            size_t resource_len,
+                            const char *holder,
+                            size_t holder_len,
+                            uint64_t ttl_ms,
+                            const char *key,
+                            size_t key_len,
+                            struct cotas_decision *decision,
+                            struct cotas_error *error);
+
+/**
+ * Whether cotas_lease_acquire would succeed. Changes nothing.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_lease_check(const struct cotas_tenant *tenant,
+                          const char *resource,
+                          size_t resource_len,
+                          const char *holder,
+                          size_t holder_len,
+                          struct cotas_decision *decision,
+                          struct cotas_error *error);
+
+/**
+ * Prolongs a lease that its holder still has under this fencing number: it ends ttl_ms
+ * milliseconds from now (0: as the catalog says). *expires_at_ms, unless NULL, becomes when.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_lease_renew(const struct cotas_tenant *tenant,
+                          const char *resource,
+                          size_t resource_len,
+                          const char *holder,
+                          size_t holder_len,
+                          uint64_t fencing,
+                          uint64_t ttl_ms,
+                          int64_t *expires_at_ms,
+                          struct cotas_error *error);
+
+/**
+ * Gives a lease back before its time.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_lease_release(const struct cotas_tenant *tenant,
+                            const char *resource,
+                            size_t resource_len,
+                            const char *holder,
+                            size_t holder_len,
+                            uint64_t fencing,
+                            struct cotas_error *error);
+
+/**
+ * May so much be added to a meter? If so, it is. Under a key (NULL: none) it takes effect once.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_meter_add(const struct cotas_tenant *tenant,
+                        const char *resource,
+                        size_t resource_len,
+                        uint64_t units,
+                        const char *key,
+                        size_t key_len,
+                        struct cotas_decision *decision,
+                        struct cotas_error *error);
+
+/**
+ * Takes so much from a meter, but never below zero: what is gone is gone, so it is always allowed.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_meter_subtract(const struct cotas_tenant *tenant,
+                             const char *resource,
+                             size_t resource_len,
+                             uint64_t units,
+                             const char *key,
+                             size_t key_len,
+                             struct cotas_decision *decision,
+                             struct cotas_error *error);
+
+/**
+ * Brings a meter to a value: upwards as cotas_meter_add does, downwards in any case.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_meter_set(const struct cotas_tenant *tenant,
+                        const char *resource,
+                        size_t resource_len,
+                        uint64_t value,
+                        const char *key,
+                        size_t key_len,
+                        struct cotas_decision *decision,
+                        struct cotas_error *error);
+
+/**
+ * What cotas_meter_add would answer. Changes nothing.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_meter_check(const struct cotas_tenant *tenant,
+                          const char *resource,
+                          size_t resource_len,
+                          uint64_t units,
+                          struct cotas_decision *decision,
+                          struct cotas_error *error);
+
+/**
+ * May units pass for a subject (a channel and contact, say) of a rate resource now? A denial says
+ * when. Under a key (NULL: none) it takes effect once.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_rate_pass(const struct cotas_tenant *tenant,
+                        const char *resource,
+                        size_t resource_len,
+                        const char *subject,
+                        size_t subject_len,
+                        uint64_t units,
+                        const char *key,
+                        size_t key_len,
+                        struct cotas_decision *decision,
+                        struct cotas_error *error);
+
+/**
+ * What cotas_rate_pass would answer. Changes nothing.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_rate_check(const struct cotas_tenant *tenant,
+                         const char *resource,
+                         size_t resource_len,
+                         const char *subject,
+                         size_t subject_len,
+                         uint64_t units,
+                         struct cotas_decision *decision,
+                         struct cotas_error *error);
+
+/**
+ * May a holder have a seat of a resource? If so it is taken until it is released. A holder that
+ * has one keeps it. pending (1) says that the holder was only invited, which holds the seat all
+ * the same. token (NULL: none), of 8 to 1,024 bytes, opens the seat, and is unique over the
+ * database: only its keyed hash is kept.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_seat_occupy(const struct cotas_tenant *tenant,
+                          const char *resource,
+                          size_t resource_len,
+                          const char *holder,
+                          size_t holder_len,
+                          int32_t pending,
+                          const char *token,
+                          size_t token_len,
+                          struct cotas_decision *decision,
+                          struct cotas_error *error);
+
+/**
+ * Frees the seat of a holder. *released, unless NULL, becomes 1, or 0 if there was none.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_seat_release(const struct cotas_tenant *tenant,
+                           const char *resource,
+                           size_t resource_len,
+                           const char *holder,
+                           size_t holder_len,
+                           int32_t *released,
+                           struct cotas_error *error);
+
+/**
+ * Gives the seat of one holder to another, which always passes: nothing more is held than before.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_seat_replace(const struct cotas_tenant *tenant,
+                           const char *resource,
+                           size_t resource_len,
+                           const char *holder,
+                           size_t holder_len,
+                           const char *other,
+                           size_t other_len,
+                           struct cotas_error *error);
+
+/**
+ * Who holds seats of a resource, as a JSON document: [{"holder", "since", "pending",
+ * "has_token"}].
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_seats(const struct cotas_tenant *tenant,
+                    const char *resource,
+                    size_t resource_len,
+                    char *buffer,
+                    size_t capacity,
+                    size_t *needed,
+                    struct cotas_error *error);
+
+/**
+ * The seat that a token opens, as a JSON document: {"tenant", "resource", "holder"}, or null. It
+ * takes the same time whether the token is nearly right or not.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_verify_token(const struct cotas_engine *engine,
+                           const char *token,
+                           size_t token_len,
+                           char *buffer,
+                           size_t capacity,
+                           size_t *needed,
+                           struct cotas_error *error);
+
+/**
+ * Puts a tenant on a plan now: the period is closed and a new one begins with the plan's units;
+ * extras stay. first_due is a date, YYYY-MM-DD, whose day is the day of all later ones; auto_renew
+ * (1 or 0) says whether units are restored the day after each. Under a key (NULL: none) it takes
+ * effect once.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_change_plan(const struct cotas_engine *engine,
+                          const char *tenant,
+                          size_t tenant_len,
+                          const char *plan,
+                          size_t plan_len,
+                          const char *first_due,
+                          size_t first_due_len,
+                          int32_t auto_renew,
+                          const char *key,
+                          size_t key_len,
+                          struct cotas_error *error);
+
+/**
+ * Chooses another plan that begins when its first invoice is paid; until then the present one goes
+ * on. *invoice, unless NULL, becomes the number of that invoice. Arguments as
+ * in cotas_change_plan; payment_type is an opaque label ("Manual", "Asaas" ...).
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_choose_plan(const struct cotas_engine *engine,
+                          const char *tenant,
+                          size_t tenant_len,
+                          const char *plan,
+                          size_t plan_len,
+                          const char *first_due,
+                          size_t first_due_len,
+                          int32_t auto_renew,
+                          const char *payment_type,
+                          size_t payment_type_len,
+                          const char *key,
+                          size_t key_len,
+                          int64_t *invoice,
+                          struct cotas_error *error);
+
+/**
+ * Has a tenant join another plan when its present period ends. Under a key (NULL: none) it takes
+ * effect once.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_schedule_plan(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            const char *plan,
+                            size_t plan_len,
+                            const char *key,
+                            size_t key_len,
+                            struct cotas_error *error);
+
+/**
+ * Takes back what cotas_schedule_plan did: the present plan goes on. *cancelled, unless NULL,
+ * becomes 1, or 0 if no plan was scheduled.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_cancel_scheduled_plan(const struct cotas_engine *engine,
+                                    const char *tenant,
+                                    size_t tenant_len,
+                                    int32_t *cancelled,
+                                    struct cotas_error *error);
+
+/**
+ * Moves a tenant to its plan as the catalog in force has it: until then it keeps the version that
+ * it joined. *moved, unless NULL, becomes 1, or 0 if it was on that version already.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_move_to_newest_version(const struct cotas_engine *engine,
+                                     const char *tenant,
+                                     size_t tenant_len,
+                                     int32_t *moved,
+                                     struct cotas_error *error);
+
+/**
+ * Changes how the next invoices of a tenant are paid, and what the gateway calls the subscription
+ * (gateway_id; NULL: nothing).
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_set_payment_form(const struct cotas_engine *engine,
+                               const char *tenant,
+                               size_t tenant_len,
+                               const char *payment_type,
+                               size_t payment_type_len,
+                               const char *gateway_id,
+                               size_t gateway_id_len,
+                               struct cotas_error *error);
+
+/**
+ * Changes how the next invoices of a tenant are paid at the gateway: "boleto", "card", "pix",
+ * "cash", "transfer" or "other". Invoices that exist and are not paid follow.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_set_payment_method(const struct cotas_engine *engine,
+                                 const char *tenant,
+                                 size_t tenant_len,
+                                 const char *method,
+                                 size_t method_len,
+                                 struct cotas_error *error);
+
+/**
+ * Gives a tenant units on top of its plan's, which survive renewal: from starts_at_ms (0: now)
+ * until expires_at_ms (0: when they are used up). source says why: "extra", "package" or "manual".
+ * Lower priorities are used first: the plan's units have 0, extras usually 10; from -1,000 to
+ * 1,000. Under a key (NULL: none) it takes effect once.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_grant(const struct cotas_engine *engine,
+                    const char *tenant,
+                    size_t tenant_len,
+                    const char *resource,
+                    size_t resource_len,
+                    const char *source,
+                    size_t source_len,
+                    uint64_t units,
+                    int64_t priority,
+                    int64_t starts_at_ms,
+                    int64_t expires_at_ms,
+                    const char *key,
+                    size_t key_len,
+                    struct cotas_error *error);
+
+/**
+ * Changes the number of a tenant's plan for a resource: limit is a number, "unlimited" or
+ * "disabled". Lowering takes back only units of the plan that are not used; extras stay.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_set_limit(const struct cotas_engine *engine,
+                        const char *tenant,
+                        size_t tenant_len,
+                        const char *resource,
+                        size_t resource_len,
+                        const char *limit,
+                        size_t limit_len,
+                        struct cotas_error *error);
+
+/**
+ * Moves a tenant to another status: "demo", "onboarding", "active", "past_due", "suspended" or
+ * "cancelled", for a reason. A move that the rules do not have is COTAS_E_TRANSITION, unless
+ * as_operator is 1; it is audited then.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_set_status(const struct cotas_engine *engine,
+                         const char *tenant,
+                         size_t tenant_len,
+                         const char *status,
+                         size_t status_len,
+                         const char *reason,
+                         size_t reason_len,
+                         int32_t as_operator,
+                         struct cotas_error *error);
+
+/**
+ * Gives a tenant a feature of its own, whatever its plan says: feature_json is true, false, or a
+ * level as JSON text ("full"); NULL: as its plan says.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_set_feature(const struct cotas_engine *engine,
+                          const char *tenant,
+                          size_t tenant_len,
+                          const char *name,
+                          size_t name_len,
+                          const char *feature_json,
+                          size_t feature_json_len,
+                          struct cotas_error *error);
+
+/**
+ * Settles a tenant at the clock's now: what its next decision would do first.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_settle(const struct cotas_engine *engine,
+                     const char *tenant,
+                     size_t tenant_len,
+                     struct cotas_error *error);
+
+/**
+ * Believes a clock that shows more than 400 days past all that the tenant has seen
+ * (COTAS_E_CLOCK_JUMP), and settles it there.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_confirm_clock(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            struct cotas_error *error);
+
+/**
+ * Gives a tenant a limit of its own, whatever plan it is on or joins later: limit as in
+ * cotas_set_limit; NULL: as its plan says.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_set_own_limit(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            const char *resource,
+                            size_t resource_len,
+                            const char *limit,
+                            size_t limit_len,
+                            struct cotas_error *error);
+
+/**
+ * What a quantity of a package costs, as a JSON document: {"amount_cents", "packages": [[size,
+ * count]], "hint" (a larger quantity that costs less): {"quantity", "amount_cents"}}.
+ *
+ * Threads: any. Blocks: never. Fork: no matter.
+ */
+int32_t cotas_quote_package(const struct cotas_engine *engine,
+                            const char *package,
+                            size_t package_len,
+                            uint64_t quantity,
+                            char *buffer,
+                            size_t capacity,
+                            size_t *needed,
+                            struct cotas_error *error);
+
+/**
+ * Buys on top of a plan: an invoice over the full price is due at once, and what was bought is
+ * given when it is paid. Under a key (NULL: none) it takes effect once.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_buy(const struct cotas_engine *engine,
+                  const char *tenant,
+                  size_t tenant_len,
+                  const char *package,
+                  size_t package_len,
+                  uint64_t quantity,
+                  const char *key,
+                  size_t key_len,
+                  struct cotas_purchase *purchase,
+                  struct cotas_error *error);
+
+/**
+ * Settles an invoice that was paid by hand, on a day YYYY-MM-DD (NULL: today). Paid already, it
+ * changes nothing.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_mark_paid(const struct cotas_engine *engine,
+                        int64_t invoice,
+                        const char *paid_on,
+                        size_t paid_on_len,
+                        struct cotas_error *error);
+
+/**
+ * Cancels an invoice that was not paid.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_cancel_invoice(const struct cotas_engine *engine,
+                             int64_t invoice,
+                             struct cotas_error *error);
+
+/**
+ * Sets the token that a gateway ("asaas" or "pagarme") sends with its events. Only its keyed hash
+ * is kept.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_set_webhook_token(const struct cotas_engine *engine,
+                                const char *gateway,
+                                size_t gateway_len,
+                                const char *token,
+                                size_t token_len,
+                                struct cotas_error *error);
+
+/**
+ * Takes a payment event as it came to the host's web handler: the body, and the token that came
+ * with it. Whatever COTAS_OK says of it may be acknowledged, except COTAS_OUTCOME_REFUSED. An
+ * event is applied once, however often it comes.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_payment_event(const struct cotas_engine *engine,
+                            const char *gateway,
+                            size_t gateway_len,
+                            const uint8_t *body,
+                            size_t body_len,
+                            const char *token,
+                            size_t token_len,
+                            struct cotas_payment *payment,
+                            struct cotas_error *error);
+
+/**
+ * Whether a document, of the type "cpf" or "cnpj", is well-formed, its check digits are right, and
+ * no tenant has it: COTAS_OK, COTAS_E_DOCUMENT or COTAS_E_DOCUMENT_IN_USE. Writes it in its normal
+ * form, as text.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_validate_document(const struct cotas_engine *engine,
+                                const char *document,
+                                size_t document_len,
+                                const char *document_type,
+                                size_t document_type_len,
+                                char *buffer,
+                                size_t capacity,
+                                size_t *needed,
+                                struct cotas_error *error);
+
+/**
+ * Has the invoice of a purchase, or of joining a plan, be paid in so many monthly instalments (2
+ * to 24); what it pays for is given with the first. cotas_invoices lists them.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_split_invoice(const struct cotas_engine *engine,
+                            int64_t invoice,
+                            uint32_t parts,
+                            struct cotas_error *error);
+
+/**
+ * A tenant as it stands now, as a JSON document: status, subscription, balances by resource,
+ * grants.
  *
  * Threads: any. Blocks: reads SQLite. Fork: no matter.
  */
@@ -1026,6 +1898,257 @@ int32_t cotas_statement(const struct cotas_engine *engine,
                         size_t capacity,
                         size_t *needed,
                         struct cotas_error *error);
+
+/**
+ * As cotas_statement, as a page of text to read, in a language: "en" or "pt".
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_statement_page(const struct cotas_engine *engine,
+                             const char *tenant,
+                             size_t tenant_len,
+                             const char *language,
+                             size_t language_len,
+                             char *buffer,
+                             size_t capacity,
+                             size_t *needed,
+                             struct cotas_error *error);
+
+/**
+ * What a tenant has left of what it uses up, as a JSON document.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_balances(const struct cotas_engine *engine,
+                       const char *tenant,
+                       size_t tenant_len,
+                       char *buffer,
+                       size_t capacity,
+                       size_t *needed,
+                       struct cotas_error *error);
+
+/**
+ * A tenant's plan, limits and current usage, as a JSON document (plan, status, max_...,
+ * ..._enabled, usage). role says who asks: "agent", "manager" or "administrator"; an agent is
+ * COTAS_E_ROLE_TOO_LOW.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_plan_report(const struct cotas_engine *engine,
+                          const char *tenant,
+                          size_t tenant_len,
+                          const char *role,
+                          size_t role_len,
+                          char *buffer,
+                          size_t capacity,
+                          size_t *needed,
+                          struct cotas_error *error);
+
+/**
+ * The channels of a tenant, as a JSON document: who holds a seat of a resource or of one within
+ * it, the next due date, and what will be charged then.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_channels(const struct cotas_engine *engine,
+                       const char *tenant,
+                       size_t tenant_len,
+                       const char *resource,
+                       size_t resource_len,
+                       char *buffer,
+                       size_t capacity,
+                       size_t *needed,
+                       struct cotas_error *error);
+
+/**
+ * The subscriptions of a tenant, the latest first, as a JSON document.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_subscriptions(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            char *buffer,
+                            size_t capacity,
+                            size_t *needed,
+                            struct cotas_error *error);
+
+/**
+ * The closed periods of a tenant, oldest first, as a JSON document.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_periods(const struct cotas_engine *engine,
+                      const char *tenant,
+                      size_t tenant_len,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+/**
+ * The invoices of a tenant, by due date, as a JSON document.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_invoices(const struct cotas_engine *engine,
+                       const char *tenant,
+                       size_t tenant_len,
+                       char *buffer,
+                       size_t capacity,
+                       size_t *needed,
+                       struct cotas_error *error);
+
+/**
+ * Whose account a tenant is, as a JSON document; null: nobody said so. It is personal.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_profile(const struct cotas_engine *engine,
+                      const char *tenant,
+                      size_t tenant_len,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+/**
+ * What of a tenant's seats, leases and meters would be over its limit on another plan, as a JSON
+ * document: [{"resource", "used", "limit"}].
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_what_if(const struct cotas_engine *engine,
+                      const char *tenant,
+                      size_t tenant_len,
+                      const char *plan,
+                      size_t plan_len,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+/**
+ * The usage of a tenant by "hour", "day" or "month" of its zone, as a JSON document: of the hours
+ * that begin from from_ms on and before to_ms (0: open).
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_usage(const struct cotas_engine *engine,
+                    const char *tenant,
+                    size_t tenant_len,
+                    const char *interval,
+                    size_t interval_len,
+                    int64_t from_ms,
+                    int64_t to_ms,
+                    char *buffer,
+                    size_t capacity,
+                    size_t *needed,
+                    struct cotas_error *error);
+
+/**
+ * The names of all tenants, sorted, as a JSON document.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_tenants(const struct cotas_engine *engine,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+/**
+ * The catalog in force, as a JSON document: {"version", "catalog"}.
+ *
+ * Threads: any. Blocks: never. Fork: no matter.
+ */
+int32_t cotas_catalog(const struct cotas_engine *engine,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+/**
+ * Events after the one with the number after (0: from the first), at most max (1 to 10,000),
+ * oldest first, as a JSON document. They stay until cotas_acknowledge_events.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_events(const struct cotas_engine *engine,
+                     uint64_t after,
+                     uint32_t max,
+                     char *buffer,
+                     size_t capacity,
+                     size_t *needed,
+                     struct cotas_error *error);
+
+/**
+ * How the live file was found when this process opened it, as a JSON document: {"origin"
+ * ("adopted", "joined" or "rebuilt"), "why", "may_miss_consumption"}.
+ *
+ * Threads: any. Blocks: never. Fork: no matter.
+ */
+int32_t cotas_opening(const struct cotas_engine *engine,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+/**
+ * Whether the books add up, as a JSON document: [{"tenant", "what"}], empty where they do. It
+ * looks at every tenant.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_verify(const struct cotas_engine *engine,
+                     char *buffer,
+                     size_t capacity,
+                     size_t *needed,
+                     struct cotas_error *error);
+
+/**
+ * Does now what maintenance does: writes everything that has changed to SQLite and settles tenants
+ * whose time has come. *checkpointed and *settled, unless NULL, become how many tenants. For hosts
+ * with COTAS_MAINTENANCE_EXTERNAL: every 100 ms or so.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_maintain(const struct cotas_engine *engine,
+                       uint64_t *checkpointed,
+                       uint64_t *settled,
+                       struct cotas_error *error);
+
+/**
+ * Writes everything that has changed to SQLite. *checkpointed, unless NULL, becomes how many
+ * tenants.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_checkpoint(const struct cotas_engine *engine,
+                         uint64_t *checkpointed,
+                         struct cotas_error *error);
+
+/**
+ * Copies the database, as of now, to a file that must not exist yet. The copy opens by itself
+ * anywhere.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_backup(const struct cotas_engine *engine,
+                     const char *target,
+                     size_t target_len,
+                     struct cotas_error *error);
+
+/**
+ * Forgets all events up to and including the one with this number. *forgotten, unless NULL,
+ * becomes how many.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_acknowledge_events(const struct cotas_engine *engine,
+                                 uint64_t up_to,
+                                 uint64_t *forgotten,
+                                 struct cotas_error *error);
 #ifdef __cplusplus
 }
 #endif

@@ -60,6 +60,7 @@ typedef enum cotas_code {
     COTAS_E_NOT_FOR_SALE = 424,
     COTAS_E_DOCUMENT_IN_USE = 425,
     COTAS_E_ROLE_TOO_LOW = 426,
+    COTAS_E_TOKEN_MISSING = 427,
     COTAS_E_BUSY = 500,
     COTAS_E_NO_ROOM = 501,
     COTAS_E_DURABILITY_UNKNOWN = 502,
@@ -120,6 +121,25 @@ typedef enum cotas_flag {
     COTAS_FLAG_MORE_CHARGES = 64
 } cotas_flag;
 
+typedef enum cotas_outcome {
+    COTAS_OUTCOME_APPLIED = 1,
+    COTAS_OUTCOME_DUPLICATE = 2,
+    COTAS_OUTCOME_UNKNOWN_EVENT = 3,
+    COTAS_OUTCOME_UNKNOWN_PAYMENT = 4,
+    COTAS_OUTCOME_NOTHING_TO_DO = 5,
+    COTAS_OUTCOME_REFUSED = 6,
+    COTAS_OUTCOME_SUBSCRIPTION_ENDED = 7
+} cotas_outcome;
+
+typedef enum cotas_invoice_status {
+    COTAS_INVOICE_NONE = 0,
+    COTAS_INVOICE_PENDING = 1,
+    COTAS_INVOICE_PAID = 2,
+    COTAS_INVOICE_OVERDUE = 3,
+    COTAS_INVOICE_CANCELLED = 4,
+    COTAS_INVOICE_REFUNDED = 5
+} cotas_invoice_status;
+
 typedef struct cotas_engine cotas_engine;
 
 typedef struct cotas_options cotas_options;
@@ -161,6 +181,24 @@ typedef struct cotas_decision {
     uint32_t reserved;
     struct cotas_charge charges[6];
 } cotas_decision;
+
+typedef struct cotas_purchase {
+    uint32_t struct_size;
+    uint32_t replayed;
+    int64_t invoice;
+    int64_t amount_cents;
+    int64_t next_total_cents;
+    char next_due[16];
+} cotas_purchase;
+
+typedef struct cotas_payment {
+    uint32_t struct_size;
+    int32_t outcome;
+    int64_t invoice;
+    int64_t subscription;
+    int32_t invoice_status;
+    uint32_t reserved;
+} cotas_payment;
 
 const char *cotas_version(void);
 
@@ -213,6 +251,16 @@ int32_t cotas_engine_with_durability(const struct cotas_engine *engine,
                                      int32_t durability,
                                      struct cotas_engine **other,
                                      struct cotas_error *error);
+
+int32_t cotas_engine_without_waiting(const struct cotas_engine *engine,
+                                     struct cotas_engine **other,
+                                     struct cotas_error *error);
+
+int32_t cotas_engine_once(const struct cotas_engine *engine,
+                          const char *key,
+                          size_t key_len,
+                          struct cotas_engine **other,
+                          struct cotas_error *error);
 
 int32_t cotas_engine_close(struct cotas_engine *engine);
 
@@ -320,6 +368,422 @@ int32_t cotas_perform(const struct cotas_tenant *tenant,
                       struct cotas_decision *decision,
                       struct cotas_error *error);
 
+int32_t cotas_perform_with(const struct cotas_tenant *tenant,
+                           const char *action,
+                           size_t action_len,
+                           const char *details_json,
+                           size_t details_json_len,
+                           const char *key,
+                           size_t key_len,
+                           struct cotas_decision *decision,
+                           struct cotas_error *error);
+
+int32_t cotas_check_action(const struct cotas_tenant *tenant,
+                           const char *action,
+                           size_t action_len,
+                           const char *details_json,
+                           size_t details_json_len,
+                           struct cotas_decision *decision,
+                           struct cotas_error *error);
+
+int32_t cotas_quote(const struct cotas_tenant *tenant,
+                    const char *action,
+                    size_t action_len,
+                    const char *details_json,
+                    size_t details_json_len,
+                    char *buffer,
+                    size_t capacity,
+                    size_t *needed,
+                    struct cotas_error *error);
+
+int32_t cotas_feature(const struct cotas_tenant *tenant,
+                      const char *name,
+                      size_t name_len,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+int32_t cotas_link_contact(const struct cotas_tenant *tenant,
+                           const char *one,
+                           size_t one_len,
+                           const char *other,
+                           size_t other_len,
+                           struct cotas_error *error);
+
+int32_t cotas_reserve(const struct cotas_tenant *tenant,
+                      const char *units_json,
+                      size_t units_json_len,
+                      uint64_t ttl_ms,
+                      const char *key,
+                      size_t key_len,
+                      struct cotas_decision *decision,
+                      struct cotas_error *error);
+
+int32_t cotas_reserve_action(const struct cotas_tenant *tenant,
+                             const char *action,
+                             size_t action_len,
+                             const char *details_json,
+                             size_t details_json_len,
+                             uint64_t ttl_ms,
+                             const char *key,
+                             size_t key_len,
+                             struct cotas_decision *decision,
+                             struct cotas_error *error);
+
+int32_t cotas_commit(const struct cotas_tenant *tenant,
+                     const char *reservation,
+                     size_t reservation_len,
+                     struct cotas_error *error);
+
+int32_t cotas_commit_part(const struct cotas_tenant *tenant,
+                          const char *reservation,
+                          size_t reservation_len,
+                          const char *units_json,
+                          size_t units_json_len,
+                          struct cotas_error *error);
+
+int32_t cotas_release(const struct cotas_tenant *tenant,
+                      const char *reservation,
+                      size_t reservation_len,
+                      struct cotas_error *error);
+
+int32_t cotas_refund(const struct cotas_tenant *tenant,
+                     const char *receipt,
+                     size_t receipt_len,
+                     struct cotas_error *error);
+
+int32_t cotas_charges_of(const struct cotas_tenant *tenant,
+                         const char *receipt,
+                         size_t receipt_len,
+                         char *buffer,
+                         size_t capacity,
+                         size_t *needed,
+                         struct cotas_error *error);
+
+int32_t cotas_lease_acquire(const struct cotas_tenant *tenant,
+                            const char *resource,
+                            size_t resource_len,
+                            const char *holder,
+                            size_t holder_len,
+                            uint64_t ttl_ms,
+                            const char *key,
+                            size_t key_len,
+                            struct cotas_decision *decision,
+                            struct cotas_error *error);
+
+int32_t cotas_lease_check(const struct cotas_tenant *tenant,
+                          const char *resource,
+                          size_t resource_len,
+                          const char *holder,
+                          size_t holder_len,
+                          struct cotas_decision *decision,
+                          struct cotas_error *error);
+
+int32_t cotas_lease_renew(const struct cotas_tenant *tenant,
+                          const char *resource,
+                          size_t resource_len,
+                          const char *holder,
+                          size_t holder_len,
+                          uint64_t fencing,
+                          uint64_t ttl_ms,
+                          int64_t *expires_at_ms,
+                          struct cotas_error *error);
+
+int32_t cotas_lease_release(const struct cotas_tenant *tenant,
+                            const char *resource,
+                            size_t resource_len,
+                            const char *holder,
+                            size_t holder_len,
+                            uint64_t fencing,
+                            struct cotas_error *error);
+
+int32_t cotas_meter_add(const struct cotas_tenant *tenant,
+                        const char *resource,
+                        size_t resource_len,
+                        uint64_t units,
+                        const char *key,
+                        size_t key_len,
+                        struct cotas_decision *decision,
+                        struct cotas_error *error);
+
+int32_t cotas_meter_subtract(const struct cotas_tenant *tenant,
+                             const char *resource,
+                             size_t resource_len,
+                             uint64_t units,
+                             const char *key,
+                             size_t key_len,
+                             struct cotas_decision *decision,
+                             struct cotas_error *error);
+
+int32_t cotas_meter_set(const struct cotas_tenant *tenant,
+                        const char *resource,
+                        size_t resource_len,
+                        uint64_t value,
+                        const char *key,
+                        size_t key_len,
+                        struct cotas_decision *decision,
+                        struct cotas_error *error);
+
+int32_t cotas_meter_check(const struct cotas_tenant *tenant,
+                          const char *resource,
+                          size_t resource_len,
+                          uint64_t units,
+                          struct cotas_decision *decision,
+                          struct cotas_error *error);
+
+int32_t cotas_rate_pass(const struct cotas_tenant *tenant,
+                        const char *resource,
+                        size_t resource_len,
+                        const char *subject,
+                        size_t subject_len,
+                        uint64_t units,
+                        const char *key,
+                        size_t key_len,
+                        struct cotas_decision *decision,
+                        struct cotas_error *error);
+
+int32_t cotas_rate_check(const struct cotas_tenant *tenant,
+                         const char *resource,
+                         size_t resource_len,
+                         const char *subject,
+                         size_t subject_len,
+                         uint64_t units,
+                         struct cotas_decision *decision,
+                         struct cotas_error *error);
+
+int32_t cotas_seat_occupy(const struct cotas_tenant *tenant,
+                          const char *resource,
+                          size_t resource_len,
+                          const char *holder,
+                          size_t holder_len,
+                          int32_t pending,
+                          const char *token,
+                          size_t token_len,
+                          struct cotas_decision *decision,
+                          struct cotas_error *error);
+
+int32_t cotas_seat_release(const struct cotas_tenant *tenant,
+                           const char *resource,
+                           size_t resource_len,
+                           const char *holder,
+                           size_t holder_len,
+                           int32_t *released,
+                           struct cotas_error *error);
+
+int32_t cotas_seat_replace(const struct cotas_tenant *tenant,
+                           const char *resource,
+                           size_t resource_len,
+                           const char *holder,
+                           size_t holder_len,
+                           const char *other,
+                           size_t other_len,
+                           struct cotas_error *error);
+
+int32_t cotas_seats(const struct cotas_tenant *tenant,
+                    const char *resource,
+                    size_t resource_len,
+                    char *buffer,
+                    size_t capacity,
+                    size_t *needed,
+                    struct cotas_error *error);
+
+int32_t cotas_verify_token(const struct cotas_engine *engine,
+                           const char *token,
+                           size_t token_len,
+                           char *buffer,
+                           size_t capacity,
+                           size_t *needed,
+                           struct cotas_error *error);
+
+int32_t cotas_change_plan(const struct cotas_engine *engine,
+                          const char *tenant,
+                          size_t tenant_len,
+                          const char *plan,
+                          size_t plan_len,
+                          const char *first_due,
+                          size_t first_due_len,
+                          int32_t auto_renew,
+                          const char *key,
+                          size_t key_len,
+                          struct cotas_error *error);
+
+int32_t cotas_choose_plan(const struct cotas_engine *engine,
+                          const char *tenant,
+                          size_t tenant_len,
+                          const char *plan,
+                          size_t plan_len,
+                          const char *first_due,
+                          size_t first_due_len,
+                          int32_t auto_renew,
+                          const char *payment_type,
+                          size_t payment_type_len,
+                          const char *key,
+                          size_t key_len,
+                          int64_t *invoice,
+                          struct cotas_error *error);
+
+int32_t cotas_schedule_plan(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            const char *plan,
+                            size_t plan_len,
+                            const char *key,
+                            size_t key_len,
+                            struct cotas_error *error);
+
+int32_t cotas_cancel_scheduled_plan(const struct cotas_engine *engine,
+                                    const char *tenant,
+                                    size_t tenant_len,
+                                    int32_t *cancelled,
+                                    struct cotas_error *error);
+
+int32_t cotas_move_to_newest_version(const struct cotas_engine *engine,
+                                     const char *tenant,
+                                     size_t tenant_len,
+                                     int32_t *moved,
+                                     struct cotas_error *error);
+
+int32_t cotas_set_payment_form(const struct cotas_engine *engine,
+                               const char *tenant,
+                               size_t tenant_len,
+                               const char *payment_type,
+                               size_t payment_type_len,
+                               const char *gateway_id,
+                               size_t gateway_id_len,
+                               struct cotas_error *error);
+
+int32_t cotas_set_payment_method(const struct cotas_engine *engine,
+                                 const char *tenant,
+                                 size_t tenant_len,
+                                 const char *method,
+                                 size_t method_len,
+                                 struct cotas_error *error);
+
+int32_t cotas_grant(const struct cotas_engine *engine,
+                    const char *tenant,
+                    size_t tenant_len,
+                    const char *resource,
+                    size_t resource_len,
+                    const char *source,
+                    size_t source_len,
+                    uint64_t units,
+                    int64_t priority,
+                    int64_t starts_at_ms,
+                    int64_t expires_at_ms,
+                    const char *key,
+                    size_t key_len,
+                    struct cotas_error *error);
+
+int32_t cotas_set_limit(const struct cotas_engine *engine,
+                        const char *tenant,
+                        size_t tenant_len,
+                        const char *resource,
+                        size_t resource_len,
+                        const char *limit,
+                        size_t limit_len,
+                        struct cotas_error *error);
+
+int32_t cotas_set_status(const struct cotas_engine *engine,
+                         const char *tenant,
+                         size_t tenant_len,
+                         const char *status,
+                         size_t status_len,
+                         const char *reason,
+                         size_t reason_len,
+                         int32_t as_operator,
+                         struct cotas_error *error);
+
+int32_t cotas_set_feature(const struct cotas_engine *engine,
+                          const char *tenant,
+                          size_t tenant_len,
+                          const char *name,
+                          size_t name_len,
+                          const char *feature_json,
+                          size_t feature_json_len,
+                          struct cotas_error *error);
+
+int32_t cotas_settle(const struct cotas_engine *engine,
+                     const char *tenant,
+                     size_t tenant_len,
+                     struct cotas_error *error);
+
+int32_t cotas_confirm_clock(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            struct cotas_error *error);
+
+int32_t cotas_set_own_limit(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            const char *resource,
+                            size_t resource_len,
+                            const char *limit,
+                            size_t limit_len,
+                            struct cotas_error *error);
+
+int32_t cotas_quote_package(const struct cotas_engine *engine,
+                            const char *package,
+                            size_t package_len,
+                            uint64_t quantity,
+                            char *buffer,
+                            size_t capacity,
+                            size_t *needed,
+                            struct cotas_error *error);
+
+int32_t cotas_buy(const struct cotas_engine *engine,
+                  const char *tenant,
+                  size_t tenant_len,
+                  const char *package,
+                  size_t package_len,
+                  uint64_t quantity,
+                  const char *key,
+                  size_t key_len,
+                  struct cotas_purchase *purchase,
+                  struct cotas_error *error);
+
+int32_t cotas_mark_paid(const struct cotas_engine *engine,
+                        int64_t invoice,
+                        const char *paid_on,
+                        size_t paid_on_len,
+                        struct cotas_error *error);
+
+int32_t cotas_cancel_invoice(const struct cotas_engine *engine,
+                             int64_t invoice,
+                             struct cotas_error *error);
+
+int32_t cotas_set_webhook_token(const struct cotas_engine *engine,
+                                const char *gateway,
+                                size_t gateway_len,
+                                const char *token,
+                                size_t token_len,
+                                struct cotas_error *error);
+
+int32_t cotas_payment_event(const struct cotas_engine *engine,
+                            const char *gateway,
+                            size_t gateway_len,
+                            const uint8_t *body,
+                            size_t body_len,
+                            const char *token,
+                            size_t token_len,
+                            struct cotas_payment *payment,
+                            struct cotas_error *error);
+
+int32_t cotas_validate_document(const struct cotas_engine *engine,
+                                const char *document,
+                                size_t document_len,
+                                const char *document_type,
+                                size_t document_type_len,
+                                char *buffer,
+                                size_t capacity,
+                                size_t *needed,
+                                struct cotas_error *error);
+
+int32_t cotas_split_invoice(const struct cotas_engine *engine,
+                            int64_t invoice,
+                            uint32_t parts,
+                            struct cotas_error *error);
+
 int32_t cotas_report(const struct cotas_engine *engine,
                      const char *tenant,
                      size_t tenant_len,
@@ -335,3 +799,146 @@ int32_t cotas_statement(const struct cotas_engine *engine,
                         size_t capacity,
                         size_t *needed,
                         struct cotas_error *error);
+
+int32_t cotas_statement_page(const struct cotas_engine *engine,
+                             const char *tenant,
+                             size_t tenant_len,
+                             const char *language,
+                             size_t language_len,
+                             char *buffer,
+                             size_t capacity,
+                             size_t *needed,
+                             struct cotas_error *error);
+
+int32_t cotas_balances(const struct cotas_engine *engine,
+                       const char *tenant,
+                       size_t tenant_len,
+                       char *buffer,
+                       size_t capacity,
+                       size_t *needed,
+                       struct cotas_error *error);
+
+int32_t cotas_plan_report(const struct cotas_engine *engine,
+                          const char *tenant,
+                          size_t tenant_len,
+                          const char *role,
+                          size_t role_len,
+                          char *buffer,
+                          size_t capacity,
+                          size_t *needed,
+                          struct cotas_error *error);
+
+int32_t cotas_channels(const struct cotas_engine *engine,
+                       const char *tenant,
+                       size_t tenant_len,
+                       const char *resource,
+                       size_t resource_len,
+                       char *buffer,
+                       size_t capacity,
+                       size_t *needed,
+                       struct cotas_error *error);
+
+int32_t cotas_subscriptions(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            char *buffer,
+                            size_t capacity,
+                            size_t *needed,
+                            struct cotas_error *error);
+
+int32_t cotas_periods(const struct cotas_engine *engine,
+                      const char *tenant,
+                      size_t tenant_len,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+int32_t cotas_invoices(const struct cotas_engine *engine,
+                       const char *tenant,
+                       size_t tenant_len,
+                       char *buffer,
+                       size_t capacity,
+                       size_t *needed,
+                       struct cotas_error *error);
+
+int32_t cotas_profile(const struct cotas_engine *engine,
+                      const char *tenant,
+                      size_t tenant_len,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+int32_t cotas_what_if(const struct cotas_engine *engine,
+                      const char *tenant,
+                      size_t tenant_len,
+                      const char *plan,
+                      size_t plan_len,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+int32_t cotas_usage(const struct cotas_engine *engine,
+                    const char *tenant,
+                    size_t tenant_len,
+                    const char *interval,
+                    size_t interval_len,
+                    int64_t from_ms,
+                    int64_t to_ms,
+                    char *buffer,
+                    size_t capacity,
+                    size_t *needed,
+                    struct cotas_error *error);
+
+int32_t cotas_tenants(const struct cotas_engine *engine,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+int32_t cotas_catalog(const struct cotas_engine *engine,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+int32_t cotas_events(const struct cotas_engine *engine,
+                     uint64_t after,
+                     uint32_t max,
+                     char *buffer,
+                     size_t capacity,
+                     size_t *needed,
+                     struct cotas_error *error);
+
+int32_t cotas_opening(const struct cotas_engine *engine,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+int32_t cotas_verify(const struct cotas_engine *engine,
+                     char *buffer,
+                     size_t capacity,
+                     size_t *needed,
+                     struct cotas_error *error);
+
+int32_t cotas_maintain(const struct cotas_engine *engine,
+                       uint64_t *checkpointed,
+                       uint64_t *settled,
+                       struct cotas_error *error);
+
+int32_t cotas_checkpoint(const struct cotas_engine *engine,
+                         uint64_t *checkpointed,
+                         struct cotas_error *error);
+
+int32_t cotas_backup(const struct cotas_engine *engine,
+                     const char *target,
+                     size_t target_len,
+                     struct cotas_error *error);
+
+int32_t cotas_acknowledge_events(const struct cotas_engine *engine,
+                                 uint64_t up_to,
+                                 uint64_t *forgotten,
+                                 struct cotas_error *error);

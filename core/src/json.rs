@@ -30,6 +30,7 @@ pub(crate) fn document<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Err
 }
 
 /// A decision in a document.
+#[allow(clippy::struct_excessive_bools)] // As the decision itself.
 #[derive(Serialize)]
 struct DecisionJson {
     allowed: bool,

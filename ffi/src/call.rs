@@ -96,17 +96,6 @@ impl Call {
         Ok(())
     }
 
-    /// The struct that a caller wants filled. It is 0 until it is written.
-    #[inline]
-    pub(crate) fn out<T: Sized32>(
-        &self,
-        to: *mut T,
-        what: &'static str,
-    ) -> Result<Out<T>, Failure> {
-        // SAFETY: the word that this call is.
-        unsafe { Out::new(to, what) }
-    }
-
     /// A text that may be empty.
     #[inline]
     pub(crate) fn text<'a>(
@@ -131,6 +120,39 @@ impl Call {
             return Ok(None);
         }
         self.text(from, len, what).map(Some)
+    }
+
+    /// Bytes that may be any.
+    pub(crate) fn bytes<'a>(
+        &'a self,
+        from: *const u8,
+        len: usize,
+        what: &'static str,
+    ) -> Result<&'a [u8], Failure> {
+        // SAFETY: the word that this call is.
+        unsafe { pointers::bytes(from, len, what) }
+    }
+
+    /// Fills the struct that a caller wants with what `answer` gives, or with 0.
+    #[inline]
+    pub(crate) fn fill<T: Sized32>(
+        &self,
+        to: *mut T,
+        what: &'static str,
+        answer: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<(), Failure> {
+        // SAFETY: the word that this call is.
+        let mut out = unsafe { Out::new(to, what) }?;
+        match answer() {
+            Ok(answer) => {
+                out.write(&answer);
+                Ok(())
+            }
+            Err(failure) => {
+                out.clear();
+                Err(failure)
+            }
+        }
     }
 
     /// Writes a number where somebody wants it.

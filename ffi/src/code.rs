@@ -126,7 +126,9 @@ pub enum cotas_code {
     COTAS_E_DOCUMENT_IN_USE = 425,
     /// The report is for managers and above.
     COTAS_E_ROLE_TOO_LOW = 426,
-    /// The tenant was held by another process for too long.
+    /// Seats of the resource are taken with a token each, and none was given.
+    COTAS_E_TOKEN_MISSING = 427,
+    /// The tenant was held by another process for too long; or the engine does not wait.
     COTAS_E_BUSY = 500,
     /// The live file cannot grow.
     COTAS_E_NO_ROOM = 501,

@@ -2,14 +2,15 @@
 
 use std::ffi::c_char;
 
-use cotas_core::{Decision, Details, Direction, Error, Tenant, Timestamp};
+use cotas_core::{Decision, Details, Direction, Timestamp};
 
+use crate::actions::perform;
 use crate::call::{Call, call};
 use crate::decision::cotas_decision;
 use crate::engine::resource_id;
 use crate::error::cotas_error;
 use crate::failure::Failure;
-use crate::tenant::cotas_tenant;
+use crate::tenant::{TenantHandle, cotas_tenant};
 
 /// Which way a message goes.
 #[repr(C)]
@@ -43,20 +44,12 @@ impl Call {
         &self,
         tenant: *const cotas_tenant,
         decision: *mut cotas_decision,
-        ask: impl FnOnce(&Tenant) -> Result<Decision, Failure>,
+        ask: impl FnOnce(&TenantHandle) -> Result<Decision, Failure>,
     ) -> Result<(), Failure> {
-        let mut out = self.out(decision, "the decision")?;
-        let answer = self.tenant(tenant).and_then(|tenant| ask(&tenant.0));
-        match answer {
-            Ok(answer) => {
-                out.write(&cotas_decision::of(&answer));
-                Ok(())
-            }
-            Err(failure) => {
-                out.clear();
-                Err(failure)
-            }
-        }
+        self.fill(decision, "the decision", || {
+            let answer = ask(&*self.tenant(tenant)?)?;
+            Ok(cotas_decision::of(&answer))
+        })
     }
 }
 
@@ -83,8 +76,8 @@ pub unsafe extern "C" fn cotas_consume(
         call.decide(tenant, decision, |tenant| {
             let resource = call.text(resource, resource_len, "resource")?;
             Ok(match call.text_or_none(key, key_len, "key")? {
-                None => tenant.consume(resource, units),
-                Some(key) => tenant.once(key).consume(resource, units),
+                None => tenant.tenant.consume(resource, units),
+                Some(key) => tenant.tenant.once(key).consume(resource, units),
             }?)
         })
     })
@@ -104,7 +97,9 @@ pub unsafe extern "C" fn cotas_consume_id(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        call.decide(tenant, decision, |tenant| Ok(tenant.consume(resource_id(resource), units)?))
+        call.decide(tenant, decision, |tenant| {
+            Ok(tenant.tenant.consume(resource_id(resource), units)?)
+        })
     })
 }
 
@@ -123,7 +118,7 @@ pub unsafe extern "C" fn cotas_check(
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
         call.decide(tenant, decision, |tenant| {
-            Ok(tenant.check(call.text(resource, resource_len, "resource")?, units)?)
+            Ok(tenant.tenant.check(call.text(resource, resource_len, "resource")?, units)?)
         })
     })
 }
@@ -141,7 +136,9 @@ pub unsafe extern "C" fn cotas_check_id(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        call.decide(tenant, decision, |tenant| Ok(tenant.check(resource_id(resource), units)?))
+        call.decide(tenant, decision, |tenant| {
+            Ok(tenant.tenant.check(resource_id(resource), units)?)
+        })
     })
 }
 
@@ -180,8 +177,8 @@ pub unsafe extern "C" fn cotas_admit(
                 ..Details::default()
             };
             Ok(match call.text_or_none(key, key_len, "key")? {
-                None => tenant.admit(resource, direction, &details),
-                Some(key) => tenant.once(key).admit(resource, direction, &details),
+                None => tenant.tenant.admit(resource, direction, &details),
+                Some(key) => tenant.tenant.once(key).admit(resource, direction, &details),
             }?)
         })
     })
@@ -191,7 +188,8 @@ pub unsafe extern "C" fn cotas_admit(
 /// lease is taken, its rate and its charges are used up: all or nothing. channel and contact say
 /// what the message is about, quantity how many units it charges where the action charges by
 /// quantity, at_ms when the message was sent (milliseconds since 1970 in UTC, 0 for now). What the
-/// action does not look at is ignored. Under a key (NULL: none) it takes effect once.
+/// action does not look at is ignored. Under a key (NULL: none) it takes effect once. An action
+/// that takes a lease, or one by categories, needs cotas_perform_with.
 ///
 /// Threads: any. Blocks: as cotas_consume. Fork: no matter.
 #[unsafe(no_mangle)]
@@ -221,20 +219,7 @@ pub unsafe extern "C" fn cotas_perform(
                 at: time(at_ms),
                 ..Details::default()
             };
-            perform(tenant, action, &details, call.text_or_none(key, key_len, "key")?)
+            perform(&tenant.tenant, action, &details, call.text_or_none(key, key_len, "key")?)
         })
     })
-}
-
-fn perform(
-    tenant: &Tenant,
-    action: &str,
-    details: &Details<'_>,
-    key: Option<&str>,
-) -> Result<Decision, Failure> {
-    let decision: Result<_, Error> = match key {
-        None => tenant.perform(action, details),
-        Some(key) => tenant.once(key).perform(action, details),
-    };
-    Ok(decision?)
 }

@@ -11,8 +11,8 @@ use crate::failure::Failure;
 use crate::options::{OptionsHandle, cotas_options, durability};
 use crate::table::{Handled, Object, Used};
 
-/// The quota engine of one database. One database file has one engine per process: opening it
-/// again gives another handle to the same.
+/// The quota engine of one database. One database file has one engine per process: opening it again
+/// gives another handle to the same.
 ///
 /// Threads: any, also at once. Fork: a child may go on using the handles that it inherited, and
 /// closes them for itself alone. Made by cotas_engine_open; closed by cotas_engine_close. The
@@ -127,6 +127,55 @@ pub unsafe extern "C" fn cotas_engine_with_durability(
     })
 }
 
+/// Gives another handle to the same engine, whose decisions never wait: one that would have to, for
+/// another thread's lock, for SQLite or for the disk, is not made and returns COTAS_E_BUSY. For
+/// event loops, which ask again from a thread of their own. An engine whose options make it wait in
+/// any case (COTAS_DURABILITY_DISK, COTAS_MAINTENANCE_INLINE) has none: COTAS_E_INVALID_ARGUMENT.
+/// Close both.
+///
+/// Threads: any. Blocks: never. Fork: as cotas_engine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_engine_without_waiting(
+    engine: *const cotas_engine,
+    other: *mut *mut cotas_engine,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.open::<EngineHandle, _>(other, || {
+            let from = call.engine(engine)?;
+            let why = "by its options it waits in any case".to_owned();
+            let engine = from.engine.without_waiting();
+            let engine = engine.ok_or_else(|| Failure::argument("engine", why))?;
+            Ok(Object::Engine(EngineHandle { engine, clock: from.clock.clone() }))
+        })
+    })
+}
+
+/// Gives another handle to the same engine, whose administrative verbs take effect at most once per
+/// tenant and key: the same key with the same arguments changes nothing and gives the answer that
+/// was kept; with others it is COTAS_E_IDEMPOTENCY_CONFLICT. Decisions have keys of their own.
+/// Close both.
+///
+/// Threads: any. Blocks: never. Fork: as cotas_engine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_engine_once(
+    engine: *const cotas_engine,
+    key: *const c_char,
+    key_len: usize,
+    other: *mut *mut cotas_engine,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.open::<EngineHandle, _>(other, || {
+            let from = call.engine(engine)?;
+            let engine = from.engine.once(call.text(key, key_len, "key")?);
+            Ok(Object::Engine(EngineHandle { engine, clock: from.clock.clone() }))
+        })
+    })
+}
+
 /// Closes an engine. Tenants that were opened from it go on, and keep the database open until they
 /// are closed too. NULL is no error, and does nothing.
 ///
@@ -206,8 +255,8 @@ pub unsafe extern "C" fn cotas_load_catalog(
     })
 }
 
-/// The number of a resource that can be consumed, which spares its look-up by name in every call.
-/// A number stays with its name for as long as the database lives.
+/// The number of a resource that can be consumed, which spares its look-up by name in every call. A
+/// number stays with its name for as long as the database lives.
 ///
 /// Threads: any. Blocks: never. Fork: no matter.
 #[unsafe(no_mangle)]

@@ -24,7 +24,25 @@ mod decision;
 
 mod decide;
 
+mod actions;
+
+mod reservations;
+
+mod leases;
+
+mod meters;
+
+mod seats;
+
+mod plans;
+
+mod administration;
+
+mod money;
+
 mod documents;
+
+mod upkeep;
 
 // What C does not see.
 mod call;

@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use cotas_core::{Tenant, TenantForm};
+use cotas_core::{Engine, Tenant, TenantForm};
 
 use crate::call::{self, Call, call};
 use crate::engine::cotas_engine;
@@ -21,7 +21,11 @@ pub struct cotas_tenant {
 }
 
 /// What a `cotas_tenant` names.
-pub(crate) struct TenantHandle(pub(crate) Tenant);
+pub(crate) struct TenantHandle {
+    pub(crate) tenant: Tenant,
+    /// What it was opened from.
+    pub(crate) engine: Engine,
+}
 
 impl Handled for TenantHandle {
     const TYPE: u64 = 3;
@@ -104,8 +108,8 @@ pub unsafe extern "C" fn cotas_tenant_open(
     unsafe { call(error) }.run(|call| {
         call.open::<TenantHandle, _>(tenant, || {
             let engine = call.engine(engine)?;
-            let found = engine.engine.tenant(call.text(name, name_len, "tenant")?)?;
-            Ok(Object::Tenant(TenantHandle(found)))
+            let tenant = engine.engine.tenant(call.text(name, name_len, "tenant")?)?;
+            Ok(Object::Tenant(TenantHandle { tenant, engine: engine.engine.clone() }))
         })
     })
 }

@@ -1,0 +1,206 @@
+//! Actions of the catalog: told before, tried, and done with all that they may look at.
+
+use std::borrow::Cow;
+use std::ffi::c_char;
+
+use cotas_core::{Decision, Details, Error, Tenant, Timestamp};
+use serde::{Deserialize, Deserializer, de};
+
+use crate::call::{Call, call};
+use crate::decision::cotas_decision;
+use crate::documents::json;
+use crate::error::cotas_error;
+use crate::failure::Failure;
+use crate::tenant::cotas_tenant;
+
+/// What an action is about, as a JSON document says it.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DetailsJson<'a> {
+    #[serde(borrow)]
+    channel: Cow<'a, str>,
+    #[serde(borrow)]
+    contact: Cow<'a, str>,
+    #[serde(borrow)]
+    category: Cow<'a, str>,
+    #[serde(borrow)]
+    holder: Cow<'a, str>,
+    quantity: Option<u64>,
+    #[serde(deserialize_with = "instant")]
+    at: Option<Timestamp>,
+    tariff: Option<u64>,
+}
+
+impl DetailsJson<'_> {
+    pub(crate) fn details(&self) -> Details<'_> {
+        Details {
+            channel: &self.channel,
+            contact: &self.contact,
+            category: &self.category,
+            holder: &self.holder,
+            quantity: self.quantity,
+            at: self.at,
+            tariff: self.tariff,
+        }
+    }
+}
+
+fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let Some(text) = Option::<Cow<'_, str>>::deserialize(from)? else { return Ok(None) };
+    let wrong = || de::Error::custom(format_args!("{text:?} is no RFC 3339 time"));
+    Timestamp::parse_rfc3339(&text).map(Some).ok_or_else(wrong)
+}
+
+impl Call {
+    /// The details that a JSON document says; the empty text says none.
+    pub(crate) fn details(
+        &self,
+        from: *const c_char,
+        len: usize,
+    ) -> Result<DetailsJson<'_>, Failure> {
+        match self.text(from, len, "details")? {
+            "" => Ok(DetailsJson::default()),
+            text => serde_json::from_str(text)
+                .map_err(|error| Failure::argument("details", error.to_string())),
+        }
+    }
+}
+
+/// Does an action, under a key if there is one.
+pub(crate) fn perform(
+    tenant: &Tenant,
+    action: &str,
+    details: &Details<'_>,
+    key: Option<&str>,
+) -> Result<Decision, Failure> {
+    let decision: Result<_, Error> = match key {
+        None => tenant.perform(action, details),
+        Some(key) => tenant.once(key).perform(action, details),
+    };
+    Ok(decision?)
+}
+
+/// As cotas_perform, with all that an action may look at, as a JSON document: { "channel",
+/// "contact", "category" (of a template), "holder" (who takes the lease: a call's id), "quantity",
+/// "at" (RFC 3339), "tariff" (that was quoted: another one in force is COTAS_E_TARIFF_CHANGED) },
+/// each of which may be left out. Under a key (NULL: none) it takes effect once.
+///
+/// Threads: any. Blocks: as cotas_consume. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_perform_with(
+    tenant: *const cotas_tenant,
+    action: *const c_char,
+    action_len: usize,
+    details_json: *const c_char,
+    details_json_len: usize,
+    key: *const c_char,
+    key_len: usize,
+    decision: *mut cotas_decision,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.decide(tenant, decision, |tenant| {
+            let action = call.text(action, action_len, "action")?;
+            let details = call.details(details_json, details_json_len)?;
+            let key = call.text_or_none(key, key_len, "key")?;
+            perform(&tenant.tenant, action, &details.details(), key)
+        })
+    })
+}
+
+/// What cotas_perform_with would answer. Changes nothing.
+///
+/// Threads: any. Blocks: as cotas_consume. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_check_action(
+    tenant: *const cotas_tenant,
+    action: *const c_char,
+    action_len: usize,
+    details_json: *const c_char,
+    details_json_len: usize,
+    decision: *mut cotas_decision,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.decide(tenant, decision, |tenant| {
+            let action = call.text(action, action_len, "action")?;
+            let details = call.details(details_json, details_json_len)?;
+            Ok(tenant.tenant.check_action(action, &details.details())?)
+        })
+    })
+}
+
+/// What an action would cost of each balance, and by which tariff, as a JSON document. Changes
+/// nothing. details_json as in cotas_perform_with.
+///
+/// Threads: any. Blocks: reads SQLite where a boundary has passed that nobody has settled yet.
+/// Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_quote(
+    tenant: *const cotas_tenant,
+    action: *const c_char,
+    action_len: usize,
+    details_json: *const c_char,
+    details_json_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put_text(buffer, capacity, needed, || {
+            let tenant = call.tenant(tenant)?;
+            let action = call.text(action, action_len, "action")?;
+            let details = call.details(details_json, details_json_len)?;
+            json(&tenant.tenant.quote(action, &details.details())?)
+        })
+    })
+}
+
+/// A feature as the tenant has it, its plan's or its own, as a JSON document: true, false, or its
+/// level as text.
+///
+/// Threads: any. Blocks: only at the first look after a boundary. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_feature(
+    tenant: *const cotas_tenant,
+    name: *const c_char,
+    name_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put_text(buffer, capacity, needed, || {
+            let tenant = call.tenant(tenant)?;
+            json(&tenant.tenant.feature(call.text(name, name_len, "feature")?)?)
+        })
+    })
+}
+
+/// Makes two names one contact, on all channels: a session that is open under either goes on under
+/// both. A contact has at most eight names. Doing it again changes nothing.
+///
+/// Threads: any. Blocks: as cotas_consume. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_link_contact(
+    tenant: *const cotas_tenant,
+    one: *const c_char,
+    one_len: usize,
+    other: *const c_char,
+    other_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let tenant = call.tenant(tenant)?;
+        let one = call.text(one, one_len, "contact")?;
+        let other = call.text(other, other_len, "contact")?;
+        Ok(tenant.tenant.link_contact(one, other)?)
+    })
+}

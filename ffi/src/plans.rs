@@ -1,0 +1,209 @@
+//! Plans: joining one now, when it is paid, or when the period ends.
+
+use std::ffi::c_char;
+
+use cotas_core::Terms;
+
+use crate::administration::{coded, date};
+use crate::call::{Call, call};
+use crate::engine::cotas_engine;
+use crate::error::cotas_error;
+use crate::failure::Failure;
+
+impl Call {
+    /// A plan, and until when and how it goes.
+    fn terms(
+        &self,
+        plan: (*const c_char, usize),
+        first_due: (*const c_char, usize),
+        auto_renew: i32,
+    ) -> Result<Terms<'_>, Failure> {
+        let first_due = self.text(first_due.0, first_due.1, "first due date")?;
+        Ok(Terms {
+            plan: self.text(plan.0, plan.1, "plan")?,
+            first_due: date(first_due, "first due date")?,
+            auto_renew: auto_renew != 0,
+        })
+    }
+}
+
+/// Puts a tenant on a plan now: the period is closed and a new one begins with the plan's units;
+/// extras stay. first_due is a date, YYYY-MM-DD, whose day is the day of all later ones; auto_renew
+/// (1 or 0) says whether units are restored the day after each. Under a key (NULL: none) it takes
+/// effect once.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_change_plan(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    plan: *const c_char,
+    plan_len: usize,
+    first_due: *const c_char,
+    first_due_len: usize,
+    auto_renew: i32,
+    key: *const c_char,
+    key_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let engine = call.engine(engine)?;
+        let tenant = call.text(tenant, tenant_len, "tenant")?;
+        let terms = call.terms((plan, plan_len), (first_due, first_due_len), auto_renew)?;
+        Ok(engine.engine.change_plan(tenant, &terms, call.text_or_none(key, key_len, "key")?)?)
+    })
+}
+
+/// Chooses another plan that begins when its first invoice is paid; until then the present one goes
+/// on. *invoice, unless NULL, becomes the number of that invoice. Arguments as
+/// in cotas_change_plan; payment_type is an opaque label ("Manual", "Asaas" ...).
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_choose_plan(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    plan: *const c_char,
+    plan_len: usize,
+    first_due: *const c_char,
+    first_due_len: usize,
+    auto_renew: i32,
+    payment_type: *const c_char,
+    payment_type_len: usize,
+    key: *const c_char,
+    key_len: usize,
+    invoice: *mut i64,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put(invoice, 0);
+        let engine = call.engine(engine)?;
+        let tenant = call.text(tenant, tenant_len, "tenant")?;
+        let terms = call.terms((plan, plan_len), (first_due, first_due_len), auto_renew)?;
+        let payment_type = call.text(payment_type, payment_type_len, "payment type")?;
+        let key = call.text_or_none(key, key_len, "key")?;
+        let chosen = engine.engine.choose_plan(tenant, &terms, payment_type, key)?;
+        call.put(invoice, chosen);
+        Ok::<(), Failure>(())
+    })
+}
+
+/// Has a tenant join another plan when its present period ends. Under a key (NULL: none) it takes
+/// effect once.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_schedule_plan(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    plan: *const c_char,
+    plan_len: usize,
+    key: *const c_char,
+    key_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let engine = call.engine(engine)?;
+        let tenant = call.text(tenant, tenant_len, "tenant")?;
+        let plan = call.text(plan, plan_len, "plan")?;
+        engine.engine.schedule_plan(tenant, plan, call.text_or_none(key, key_len, "key")?)?;
+        Ok(())
+    })
+}
+
+/// Takes back what cotas_schedule_plan did: the present plan goes on. *cancelled, unless NULL,
+/// becomes 1, or 0 if no plan was scheduled.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_cancel_scheduled_plan(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    cancelled: *mut i32,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put(cancelled, 0);
+        let engine = call.engine(engine)?;
+        let tenant = call.text(tenant, tenant_len, "tenant")?;
+        call.put(cancelled, engine.engine.cancel_scheduled_plan(tenant)?.into());
+        Ok::<(), Failure>(())
+    })
+}
+
+/// Moves a tenant to its plan as the catalog in force has it: until then it keeps the version that
+/// it joined. *moved, unless NULL, becomes 1, or 0 if it was on that version already.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_move_to_newest_version(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    moved: *mut i32,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put(moved, 0);
+        let engine = call.engine(engine)?;
+        let tenant = call.text(tenant, tenant_len, "tenant")?;
+        call.put(moved, engine.engine.move_to_newest_version(tenant)?.into());
+        Ok::<(), Failure>(())
+    })
+}
+
+/// Changes how the next invoices of a tenant are paid, and what the gateway calls the subscription
+/// (gateway_id; NULL: nothing).
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_set_payment_form(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    payment_type: *const c_char,
+    payment_type_len: usize,
+    gateway_id: *const c_char,
+    gateway_id_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let engine = call.engine(engine)?;
+        let tenant = call.text(tenant, tenant_len, "tenant")?;
+        let payment_type = call.text(payment_type, payment_type_len, "payment type")?;
+        let gateway_id = call.text_or_none(gateway_id, gateway_id_len, "gateway id")?;
+        Ok(engine.engine.set_payment_form(tenant, payment_type, gateway_id)?)
+    })
+}
+
+/// Changes how the next invoices of a tenant are paid at the gateway: "boleto", "card", "pix",
+/// "cash", "transfer" or "other". Invoices that exist and are not paid follow.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_set_payment_method(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    method: *const c_char,
+    method_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let engine = call.engine(engine)?;
+        let tenant = call.text(tenant, tenant_len, "tenant")?;
+        let method = coded(call.text(method, method_len, "payment method")?, "payment method")?;
+        Ok(engine.engine.set_payment_method(tenant, method)?)
+    })
+}

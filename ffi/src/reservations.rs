@@ -1,0 +1,208 @@
+//! Reservations, and what is given back.
+
+use std::collections::BTreeMap;
+use std::ffi::c_char;
+use std::time::Duration;
+
+use cotas_core::{Receipt, ReservationId};
+use serde::Serialize;
+
+use crate::call::{Call, call};
+use crate::decision::cotas_decision;
+use crate::documents::json;
+use crate::error::cotas_error;
+use crate::failure::Failure;
+use crate::tenant::cotas_tenant;
+
+impl Call {
+    /// Units by resource, as a JSON document says them.
+    fn units(&self, from: *const c_char, len: usize) -> Result<BTreeMap<String, u64>, Failure> {
+        serde_json::from_str(self.text(from, len, "units")?)
+            .map_err(|error| Failure::argument("units", error.to_string()))
+    }
+
+    fn reservation(&self, from: *const c_char, len: usize) -> Result<ReservationId, Failure> {
+        Ok(self.text(from, len, "reservation id")?.parse()?)
+    }
+
+    fn receipt(&self, from: *const c_char, len: usize) -> Result<Receipt, Failure> {
+        Ok(self.text(from, len, "receipt")?.parse()?)
+    }
+}
+
+fn pairs(units: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
+    units.iter().map(|(resource, &units)| (resource.as_str(), units)).collect()
+}
+
+/// Units that came from one source, in a document.
+#[derive(Serialize)]
+struct ChargeJson<'a> {
+    resource: &'a str,
+    source: Option<&'static str>,
+    units: u64,
+}
+
+/// Sets units of several resources aside for ttl_ms milliseconds, all or none: units_json is a
+/// document such as {"sms": 3, "credits": 1}. The decision names the reservation. Unless it is
+/// committed in time the units go back. Under a key (NULL: none) it takes effect once.
+///
+/// Threads: any. Blocks: as cotas_consume. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_reserve(
+    tenant: *const cotas_tenant,
+    units_json: *const c_char,
+    units_json_len: usize,
+    ttl_ms: u64,
+    key: *const c_char,
+    key_len: usize,
+    decision: *mut cotas_decision,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.decide(tenant, decision, |tenant| {
+            let units = call.units(units_json, units_json_len)?;
+            let (units, ttl) = (pairs(&units), Duration::from_millis(ttl_ms));
+            Ok(match call.text_or_none(key, key_len, "key")? {
+                None => tenant.tenant.reserve(&units, ttl),
+                Some(key) => tenant.tenant.once(key).reserve(&units, ttl),
+            }?)
+        })
+    })
+}
+
+/// As cotas_reserve, what an action charges; details_json as in cotas_perform_with. An action that
+/// opens a session or takes a lease cannot be set aside.
+///
+/// Threads: any. Blocks: as cotas_consume. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_reserve_action(
+    tenant: *const cotas_tenant,
+    action: *const c_char,
+    action_len: usize,
+    details_json: *const c_char,
+    details_json_len: usize,
+    ttl_ms: u64,
+    key: *const c_char,
+    key_len: usize,
+    decision: *mut cotas_decision,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.decide(tenant, decision, |tenant| {
+            let action = call.text(action, action_len, "action")?;
+            let details = call.details(details_json, details_json_len)?;
+            let (details, ttl) = (details.details(), Duration::from_millis(ttl_ms));
+            Ok(match call.text_or_none(key, key_len, "key")? {
+                None => tenant.tenant.reserve_action(action, &details, ttl),
+                Some(key) => tenant.tenant.once(key).reserve_action(action, &details, ttl),
+            }?)
+        })
+    })
+}
+
+/// Uses what a reservation holds. A reservation is resolved once: afterwards it is
+/// COTAS_E_ALREADY_RESOLVED, and the message says how it was.
+///
+/// Threads: any. Blocks: as cotas_consume. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_commit(
+    tenant: *const cotas_tenant,
+    reservation: *const c_char,
+    reservation_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let tenant = call.tenant(tenant)?;
+        Ok(tenant.tenant.commit(&call.reservation(reservation, reservation_len)?)?)
+    })
+}
+
+/// Uses so much of what a reservation holds (units_json as in cotas_reserve) and gives the rest
+/// back.
+///
+/// Threads: any. Blocks: as cotas_consume. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_commit_part(
+    tenant: *const cotas_tenant,
+    reservation: *const c_char,
+    reservation_len: usize,
+    units_json: *const c_char,
+    units_json_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let tenant = call.tenant(tenant)?;
+        let reservation = call.reservation(reservation, reservation_len)?;
+        let units = call.units(units_json, units_json_len)?;
+        Ok(tenant.tenant.commit_part(&reservation, &pairs(&units))?)
+    })
+}
+
+/// Gives back what a reservation holds, to the grants that it came from, if they still live.
+///
+/// Threads: any. Blocks: as cotas_consume; what a closed period has used waits for the disk. Fork:
+/// no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_release(
+    tenant: *const cotas_tenant,
+    reservation: *const c_char,
+    reservation_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let tenant = call.tenant(tenant)?;
+        Ok(tenant.tenant.release(&call.reservation(reservation, reservation_len)?)?)
+    })
+}
+
+/// Gives back what the decision with this receipt charged, to the same grants, if they still live.
+/// A session that it opened stays open and paid; a lease is released by itself. Once per receipt.
+///
+/// Threads: any. Blocks: as cotas_release. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_refund(
+    tenant: *const cotas_tenant,
+    receipt: *const c_char,
+    receipt_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let tenant = call.tenant(tenant)?;
+        Ok(tenant.tenant.refund(&call.receipt(receipt, receipt_len)?)?)
+    })
+}
+
+/// Everything that the decision with this receipt charged, by resource and source, as a JSON
+/// document: [{"resource", "source" (null: no grant), "units"}].
+///
+/// Threads: any. Blocks: as cotas_consume. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_charges_of(
+    tenant: *const cotas_tenant,
+    receipt: *const c_char,
+    receipt_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put_text(buffer, capacity, needed, || {
+            let tenant = call.tenant(tenant)?;
+            let charges = tenant.tenant.charges_of(&call.receipt(receipt, receipt_len)?)?;
+            let charges = charges.iter().map(|charge| ChargeJson {
+                resource: tenant.engine.resource_name(charge.resource).unwrap_or_default(),
+                source: charge.source.map(cotas_core::Source::code),
+                units: charge.units,
+            });
+            json(&charges.collect::<Vec<_>>())
+        })
+    })
+}
