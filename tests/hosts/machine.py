@@ -23,6 +23,7 @@ ANSWER_SECONDS_MAX = 60
 
 def set_up():
     """Lays the library where a loader finds it by the name that an installed one has."""
+    os.environ["COTAS_LIBRARY"] = str(LIBRARIES / "libcotas.so.1")
     LIBRARIES.mkdir(parents=True, exist_ok=True)
     built = ROOT / "target" / "debug" / "libcotas.so"
     for name in ("libcotas.so", "libcotas.so.1"):

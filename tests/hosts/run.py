@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 
+import php_workers
 from machine import CATALOG, EXAMPLES, STORIES, TARGET, database, missing, run, set_up
 
 TESTS = []
@@ -74,6 +75,14 @@ def lua():
 @test("story by Python, ctypes", "python3")
 def python():
     story("python3", "tests/hosts/python/story.py")
+
+
+test("PHP with 4 workers: exactly the limit", "php")(
+    php_workers.exactly_the_limit_is_admitted
+)
+test("PHP loads the library and lets it go in each of 10,000 requests", "php")(
+    php_workers.the_library_is_loaded_and_let_go
+)
 
 
 def outcome(name, commands, function):

@@ -5,6 +5,7 @@ Programs use the package `cotas`, which is made of the same engine; this is the 
 
 import ctypes
 import json
+import os
 from ctypes import byref, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 
@@ -46,7 +47,7 @@ _SIGNATURES = {
     "cotas_tenant_close": None,
     "cotas_perform": [c_void_p, *_TEXT, *_TEXT, *_TEXT, c_uint64, c_int64, *_TEXT, c_void_p],
 }
-_library = ctypes.CDLL("libcotas.so.1")
+_library = ctypes.CDLL(os.environ.get("COTAS_LIBRARY", "libcotas.so.1"))
 for _name, _arguments in _SIGNATURES.items():
     _function = getattr(_library, _name)
     _function.argtypes = [c_void_p] if _arguments is None else [*_arguments, c_void_p]
@@ -74,13 +75,14 @@ def _text(text):
 
 
 class Engine:
-    """The quota engine of one database, with a clock of its own that shows `now_ms`."""
+    """The quota engine of one database. `now_ms` gives it a clock of its own."""
 
-    def __init__(self, path, now_ms):
+    def __init__(self, path, now_ms=None):
         options, self._handle = c_void_p(), c_void_p()
         _call("cotas_options_new", byref(options))
         try:
-            _call("cotas_options_set_time", options, now_ms)
+            if now_ms is not None:
+                _call("cotas_options_set_time", options, now_ms)
             _call("cotas_engine_open", *_text(path), options, byref(self._handle))
         finally:
             _library.cotas_options_close(options)

@@ -1,0 +1,65 @@
+"""PHP's own server with four workers, which share nothing but the database."""
+
+import contextlib
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from machine import CATALOG, ROOT, STORIES, Server, database
+
+sys.path.insert(0, str(STORIES / "python"))
+
+WORKERS = 4
+CLIENTS = 8
+TENANT = "padaria-aurora"
+
+
+@contextlib.contextmanager
+def workers(limit):
+    """Four workers over a tenant that may send so many messages."""
+    with database() as path:
+        prepare(path, limit)
+        more = {"PHP_CLI_SERVER_WORKERS": str(WORKERS), "COTAS_DB": str(path)}
+        command = ["php", "-d", "ffi.enable=1", "-S", "127.0.0.1:{port}", "tests/hosts/php/decide.php"]
+        with Server(command, path.with_name("php.log"), cwd=ROOT, **more) as server:
+            yield server
+
+
+def prepare(path, limit):
+    from binding import Engine
+
+    engine = Engine(str(path))
+    engine.load_catalog(CATALOG.read_text(encoding="utf-8"), CATALOG.name)
+    plan = {"name": "starter", "first_due": "2099-12-31", "auto_renew": True}
+    engine.ensure_tenant(
+        {"name": TENANT, "plan": plan, "limits": {"notification_credits": limit}}
+    )
+    engine.close()
+
+
+def decide(server, path="/"):
+    status, _, body = server.request("GET", path)
+    assert status == 200, f"{status}: {body}\n{server.output()}"
+    decided = json.loads(body)
+    assert decided["let_go"], "PHP still holds the library"
+    return decided
+
+
+def exactly_the_limit_is_admitted():
+    """Requests at once, until all workers have decided: as many are allowed as the limit says."""
+    limit, decided = 100, []
+    with workers(limit) as server, ThreadPoolExecutor(CLIENTS) as clients:
+        while len({it["process"] for it in decided}) < WORKERS:
+            assert len(decided) < 10_000, "some worker never decides"
+            asked = [clients.submit(decide, server) for _ in range(2 * limit)]
+            decided += [it.result() for it in asked]
+    allowed = [it["used"] for it in decided if it["allowed"]]
+    assert sorted(allowed) == list(range(1, limit + 1)), f"{len(allowed)} of {limit} were admitted"
+
+
+def the_library_is_loaded_and_let_go():
+    """In each of 10,000 requests, while the thread that it started runs on."""
+    requests = 10_000
+    with workers(requests) as server, ThreadPoolExecutor(CLIENTS) as clients:
+        decided = list(clients.map(lambda _: decide(server, "/?forget"), range(requests)))
+    assert sorted(it["used"] for it in decided) == list(range(1, requests + 1))
