@@ -3,8 +3,8 @@
 # missing and apt is there. What it cannot install the tests name, and skip or fail.
 set -euo pipefail
 
-wanted=(gcc:gcc g++:g++ valgrind:valgrind php:php-cli ruby:ruby puma:puma go:golang-go
-    luajit:luajit node:nodejs npm:npm)
+wanted=(gcc:gcc g++:g++ valgrind:valgrind php:php-cli ruby:ruby puma:puma rackup:ruby-rack
+    go:golang-go luajit:luajit node:nodejs npm:npm)
 packages=()
 for pair in "${wanted[@]}"; do
     command -v "${pair%%:*}" > /dev/null || packages+=("${pair#*:}")

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -17,19 +18,24 @@ EXAMPLES = ROOT / "examples" / "hosts"
 STORIES = ROOT / "tests" / "hosts"
 CATALOG = ROOT / "examples" / "catalogs" / "help_desk.toml"
 LIBRARIES = TARGET / "lib"
+sys.path.insert(0, str(STORIES / "python"))
+os.environ.setdefault("COTAS_LIBRARY", str(LIBRARIES / "libcotas.so.1"))
+
 STARTING_SECONDS_MAX = 60
 ANSWER_SECONDS_MAX = 60
 
 
 def set_up():
     """Lays the library where a loader finds it by the name that an installed one has."""
-    os.environ["COTAS_LIBRARY"] = str(LIBRARIES / "libcotas.so.1")
     LIBRARIES.mkdir(parents=True, exist_ok=True)
     built = ROOT / "target" / "debug" / "libcotas.so"
     for name in ("libcotas.so", "libcotas.so.1"):
         link = LIBRARIES / name
         link.unlink(missing_ok=True)
         link.symlink_to(os.path.relpath(built, LIBRARIES))
+
+
+set_up()
 
 
 def environment(**more):

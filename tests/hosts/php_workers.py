@@ -2,12 +2,10 @@
 
 import contextlib
 import json
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from machine import CATALOG, ROOT, STORIES, Server, database
-
-sys.path.insert(0, str(STORIES / "python"))
+from binding import Engine
+from machine import CATALOG, ROOT, Server, database
 
 WORKERS = 4
 CLIENTS = 8
@@ -26,8 +24,6 @@ def workers(limit):
 
 
 def prepare(path, limit):
-    from binding import Engine
-
     engine = Engine(str(path))
     engine.load_catalog(CATALOG.read_text(encoding="utf-8"), CATALOG.name)
     plan = {"name": "starter", "first_due": "2099-12-31", "auto_renew": True}

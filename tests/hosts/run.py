@@ -11,8 +11,10 @@ import sys
 import time
 import traceback
 
+from machine import CATALOG, EXAMPLES, STORIES, TARGET, database, missing, run
+
 import php_workers
-from machine import CATALOG, EXAMPLES, STORIES, TARGET, database, missing, run, set_up
+import webhooks
 
 TESTS = []
 
@@ -85,6 +87,32 @@ test("PHP loads the library and lets it go in each of 10,000 requests", "php")(
 )
 
 
+@test("webhook in PHP", "php")
+def php_webhook():
+    webhooks.example(
+        "php", "-d", "ffi.enable=1", "-S", "127.0.0.1:{port}", "webhook.php",
+        cwd=EXAMPLES / "php", PHP_CLI_SERVER_WORKERS="2",
+    )  # fmt: skip
+
+
+@test("webhook in Node", "node", "npm")
+def node_webhook():
+    koffi()
+    webhooks.example("node", "webhook.js", cwd=EXAMPLES / "node")
+
+
+@test("webhook in Ruby, Puma with forked workers", "ruby", "puma", "rackup")
+def ruby_webhook():
+    webhooks.example("puma", "-C", "puma.rb", cwd=EXAMPLES / "ruby")
+
+
+@test("webhook in Go", "go", "gcc")
+def go_webhook():
+    program = str(TARGET / "go-webhook")
+    run("go", "build", "-o", program, ".", cwd=EXAMPLES / "go")
+    webhooks.example(program, cwd=EXAMPLES / "go")
+
+
 def outcome(name, commands, function):
     """`True`: passed. `None`: skipped."""
     absent = missing(commands)
@@ -103,7 +131,6 @@ def outcome(name, commands, function):
 
 
 def main():
-    set_up()
     wanted = sys.argv[1:]
     chosen = [it for it in TESTS if not wanted or any(part in it[0] for part in wanted)]
     outcomes = [outcome(*it) for it in chosen]

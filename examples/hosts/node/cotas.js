@@ -9,6 +9,7 @@ const koffi = require('koffi');
 const OK = 0;
 const E_BUFFER = 5;
 const UNKNOWN_TENANT = 400;
+const INVALID_ARGUMENT = 406;
 
 const MODE_FINITE = 1;
 const FLAG_DEMO_NOTICE = 2;
@@ -219,4 +220,4 @@ function load(path = 'libcotas.so.1') {
   return { Engine };
 }
 
-module.exports = { CotasError, Decision, UNKNOWN_TENANT, load };
+module.exports = { CotasError, Decision, INVALID_ARGUMENT, UNKNOWN_TENANT, load };

@@ -11,6 +11,7 @@ use FFI\CData;
 final class Error extends \RuntimeException
 {
     public const UNKNOWN_TENANT = 400;
+    public const INVALID_ARGUMENT = 406;
 }
 
 /** The answer to a request. A refusal says which rule failed, with its figures. */

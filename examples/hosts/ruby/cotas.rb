@@ -8,6 +8,7 @@ module Cotas
   # Why a call did not do what was asked. A denied request is no error.
   class Error < StandardError
     UNKNOWN_TENANT = 400
+    INVALID_ARGUMENT = 406
 
     attr_reader :code
 

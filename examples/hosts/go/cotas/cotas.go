@@ -13,8 +13,11 @@ type Engine struct{ handle uintptr }
 // Tenant is a tenant, found once and used many times.
 type Tenant struct{ handle uintptr }
 
-// UnknownTenant is the code of the error for a tenant that is not there.
-const UnknownTenant = 400
+// Codes of errors.
+const (
+	UnknownTenant   = 400
+	InvalidArgument = 406
+)
 
 // Error says why a call did not do what was asked. A denied request is no error.
 type Error struct {
