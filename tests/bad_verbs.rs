@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use cotas::{Details, Direction, Engine, Error, Occupancy, Receipt, ReservationId, Tenant};
-use cotas_tests::{NOON, add_tenant, assert_sound, in_memory};
+use cotas::catalog::Feature;
+use cotas::{
+    Details, Direction, Engine, Error, Limit, Occupancy, Receipt, ReservationId, Source, Status,
+    Tenant, Terms,
+};
+use cotas_tests::{NOON, add_tenant, assert_sound, date, in_memory};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const KINDS: [(&str, &str); 5] = [
@@ -183,4 +187,68 @@ fn i10_handles_that_are_none_or_done_with_are_refused() {
     assert_eq!(code(engine.verify_token("short")), 406);
     assert_eq!(image(&engine), before);
     assert_sound(&engine);
+}
+
+#[test]
+fn i10_handles_whose_time_is_over_are_refused() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    let tenant = engine.tenant("acme").expect("exists");
+    let held = tenant.reserve(&[("credits", 5)], MINUTE).expect("decides").reservation;
+    let held = held.expect("is held");
+    let paid = tenant.once("k").kept_for(MINUTE).consume("credits", 1).expect("decides").receipt;
+    let paid = paid.expect("a receipt");
+    let calls = tenant.leases("calls").expect("are leases");
+    let fencing = calls.acquire("h", Some(MINUTE)).expect("decides").lease.expect("is had").fencing;
+    clock.advance_ms(60_000);
+    // Another decision under a key takes the place of the one that has expired.
+    assert!(tenant.once("k").consume("credits", 2).expect("decides").allowed());
+    let before = image(&engine);
+    assert_eq!(code(tenant.commit(&held)), 413, "it has expired");
+    assert_eq!(code(tenant.release(&held)), 413);
+    assert_eq!(code(tenant.commit_part(&held, &[("credits", 1)])), 413);
+    assert_eq!(code(tenant.refund(&paid)), 414);
+    assert_eq!(code(tenant.charges_of(&paid)), 414);
+    assert_eq!(code(calls.renew("h", fencing, None)), 417);
+    assert_eq!(code(calls.release("h", fencing)), 417);
+    assert_eq!(image(&engine), before);
+    // A reservation is forgotten in the end.
+    clock.advance_ms(8 * 86_400_000);
+    assert_eq!(code(tenant.commit(&held)), 412);
+    assert_sound(&engine);
+}
+
+#[test]
+fn i10_what_an_administrator_may_not_do_is_refused() {
+    let (engine, tenant) = desk();
+    let before = image(&engine);
+    let yesterday = Some(engine.now().plus_ms(-1));
+    let too_much = i64::MAX as u64 + 1;
+    for refused in [
+        engine.set_limit("acme", "nothing", Limit::Unlimited),
+        engine.set_limit("acme", "credits", Limit::Finite(too_much)),
+        engine.grant("acme", "nothing", Source::Extra, 1, None, None),
+        engine.grant("acme", "pair_rate", Source::Extra, 1, None, None),
+        engine.grant("acme", "credits", Source::Plan, 1, None, None),
+        engine.grant("acme", "credits", Source::Extra, 0, None, None),
+        engine.grant("acme", "credits", Source::Extra, 1, yesterday, None),
+        engine.grant("acme", "credits", Source::Extra, 1, None, Some("")),
+        engine.change_plan("acme", &terms("nothing"), None),
+        engine.change_plan("nobody", &terms("full"), None),
+        engine.set_feature("acme", "nothing", Some(&Feature::Flag(true))),
+        engine.set_feature("acme", "analytics", Some(&Feature::Level("nothing".to_owned()))),
+        engine.set_status("acme", Status::Demo, "", false),
+        engine.set_status("acme", Status::Suspended, &"x".repeat(10_000), false),
+        engine.settle("nobody"),
+        tenant.seats("users").expect("are seats").replace("nobody", "ana"),
+    ] {
+        let error = refused.expect_err("is refused");
+        assert!((400..500).contains(&error.code()), "{error}");
+    }
+    assert_eq!(image(&engine), before);
+    assert_sound(&engine);
+}
+
+fn terms(plan: &str) -> Terms<'_> {
+    Terms { plan, first_due: date("2026-05-20"), auto_renew: true }
 }

@@ -1,6 +1,7 @@
 //! Administration: seats, grants, limits, plans, status.
 
 use chrono::Days;
+use cotas::catalog::Feature;
 use cotas::{Error, Limit, Source, Status, Terms, Timestamp};
 
 use crate::catalog::{PLANS, RESOURCES};
@@ -40,18 +41,49 @@ pub fn take(scene: &mut Scene<'_>, verb: &Verb) {
             scene.model.subscribe(plan, due, auto_renew);
             scene.model.event(format!("has plan {}", PLANS[plan].name));
         }
-        Verb::Suspend { suspended } => {
-            let status = if suspended { Status::Suspended } else { Status::Active };
-            scene.engine.set_status(scene.name, status, "", false).expect("may be");
-            if suspended != scene.model.suspended {
-                scene.model.event(format!("is {}", status.code()));
+        Verb::SetAi { on } => {
+            let feature = on.map(Feature::Flag);
+            scene.engine.set_feature(scene.name, "ai", feature.as_ref()).expect("is known");
+            scene.model.ai.1 = on;
+        }
+        Verb::SetAnalytics { level } => {
+            let feature = level.map(|level| Feature::Level(level.to_owned()));
+            scene.engine.set_feature(scene.name, "analytics", feature.as_ref()).expect("is known");
+            scene.model.analytics.1 = level;
+        }
+        Verb::SetStatus { status, as_operator } => {
+            if !set_status(scene, status, as_operator) {
+                *scene.model = before;
+                return;
             }
-            scene.model.suspended = suspended;
         }
         Verb::Settle => scene.engine.settle(scene.name).expect("settles"),
         ref other => unreachable!("{other:?} is done elsewhere"),
     }
     scene.model.end(scene.now);
+}
+
+/// Whether it was done.
+fn set_status(scene: &mut Scene<'_>, to: Status, as_operator: bool) -> bool {
+    use Status::{Active, Cancelled, PastDue, Suspended};
+    let from = scene.model.status;
+    let may_be = as_operator
+        || from == to
+        || matches!(
+            (from, to),
+            (Active | PastDue | Suspended, Cancelled | Active) | (Active | PastDue, _)
+        );
+    let done = scene.engine.set_status(scene.name, to, "", as_operator);
+    if !may_be {
+        assert!(matches!(done, Err(Error::Transition { .. })), "{from:?} {to:?}: {done:?}");
+        return false;
+    }
+    done.expect("may be");
+    if from != to {
+        scene.model.event(format!("is {}", to.code()));
+    }
+    scene.model.status = to;
+    true
 }
 
 fn occupy(scene: &mut Scene<'_>, resource: usize, holder: u8, pending: bool) {

@@ -85,6 +85,9 @@ pub struct Plan {
     /// Days after which a subscription that lapsed permits nothing; `None`: it goes on.
     pub grace_days: Option<u64>,
     limits: &'static [(usize, Limit)],
+    /// Whether it has the feature `ai`, and which level of `analytics`.
+    pub ai: bool,
+    pub analytics: Option<&'static str>,
 }
 
 const fn is(resource: usize, units: u64) -> (usize, Limit) {
@@ -113,6 +116,8 @@ pub const PLANS: [Plan; 3] = [
             is(14, 30),
             is(FREE_TIER, 20),
         ],
+        ai: true,
+        analytics: Some("full"),
     },
     Plan {
         name: "small",
@@ -128,6 +133,8 @@ pub const PLANS: [Plan; 3] = [
             is(14, 9),
             is(FREE_TIER, 5),
         ],
+        ai: false,
+        analytics: Some("basic"),
     },
     Plan {
         name: "strict",
@@ -143,6 +150,8 @@ pub const PLANS: [Plan; 3] = [
             (CALLS_THIS_MONTH, Limit::Unlimited),
             is(12, 4),
         ],
+        ai: false,
+        analytics: None,
     },
 ];
 
@@ -182,6 +191,12 @@ charge = { credits = 1, calls_this_month = 1 }
 gate = "send"
 rate = "pace"
 charge = { credits = 1 }
+[actions.summarize]
+feature = "ai"
+charge = { "credits.ai" = 3 }
+[actions.analyse]
+feature = "analytics=full"
+charge = { sms = 1 }
 "#;
 
 /// The tables as a catalog.
@@ -227,6 +242,10 @@ pub fn catalog() -> Catalog {
                 _ => "\"unlimited\"".to_owned(),
             };
             writeln!(text, "\"{}\" = {limit}", RESOURCES[resource].name).expect("writes");
+        }
+        writeln!(text, "[plans.{}.features]\nai = {}", plan.name, plan.ai).expect("writes");
+        if let Some(level) = plan.analytics {
+            writeln!(text, "analytics = {level:?}").expect("writes");
         }
     }
     text.push_str(ACTIONS);

@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
-use cotas::{Decision, Error, ReservationId, Resolution};
+use cotas::{Decision, Details, Error, ReservationId, Resolution};
 
 use crate::HOUR_MS;
 use crate::catalog::{CALLS, LEASE_MS, RESOURCES, VIDEO};
 use crate::steps::{Key, Resolve, Verb};
 use crate::tenant::{Gate, Lease, Reservation, Taken, with_parents};
-use crate::verbs::{Scene, assert_agree};
+use crate::verbs::{Scene, assert_agree, sms_charges};
 
 /// Does a verb about handles, if it is one.
 pub fn take(scene: &mut Scene<'_>, verb: &Verb) -> bool {
     match verb {
         Verb::Reserve { units, hours, key } => reserve(scene, units, *hours, *key),
+        &Verb::ReserveSms { quantity, hours, key } => reserve_sms(scene, quantity, hours, key),
         &Verb::Resolve { which, how } => resolve(scene, which, how),
         &Verb::Refund { which } => refund(scene, which),
-        &Verb::Acquire { resource, holder, seconds } => acquire(scene, resource, holder, seconds),
+        &Verb::Acquire { resource, holder, seconds, key } => {
+            acquire(scene, (resource, holder), seconds, key);
+        }
         &Verb::RenewLease { which, seconds } => renew_lease(scene, which, seconds),
         &Verb::ReleaseLease { which } => release_lease(scene, which),
         _ => return false,
@@ -41,7 +44,26 @@ fn reserve(scene: &mut Scene<'_>, units: &[(usize, u64)], hours: i64, key: Key) 
         None => scene.handle.reserve(&named, ttl),
     };
     let charges = with_parents(units);
-    let made = scene.agree(result, format!("reserve {units:?}"), key, Gate::Consume, &charges);
+    let what = format!("reserve {units:?} {hours}");
+    let made = scene.agree(result, what, key, Gate::Consume, &charges);
+    keep(scene, made, hours);
+}
+
+fn reserve_sms(scene: &mut Scene<'_>, quantity: u64, hours: i64, key: Key) {
+    scene.model.catch_up(scene.now);
+    let details = Details { quantity: Some(quantity), ..Details::default() };
+    let ttl = Duration::from_millis(hold_ms(hours) as u64);
+    let result = match key {
+        Some(key) => scene.under(key, &key.0.to_string()).reserve_action("send_sms", &details, ttl),
+        None => scene.handle.reserve_action("send_sms", &details, ttl),
+    };
+    let what = format!("reserve_sms {quantity} {hours}");
+    let made = scene.agree(result, what, key, Gate::Send, &sms_charges(quantity));
+    keep(scene, made, hours);
+}
+
+/// Notes how long the reservation is held that was made just now.
+fn keep(scene: &mut Scene<'_>, made: Option<Decision>, hours: i64) {
     if let Some(decision) = made {
         assert!(decision.reservation.is_some());
         let last = scene.model.reservations.last_mut().expect("it is held");
@@ -124,13 +146,13 @@ fn refund(scene: &mut Scene<'_>, which: usize) {
     let now = scene.now;
     let known = |it: &usize| {
         let stored = &scene.model.stored[*it];
-        stored.until > now && stored.receipt.is_some()
+        stored.until > now && stored.decision.receipt.is_some()
     };
     let all: Vec<usize> = (0..scene.model.stored.len()).filter(known).collect();
     let Some(&which) = all.get(which % all.len().max(1)) else { return };
     scene.model.catch_up(now);
     let stored = scene.model.stored[which].clone();
-    let result = scene.handle.refund(&stored.receipt.expect("it has one"));
+    let result = scene.handle.refund(&stored.decision.receipt.expect("it has one"));
     if stored.epoch != scene.epoch {
         assert!(matches!(result, Err(Error::Stale { .. })), "{result:?}");
         return;
@@ -151,12 +173,18 @@ fn refund(scene: &mut Scene<'_>, which: usize) {
 
 // ---- leases ------------------------------------------------------------------------------------
 
-fn acquire(scene: &mut Scene<'_>, resource: usize, holder: u8, seconds: Option<u64>) {
+fn acquire(scene: &mut Scene<'_>, (resource, holder): (usize, u8), seconds: Option<u64>, key: Key) {
     scene.model.catch_up(scene.now);
-    let leases = scene.handle.leases(RESOURCES[resource].name).expect("are leases");
+    let text = key.map(|(key, _)| key.to_string()).unwrap_or_default();
+    let name = RESOURCES[resource].name;
+    let leases = match key {
+        Some(key) => scene.under(key, &text).leases(name),
+        None => scene.handle.leases(name),
+    };
     let ttl = seconds.map(Duration::from_secs);
-    let decision = leases.acquire(&holder.to_string(), ttl).expect("decides");
-    take_lease(scene, &decision, &[], (resource, holder), seconds);
+    let result = leases.expect("are leases").acquire(&holder.to_string(), ttl);
+    let what = format!("acquire {name} {holder} {seconds:?}");
+    take_lease(scene, result, (what, key), &[], (resource, holder), seconds);
 }
 
 fn ttl_ms(resource: usize, seconds: Option<u64>) -> i64 {
@@ -166,11 +194,16 @@ fn ttl_ms(resource: usize, seconds: Option<u64>) -> i64 {
 /// Takes or prolongs a lease as was decided, and charges what goes with it.
 pub fn take_lease(
     scene: &mut Scene<'_>,
-    decision: &Decision,
+    result: Result<Decision, Error>,
+    (what, key): (String, Key),
     charges: &[(usize, u64)],
     (resource, holder): (usize, u8),
     seconds: Option<u64>,
 ) {
+    if scene.is_again(&result, key, &what) {
+        return;
+    }
+    let decision = result.expect("decides");
     let end = scene.now + ttl_ms(resource, seconds);
     let is_it = |it: &&mut Lease| (it.resource, it.holder) == (resource, holder);
     let held = scene.model.leases.iter_mut().find(is_it).is_some();
@@ -179,11 +212,12 @@ pub fn take_lease(
         asked.extend(with_parents(&[(resource, 1)]));
     }
     let verdict = scene.model.ask(scene.now, Gate::Consume, &asked);
-    assert_agree(decision, &verdict);
+    assert_agree(&decision, &verdict);
     assert_eq!(decision.lease.is_some(), verdict.allowed());
     let Some(lease) = decision.lease else { return };
     assert_eq!((lease.acquired, lease.expires_at.ms()), (!held, end));
-    scene.model.take(charges);
+    let taken = scene.model.take(charges);
+    scene.store(&decision, what, key, taken);
     let fencing = lease.fencing;
     match scene.model.leases.iter_mut().find(is_it) {
         Some(had) if had.stale => {

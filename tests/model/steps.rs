@@ -1,5 +1,6 @@
 //! The steps of a history, and how they are drawn.
 
+use cotas::Status;
 use proptest::prelude::*;
 
 use crate::catalog::{ALLOWANCES, LEASES, METERS, PLANS, SEATS, SESSIONS};
@@ -35,28 +36,120 @@ pub enum Resolve {
 /// What is done to one tenant.
 #[derive(Clone, Debug)]
 pub enum Verb {
-    Consume { resource: usize, units: u64, key: Key },
-    Check { resource: usize, units: u64 },
-    Message { contact: u8, message: Message },
-    SendSms { quantity: u64, key: Key },
-    StartCall { holder: u8 },
-    SendPaced { contact: u8 },
-    Pass { key: u8, units: u64 },
-    Meter { resource: usize, how: Move, units: u64, key: Key },
-    Reserve { units: Vec<(usize, u64)>, hours: i64, key: Key },
-    Resolve { which: usize, how: Resolve },
-    Refund { which: usize },
-    Acquire { resource: usize, holder: u8, seconds: Option<u64> },
-    RenewLease { which: usize, seconds: Option<u64> },
-    ReleaseLease { which: usize },
-    Occupy { resource: usize, holder: u8, pending: bool },
-    ReleaseSeat { resource: usize, holder: u8 },
-    ReplaceSeat { resource: usize, old: u8, new: u8 },
-    Link { one: u8, other: u8 },
-    Grant { resource: usize, units: u64, days: Option<u64> },
-    SetLimit { resource: usize, limit: Option<u64> },
-    ChangePlan { plan: usize, days: u64, auto_renew: bool },
-    Suspend { suspended: bool },
+    Consume {
+        resource: usize,
+        units: u64,
+        key: Key,
+    },
+    Check {
+        resource: usize,
+        units: u64,
+    },
+    Message {
+        contact: u8,
+        message: Message,
+        key: Key,
+    },
+    SendSms {
+        quantity: u64,
+        key: Key,
+    },
+    StartCall {
+        holder: u8,
+        key: Key,
+    },
+    SendPaced {
+        contact: u8,
+        key: Key,
+    },
+    /// An action that needs a feature, or one that needs a level of one.
+    Featured {
+        level: bool,
+        key: Key,
+    },
+    Pass {
+        pace: u8,
+        units: u64,
+        key: Key,
+    },
+    Meter {
+        resource: usize,
+        how: Move,
+        units: u64,
+        key: Key,
+    },
+    Reserve {
+        units: Vec<(usize, u64)>,
+        hours: i64,
+        key: Key,
+    },
+    ReserveSms {
+        quantity: u64,
+        hours: i64,
+        key: Key,
+    },
+    Resolve {
+        which: usize,
+        how: Resolve,
+    },
+    Refund {
+        which: usize,
+    },
+    Acquire {
+        resource: usize,
+        holder: u8,
+        seconds: Option<u64>,
+        key: Key,
+    },
+    RenewLease {
+        which: usize,
+        seconds: Option<u64>,
+    },
+    ReleaseLease {
+        which: usize,
+    },
+    Occupy {
+        resource: usize,
+        holder: u8,
+        pending: bool,
+    },
+    ReleaseSeat {
+        resource: usize,
+        holder: u8,
+    },
+    ReplaceSeat {
+        resource: usize,
+        old: u8,
+        new: u8,
+    },
+    Link {
+        one: u8,
+        other: u8,
+    },
+    Grant {
+        resource: usize,
+        units: u64,
+        days: Option<u64>,
+    },
+    SetLimit {
+        resource: usize,
+        limit: Option<u64>,
+    },
+    ChangePlan {
+        plan: usize,
+        days: u64,
+        auto_renew: bool,
+    },
+    SetAi {
+        on: Option<bool>,
+    },
+    SetAnalytics {
+        level: Option<&'static str>,
+    },
+    SetStatus {
+        status: Status,
+        as_operator: bool,
+    },
     Settle,
 }
 
@@ -95,7 +188,11 @@ fn message() -> impl Strategy<Value = Verb> {
         1 => Just(Message::AdmitInbound),
         1 => Just(Message::AdmitOutbound),
     ];
-    (0..6u8, message).prop_map(|(contact, message)| Verb::Message { contact, message })
+    (0..6u8, message, key()).prop_map(|(contact, message, key)| Verb::Message {
+        contact,
+        message,
+        key,
+    })
 }
 
 fn decision() -> impl Strategy<Value = Verb> {
@@ -106,9 +203,11 @@ fn decision() -> impl Strategy<Value = Verb> {
             .prop_map(|(resource, units)| Verb::Check { resource, units }),
         5 => message(),
         2 => (1..12u64, key()).prop_map(|(quantity, key)| Verb::SendSms { quantity, key }),
-        1 => (0..4u8).prop_map(|holder| Verb::StartCall { holder }),
-        2 => (0..2u8).prop_map(|contact| Verb::SendPaced { contact }),
-        1 => (0..2u8, 1..5u64).prop_map(|(key, units)| Verb::Pass { key, units }),
+        2 => (0..4u8, key()).prop_map(|(holder, key)| Verb::StartCall { holder, key }),
+        2 => (0..2u8, key()).prop_map(|(contact, key)| Verb::SendPaced { contact, key }),
+        1 => (any::<bool>(), key()).prop_map(|(level, key)| Verb::Featured { level, key }),
+        1 => (0..2u8, 1..5u64, key())
+            .prop_map(|(pace, units, key)| Verb::Pass { pace, units, key }),
         5 => (
             among(&METERS),
             prop_oneof![2 => Just(Move::Add), 1 => Just(Move::Subtract), 1 => Just(Move::Set)],
@@ -132,14 +231,26 @@ fn handle() -> impl Strategy<Value = Verb> {
             key(),
         )
             .prop_map(|(units, hours, key)| Verb::Reserve { units, hours, key }),
+        1 => (1..8u64, prop_oneof![1..60i64, 200..3_000i64], key())
+            .prop_map(|(quantity, hours, key)| Verb::ReserveSms { quantity, hours, key }),
         4 => (0..8usize, part).prop_map(|(which, how)| Verb::Resolve { which, how }),
         3 => (0..8usize).prop_map(|which| Verb::Refund { which }),
-        4 => (among(&LEASES), 0..5u8, seconds()).prop_map(|(resource, holder, seconds)| {
-            Verb::Acquire { resource, holder, seconds }
-        }),
+        4 => (among(&LEASES), 0..5u8, seconds(), key())
+            .prop_map(|(resource, holder, seconds, key)| {
+                Verb::Acquire { resource, holder, seconds, key }
+            }),
         1 => (0..5usize, seconds())
             .prop_map(|(which, seconds)| Verb::RenewLease { which, seconds }),
         1 => (0..5usize).prop_map(|which| Verb::ReleaseLease { which }),
+    ]
+}
+
+fn status() -> impl Strategy<Value = Status> {
+    prop_oneof![
+        2 => Just(Status::Active),
+        2 => Just(Status::PastDue),
+        2 => Just(Status::Suspended),
+        1 => Just(Status::Cancelled),
     ]
 }
 
@@ -162,7 +273,12 @@ fn administration() -> impl Strategy<Value = Verb> {
         2 => (plan, 1..40u64, any::<bool>()).prop_map(|(plan, days, auto_renew)| {
             Verb::ChangePlan { plan, days, auto_renew }
         }),
-        1 => any::<bool>().prop_map(|suspended| Verb::Suspend { suspended }),
+        1 => any::<Option<bool>>().prop_map(|on| Verb::SetAi { on }),
+        1 => proptest::option::of(proptest::sample::select(vec!["basic", "full"]))
+            .prop_map(|level| Verb::SetAnalytics { level }),
+        1 => (status(), any::<bool>())
+            .prop_map(|(status, as_operator)| Verb::SetStatus { status, as_operator }),
+        1 => Just(Verb::SetStatus { status: Status::Active, as_operator: true }),
         1 => Just(Verb::Settle),
     ]
 }

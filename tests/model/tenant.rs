@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::NaiveDate;
-use cotas::{Limit, Reason};
+use cotas::{Decision, Limit, Reason, Status};
 
 use crate::catalog::{
     Firm, Kind, LEASES, PACE, PACE_EVERY_MS, PLANS, RESOURCES, SEATS, SESSIONS, parent,
@@ -79,8 +79,7 @@ pub struct Stored {
     /// Verb and arguments.
     pub what: String,
     pub until: i64,
-    pub receipt: Option<cotas::Receipt>,
-    pub reservation: Option<cotas::ReservationId>,
+    pub decision: Decision,
     pub epoch: u32,
     pub period: u64,
     pub taken: Vec<Taken>,
@@ -95,7 +94,7 @@ pub struct Told {
     percents: BTreeSet<u64>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Tenant {
     pub limits: Vec<Option<Limit>>,
     pub grants: Vec<Grant>,
@@ -113,7 +112,10 @@ pub struct Tenant {
     pub reservations: Vec<Reservation>,
     pub told: HashMap<usize, Told>,
     pub events: Vec<String>,
-    pub suspended: bool,
+    pub status: Status,
+    /// The plan's, and the tenant's own.
+    pub ai: (bool, Option<bool>),
+    pub analytics: (Option<&'static str>, Option<&'static str>),
     pub grace_days: Option<u64>,
     pub first_due: NaiveDate,
     pub auto_renew: bool,
@@ -144,6 +146,7 @@ pub struct Verdict {
     pub reasons: Vec<Reason>,
     pub shadowed: bool,
     pub overage: bool,
+    pub past_due: bool,
 }
 
 impl Verdict {
@@ -151,7 +154,7 @@ impl Verdict {
         self.reasons.is_empty()
     }
 
-    fn deny(&mut self, reason: Reason) {
+    pub fn deny(&mut self, reason: Reason) {
         self.reasons.push(reason);
         self.reasons.sort();
         self.reasons.dedup();
@@ -191,13 +194,31 @@ impl Tenant {
         let zeros = vec![0; RESOURCES.len()];
         Tenant {
             limits: vec![None; RESOURCES.len()],
+            grants: Vec::new(),
             used: zeros.clone(),
             beyond: zeros,
+            seats: Vec::new(),
+            leases: Vec::new(),
+            paces: HashMap::new(),
+            contacts: HashMap::new(),
+            links: Vec::new(),
+            stored: Vec::new(),
+            reservations: Vec::new(),
+            told: HashMap::new(),
+            events: Vec::new(),
+            status: Status::Active,
+            ai: (false, None),
+            analytics: (None, None),
+            grace_days: None,
+            first_due: NaiveDate::default(),
+            auto_renew: false,
+            lapsed: false,
+            renewed: 0,
+            renewals: 0,
             period: 1,
-            next_grant: 1,
             month,
+            next_grant: 1,
             seen: now,
-            ..Tenant::default()
         }
     }
 
@@ -245,8 +266,13 @@ impl Tenant {
     // ---- deciding ----------------------------------------------------------------------------
 
     pub fn ask(&self, now: i64, gate: Gate, charges: &[(usize, u64)]) -> Verdict {
-        let mut verdict = Verdict::default();
-        if self.suspended && matches!(gate, Gate::Send | Gate::Consume) {
+        let past_due = self.status == Status::PastDue;
+        let mut verdict = Verdict { past_due, ..Verdict::default() };
+        let forbids = match self.status {
+            Status::Suspended => matches!(gate, Gate::Send | Gate::Consume),
+            status => status == Status::Cancelled,
+        };
+        if forbids {
             verdict.deny(Reason::StatusForbids);
         }
         if self.lapse_end().is_some_and(|end| end <= now) {
@@ -281,6 +307,12 @@ impl Tenant {
             }
             _ => verdict.deny(reason),
         }
+    }
+
+    /// Whether it has a feature: `ai`, or the level `full` of `analytics`.
+    pub fn has_feature(&self, level: bool) -> bool {
+        let (ai, analytics) = (self.ai, self.analytics);
+        if level { analytics.1.or(analytics.0) == Some("full") } else { ai.1.unwrap_or(ai.0) }
     }
 
     /// As [`ask`](Self::ask), of a message that was sent at `sent`; says whether it would open a
@@ -502,6 +534,7 @@ impl Tenant {
     pub fn subscribe(&mut self, plan: usize, due: NaiveDate, auto_renew: bool) {
         self.limits = PLANS[plan].limits();
         self.grace_days = PLANS[plan].grace_days;
+        (self.ai.0, self.analytics.0) = (PLANS[plan].ai, PLANS[plan].analytics);
         (self.first_due, self.auto_renew) = (due, auto_renew);
         (self.renewed, self.lapsed) = (0, false);
         self.grant_plan();

@@ -7,7 +7,9 @@ use cotas::{Decision, Details, Direction, Error, Reason, Tenant as Handle, Times
 use crate::catalog::{CALLS, CALLS_THIS_MONTH, CREDITS, LEASES, RESOURCES, SMS};
 use crate::steps::{Key, Message, Move, Verb};
 use crate::subject::Subject;
-use crate::tenant::{Gate, Stored, Tenant, Verdict, days, is_meter, with_parents};
+use crate::tenant::{
+    Gate, Reservation, Stored, Taken, Tenant, Verdict, days, is_meter, with_parents,
+};
 use crate::{HOUR_MS, TENANTS, admin, handles};
 
 /// A place where one tenant of the engine and that of the model meet.
@@ -31,11 +33,12 @@ pub fn take(subject: &mut Subject, tenant: usize, verb: &Verb) {
     match *verb {
         Verb::Consume { resource, units, key } => scene.consume(resource, units, key),
         Verb::Check { resource, units } => scene.check(resource, units),
-        Verb::Message { contact, message } => scene.message(contact, message),
+        Verb::Message { contact, message, key } => scene.message(contact, message, key),
         Verb::SendSms { quantity, key } => scene.send_sms(quantity, key),
-        Verb::StartCall { holder } => scene.start_call(holder),
-        Verb::SendPaced { contact } => scene.send_paced(contact),
-        Verb::Pass { key, units } => scene.pass(key, units),
+        Verb::StartCall { holder, key } => scene.start_call(holder, key),
+        Verb::SendPaced { contact, key } => scene.send_paced(contact, key),
+        Verb::Featured { level, key } => scene.featured(level, key),
+        Verb::Pass { pace, units, key } => scene.pass(pace, units, key),
         Verb::Meter { resource, how, units, key } => scene.meter(resource, how, units, key),
         Verb::Link { one, other } => scene.link(one, other),
         _ if handles::take(&mut scene, verb) => {}
@@ -55,6 +58,26 @@ pub fn assert_agree(decision: &Decision, verdict: &Verdict) {
     assert_eq!(shown(told), shown(right), "{decision:?}");
     assert_eq!(!decision.shadowed.is_empty(), verdict.shadowed, "{decision:?}");
     assert_eq!(decision.overage, verdict.overage, "{decision:?}");
+    assert_eq!(decision.past_due, verdict.past_due, "{decision:?}");
+}
+
+/// What a decision charged, by resource.
+fn charged(engine: &cotas::Engine, decision: &Decision) -> Vec<(String, u64)> {
+    let mut sums: Vec<(String, u64)> = Vec::new();
+    for charge in decision.charges.iter() {
+        let name = engine.resource_name(charge.resource).expect("has a name").to_owned();
+        match sums.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum += charge.units,
+            None => sums.push((name, charge.units)),
+        }
+    }
+    sums.sort();
+    sums
+}
+
+/// What the action `send_sms` charges.
+pub fn sms_charges(quantity: u64) -> Vec<(usize, u64)> {
+    with_parents(&[(2, 2), (SMS, quantity), (12, 1), (4, 1)])
 }
 
 impl Scene<'_> {
@@ -68,43 +91,49 @@ impl Scene<'_> {
         gate: Gate,
         charges: &[(usize, u64)],
     ) -> Option<Decision> {
-        if let Some((key, _)) = key
-            && self.was_stored(&result, key, &what)
-        {
+        if self.is_again(&result, key, &what) {
             return None;
         }
+        let verdict = self.model.ask(self.now, gate, charges);
+        self.agree_to(result, what, key, &verdict, charges)
+    }
+
+    /// As [`agree`](Self::agree) of what is not stored, with a verdict that the model has come to.
+    fn agree_to(
+        &mut self,
+        result: Result<Decision, Error>,
+        what: String,
+        key: Key,
+        verdict: &Verdict,
+        charges: &[(usize, u64)],
+    ) -> Option<Decision> {
         let decision = result.expect("decides");
         assert!(!decision.replayed);
-        let verdict = self.model.ask(self.now, gate, charges);
-        assert_agree(&decision, &verdict);
+        assert_agree(&decision, verdict);
         if !verdict.allowed() {
             return None;
         }
         let taken = self.model.take(charges);
-        if let Some((key, lifetime)) = key {
-            self.store(&decision, key, what, lifetime);
-            if decision.reservation.is_none() {
-                self.model.stored.last_mut().expect("it was stored").taken = taken.clone();
-            }
-        }
+        let given_back = if decision.reservation.is_none() { taken.clone() } else { Vec::new() };
+        self.store(&decision, what, key, given_back);
         if let Some(id) = decision.reservation {
             handles::hold(self, id, taken);
         }
         Some(decision)
     }
 
-    /// Remembers what was decided under a key.
-    pub fn store(&mut self, decision: &Decision, key: u8, what: String, lifetime: u64) {
+    /// Remembers what was decided under a key, if there is one.
+    pub fn store(&mut self, decision: &Decision, what: String, key: Key, taken: Vec<Taken>) {
+        let Some((key, lifetime)) = key else { return };
         self.model.stored.retain(|it| it.key != key);
         self.model.stored.push(Stored {
             key,
             what,
             until: self.now + days(lifetime),
-            receipt: decision.receipt,
-            reservation: decision.reservation,
+            decision: *decision,
             epoch: self.epoch,
             period: self.model.period,
-            taken: Vec::new(),
+            taken,
             refunded: false,
         });
     }
@@ -119,16 +148,60 @@ impl Scene<'_> {
             assert!(matches!(result, Err(Error::IdempotencyConflict)), "{result:?}");
             return true;
         }
-        let decision = result.as_ref().expect("gives it again");
+        let decision = *result.as_ref().expect("gives it again");
         assert!(decision.replayed && decision.allowed(), "{decision:?}");
-        assert_eq!(decision.receipt.is_some(), stored.receipt.is_some());
-        (stored.receipt, stored.epoch) = (decision.receipt, epoch);
-        let old = std::mem::replace(&mut stored.reservation, decision.reservation);
-        assert_eq!(old.is_some(), decision.reservation.is_some());
-        for held in self.model.reservations.iter_mut().filter(|it| Some(it.id) == old) {
+        assert_eq!(decision.receipt.is_some(), stored.decision.receipt.is_some());
+        assert_eq!(decision.reservation.is_some(), stored.decision.reservation.is_some());
+        let old = std::mem::replace(&mut stored.decision, Decision { replayed: false, ..decision });
+        stored.epoch = epoch;
+        let of_old = |it: &&mut Reservation| Some(it.id) == old.reservation;
+        let held = self.model.reservations.iter_mut().find(of_old);
+        // What a reservation that is forgotten had taken is forgotten with it.
+        let forgotten = old.reservation.is_some() && held.is_none();
+        if let Some(held) = held {
             (held.id, held.epoch) = (decision.reservation.expect("it has one"), epoch);
         }
+        let (receipt, reservation) = (decision.receipt, decision.reservation);
+        let charges = if forgotten { decision.charges } else { old.charges };
+        let right = Decision { replayed: true, receipt, reservation, charges, ..old };
+        assert_eq!(decision, right);
         true
+    }
+
+    /// Whether something is kept under a key, as [`was_stored`](Self::was_stored) says.
+    pub fn is_again(&mut self, result: &Result<Decision, Error>, key: Key, what: &str) -> bool {
+        key.is_some_and(|(key, _)| self.was_stored(result, key, what))
+    }
+
+    /// Performs an action, which is quoted before; what is not given again is as it was quoted.
+    pub fn perform(
+        &mut self,
+        action: &str,
+        details: &Details<'_>,
+        key: Key,
+    ) -> Result<Decision, Error> {
+        self.model.expire_reservations(self.now);
+        let quote = self.handle.quote(action, details).expect("quotes");
+        let done = match key {
+            Some(key) => self.under(key, &key.0.to_string()).perform(action, details),
+            None => self.handle.perform(action, details),
+        };
+        let Ok(decision) = done.as_ref() else { return done };
+        if decision.replayed {
+            return done;
+        }
+        let told = |it: &Decision| (it.reasons, it.shadowed, it.overage, it.used, it.available);
+        assert_eq!(told(&quote.decision), told(decision), "{action}");
+        let session = |it: &Decision| it.session.map(|it| (it.opened, it.expires_at));
+        assert_eq!(session(&quote.decision), session(decision), "{action}");
+        if decision.allowed() && decision.charges.is_complete() {
+            let costs = quote.costs.iter().filter(|it| it.cost > 0);
+            let mut costs: Vec<(String, u64)> =
+                costs.map(|it| (it.resource.clone(), it.cost)).collect();
+            costs.sort();
+            assert_eq!(costs, charged(&self.engine, decision), "{action}");
+        }
+        done
     }
 
     /// The handle for a verb under a key.
@@ -165,8 +238,7 @@ impl Scene<'_> {
         assert_agree(&decision.expect("decides"), &verdict);
     }
 
-    fn message(&mut self, contact: u8, message: Message) {
-        self.model.catch_up(self.now);
+    fn message(&mut self, contact: u8, message: Message, key: Key) {
         let name = contact.to_string();
         let mut sent = self.now;
         if let Message::Receive { late_hours } = message {
@@ -174,16 +246,31 @@ impl Scene<'_> {
         }
         let at = (sent != self.now).then(|| Timestamp::from_ms(sent));
         let details = Details { channel: "w", contact: &name, at, ..Details::default() };
-        let perform = |action| self.handle.perform(action, &details);
-        let admit = |direction| self.handle.admit("sessions", direction, &details);
-        let (decision, gate, may_open) = match message {
-            Message::Receive { .. } => (perform("receive_message"), Gate::Receive, true),
-            Message::Send => (perform("send_message"), Gate::Send, true),
-            Message::Reply => (perform("reply_only"), Gate::Send, false),
-            Message::AdmitInbound => (admit(Direction::Inbound), Gate::Receive, true),
-            Message::AdmitOutbound => (admit(Direction::Outbound), Gate::Send, true),
+        let (what, gate, may_open) = match message {
+            Message::Receive { .. } => ("receive_message", Gate::Receive, true),
+            Message::Send => ("send_message", Gate::Send, true),
+            Message::Reply => ("reply_only", Gate::Send, false),
+            Message::AdmitInbound => ("inbound", Gate::Receive, true),
+            Message::AdmitOutbound => ("outbound", Gate::Send, true),
         };
-        let decision = decision.expect("decides");
+        let direction = match message {
+            Message::AdmitInbound => Some(Direction::Inbound),
+            Message::AdmitOutbound => Some(Direction::Outbound),
+            _ => None,
+        };
+        let result = match (direction, key) {
+            (None, _) => self.perform(what, &details, key),
+            (Some(direction), None) => self.handle.admit("sessions", direction, &details),
+            (Some(direction), Some(key)) => {
+                self.under(key, &key.0.to_string()).admit("sessions", direction, &details)
+            }
+        };
+        self.model.catch_up(self.now);
+        let what = format!("{what} {contact}");
+        if self.is_again(&result, key, &what) {
+            return;
+        }
+        let decision = result.expect("decides");
         let times = (sent.min(self.now), self.now);
         let (verdict, opens) = self.model.ask_message(times, contact, gate, may_open);
         assert_agree(&decision, &verdict);
@@ -195,58 +282,88 @@ impl Scene<'_> {
             // One that ended long ago is not kept, even if it was opened just now.
             let told = session.map(|it| it.expires_at.ms());
             assert!(end.is_none() || end == told || opens, "{end:?} {told:?}");
+            // A refund leaves the session paid.
+            self.store(&decision, what, key, Vec::new());
         }
     }
 
     fn send_sms(&mut self, quantity: u64, key: Key) {
-        self.model.catch_up(self.now);
         let details = Details { quantity: Some(quantity), ..Details::default() };
-        let result = match key {
-            Some(key) => self.under(key, &key.0.to_string()).perform("send_sms", &details),
-            None => self.handle.perform("send_sms", &details),
-        };
-        let charges = with_parents(&[(2, 2), (SMS, quantity), (12, 1), (4, 1)]);
-        self.agree(result, format!("send_sms {quantity}"), key, Gate::Send, &charges);
+        let result = self.perform("send_sms", &details, key);
+        self.model.catch_up(self.now);
+        let what = format!("send_sms {quantity}");
+        self.agree(result, what, key, Gate::Send, &sms_charges(quantity));
     }
 
-    fn start_call(&mut self, holder: u8) {
-        self.model.catch_up(self.now);
+    fn start_call(&mut self, holder: u8, key: Key) {
         let name = holder.to_string();
         let details = Details { holder: &name, ..Details::default() };
-        let decision = self.handle.perform("start_call", &details).expect("decides");
+        let result = self.perform("start_call", &details, key);
+        self.model.catch_up(self.now);
         let charges = [(CREDITS, 1), (CALLS_THIS_MONTH, 1)];
-        handles::take_lease(self, &decision, &charges, (CALLS, holder), None);
+        let what = format!("start_call {holder}");
+        handles::take_lease(self, result, (what, key), &charges, (CALLS, holder), None);
     }
 
-    fn send_paced(&mut self, contact: u8) {
-        self.model.catch_up(self.now);
+    fn send_paced(&mut self, contact: u8, key: Key) {
         let name = contact.to_string();
         let details = Details { channel: "w", contact: &name, ..Details::default() };
-        let decision = self.handle.perform("send_paced", &details).expect("decides");
-        let verdict = self.model.ask(self.now, Gate::Send, &[(CREDITS, 1)]);
+        let result = self.perform("send_paced", &details, key);
+        self.model.catch_up(self.now);
+        let what = format!("send_paced {contact}");
+        if self.is_again(&result, key, &what) {
+            return;
+        }
+        let charges = [(CREDITS, 1)];
         let pace = format!("w/{contact}");
+        let verdict = self.model.ask(self.now, Gate::Send, &charges);
         let verdict = self.model.ask_pace(self.now, &pace, 1, verdict);
-        assert_agree(&decision, &verdict);
-        if verdict.allowed() {
-            self.model.take(&[(CREDITS, 1)]);
+        if self.agree_to(result, what, key, &verdict, &charges).is_some() {
             self.model.pass(self.now, &pace, 1);
         }
     }
 
-    fn pass(&mut self, key: u8, units: u64) {
+    fn featured(&mut self, level: bool, key: Key) {
+        let action = if level { "analyse" } else { "summarize" };
+        let result = self.perform(action, &Details::default(), key);
         self.model.catch_up(self.now);
-        let key = key.to_string();
-        let decision = self.handle.rate("pace").expect("is a rate").pass(&key, units);
+        if self.is_again(&result, key, action) {
+            return;
+        }
+        let charges = with_parents(&[if level { (SMS, 1) } else { (2, 3) }]);
+        let mut verdict = self.model.ask(self.now, Gate::Consume, &charges);
+        if !self.model.has_feature(level) {
+            verdict.deny(Reason::FeatureMissing);
+            verdict.overage = false;
+        }
+        self.agree_to(result, action.to_owned(), key, &verdict, &charges);
+    }
+
+    fn pass(&mut self, pace: u8, units: u64, key: Key) {
+        self.model.catch_up(self.now);
+        let text = key.map(|(key, _)| key.to_string()).unwrap_or_default();
+        let rate = match key {
+            Some(key) => self.under(key, &text).rate("pace"),
+            None => self.handle.rate("pace"),
+        };
+        let rate = rate.expect("is a rate");
+        let pace = pace.to_string();
+        let told = rate.check(&pace, units).expect("decides");
+        let result = rate.pass(&pace, units);
+        let what = format!("pass {pace} {units}");
+        if self.is_again(&result, key, &what) {
+            return;
+        }
         let verdict = self.model.ask(self.now, Gate::Consume, &[]);
-        let verdict = self.model.ask_pace(self.now, &key, units, verdict);
-        let decision = decision.expect("decides");
-        assert_agree(&decision, &verdict);
-        if verdict.allowed() {
-            self.model.pass(self.now, &key, units);
-        } else if let Some(at) = decision.retry_at {
+        let verdict = self.model.ask_pace(self.now, &pace, units, verdict);
+        assert_agree(&told, &verdict);
+        if let Some(at) = told.retry_at {
             // A millisecond before it is still too early.
-            let ask = |at| self.model.ask_pace(at, &key, units, Verdict::default());
+            let ask = |at| self.model.ask_pace(at, &pace, units, Verdict::default());
             assert!(!ask(at.ms() - 1).allowed() && ask(at.ms()).allowed());
+        }
+        if self.agree_to(result, what, key, &verdict, &[]).is_some() {
+            self.model.pass(self.now, &pace, units);
         }
     }
 
@@ -276,9 +393,7 @@ impl Scene<'_> {
             self.agree(result, what, key, Gate::Consume, &with_parents(&[(resource, up)]));
             return;
         };
-        if let Some((key, _)) = key
-            && self.was_stored(&result, key, &what)
-        {
+        if self.is_again(&result, key, &what) {
             return;
         }
         let decision = result.expect("it is always allowed");
@@ -286,9 +401,7 @@ impl Scene<'_> {
         for (resource, down) in with_parents(&[(resource, down)]) {
             self.model.used[resource] = self.model.used[resource].saturating_sub(down);
         }
-        if let Some((key, lifetime)) = key {
-            self.store(&decision, key, what, lifetime);
-        }
+        self.store(&decision, what, key, Vec::new());
     }
 
     fn link(&mut self, one: u8, other: u8) {

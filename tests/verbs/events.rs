@@ -1,8 +1,12 @@
-//! Thresholds: one event for each, each period and each limit.
+//! Events: one for each threshold, each period and each limit, and for each turn of a life.
 
-use cotas::{Engine, EventKind, Limit, Source};
+use std::time::Duration;
+
+use cotas::{Engine, EventKind, Limit, Source, Status};
 use cotas_tests::wide::{acme, allowed, denied};
-use cotas_tests::{NOON, assert_sound, at};
+use cotas_tests::{NOON, assert_sound, at, date};
+
+const HOUR: Duration = Duration::from_hours(1);
 
 /// What was told of thresholds of a resource: percentage, used, limit. Then it is forgotten.
 fn told(engine: &Engine, resource: &str) -> Vec<(u8, u64, u64)> {
@@ -36,6 +40,70 @@ fn each_threshold_of_a_period_and_limit_is_told_once() {
     clock.set(at("2026-05-21T12:00:00-03:00"));
     allowed(tenant.consume("tasks", 10));
     assert_eq!(told(&engine, "tasks"), [(50, 10, 10), (80, 10, 10), (100, 10, 10)]);
+    assert_sound(&engine);
+}
+
+/// Every event since the last look, and when it happened.
+fn happened(engine: &Engine) -> Vec<(String, EventKind)> {
+    let events = engine.events(0, 1_000).expect("reads");
+    let last = events.last().map_or(0, |event| event.sequence);
+    assert_eq!(engine.acknowledge_events(last).expect("acknowledges"), events.len());
+    events.into_iter().map(|event| (event.at.to_string(), event.kind)).collect()
+}
+
+#[test]
+fn each_turn_of_a_tenants_life_is_told_once_and_at_its_own_time() {
+    let (engine, clock) = acme(NOON);
+    let noon = at(NOON).to_string();
+    engine.set_status("acme", Status::PastDue, "debt", false).expect("may be");
+    engine.set_status("acme", Status::PastDue, "debt", false).expect("is already");
+    engine.set_status("acme", Status::Active, "", false).expect("may be");
+    let (active, late) = (Status::Active, Status::PastDue);
+    assert_eq!(
+        happened(&engine),
+        [
+            (noon.clone(), EventKind::StatusChanged { from: active, to: late }),
+            (noon.clone(), EventKind::StatusChanged { from: late, to: active }),
+        ]
+    );
+    let in_a_week = Some(at(NOON).plus_ms(7 * 86_400_000));
+    engine.grant("acme", "tasks", Source::Extra, 4, in_a_week, None).expect("grants");
+    allowed(engine.consume("acme", "tasks", 11));
+    let id = allowed(engine.tenant("acme").expect("exists").reserve(&[("sms", 1)], HOUR));
+    let calls = engine.tenant("acme").expect("exists");
+    let lease = allowed(calls.leases("calls").expect("is a lease").acquire("h", None)).lease;
+    assert_eq!(happened(&engine).len(), 1, "eleven of fourteen are half of them");
+    // Nobody looks until the second renewal is over.
+    clock.set(at("2026-06-21T12:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    let fencing = lease.expect("a lease").fencing;
+    let mut seen: Vec<EventKind> = happened(&engine).into_iter().map(|(_, kind)| kind).collect();
+    seen.retain(|kind| !matches!(kind, EventKind::Threshold { .. } | EventKind::Exhausted { .. }));
+    let reservation = id.reservation.expect("a reservation");
+    let grant = |kind: &EventKind| match *kind {
+        EventKind::GrantExpired { grant, .. } => Some(grant),
+        _ => None,
+    };
+    let grant = seen.iter().find_map(grant).expect("three extras are lost");
+    assert_eq!(
+        seen,
+        [
+            EventKind::LeaseExpired { fencing },
+            EventKind::ReservationExpired { reservation },
+            EventKind::GrantExpired { grant, units: 3 },
+            EventKind::Renewed { period: 2 },
+            EventKind::Renewed { period: 3 },
+        ]
+    );
+    let terms = cotas::Terms { plan: "narrow", first_due: date("2026-06-30"), auto_renew: false };
+    engine.change_plan("acme", &terms, None).expect("changes");
+    clock.set(at("2026-07-10T12:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    let midnight = at("2026-07-01T00:00:00-03:00").to_string();
+    let now = at("2026-06-21T12:00:00-03:00").to_string();
+    let plan = "narrow".to_owned();
+    let right = [(now, EventKind::PlanChanged { plan }), (midnight, EventKind::Lapsed)];
+    assert_eq!(happened(&engine), right);
     assert_sound(&engine);
 }
 

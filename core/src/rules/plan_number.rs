@@ -110,7 +110,7 @@ fn trim(account: &mut Account, resource: ResourceId, number: u64) {
 
 fn given_by_plan(account: &Account, resource: ResourceId) -> u64 {
     let of_plan = account.grants.iter().filter(|grant| grant.is_of_plan(resource));
-    of_plan.map(|grant| grant.at_period_start).sum()
+    of_plan.fold(0, |sum: u64, grant| sum.saturating_add(grant.at_period_start))
 }
 
 fn of_plan(
