@@ -20,8 +20,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    account, audit, backup, catalog, events, grant, maintain, money, opening, pages, quote, seats,
-    tenant, usage, verify, webhook,
+    account, audit, backup, catalog, events, grant, maintain, money, opening, pages, plan, quote,
+    seats, tenant, usage, verify, webhook,
 };
 use crate::database::Database;
 use crate::failure::Failure;
@@ -55,6 +55,9 @@ enum Command {
     /// Set up tenants, change what they may do, or show them
     #[command(subcommand)]
     Tenant(tenant::Tenant),
+    /// Change what a tenant subscribes to, now or later, and how it is paid
+    #[command(subcommand)]
+    Plan(plan::Plan),
     /// Give a tenant units on top of its plan's
     Grant(grant::Grant),
     /// Show what a tenant used and was denied
@@ -132,6 +135,7 @@ impl Cli {
         match self.command {
             Command::Catalog(command) => command.run(&database, output),
             Command::Tenant(command) => command.run(&database, output),
+            Command::Plan(command) => command.run(&database, output),
             Command::Grant(command) => command.run(&database, output),
             Command::Usage(command) => command.run(&database, output),
             Command::Statement(command) => command.run(&database, output),

@@ -84,12 +84,45 @@ pub fn own_feature(text: &str) -> Result<OwnFeature, String> {
 }
 
 /// Reads `on`, `off` or a level.
-pub fn feature(text: &str) -> Feature {
+fn feature(text: &str) -> Feature {
     match text {
         "on" => Feature::Flag(true),
         "off" => Feature::Flag(false),
         level => Feature::Level(level.to_owned()),
     }
+}
+
+/// Something of a tenant's own, or as its plan says.
+#[derive(Clone)]
+pub enum AsPlannedOr<T> {
+    /// As its plan says.
+    AsPlanned,
+    /// Its own.
+    Own(T),
+}
+
+impl<T: Clone> AsPlannedOr<T> {
+    /// What is the tenant's own, if anything.
+    pub fn own(&self) -> Option<T> {
+        match self {
+            AsPlannedOr::AsPlanned => None,
+            AsPlannedOr::Own(own) => Some(own.clone()),
+        }
+    }
+}
+
+/// The word for what is not a tenant's own.
+const AS_PLANNED: &str = "as-planned";
+
+/// Reads a limit, or `as-planned`.
+pub fn limit_or_as_planned(text: &str) -> Result<AsPlannedOr<Limit>, String> {
+    if text == AS_PLANNED { Ok(AsPlannedOr::AsPlanned) } else { limit(text).map(AsPlannedOr::Own) }
+}
+
+/// Reads `on`, `off`, a level, or `as-planned`.
+#[allow(clippy::unnecessary_wraps)] // What a parser of values is.
+pub fn feature_or_as_planned(text: &str) -> Result<AsPlannedOr<Feature>, String> {
+    Ok(if text == AS_PLANNED { AsPlannedOr::AsPlanned } else { AsPlannedOr::Own(feature(text)) })
 }
 
 /// Reads an RFC 3339 time.

@@ -105,7 +105,7 @@ fn a_plan_that_waits_to_be_paid_begins_when_it_is_paid() {
     assert_page(&page, &["Situação: aguarda pagamento", "│ Análises ┆ Básicas │"]);
     desk.ok(&at(&["invoice", "pay", "1"]));
     assert_eq!(report()["plan"], "professional");
-    let choose = ["tenant", "choose", "aurora", "enterprise", "--first-due", "2026-06-20"];
+    let choose = ["plan", "choose", "aurora", "enterprise", "--first-due", "2026-06-20"];
     desk.ok(&at(&[&choose[..], &["--payment-form", "Asaas"]].concat()));
     assert_eq!(report()["plan"], "professional", "the present one goes on");
     let statement = desk.json(&at(&["statement", "aurora"]));
@@ -117,16 +117,80 @@ fn a_plan_that_waits_to_be_paid_begins_when_it_is_paid() {
 fn the_payment_form_changes_for_the_next_invoices() {
     let desk = desk(ASSIN);
     desk.ok(&add("essencial", &["--auto-renew"]));
-    desk.ok(&at(&["tenant", "payment-form", "aurora", "Asaas", "--gateway-id", "sub_7"]));
+    let method = ["plan", "payment-method", "aurora", "card"];
+    let by_hand = "payment method: the subscription is paid by hand, not at a gateway";
+    assert_eq!(desk.failure(&at(&method)), by_hand);
+    desk.ok(&at(&["plan", "payment-form", "aurora", "Asaas", "--gateway-id", "sub_7"]));
+    desk.ok(&at(&method));
+    assert_eq!(desk.run(&at(&["plan", "payment-method", "aurora", "gold"])).status.code(), Some(2));
     let page = desk.ok(&at(&["statement", "aurora", "--lang", "pt"]));
     assert_page(
         &page,
         &[
-            "Forma de pagamento: Asaas",
-            "│ 1 ┆ Essencial ┆ sub_7 ┆ Asaas ┆ 05/05/2026 ┆ 20/05/2026 ┆ ativo │",
+            "Forma de pagamento: Asaas (Cartão)",
+            "│ 1 ┆ Essencial ┆ sub_7 ┆ Asaas (Cartão) ┆ 05/05/2026 ┆ 20/05/2026 ┆ ativo │",
             "│ Créditos ┆ Plano ┆ 50 ┆ 0 ┆ 50 ┆ │",
         ],
     );
+}
+
+#[test]
+fn a_plan_is_scheduled_for_the_end_of_the_period_and_taken_back() {
+    let desk = desk(ASSIN);
+    desk.ok(&add("essencial", &["--auto-renew"]));
+    let schedule = ["plan", "schedule", "aurora", "profissional", "--key", "k-1"];
+    desk.ok(&at(&schedule));
+    desk.ok(&at(&schedule));
+    let page = || desk.ok(&at(&["statement", "aurora", "--lang", "pt"]));
+    let scheduled = "│ 2 ┆ Profissional ┆ ┆ Manual ┆ 05/05/2026 ┆ 20/06/2026 ┆ agendado │";
+    assert_page(&page(), &[scheduled, "Créditos disponíveis: 50 de 50"]);
+    desk.ok(&at(&["plan", "unschedule", "aurora"]));
+    assert!(!page().contains("agendado"), "{}", page());
+    desk.ok(&at(&["plan", "schedule", "aurora", "profissional"]));
+    let later = ["balances", "aurora", "--lang", "pt", "--at", "2026-05-21T03:00:00Z"];
+    assert_page(&desk.ok(&later), &["Créditos disponíveis: 200 de 200"]);
+    assert_eq!(
+        desk.failure(&at(&["plan", "schedule", "aurora", "gold"])),
+        r#"unknown plan "gold""#
+    );
+}
+
+#[test]
+fn a_purchase_is_paid_in_instalments() {
+    let desk = desk(ASSIN);
+    desk.ok(&add("essencial", &[]));
+    desk.ok(&at(&["buy", "aurora", "notificacoes", "100"]));
+    let split = ["invoice", "split", "2", "2"];
+    assert_eq!(desk.ok(&at(&split)), "invoice 2 is paid in 2: 2, 3\n");
+    let page = desk.ok(&at(&["invoices", "aurora"]));
+    assert!(page.contains("1 of 2") && page.contains("2 of 2"), "{page}");
+    assert!(page.contains("BRL 12.50"), "{page}");
+    let again = "invoice: only a purchase, or joining a plan, is paid in instalments, once";
+    assert_eq!(desk.failure(&at(&split)), again);
+    let page = desk.ok(&at(&["statement", "aurora", "--lang", "pt"]));
+    assert!(page.contains("Parcela"), "{page}");
+    let none = "instalments: 1 is not between 2 and 24";
+    assert_eq!(desk.failure(&at(&["invoice", "split", "1", "1"])), none);
+}
+
+#[test]
+fn a_tenant_has_limits_of_its_own_and_grants_in_their_order() {
+    let desk = desk(ASSIN);
+    desk.ok(&add("essencial", &[]));
+    let credits = || desk.json(&at(&["balances", "aurora"]))["balances"]["credits"].clone();
+    desk.ok(&at(&["tenant", "own-limit", "aurora", "credits", "70"]));
+    assert_eq!(credits()["contracted"], 70);
+    let change = ["plan", "change", "aurora", "profissional", "--first-due", "2026-06-20"];
+    desk.ok(&at(&change));
+    assert_eq!(credits()["contracted"], 70, "whatever plan it is on");
+    desk.ok(&at(&["tenant", "own-limit", "aurora", "credits", "as-planned"]));
+    assert_eq!(credits()["contracted"], 200);
+    desk.ok(&at(&["grant", "aurora", "credits", "5", "--priority", "-1"]));
+    let later = ["--starts", "2026-06-01T00:00:00-03:00"];
+    desk.ok(&at(&[&["grant", "aurora", "credits", "9"][..], &later].concat()));
+    assert_eq!(credits()["contracted"], 205, "not before it begins");
+    let audit = desk.ok(&at(&["audit", "aurora"]));
+    assert!(audit.contains("credits 70") && audit.contains("extra 9 of credits"), "{audit}");
 }
 
 #[test]

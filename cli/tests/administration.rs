@@ -128,7 +128,7 @@ fn what_a_tenant_may_do_is_changed() {
     assert_eq!(padaria["balances"]["sms"]["mode"], "unlimited");
     assert!(padaria["balances"]["sms"]["available"].is_null());
 
-    let padaria = change(&["tenant", "plan", "padaria", "big", "--first-due", "2026-06-20"]);
+    let padaria = change(&["plan", "change", "padaria", "big", "--first-due", "2026-06-20"]);
     assert_eq!(padaria["subscription"]["plan"], "big");
     assert_eq!(padaria["balances"]["sessions"]["available"], 100);
     let text = desk.ok(&[&["tenant", "show", "padaria"][..], &BEGIN].concat());

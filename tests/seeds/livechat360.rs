@@ -188,7 +188,7 @@ fn seed_000_09_without_auto_renewal_the_number_changes_in_three_ways_only() {
 }
 
 #[test]
-fn seed_000_10_invoices_of_joining_paid_cancelled_and_next_ones() {
+fn seed_000_10_invoices_of_joining_paid_cancelled_and_in_instalments() {
     let platform = Platform::open(CATALOG, "2026-04-21T09:00:00-03:00");
     let new = subscriber(TENANT, "full", "2026-05-20");
     platform.create(&NewTenant { pay_first: Some("Asaas"), ..new });
@@ -225,6 +225,29 @@ fn seed_000_10_invoices_of_joining_paid_cancelled_and_next_ones() {
     assert_eq!(paid[1..5], ["R$ 299,00", "Plano full", "Asaas", "paga"]);
     assert_eq!(paid[6..], ["21/04/2026", "22/04/2026"]);
     assert_eq!(row_with(&page, "cancelada")[1], "R$ 30,00");
+    instalments(&platform);
+}
+
+/// The next invoices of a purchase that is paid in three instalments.
+fn instalments(platform: &Platform) {
+    let extras = platform.engine.buy(TENANT, EXTRAS, 500, None).expect("sells");
+    let parts = platform.engine.split_invoice(extras.invoice, 3).expect("is split");
+    let invoices = platform.statement(TENANT).invoices;
+    let of_purchase = invoices.iter().filter(|it| parts.contains(&it.id));
+    let row = |it: &cotas::Invoice| (it.part, it.amount.to_string(), it.due.to_string());
+    let text = str::to_owned;
+    assert_eq!(
+        of_purchase.map(row).collect::<Vec<_>>(),
+        [
+            ((1, 3), text("41.68"), text("2026-04-22")),
+            ((2, 3), text("41.66"), text("2026-05-22")),
+            ((3, 3), text("41.66"), text("2026-06-22")),
+        ],
+        "125.00 in all"
+    );
+    let page = platform.statement(TENANT).to_page(PT);
+    assert_eq!(row_with(&page, "2/3")[6..], ["22/05/2026", "", "2/3"]);
+    refused(platform.engine.split_invoice(extras.invoice, 3), 406);
 }
 
 #[test]
@@ -245,23 +268,26 @@ fn seed_000_11_recurring_is_the_invoice_s() {
 }
 
 #[test]
-fn seed_000_12_the_payment_form_of_the_next_invoices_can_be_changed() {
+fn seed_000_12_the_payment_form_of_the_next_invoices_is_boleto_or_card() {
     let platform = example();
-    platform.engine.set_payment_form(TENANT, "Asaas", Some("sub_1")).expect("changes");
-    let paid = platform.statement(TENANT).invoices[0].id;
-    platform.engine.mark_paid(paid, None).expect("is paid");
-    platform.at("2026-05-21T12:00:00-03:00");
-    let methods = || -> Vec<_> {
-        let invoices = platform.statement(TENANT).invoices.into_iter();
-        invoices.map(|it| (it.payment_type, it.payment_method)).collect()
-    };
-    let asaas = || "Asaas".to_owned();
-    for method in [PaymentMethod::Boleto, PaymentMethod::Card] {
-        platform.engine.set_payment_method(TENANT, method).expect("changes");
-        assert_eq!(methods(), [(asaas(), None), (asaas(), Some(method))], "the next, not the paid");
-    }
-    platform.engine.set_payment_form(TENANT, "Manual", None).expect("changes");
     refused(platform.engine.set_payment_method(TENANT, PaymentMethod::Boleto), 406);
+    platform.engine.set_payment_form(TENANT, "Asaas", Some("sub_1")).expect("changes");
+    platform.engine.set_payment_method(TENANT, PaymentMethod::Boleto).expect("changes");
+    platform.engine.mark_paid(platform.statement(TENANT).invoices[0].id, None).expect("is paid");
+    platform.at("2026-05-21T12:00:00-03:00");
+    platform.engine.settle(TENANT).expect("settles");
+    platform.engine.set_payment_method(TENANT, PaymentMethod::Card).expect("changes");
+    let statement = platform.statement(TENANT);
+    let methods: Vec<_> = statement.invoices.iter().map(|it| it.payment_method).collect();
+    let expected = [Some(PaymentMethod::Boleto), Some(PaymentMethod::Card)];
+    assert_eq!(methods, expected, "the paid one stays as it was paid");
+    let page = statement.to_page(PT);
+    assert_line(&page, "Forma de pagamento:   Asaas (Cartão)");
+    assert!(row_with(&page, "paga").contains(&"Asaas (Boleto)"), "{page}");
+    platform.at("2026-06-21T12:00:00-03:00");
+    platform.engine.settle(TENANT).expect("settles");
+    let next = platform.statement(TENANT).invoices.pop().expect("is there");
+    assert_eq!(next.payment_method, Some(PaymentMethod::Card), "and so are those to come");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Subcommand;
 use comfy_table::Cell;
 use cotas::catalog::{Action, Cost, Enforcement, Gate, Plan, Resource};
-use cotas::{Engine, Limit, SystemClock};
+use cotas::{Engine, SystemClock};
 use serde_json::json;
 
 use crate::database::Database;
@@ -112,11 +112,7 @@ fn price(plan: &Plan, currency: &str) -> String {
 }
 
 fn limits(plan: &Plan) -> String {
-    list(plan.limits.iter().map(|(resource, limit)| match limit {
-        Limit::Unlimited => format!("{resource} unlimited"),
-        Limit::Finite(units) => format!("{resource} {units}"),
-        Limit::Disabled => format!("{resource} disabled"),
-    }))
+    list(plan.limits.iter().map(|(resource, limit)| format!("{resource} {limit}")))
 }
 
 fn gate(gate: Gate) -> &'static str {

@@ -1,7 +1,7 @@
 //! `cotas grant`.
 
 use clap::Args;
-use cotas::{Source, Timestamp};
+use cotas::{NewGrant, Source, Timestamp};
 use serde_json::json;
 
 use crate::database::{At, Database};
@@ -21,6 +21,12 @@ pub struct Grant {
     /// Where they come from
     #[arg(long, default_value = "extra", value_parser = values::source())]
     source: Source,
+    /// When they begin to count, if not now
+    #[arg(long, value_name = "RFC3339", value_parser = values::instant)]
+    starts: Option<Timestamp>,
+    /// Lower numbers are used first: the plan's units have 0, others 10
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    priority: Option<i64>,
     /// When what is left of them ceases to count
     #[arg(long, value_name = "RFC3339", value_parser = values::instant)]
     expires: Option<Timestamp>,
@@ -35,8 +41,14 @@ impl Grant {
     /// Gives the units.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = database.open(self.at.clock())?;
-        let Grant { tenant, resource, units, source, expires, .. } = self;
-        engine.grant(tenant, resource, *source, *units, *expires, self.key.as_deref())?;
+        let Grant { tenant, resource, units, source, starts, priority, expires, key, .. } = self;
+        let new = NewGrant {
+            priority: *priority,
+            starts_at: *starts,
+            expires_at: *expires,
+            ..NewGrant::new(*source, *units)
+        };
+        engine.grant_as(tenant, resource, &new, key.as_deref())?;
         let report = engine.report(tenant)?;
         let available =
             report.balances.iter().find(|it| it.resource == *resource).map(|it| it.available);

@@ -10,6 +10,7 @@ pub mod maintain;
 pub mod money;
 pub mod opening;
 pub mod pages;
+pub mod plan;
 pub mod quote;
 pub mod seats;
 pub mod secret;

@@ -47,6 +47,15 @@ pub enum OneInvoice {
         #[command(flatten)]
         at: At,
     },
+    /// Have an invoice paid in monthly instalments; what it pays for comes with the first
+    Split {
+        /// Its number
+        id: i64,
+        /// How many instalments
+        parts: u32,
+        #[command(flatten)]
+        at: At,
+    },
     /// Cancel an invoice that was not paid
     Cancel {
         /// Its number
@@ -60,6 +69,12 @@ impl OneInvoice {
     /// Does it.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let (id, status) = match self {
+            OneInvoice::Split { id, parts, at } => {
+                let numbers = database.open(at.clock())?.split_invoice(*id, *parts)?;
+                let text = numbers.iter().map(ToString::to_string).collect::<Vec<_>>();
+                let text = format!("invoice {id} is paid in {parts}: {}", text.join(", "));
+                return output.print(&text, &json!({ "instalments": numbers }));
+            }
             OneInvoice::Pay { id, on, at } => {
                 database.open(at.clock())?.mark_paid(*id, *on)?;
                 (id, "paid")
@@ -183,7 +198,7 @@ fn quote_json(package: &str, quantity: u64, quote: &PackageQuote) -> Value {
 /// Invoices for people.
 pub fn invoice_table(invoices: &[Invoice], currency: &str) -> String {
     let money = |amount: Cents| right(format!("{currency} {amount}"));
-    let names = ["for", "payment", "status", "recurring", "due", "paid on"];
+    let names = ["for", "payment", "status", "recurring", "instalment", "due", "paid on"];
     let mut header = vec![right("invoice"), right("amount")];
     header.extend(names.map(words));
     let rows = invoices.iter().map(|it| {
@@ -193,12 +208,29 @@ pub fn invoice_table(invoices: &[Invoice], currency: &str) -> String {
             right(it.id),
             money(it.amount),
             words(&it.title),
-            words(&it.payment_type),
+            words(payment(it)),
             words(it.status.code()),
             words(recurring),
+            words(instalment(it)),
             words(it.due),
             words(paid_on),
         ]
     });
     table(header, rows)
+}
+
+/// `2 of 3`; nothing where all is paid at once.
+fn instalment(it: &Invoice) -> String {
+    match it.part {
+        (_, 1) => String::new(),
+        (part, parts) => format!("{part} of {parts}"),
+    }
+}
+
+/// `Asaas`, or `Asaas, boleto`.
+fn payment(it: &Invoice) -> String {
+    match it.payment_method {
+        Some(method) => format!("{}, {}", it.payment_type, method.code()),
+        None => it.payment_type.clone(),
+    }
 }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::{Args, Subcommand};
-use cotas::{Engine, HolderForm, Limit, NewTenant, Status, SystemClock, Terms};
+use cotas::catalog::Feature;
+use cotas::{Engine, HolderForm, Limit, NewTenant, Status, SystemClock};
 use serde_json::json;
 
 use super::secret::read_text;
@@ -14,7 +14,7 @@ use super::tenant_view;
 use crate::database::{At, Database};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::values::{self, OwnFeature, OwnLimit, PlanChoice, Units};
+use crate::values::{self, AsPlannedOr, OwnFeature, OwnLimit, PlanChoice, Units};
 
 /// Those who are limited.
 #[derive(Subcommand)]
@@ -46,22 +46,7 @@ pub enum Tenant {
         #[command(flatten)]
         at: At,
     },
-    /// Put a tenant on a plan now: a new period begins, extras stay
-    Plan {
-        /// The tenant
-        name: String,
-        /// The plan
-        plan: String,
-        /// The first due date, usable to its end; its day is the day of all later ones
-        #[arg(long, value_name = "YYYY-MM-DD", value_parser = values::date)]
-        first_due: NaiveDate,
-        /// Restore the plan's units one day after each due date
-        #[arg(long)]
-        auto_renew: bool,
-        #[command(flatten)]
-        at: At,
-    },
-    /// Change the number of a tenant's plan; what is used and extras stay
+    /// Change the number of a tenant's plan until it joins another; what is used and extras stay
     Limit {
         /// The tenant
         name: String,
@@ -80,37 +65,20 @@ pub enum Tenant {
         /// The feature
         feature: String,
         /// on, off, a level, or as-planned
-        value: String,
+        #[arg(value_parser = values::feature_or_as_planned)]
+        value: AsPlannedOr<Feature>,
         #[command(flatten)]
         at: At,
     },
-    /// Choose a plan that begins when its first invoice is paid; the present one goes on
-    Choose {
+    /// Give a tenant a limit of its own, whatever plan it is on or joins later
+    OwnLimit {
         /// The tenant
         name: String,
-        /// The plan
-        plan: String,
-        /// The first due date, usable to its end; its day is the day of all later ones
-        #[arg(long, value_name = "YYYY-MM-DD", value_parser = values::date)]
-        first_due: NaiveDate,
-        /// Restore the plan's units one day after each due date
-        #[arg(long)]
-        auto_renew: bool,
-        /// How it is paid
-        #[arg(long, value_name = "FORM", default_value = "Manual")]
-        payment_form: String,
-        #[command(flatten)]
-        at: At,
-    },
-    /// Change how the next invoices of a tenant are paid: Manual, Asaas ...
-    PaymentForm {
-        /// The tenant
-        name: String,
-        /// How they are paid
-        form: String,
-        /// What the gateway calls the subscription
-        #[arg(long, value_name = "ID")]
-        gateway_id: Option<String>,
+        /// What is limited
+        resource: String,
+        /// unlimited, disabled, a number of units, or as-planned
+        #[arg(value_parser = values::limit_or_as_planned)]
+        limit: AsPlannedOr<Limit>,
         #[command(flatten)]
         at: At,
     },
@@ -184,12 +152,6 @@ impl Tenant {
                 engine.set_status(name, *status, reason, *as_operator)?;
                 (engine, name)
             }
-            Tenant::Plan { name, plan, first_due, auto_renew, at } => {
-                let engine = database.open(at.clock())?;
-                let terms = Terms { plan, first_due: *first_due, auto_renew: *auto_renew };
-                engine.change_plan(name, &terms, None)?;
-                (engine, name)
-            }
             Tenant::Limit { name, resource, limit, at } => {
                 let engine = database.open(at.clock())?;
                 engine.set_limit(name, resource, *limit)?;
@@ -197,19 +159,12 @@ impl Tenant {
             }
             Tenant::Feature { name, feature, value, at } => {
                 let engine = database.open(at.clock())?;
-                let own = (value != "as-planned").then(|| values::feature(value));
-                engine.set_feature(name, feature, own.as_ref())?;
+                engine.set_feature(name, feature, value.own().as_ref())?;
                 (engine, name)
             }
-            Tenant::Choose { name, plan, first_due, auto_renew, payment_form, at } => {
+            Tenant::OwnLimit { name, resource, limit, at } => {
                 let engine = database.open(at.clock())?;
-                let terms = Terms { plan, first_due: *first_due, auto_renew: *auto_renew };
-                engine.choose_plan(name, &terms, payment_form, None)?;
-                (engine, name)
-            }
-            Tenant::PaymentForm { name, form, gateway_id, at } => {
-                let engine = database.open(at.clock())?;
-                engine.set_payment_form(name, form, gateway_id.as_deref())?;
+                engine.set_own_limit(name, resource, limit.own())?;
                 (engine, name)
             }
             Tenant::ConfirmClock { name, at } => {

@@ -89,7 +89,8 @@ pub enum PaymentMethod {
 }
 
 impl PaymentMethod {
-    const ALL: [PaymentMethod; 6] = [
+    /// Every method.
+    pub const ALL: [PaymentMethod; 6] = [
         PaymentMethod::Boleto,
         PaymentMethod::Card,
         PaymentMethod::Pix,

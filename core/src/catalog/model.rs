@@ -1,6 +1,7 @@
 //! What a catalog says, by name, after it has been parsed and validated.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -157,6 +158,16 @@ pub enum Limit {
     Finite(u64),
     /// Not part of the plan.
     Disabled,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Limit::Unlimited => f.write_str("unlimited"),
+            Limit::Finite(units) => units.fmt(f),
+            Limit::Disabled => f.write_str("disabled"),
+        }
+    }
 }
 
 /// A set of limits and features with a price.

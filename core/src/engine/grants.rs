@@ -63,7 +63,8 @@ impl Engine {
         check(new)?;
         let verb = Verb::new("grant", key, &(resource, new));
         self.change_once(tenant, &verb, |work| {
-            let resource = grantable_resource(work.compiled, resource, "a grant")?;
+            let name = resource;
+            let resource = grantable_resource(work.compiled, name, "a grant")?;
             let starts_at = new.starts_at.unwrap_or(work.now).max(work.now);
             if new.expires_at.is_some_and(|at| at <= starts_at) {
                 let why = "it has passed already, or the grant would not have begun".to_owned();
@@ -75,7 +76,7 @@ impl Engine {
             if let Some((grant, priority)) = account.grants.last_mut().zip(new.priority) {
                 grant.priority = priority;
             }
-            let detail = format!("{} {units} of resource {}", source.code(), resource.0);
+            let detail = format!("{} {units} of {name}", source.code());
             Ok(work.write.audit(Some(work.loaded.row), work.now, "grant", &detail)?)
         })
     }

@@ -26,7 +26,7 @@ impl Engine {
                 return Err(Error::NoSubscription(tenant.to_owned()));
             }
             put_in_force(work, id, limit);
-            let detail = format!("resource {} {limit:?}", id.0);
+            let detail = format!("{resource} {limit}");
             Ok(work.write.audit(Some(work.loaded.row), work.now, "limit", &detail)?)
         })
     }
@@ -54,7 +54,8 @@ impl Engine {
                 bring_limit(work, id, limits.get(&id).copied());
             }
             keep_schedule(work)?;
-            let detail = format!("resource {} {limit:?}", id.0);
+            let own = limit.map_or_else(|| "as planned".to_owned(), |limit| limit.to_string());
+            let detail = format!("{resource} {own}");
             Ok(work.write.audit(Some(work.loaded.row), work.now, "own limit", &detail)?)
         })
     }

@@ -29,6 +29,7 @@ impl Engine {
         let plan = report.subscription.as_ref().zip(current).map(|(view, record)| PlanSummary {
             title: record.title.clone(),
             payment_type: record.payment_type.clone(),
+            payment_method: record.payment_method,
             due: view.due,
             auto_renew: view.auto_renew,
         });

@@ -1,16 +1,18 @@
 //! What is contracted, used and left: the balances that a platform shows in its bar (seed 003).
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::page::{Column, Page, limit, number};
 use crate::language::{Language, Wording};
 
 /// What is contracted and available of one resource.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BalanceLine {
     /// The resource's name.
     pub resource: String,
     /// What people call it.
+    #[serde(skip)]
     pub title: Wording,
     /// Its kind, as a catalog writes it.
     pub kind: &'static str,
@@ -40,17 +42,6 @@ impl BalanceLine {
             Language::English => format!("{title} available: {left}"),
             Language::Portuguese => format!("{title} disponíveis: {left}"),
         }
-    }
-
-    pub(super) fn to_json(&self) -> Value {
-        json!({
-            "resource": self.resource,
-            "kind": self.kind,
-            "contracted": self.contracted,
-            "used": self.used,
-            "available": self.available,
-            "over_limit": self.over_limit,
-        })
     }
 }
 
@@ -102,7 +93,7 @@ impl Balances {
     #[must_use]
     pub fn to_json(&self) -> Value {
         let balances = self.lines.iter().map(|line| {
-            let mut balance = line.to_json();
+            let mut balance = json!(line);
             if let Some(balance) = balance.as_object_mut() {
                 balance.remove("resource");
             }

@@ -75,7 +75,7 @@ impl Channels {
             |it: &NextCharge| json!({ "title": it.title, "amount_cents": it.amount.get() });
         json!({
             "tenant": self.tenant,
-            "balance": self.balance.to_json(),
+            "balance": self.balance,
             "channels": self.channels.iter().map(channel).collect::<Vec<_>>(),
             "next_due": self.next_due.map(|day| day.to_string()),
             "charges": self.charges.iter().map(charge).collect::<Vec<_>>(),

@@ -3,9 +3,11 @@
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::balances::BalanceLine;
+use crate::billing::PaymentMethod;
 use crate::language::Wording;
 use crate::{GrantView, Invoice, SubscriptionRecord};
 
@@ -31,13 +33,16 @@ pub struct Statement {
 }
 
 /// The plan in short.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlanSummary {
     /// What people call it.
     pub title: String,
     /// How it is paid: an opaque label.
     pub payment_type: String,
+    /// How the next invoices are paid at the gateway; `None`: nobody chose.
+    pub payment_method: Option<PaymentMethod>,
     /// "Próximo vencimento".
+    #[serde(rename = "next_due")]
     pub due: NaiveDate,
     /// Whether its units are restored the day after.
     pub auto_renew: bool,
@@ -64,49 +69,14 @@ impl Statement {
     /// As JSON.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let plan = self.plan.as_ref().map(|plan| {
-            json!({
-                "title": plan.title,
-                "payment_type": plan.payment_type,
-                "next_due": plan.due.to_string(),
-                "auto_renew": plan.auto_renew,
-            })
-        });
         json!({
             "tenant": self.tenant,
-            "plan": plan,
-            "balances": self.balances.iter().map(BalanceLine::to_json).collect::<Vec<_>>(),
+            "plan": self.plan,
+            "balances": self.balances,
             "grants": self.grants.iter().map(|line| &line.grant).collect::<Vec<_>>(),
-            "subscriptions": self.subscriptions.iter().map(subscription_json).collect::<Vec<_>>(),
-            "invoices": self.invoices.iter().map(invoice_json).collect::<Vec<_>>(),
+            "subscriptions": self.subscriptions,
+            "invoices": self.invoices,
             "currency": self.currency,
         })
     }
-}
-
-fn subscription_json(it: &SubscriptionRecord) -> Value {
-    json!({
-        "id": it.id,
-        "plan": it.plan,
-        "title": it.title,
-        "gateway_id": it.gateway_id,
-        "payment_type": it.payment_type,
-        "period_start": it.period_start.to_string(),
-        "next_due": it.due.to_string(),
-        "status": it.status,
-    })
-}
-
-fn invoice_json(it: &Invoice) -> Value {
-    json!({
-        "id": it.id,
-        "amount_cents": it.amount.get(),
-        "plan": it.title,
-        "payment_type": it.payment_type,
-        "status": it.status.code(),
-        "recurring": it.recurring,
-        "instalment": [it.part.0, it.part.1],
-        "due": it.due.to_string(),
-        "paid_on": it.paid_on.map(|day| day.to_string()),
-    })
 }

@@ -3,6 +3,7 @@
 use super::balances::tabulate;
 use super::page::{Column, Page, date, day, money, number, yes_or_no};
 use super::statement::{GrantLine, Statement};
+use crate::billing::PaymentMethod;
 use crate::language::Language;
 use crate::rules::Source;
 use crate::{Invoice, InvoiceStatus, SubscriptionRecord};
@@ -30,7 +31,10 @@ impl Statement {
         };
         page.facts(&[
             (page.say("Plan", "Plano"), plan.title.clone()),
-            (page.say("Payment form", "Forma de pagamento"), plan.payment_type.clone()),
+            (
+                page.say("Payment form", "Forma de pagamento"),
+                payment(&plan.payment_type, plan.payment_method, page.language),
+            ),
             (page.say("Next due date", "Próximo vencimento"), date(plan.due, page.language)),
             (
                 page.say("Renews by itself", "Renovação automática"),
@@ -80,7 +84,7 @@ impl Statement {
                 it.id.to_string(),
                 it.title.clone(),
                 it.gateway_id.clone().unwrap_or_default(),
-                it.payment_type.clone(),
+                payment(&it.payment_type, it.payment_method, language),
                 day(it.period_start, self.time_zone, language),
                 date(it.due, language),
                 standing(it.status, language).to_owned(),
@@ -113,7 +117,7 @@ impl Statement {
                 it.id.to_string(),
                 money(it.amount, &self.currency, language),
                 it.title.clone(),
-                it.payment_type.clone(),
+                payment(&it.payment_type, it.payment_method, language),
                 invoice_status(it.status, language).to_owned(),
                 yes_or_no(it.recurring, language),
                 date(it.due, language),
@@ -124,6 +128,20 @@ impl Statement {
         let rows = self.invoices.iter().map(row).collect();
         page.table(page.say("Invoices", "Faturas"), &header, rows);
     }
+}
+
+/// The label of how it is paid, with the method at the gateway: `Asaas (Boleto)`.
+fn payment(label: &str, method: Option<PaymentMethod>, language: Language) -> String {
+    let method = match method {
+        None => return label.to_owned(),
+        Some(PaymentMethod::Boleto) => "Boleto",
+        Some(PaymentMethod::Card) => language.say("Card", "Cartão"),
+        Some(PaymentMethod::Pix) => "Pix",
+        Some(PaymentMethod::Cash) => language.say("Cash", "Dinheiro"),
+        Some(PaymentMethod::Transfer) => language.say("Transfer", "Transferência"),
+        Some(PaymentMethod::Other) => language.say("Other", "Outro"),
+    };
+    format!("{label} ({method})")
 }
 
 fn source(source: Source, language: Language) -> String {
@@ -141,6 +159,7 @@ fn standing(status: &'static str, language: Language) -> &'static str {
     match status {
         "active" => language.say("active", "ativo"),
         "pending" => language.say("pending", "pendente"),
+        "scheduled" => language.say("scheduled", "agendado"),
         _ => language.say("cancelled", "cancelado"),
     }
 }

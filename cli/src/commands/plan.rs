@@ -1,0 +1,157 @@
+//! `cotas plan`: what a tenant subscribes to, and how it is paid.
+
+use chrono::NaiveDate;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use cotas::billing::PaymentMethod;
+use cotas::{Engine, Error, Terms};
+
+use super::tenant_view;
+use crate::database::{At, Database};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::values;
+
+/// Changes of a tenant's subscription.
+#[derive(Subcommand)]
+pub enum Plan {
+    /// Put a tenant on a plan now: a new period begins, extras stay
+    Change {
+        #[command(flatten)]
+        joining: Joining,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Choose a plan that begins when its first invoice is paid; the present one goes on
+    Choose {
+        #[command(flatten)]
+        joining: Joining,
+        /// How it is paid: Manual, Asaas ...
+        #[arg(long, value_name = "FORM", default_value = "Manual")]
+        payment_form: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Have a tenant join another plan when its present period ends
+    Schedule {
+        /// The tenant
+        tenant: String,
+        /// The plan
+        plan: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Take back what was scheduled: the present plan goes on
+    Unschedule {
+        /// The tenant
+        tenant: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Move a tenant to its plan as the catalog in force has it
+    Update {
+        /// The tenant
+        tenant: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Change the form in which the next invoices are paid: Manual, Asaas ...
+    PaymentForm {
+        /// The tenant
+        tenant: String,
+        /// The form
+        form: String,
+        /// What the gateway calls the subscription
+        #[arg(long, value_name = "ID")]
+        gateway_id: Option<String>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Change the method by which the next invoices are paid at the gateway
+    PaymentMethod {
+        /// The tenant
+        tenant: String,
+        /// The method
+        #[arg(value_parser = method())]
+        method: PaymentMethod,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+/// Who joins which plan.
+#[derive(Args)]
+pub struct Joining {
+    /// The tenant
+    tenant: String,
+    /// The plan
+    plan: String,
+    /// The first due date, usable to its end; its day is the day of all later ones
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = values::date)]
+    first_due: NaiveDate,
+    /// Restore the plan's units one day after each due date
+    #[arg(long)]
+    auto_renew: bool,
+}
+
+impl Joining {
+    fn terms(&self) -> Terms<'_> {
+        Terms { plan: &self.plan, first_due: self.first_due, auto_renew: self.auto_renew }
+    }
+}
+
+/// When it is done, and that it is done once.
+#[derive(Args)]
+pub struct How {
+    /// Do it once: the same key again changes nothing
+    #[arg(long)]
+    key: Option<String>,
+    #[command(flatten)]
+    at: At,
+}
+
+impl Plan {
+    /// Does it; the answer is what the tenant has now.
+    pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
+        let (tenant, how) = self.subject();
+        let engine = database.open(how.at.clock())?;
+        let engine = how.key.as_deref().map_or_else(|| engine.clone(), |key| engine.once(key));
+        self.apply(&engine, tenant)?;
+        let report = engine.report(tenant)?;
+        output.print(&tenant_view::text(&report), &serde_json::json!(report))
+    }
+
+    fn subject(&self) -> (&str, &How) {
+        match self {
+            Plan::Change { joining, how } | Plan::Choose { joining, how, .. } => {
+                (&joining.tenant, how)
+            }
+            Plan::Schedule { tenant, how, .. }
+            | Plan::Unschedule { tenant, how }
+            | Plan::Update { tenant, how }
+            | Plan::PaymentForm { tenant, how, .. }
+            | Plan::PaymentMethod { tenant, how, .. } => (tenant, how),
+        }
+    }
+
+    fn apply(&self, engine: &Engine, tenant: &str) -> Result<(), Error> {
+        match self {
+            Plan::Change { joining, .. } => engine.change_plan(tenant, &joining.terms(), None),
+            Plan::Choose { joining, payment_form, .. } => {
+                engine.choose_plan(tenant, &joining.terms(), payment_form, None).map(|_| ())
+            }
+            Plan::Schedule { plan, .. } => engine.schedule_plan(tenant, plan, None).map(|_| ()),
+            Plan::Unschedule { .. } => engine.cancel_scheduled_plan(tenant).map(|_| ()),
+            Plan::Update { .. } => engine.move_to_newest_version(tenant).map(|_| ()),
+            Plan::PaymentForm { form, gateway_id, .. } => {
+                engine.set_payment_form(tenant, form, gateway_id.as_deref())
+            }
+            Plan::PaymentMethod { method, .. } => engine.set_payment_method(tenant, *method),
+        }
+    }
+}
+
+fn method() -> impl TypedValueParser<Value = PaymentMethod> {
+    PossibleValuesParser::new(PaymentMethod::ALL.map(PaymentMethod::code))
+        .try_map(|code| PaymentMethod::from_code(&code).ok_or("unknown method"))
+}
