@@ -23,6 +23,7 @@ os.environ.setdefault("COTAS_LIBRARY", str(LIBRARIES / "libcotas.so.1"))
 
 STARTING_SECONDS_MAX = 60
 ANSWER_SECONDS_MAX = 60
+OUTPUT_SHOWN_MAX = 3_000
 
 
 def set_up():
@@ -116,7 +117,7 @@ class Server:
                 self._process.wait(timeout=10)
 
     def output(self):
-        return pathlib.Path(self._log).read_text(errors="replace")
+        return pathlib.Path(self._log).read_text(errors="replace")[-OUTPUT_SHOWN_MAX:]
 
     def request(self, method, path, body=None, headers=None):
         """Status, headers and body of the answer."""

@@ -57,5 +57,5 @@ def the_library_is_loaded_and_let_go():
     """In each of 10,000 requests, while the thread that it started runs on."""
     requests = 10_000
     with workers(requests) as server, ThreadPoolExecutor(CLIENTS) as clients:
-        decided = list(clients.map(lambda _: decide(server, "/?forget"), range(requests)))
+        decided = list(clients.map(lambda _: decide(server, "/?stay"), range(requests)))
     assert sorted(it["used"] for it in decided) == list(range(1, requests + 1))

@@ -24,11 +24,11 @@ def test(name, *commands):
     return lambda function: TESTS.append((name, commands, function)) or function
 
 
-def story(*command):
+def story(*command, expected=None):
     """The same story in every language, word for word."""
     with database() as path:
         told = run(*command, str(path), str(CATALOG))
-    expected = (STORIES / "story.txt").read_text(encoding="utf-8")
+    expected = expected or (STORIES / "story.txt").read_text(encoding="utf-8")
     lines = difflib.unified_diff(expected.splitlines(), told.splitlines(), "expected", "told")
     assert told == expected, "\n".join(lines)
 
@@ -55,6 +55,13 @@ def php():
 def node():
     koffi()
     story("node", "tests/hosts/node/story.js")
+
+
+@test("Node: a call that waits for the disk leaves the event loop free", "node", "npm")
+def node_event_loop():
+    koffi()
+    expected = "20 decisions, created: false\ncreated: true\n"
+    story("node", "tests/hosts/node/event_loop.js", expected=expected)
 
 
 @test("story by Ruby, Fiddle", "ruby")

@@ -96,14 +96,12 @@ function handle(string $tenant, string $body, string $signature): array
         return [401, [], ['error' => 'the signature is wrong']];
     }
     try {
+        $messages = iterator_to_array(
+            messages(json_decode($body, true, flags: JSON_THROW_ON_ERROR)), false,
+        );
+        // Not closed: the worker keeps the database open for its next requests (docs/hosts.md).
         $engine = new Cotas\Engine(new Cotas\Library(getenv('COTAS_HEADER')), getenv('COTAS_DB'));
-        try {
-            $parsed = json_decode($body, true, flags: JSON_THROW_ON_ERROR);
-            $messages = iterator_to_array(messages($parsed), false);
-            return answer($engine->tenant($tenant), $messages);
-        } finally {
-            $engine->close();
-        }
+        return answer($engine->tenant($tenant), $messages);
     } catch (JsonException | UnexpectedValueException | TypeError) {
         return [400, [], ['error' => 'this is no webhook of WhatsApp']];
     } catch (Cotas\Error $error) {
