@@ -10,7 +10,7 @@ DEMO := target/demo
 CARGO := cargo
 TORTURE := --package cotas-tests --features torture
 
-.PHONY: demo test lint test-rust test-hosts test-python deps wheel bench header traffic
+.PHONY: demo test lint test-rust test-hosts test-python deps wheel bench bench-python header traffic
 
 demo: export COTAS_DB := $(DEMO)/help-desk.db
 demo:
@@ -57,6 +57,7 @@ deps:
 bench:
 	$(CARGO) bench --package cotas --bench decisions --bench opening -- --noplot
 	python3 benches/summary.py
+	$(MAKE) bench-python
 
 header:
 	COTAS_WRITE_HEADERS=1 $(CARGO) test --package cotas-ffi --test header

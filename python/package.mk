@@ -32,3 +32,8 @@ test-python: $(PY)/tools/installed
 	$(PY_TEST)/mypy --config-file $(PY_CONFIG) tests/python examples/python
 	$(PY_TEST)/stubtest --mypy-config-file $(PY_CONFIG) cotas._cotas
 	$(PYRIGHT) --pythonpath $(PY_TEST)/python --project $(PY_CONFIG)
+
+bench-python: wheel
+	python3 -m venv --clear $(PY)/bench
+	$(PY)/bench/bin/$(PIP) install $(PY)/dist/*.whl --requirement tests/python/requirements.txt
+	$(PY)/bench/bin/python benches/python.py

@@ -57,6 +57,8 @@ from .errors import (
 )
 from .holds import Lease, Reservation
 from .names import InvoiceStatus, Mode, Reason, Source, Status
+from .seats import Seats
+from .traffic import Traffic
 
 __all__ = [
     "AlreadyResolved",
@@ -91,12 +93,14 @@ __all__ = [
     "Rate",
     "Reason",
     "Reservation",
+    "Seats",
     "SessionOutcome",
     "Source",
     "Status",
     "StoreError",
     "Tenant",
     "TenantExists",
+    "Traffic",
     "Unavailable",
     "UnknownAction",
     "UnknownFeature",

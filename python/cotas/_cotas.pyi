@@ -24,6 +24,7 @@ __all__ = [
 _Durability = Literal["process", "disk"]
 _Maintenance = Literal["thread", "inline", "external"]
 _Direction = Literal["inbound", "outbound"]
+_Limit = int | Literal["unlimited", "disabled"]
 
 @final
 class SessionOutcome:
@@ -263,6 +264,43 @@ class Tenant:
         self, resource: str, holder: str, fencing: int, ttl: timedelta | None
     ) -> LeaseOutcome: ...
     def _release_lease(self, resource: str, holder: str, fencing: int) -> None: ...
+    def feature(self, name: str) -> bool | str:
+        """A feature as the tenant has it: on, off, or at a level."""
+    def charges_of(self, receipt: str) -> list[Charge]:
+        """Everything that the decision with this receipt charged."""
+    def _occupy(
+        self, resource: str, holder: str, pending: bool, token: str | None
+    ) -> Decision: ...
+    def _vacate(self, resource: str, holder: str) -> bool: ...
+    def _replace(self, resource: str, old: str, new: str) -> None: ...
+    def _seats(self, resource: str) -> str: ...
+    def _quote(
+        self,
+        action: str,
+        *,
+        channel: str = "",
+        contact: str = "",
+        category: str = "",
+        holder: str = "",
+        at: datetime | None = None,
+        quantity: int | None = None,
+        tariff: int | None = None,
+    ) -> tuple[int, Decision, list[tuple[str, int, int, int | None, int | None]]]: ...
+    def _perform_next(
+        self,
+        source: bytes,
+        since: datetime,
+        position: int,
+        action: str,
+        *,
+        channel: str = "",
+        contact: str = "",
+        category: str = "",
+        holder: str = "",
+        at: datetime | None = None,
+        quantity: int | None = None,
+        key: str | None = None,
+    ) -> Decision | None: ...
 
 @disjoint_base
 class Engine:
@@ -270,7 +308,7 @@ class Engine:
 
     def __new__(
         cls,
-        path: str | PathLike[str] | None,
+        database: Engine | str | PathLike[str] | None,
         *,
         durability: _Durability = "process",
         maintenance: _Maintenance = "thread",
@@ -347,16 +385,52 @@ class Engine:
     ) -> int:
         """Chooses a plan that begins when its first invoice is paid; gives the number of that
         invoice. Waits for the disk."""
+    def schedule_plan(self, tenant: str, plan: str, *, key: str | None = None) -> date:
+        """Has a tenant join another plan when its present period ends; gives that due date. Waits
+        for the disk."""
+    def cancel_scheduled_plan(self, tenant: str) -> bool:
+        """Takes back what `schedule_plan` did; says whether a plan was scheduled."""
+    def move_to_newest_version(self, tenant: str) -> bool:
+        """Moves a tenant to the newest version of its plan; says whether it was on an older one."""
     def set_limit(
-        self, tenant: str, resource: str, limit: int | Literal["unlimited", "disabled"]
+        self, tenant: str, resource: str, limit: _Limit, *, key: str | None = None
     ) -> None:
         """Changes the number of a tenant's plan. Waits for the disk."""
+    def set_own_limit(
+        self, tenant: str, resource: str, limit: _Limit | None, *, key: str | None = None
+    ) -> None:
+        """Gives a tenant a limit of its own, whatever plan it is on; `None`: as its plan says."""
     def set_status(
-        self, tenant: str, status: str, *, reason: str = "", as_operator: bool = False
+        self,
+        tenant: str,
+        status: str,
+        *,
+        reason: str = "",
+        as_operator: bool = False,
+        key: str | None = None,
     ) -> None:
         """Moves a tenant to another status. Waits for the disk."""
-    def set_feature(self, tenant: str, name: str, feature: bool | str | None) -> None:
+    def set_feature(
+        self, tenant: str, name: str, feature: bool | str | None, *, key: str | None = None
+    ) -> None:
         """Gives a tenant a feature of its own; `None`: as its plan says. Waits for the disk."""
+    def mark_paid(self, invoice: int, *, paid_on: date | None = None) -> None:
+        """Settles an invoice that was paid, by hand. Paid already, it changes nothing."""
+    def cancel_invoice(self, invoice: int) -> None:
+        """Cancels an invoice that was not paid."""
+    def split_invoice(self, invoice: int, parts: int) -> list[int]:
+        """Splits an invoice into instalments; gives their numbers."""
+    def set_payment_form(
+        self, tenant: str, payment_type: str, *, gateway_id: str | None = None
+    ) -> None:
+        """Changes how the next invoices are paid, and what the gateway calls the subscription."""
+    def set_payment_method(self, tenant: str, method: str) -> None:
+        """Changes by which method the next invoices are paid: `boleto`, `card`, `pix` ..."""
+    def set_webhook_token(self, gateway: str, token: str) -> None:
+        """Sets the token that a gateway sends with its events. Only its hash is kept."""
+    def validate_document(self, text: str, kind: str) -> str:
+        """A CPF or CNPJ in its normal form: well-formed, its check digits right, in use by no
+        tenant. Reads SQLite."""
     def settle(self, tenant: str) -> None:
         """Settles a tenant at the clock's now: what the next decision would do first."""
     def confirm_clock(self, tenant: str) -> None:
@@ -369,3 +443,25 @@ class Engine:
     def backup(self, target: str | PathLike[str]) -> None:
         """Copies the database, as of now, to `target`, which must not exist yet."""
     def _create_tenant(self, form: str, new: bool) -> bool: ...
+    def _of_tenant(self, what: str, tenant: str) -> str: ...
+    def _plan_report(self, tenant: str, role: str) -> str: ...
+    def _channels(self, tenant: str, resource: str) -> str: ...
+    def _what_if(self, tenant: str, plan: str) -> str: ...
+    def _page(self, what: str, tenant: str, language: str, resource: str) -> str: ...
+    def _usage(
+        self, tenant: str, interval: str, since: datetime | None, until: datetime | None
+    ) -> list[tuple[datetime, datetime, str, str, str | None, int]]: ...
+    def _events(self, after: int, most: int) -> str: ...
+    def _audit_trail(
+        self, tenant: str | None, most: int
+    ) -> list[tuple[int, datetime, str | None, str, str]]: ...
+    def _verify(self) -> str: ...
+    def _opening(self) -> str: ...
+    def _maintain(self) -> str: ...
+    def _catalog(self) -> str: ...
+    def _quote_package(self, package: str, units: int) -> str: ...
+    def _buy(self, tenant: str, package: str, units: int, key: str | None) -> str: ...
+    def _payment_event(
+        self, gateway: str, body: bytes, token: str
+    ) -> tuple[str, int | None, str | None, str | None]: ...
+    def _verify_token(self, token: str) -> str: ...

@@ -5,16 +5,19 @@ from __future__ import annotations
 import atexit
 import json
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal
 
-from . import _cotas
+from . import _cotas, reports
 from .documents import plain
 from .guards import RAISES, Guard, TenantOf
 from .holds import Lease, Reservation
+from .names import InvoiceStatus
+from .seats import Seats
+from .traffic import Traffic, replayed
 
 Durability = Literal["process", "disk"]
 """What an acknowledged decision survives: the death of any process; or a power cut as well."""
@@ -24,6 +27,15 @@ Maintenance = Literal["thread", "inline", "external"]
 
 Limit = int | Literal["unlimited", "disabled"]
 """So many units; or as many as one likes; or not part of the plan."""
+
+Role = Literal["agent", "manager", "administrator"]
+"""Who asks for a report."""
+
+Interval = Literal["hour", "day", "month"]
+"""How much time is summed up."""
+
+Gateway = Literal["asaas", "pagarme"]
+"""A gateway whose webhooks are understood."""
 
 Path = str | PathLike[str]
 
@@ -58,6 +70,16 @@ class Tenant(_cotas.Tenant):
     def check_lease(self, resource: str, holder: str) -> _cotas.Decision:
         """What `lease` would answer. Changes nothing."""
         return self._check_lease(resource, holder)
+
+    def seats(self, resource: str) -> Seats:
+        """The seats of a resource."""
+        return Seats(self, resource)
+
+    def quote(self, action: str, **about: Any) -> reports.Quote:
+        """What an action would cost of each balance, and by which tariff; `about` as for `perform`,
+        which takes the tariff and says if another one is in force by then. Changes nothing."""
+        tariff, decision, costs = self._quote(action, **about)
+        return reports.Quote(tariff, decision, tuple(reports.Cost(*cost) for cost in costs))
 
 
 class Engine(_cotas.Engine):
@@ -102,6 +124,157 @@ class Engine(_cotas.Engine):
         """As `create_tenant`, unless there is a tenant of that name already, which is left as it
         is. Says whether it was created."""
         return self._create_tenant(new_tenant(name, **options), False)
+
+    def with_durability(self, durability: Durability) -> Engine:
+        """The same engine with another durability for the calls made through it. It is closed by
+        itself."""
+        return _remembered(Engine(self, durability=durability))
+
+    def with_clock(self, clock: _cotas.ManualClock) -> Engine:
+        """The same engine with another clock. It is closed by itself."""
+        return _remembered(Engine(self, clock=clock))
+
+    @property
+    def opening(self) -> reports.Opening:
+        """How the live file was found when this process opened it."""
+        return reports.of(reports.Opening, self._opening())
+
+    def catalog(self) -> tuple[int, dict[str, Any]]:
+        """The version of the catalog in force, and all that it says."""
+        version, catalog = json.loads(self._catalog())
+        return version, catalog
+
+    # What a tenant is told of. All of it reads SQLite.
+
+    def report(self, tenant: str) -> reports.TenantReport:
+        """A tenant as it stands now: status, subscription, balances, grants."""
+        return reports.tenant_report(self._of_tenant("report", tenant))
+
+    def statement(self, tenant: str) -> reports.Statement:
+        """What a tenant has subscribed to, used and owes ("Minha assinatura")."""
+        return reports.of(reports.Statement, self._of_tenant("statement", tenant))
+
+    def balances(self, tenant: str) -> dict[str, reports.BalanceLine]:
+        """What is contracted and available, by resource."""
+        return reports.balances(self._of_tenant("balances", tenant))
+
+    def plan_report(self, tenant: str, *, role: Role = "manager") -> reports.PlanReport:
+        """A tenant's plan, its limits and what is in use, for managers and above."""
+        return reports.plan_report(self._plan_report(tenant, role))
+
+    def channels(self, tenant: str, resource: str = "channels") -> reports.Channels:
+        """The seats of a resource and of those within it, and what they cost next."""
+        return reports.of(reports.Channels, self._channels(tenant, resource))
+
+    def page(
+        self,
+        tenant: str,
+        what: Literal["statement", "balances", "plan", "channels"] = "statement",
+        *,
+        language: Literal["pt", "en"] = "pt",
+        resource: str = "channels",
+    ) -> str:
+        """A report as a page that people read."""
+        return self._page(what, tenant, language, resource)
+
+    def subscriptions(self, tenant: str) -> tuple[reports.Subscription, ...]:
+        """Current and past plans, the latest first."""
+        return reports.all_of(reports.Subscription, self._of_tenant("subscriptions", tenant))
+
+    def invoices(self, tenant: str) -> tuple[reports.Invoice, ...]:
+        """Invoices, by due date."""
+        return reports.all_of(reports.Invoice, self._of_tenant("invoices", tenant))
+
+    def periods(self, tenant: str) -> tuple[reports.Period, ...]:
+        """Closed periods, the oldest first."""
+        return reports.all_of(reports.Period, self._of_tenant("periods", tenant))
+
+    def profile(self, tenant: str) -> reports.Profile | None:
+        """Whose account a tenant is; `None`: nobody said so."""
+        return reports.optional(reports.Profile, self._of_tenant("profile", tenant))
+
+    def what_if(self, tenant: str, plan: str) -> tuple[reports.OverLimit, ...]:
+        """What of a tenant's seats, leases and meters would be over its limit on another plan."""
+        return reports.all_of(reports.OverLimit, self._what_if(tenant, plan))
+
+    def usage(
+        self,
+        tenant: str,
+        interval: Interval = "day",
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> dict[str, list[Any]]:
+        """What was counted by hour, day or month of the tenant's zone: columns `start`, `end`,
+        `resource`, `metric` (`used`, `returned`, `denied`, `shadowed`), `reason` and `count`, as
+        `pandas.DataFrame` and `polars.DataFrame` take them."""
+        rows = self._usage(tenant, interval, since, until)
+        names = ("start", "end", "resource", "metric", "reason", "count")
+        columns = list(zip(*rows)) or [()] * len(names)
+        return {name: list(column) for name, column in zip(names, columns)}
+
+    def events(self, *, after: int = 0, batch: int = 1_000) -> Iterator[reports.Event]:
+        """What has happened to tenants, oldest first, after the event with the number `after`.
+        Events stay until they are acknowledged (`acknowledge_events`). Waits for the disk."""
+        while True:
+            events = reports.all_of(reports.Event, self._events(after, batch))
+            yield from events
+            if len(events) < batch:
+                return
+            after = events[-1].sequence
+
+    def audit_trail(
+        self, tenant: str | None = None, *, most: int = 100
+    ) -> tuple[reports.AuditEntry, ...]:
+        """The latest administrative changes, the latest first: of one tenant, or of all."""
+        return tuple(reports.AuditEntry(*row) for row in self._audit_trail(tenant, most))
+
+    # Money. Waits for the disk.
+
+    def quote_package(self, package: str, units: int) -> reports.PackageQuote:
+        """What a quantity of a package costs: the cheapest exact composition of sizes."""
+        return reports.of(reports.PackageQuote, self._quote_package(package, units))
+
+    def buy(
+        self, tenant: str, package: str, units: int, *, key: str | None = None
+    ) -> reports.Purchase:
+        """Buys on top of a plan: an invoice over the full price is due at once, and what was bought
+        is given when it is paid."""
+        return reports.of(reports.Purchase, self._buy(tenant, package, units, key))
+
+    def payment_event(
+        self, gateway: Gateway, body: bytes | str, token: str
+    ) -> reports.PaymentOutcome:
+        """Takes a payment event as the gateway sent it: the body, and the token that came with it.
+        Whatever it answers may be acknowledged, except an exception."""
+        raw = body.encode() if isinstance(body, str) else body
+        outcome, subject, status, because = self._payment_event(gateway, raw, token)
+        stands = None if status is None else InvoiceStatus(status)
+        return reports.PaymentOutcome(outcome, subject, stands, because)
+
+    def verify_token(self, token: str) -> reports.TokenSeat | None:
+        """The seat that a token opens; `None`: it opens none."""
+        return reports.optional(reports.TokenSeat, self._verify_token(token))
+
+    # Upkeep. Waits for the disk.
+
+    def verify(self) -> tuple[reports.Finding, ...]:
+        """Proves that nothing was lost or invented: what was found amiss, which is nothing."""
+        return reports.all_of(reports.Finding, self._verify())
+
+    def maintain(self) -> reports.Maintained:
+        """Does now what maintenance does: checkpoints, and settles tenants whose time has come."""
+        return reports.of(reports.Maintained, self._maintain())
+
+    def replay(
+        self, events: Iterable[Traffic], *, source: bytes | None = None
+    ) -> Iterator[tuple[Traffic, _cotas.Decision | None]]:
+        """Decides traffic at its own times, as it comes: plans renew as the log goes by.
+
+        With `source`, which is to identify the log, each event is decided once: a replay that was
+        interrupted goes on where it was, and gives `None` for what was decided before. Time goes
+        by a clock of its own, which starts with the first event."""
+        return replayed(self, events, source)
 
     def consume_many(
         self, rows: Iterable[tuple[str, str, int]]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chrono::NaiveDate;
 use cotas::catalog::Feature;
 use cotas::{Catalog, Error, Limit, Source, Status, TenantForm, Terms};
 use pyo3::exceptions::PyTypeError;
@@ -98,8 +99,8 @@ impl Engine {
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
         let source = known("source", source.0, Source::from_code)?;
-        let (until, key) = (expires_at.map(|at| at.0), key.map(|key| key.0));
-        self.ask(py, |it| it.grant(tenant.0, resource.0, source, units.0, until, key))
+        let until = expires_at.map(|at| at.0);
+        self.change(py, key, |it| it.grant(tenant.0, resource.0, source, units.0, until, None))
     }
 
     #[pyo3(signature = (tenant, plan, *, first_due, auto_renew=false, key=None))]
@@ -113,7 +114,7 @@ impl Engine {
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
         let terms = Terms { plan: plan.0, first_due: first_due.0, auto_renew };
-        self.ask(py, |engine| engine.change_plan(tenant.0, &terms, key.map(|key| key.0)))
+        self.change(py, key, |engine| engine.change_plan(tenant.0, &terms, None))
     }
 
     #[pyo3(signature = (
@@ -131,24 +132,56 @@ impl Engine {
         key: Option<Private<'_>>,
     ) -> PyResult<i64> {
         let terms = Terms { plan: plan.0, first_due: first_due.0, auto_renew };
-        self.ask(py, |engine| {
-            engine.choose_plan(tenant.0, &terms, payment_type.0, key.map(|key| key.0))
-        })
+        self.change(py, key, |it| it.choose_plan(tenant.0, &terms, payment_type.0, None))
     }
 
+    #[pyo3(signature = (tenant, plan, *, key=None))]
+    fn schedule_plan(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        plan: Name<'_>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<NaiveDate> {
+        self.change(py, key, |engine| engine.schedule_plan(tenant.0, plan.0, None))
+    }
+
+    fn cancel_scheduled_plan(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<bool> {
+        self.ask(py, |engine| engine.cancel_scheduled_plan(tenant.0))
+    }
+
+    fn move_to_newest_version(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<bool> {
+        self.ask(py, |engine| engine.move_to_newest_version(tenant.0))
+    }
+
+    #[pyo3(signature = (tenant, resource, limit, *, key=None))]
     fn set_limit(
         &self,
         py: Python<'_>,
         tenant: Name<'_>,
         resource: Name<'_>,
         limit: LimitArgument,
+        key: Option<Private<'_>>,
     ) -> PyResult<()> {
-        self.ask(py, |engine| engine.set_limit(tenant.0, resource.0, limit.0))
+        self.change(py, key, |engine| engine.set_limit(tenant.0, resource.0, limit.0))
+    }
+
+    #[pyo3(signature = (tenant, resource, limit, *, key=None))]
+    fn set_own_limit(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        resource: Name<'_>,
+        limit: Option<LimitArgument>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<()> {
+        let limit = limit.map(|limit| limit.0);
+        self.change(py, key, |engine| engine.set_own_limit(tenant.0, resource.0, limit))
     }
 
     #[pyo3(
-        signature = (tenant, status, *, reason=Name(""), as_operator=false),
-        text_signature = "($self, tenant, status, *, reason='', as_operator=False)",
+        signature = (tenant, status, *, reason=Name(""), as_operator=false, key=None),
+        text_signature = "($self, tenant, status, *, reason='', as_operator=False, key=None)",
     )]
     fn set_status(
         &self,
@@ -157,20 +190,23 @@ impl Engine {
         status: Name<'_>,
         reason: Name<'_>,
         as_operator: bool,
+        key: Option<Private<'_>>,
     ) -> PyResult<()> {
         let status = known("status", status.0, Status::from_code)?;
-        self.ask(py, |engine| engine.set_status(tenant.0, status, reason.0, as_operator))
+        self.change(py, key, |it| it.set_status(tenant.0, status, reason.0, as_operator))
     }
 
-    #[pyo3(signature = (tenant, name, feature))]
+    #[pyo3(signature = (tenant, name, feature, *, key=None))]
     fn set_feature(
         &self,
         py: Python<'_>,
         tenant: Name<'_>,
         name: Name<'_>,
         feature: Option<FeatureArgument>,
+        key: Option<Private<'_>>,
     ) -> PyResult<()> {
-        self.ask(py, |it| it.set_feature(tenant.0, name.0, feature.as_ref().map(|it| &it.0)))
+        let feature = feature.as_ref().map(|it| &it.0);
+        self.change(py, key, |engine| engine.set_feature(tenant.0, name.0, feature))
     }
 
     fn settle(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<()> {
@@ -195,6 +231,19 @@ impl Engine {
 }
 
 impl Engine {
+    /// Changes something; with a key, at most once per key.
+    pub fn change<R: Send>(
+        &self,
+        py: Python<'_>,
+        key: Option<Private<'_>>,
+        change: impl FnOnce(&cotas::Engine) -> Result<R, Error> + Send,
+    ) -> PyResult<R> {
+        self.ask(py, |engine| match key {
+            None => change(engine),
+            Some(key) => change(&engine.once(key.0)),
+        })
+    }
+
     /// Asks for something that may wait for the disk.
     pub fn ask<R: Send>(
         &self,

@@ -1,6 +1,7 @@
 //! The engine of one database: opening, closing, and decisions by the tenant's name.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use cotas::{Durability, Maintenance};
 use pyo3::prelude::*;
@@ -10,7 +11,7 @@ use crate::clock::ManualClock;
 use crate::decision::Decision;
 use crate::errors;
 use crate::hub::{self, Hub, Weakly};
-use crate::open::{How, Options};
+use crate::open::{Database, How, Options};
 use crate::packed::Packed;
 
 /// The quota engine of one database.
@@ -25,18 +26,18 @@ impl Engine {
     #[new]
     #[pyo3(
         signature = (
-            path, *, durability=How(Durability::Process), maintenance=How(Maintenance::Thread),
+            database, *, durability=How(Durability::Process), maintenance=How(Maintenance::Thread),
             live_directory=None, clock=None, checkpoint_interval=None, disk_patience=None,
             allow_network_file_system=false,
         ),
-        text_signature = "(path, *, durability='process', maintenance='thread', \
+        text_signature = "(database, *, durability='process', maintenance='thread', \
             live_directory=None, clock=None, checkpoint_interval=None, \
             disk_patience=None, allow_network_file_system=False)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn new(
         py: Python<'_>,
-        path: Option<PathBuf>,
+        database: Option<Database<'_>>,
         durability: How<Durability>,
         maintenance: How<Maintenance>,
         live_directory: Option<PathBuf>,
@@ -46,6 +47,11 @@ impl Engine {
         allow_network_file_system: bool,
     ) -> PyResult<Engine> {
         let clock = clock.map(|clock| clock.get().shared());
+        let path = match database {
+            Some(Database::Engine(engine)) => return engine.get().again(py, clock, durability.0),
+            Some(Database::File(path)) => Some(path),
+            None => None,
+        };
         let options = Options {
             path,
             durability,
@@ -139,13 +145,32 @@ impl Engine {
 }
 
 impl Engine {
+    /// The same engine with another durability, and another clock if one is given.
+    fn again(
+        &self,
+        py: Python<'_>,
+        clock: Option<Arc<cotas::ManualClock>>,
+        durability: Durability,
+    ) -> PyResult<Engine> {
+        let open = self.handle.upgrade().ok_or_else(errors::closed)?;
+        let mut engine = open.patient().with_durability(durability);
+        if let Some(clock) = &clock {
+            engine = engine.with_clock(Arc::clone(clock) as _);
+        }
+        let hub = Hub::new(engine, clock.or_else(|| self.hub.get().clock()));
+        Ok(Engine { handle: hub.engine(), hub: Py::new(py, hub)? })
+    }
+
     #[inline]
     fn decide(
         &self,
         py: Python<'_>,
         ask: impl Fn(&cotas::Engine) -> Result<cotas::Decision, cotas::Error> + Sync,
     ) -> PyResult<Decision> {
-        let packed = hub::decide(py, &self.handle, |it| ask(it).map(|it| Packed::new(&it)))?;
+        let packed = hub::decide(py, &self.handle, |it| match ask(it) {
+            Ok(ref decision) => Ok(Packed::new(decision)), // Where it lies: moving it takes longer.
+            Err(error) => Err(error),
+        })?;
         Ok(Decision::new(packed, &self.hub, py))
     }
 }

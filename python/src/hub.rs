@@ -77,6 +77,11 @@ impl Hub {
         self.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now())
     }
 
+    /// The clock that the engine was given.
+    pub fn clock(&self) -> Option<Arc<ManualClock>> {
+        self.clock.clone()
+    }
+
     pub fn engine(&self) -> Weakly<cotas::Engine> {
         Weak::clone(&self.engine)
     }

@@ -10,14 +10,17 @@
 // Arguments are read from Python's objects and handed over.
 #![allow(clippy::needless_pass_by_value)]
 
+mod accounts;
 mod administer;
 mod arguments;
 mod clock;
 mod decision;
+mod documents;
 mod engine;
 mod errors;
 mod holds;
 mod hub;
+mod money;
 mod moves;
 mod open;
 mod outcome;

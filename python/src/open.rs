@@ -7,7 +7,15 @@ use cotas::{Builder, Durability, Maintenance, ManualClock};
 use pyo3::prelude::*;
 
 use crate::arguments::{Lapse, choice};
+use crate::engine::Engine;
 use crate::errors::invalid;
+
+/// What is opened: a file, another engine's database, or, absent, one in memory.
+#[derive(FromPyObject)]
+pub enum Database<'py> {
+    Engine(Bound<'py, Engine>),
+    File(PathBuf),
+}
 
 /// How an engine is opened, as keyword arguments say it.
 pub struct Options {

@@ -27,9 +27,10 @@ impl Tenant {
     fn new(
         py: Python<'_>,
         engine: &Bound<'_, Engine>,
-        name: &Bound<'_, PyString>,
+        name: &Bound<'_, PyAny>,
     ) -> PyResult<Tenant> {
         let text: Name<'_> = name.extract()?;
+        let name = name.cast::<PyString>()?;
         let engine = engine.get();
         let open = engine.handle.upgrade().ok_or_else(errors::closed)?;
         let (patient, hasty) = hub::wait(py, || {
@@ -188,7 +189,10 @@ impl Tenant {
         py: Python<'_>,
         ask: impl Fn(&cotas::Tenant) -> Result<cotas::Decision, Error> + Sync,
     ) -> PyResult<Decision> {
-        let packed = hub::decide(py, &self.handle, |it| ask(it).map(|it| Packed::new(&it)))?;
+        let packed = hub::decide(py, &self.handle, |it| match ask(it) {
+            Ok(ref decision) => Ok(Packed::new(decision)), // Where it lies: moving it takes longer.
+            Err(error) => Err(error),
+        })?;
         Ok(Decision::new(packed, &self.hub, py))
     }
 }

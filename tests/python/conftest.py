@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import cotas
@@ -40,7 +40,6 @@ sms = 10
 users = 3
 calls = 2
 storage_mb = 100
-pair_rate = "unlimited"
 [plans.full.features]
 recording = true
 [plans.small]
@@ -59,12 +58,14 @@ charge = { credits = 1 }
 """
 
 FIRST_DUE = date(2026, 6, 10)
+"""Three weeks after what the manual clock shows."""
 
 
 def furnish(engine: cotas.Engine) -> cotas.Tenant:
     """Loads the catalog and creates `acme`."""
     engine.load_catalog(CATALOG, name="test.toml")
-    return engine.create_tenant("acme", plan="full", first_due=FIRST_DUE, auto_renew=True)
+    first_due = engine.now.date() + timedelta(days=21)
+    return engine.create_tenant("acme", plan="full", first_due=first_due, auto_renew=True)
 
 
 @pytest.fixture

@@ -1,0 +1,428 @@
+"""What the engine tells, as values that do not change. Amounts are `Decimal`, instants aware
+`datetime`s in UTC, what is absent `None`; `to_dict` gives plain values, as JSON takes them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from ._cotas import Decision
+from .documents import plain, read
+from .names import InvoiceStatus, Mode, Source, Status
+
+T = TypeVar("T")
+
+
+class Document:
+    """A value that can say itself in plain values."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain values, as JSON takes them."""
+        document: dict[str, Any] = plain(self)
+        return document
+
+
+@dataclass(frozen=True)
+class Balance(Document):
+    """What is contracted, used and available of one resource."""
+
+    resource: str
+    kind: str
+    used: int
+    limit: int | None
+    available: int | None
+    held: int
+    over_limit: bool
+    mode: Mode
+
+
+@dataclass(frozen=True)
+class SubscriptionView(Document):
+    """The current subscription."""
+
+    plan: str
+    period_start: datetime
+    due: date
+    auto_renew: bool
+    lapsed: bool
+
+
+@dataclass(frozen=True)
+class Grant(Document):
+    """Units that a tenant was given: of its plan, or on top."""
+
+    id: int
+    resource: str
+    source: Source
+    granted: int
+    consumed: int
+    remaining: int
+    expired: int
+    revoked: int
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True)
+class TenantReport(Document):
+    """A tenant as of one instant."""
+
+    name: str
+    status: Status
+    status_reason: str
+    time_zone: str
+    as_of: datetime
+    subscription: SubscriptionView | None
+    balances: dict[str, Balance]
+    grants: tuple[Grant, ...]
+    renewals: int
+
+
+@dataclass(frozen=True)
+class PlanSummary(Document):
+    """The plan in short."""
+
+    title: str
+    payment_type: str
+    next_due: date
+    auto_renew: bool
+
+
+@dataclass(frozen=True)
+class BalanceLine(Document):
+    """What is contracted and available of one resource, as people read it."""
+
+    resource: str
+    kind: str
+    contracted: int | None
+    used: int
+    available: int | None
+    over_limit: bool
+
+
+@dataclass(frozen=True)
+class Subscription(Document):
+    """A subscription in a list: the current one, or a past one."""
+
+    id: int
+    plan: str
+    title: str
+    gateway_id: str | None
+    payment_type: str
+    period_start: datetime
+    next_due: date
+    status: str
+
+
+@dataclass(frozen=True)
+class Invoice(Document):
+    """An invoice."""
+
+    id: int
+    title: str
+    amount: Decimal
+    payment_type: str
+    status: InvoiceStatus
+    recurring: bool
+    instalment: tuple[int, int]
+    due: date
+    paid_on: date | None
+    gateway_id: str | None
+
+
+@dataclass(frozen=True)
+class StatementInvoice(Document):
+    """An invoice as a statement shows it."""
+
+    id: int
+    plan: str
+    amount: Decimal
+    payment_type: str
+    status: InvoiceStatus
+    recurring: bool
+    instalment: tuple[int, int]
+    due: date
+    paid_on: date | None
+
+
+@dataclass(frozen=True)
+class Statement(Document):
+    """What a tenant has subscribed to, used and owes ("Minha assinatura")."""
+
+    tenant: str
+    plan: PlanSummary | None
+    balances: tuple[BalanceLine, ...]
+    subscriptions: tuple[Subscription, ...]
+    invoices: tuple[StatementInvoice, ...]
+    currency: str
+
+
+@dataclass(frozen=True)
+class Period(Document):
+    """A closed period."""
+
+    period: int
+    start: datetime
+    end: datetime
+    renewed: bool
+    used: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Profile(Document):
+    """Whose account a tenant is. Prints nothing personal."""
+
+    person: str
+    document: str | None
+    trade_name: str
+    legal_name: str
+    company_type: str
+    admin_name: str
+    admin_email: str
+    admin_phone: str
+    address: dict[str, Any] | None
+
+    def __repr__(self) -> str:
+        return f"<Profile of a {self.person} person>"
+
+
+@dataclass(frozen=True)
+class Channel(Document):
+    """A channel that somebody has."""
+
+    holder: str
+    kind: str
+    since: datetime
+    has_token: bool
+    warning: str | None
+
+
+@dataclass(frozen=True)
+class NextCharge(Document):
+    """What will be charged with the next due date."""
+
+    title: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Channels(Document):
+    """The channels of a tenant, and what they cost next."""
+
+    tenant: str
+    balance: BalanceLine
+    channels: tuple[Channel, ...]
+    next_due: date | None
+    charges: tuple[NextCharge, ...]
+    total: Decimal
+
+
+@dataclass(frozen=True)
+class OverLimit(Document):
+    """A resource of which more is in use than a plan gives."""
+
+    resource: str
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class PlanReport(Document):
+    """A tenant's plan, its limits and what is in use. `to_dict` gives the document that the
+    platform's page reads: `data.max_<resource>`, `data.<feature>_enabled`, `data.usage`."""
+
+    plan: str | None
+    status: str
+    limits: dict[str, int | None]
+    features: dict[str, bool]
+    levels: dict[str, str]
+    period_start: datetime | None
+    period_end: datetime | None
+    usage: dict[str, int]
+    document: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document."""
+        return self.document
+
+
+@dataclass(frozen=True)
+class Hint(Document):
+    """A larger quantity that costs less than the one asked for."""
+
+    quantity: int
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class PackageQuote(Document):
+    """What a quantity of a package costs: the price of one period, size and number of the packages,
+    and a larger quantity that costs less, if there is one."""
+
+    amount: Decimal
+    packages: tuple[tuple[int, int], ...]
+    hint: Hint | None
+
+
+@dataclass(frozen=True)
+class Purchase(Document):
+    """What a purchase comes to: the invoice that is due at once, in full, and what will be charged
+    with the next due date."""
+
+    invoice: int
+    quote: PackageQuote
+    next_due: date | None
+    next_total: Decimal
+
+
+@dataclass(frozen=True)
+class PaymentOutcome(Document):
+    """What came of a payment event: `applied`, `subscription_ended`, `duplicate`, `ignored` or
+    `refused` (the token is wrong)."""
+
+    outcome: str
+    subject: int | None
+    status: InvoiceStatus | None
+    because: str | None
+
+
+@dataclass(frozen=True)
+class Event(Document):
+    """Something that happened to a tenant."""
+
+    sequence: int
+    tenant: str
+    at: datetime
+    resource: str | None
+    kind: str
+    details: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class AuditEntry(Document):
+    """Something that was changed, and by which verb."""
+
+    id: int
+    at: datetime
+    tenant: str | None
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Seat(Document):
+    """A seat that somebody holds."""
+
+    holder: str
+    since: datetime
+    pending: bool
+    has_token: bool
+
+
+@dataclass(frozen=True)
+class TokenSeat(Document):
+    """The seat that a token opens."""
+
+    tenant: str
+    resource: str
+    holder: str
+
+
+@dataclass(frozen=True)
+class Finding(Document):
+    """Something that does not add up. A sound database has none."""
+
+    tenant: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Opening(Document):
+    """How the live file was found: `adopted`, `joined` or `rebuilt`, and why."""
+
+    origin: str
+    why: str
+    may_miss_consumption: bool
+
+
+@dataclass(frozen=True)
+class Maintained(Document):
+    """How many tenants maintenance has written to SQLite, and settled."""
+
+    checkpointed: int
+    settled: int
+
+
+@dataclass(frozen=True)
+class Cost(Document):
+    """What an action costs of one balance."""
+
+    resource: str
+    cost: int
+    used: int
+    available: int | None
+    limit: int | None
+
+
+@dataclass(frozen=True)
+class Quote(Document):
+    """What an action would cost, and by which tariff, told before it is done."""
+
+    tariff: int
+    decision: Decision
+    costs: tuple[Cost, ...]
+
+
+def of(kind: type[T], text: str) -> T:
+    """A report of the document that the engine gave."""
+    return read(kind, json.loads(text))
+
+
+def all_of(kind: type[T], text: str) -> tuple[T, ...]:
+    """Reports of a list that the engine gave."""
+    return tuple(read(kind, each) for each in json.loads(text))
+
+
+def optional(kind: type[T], text: str) -> T | None:
+    """A report, if there is one."""
+    document = json.loads(text)
+    return None if document is None else read(kind, document)
+
+
+def tenant_report(text: str) -> TenantReport:
+    """The balances of a tenant's document do not repeat the names that they stand under."""
+    document = json.loads(text)
+    for name, balance in document["balances"].items():
+        balance["resource"] = name
+    return read(TenantReport, document)
+
+
+def balances(text: str) -> dict[str, BalanceLine]:
+    """Balances by resource."""
+    lines = json.loads(text)["balances"]
+    return {name: read(BalanceLine, {"resource": name, **line}) for name, line in lines.items()}
+
+
+def plan_report(text: str) -> PlanReport:
+    """The plan report of a document whose keys name the catalog's resources and features."""
+    document = json.loads(text)
+    data = document["data"]
+    return PlanReport(
+        plan=data["plan"],
+        status=data["status"],
+        limits={key[4:]: limit for key, limit in data.items() if key.startswith("max_")},
+        features={key[:-8]: on for key, on in data.items() if key.endswith("_enabled")},
+        levels=data.get("levels", {}),
+        period_start=_instant(data["current_period_start"]),
+        period_end=_instant(data["current_period_end"]),
+        usage=data["usage"],
+        document=document,
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else read(datetime, text)

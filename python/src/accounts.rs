@@ -1,0 +1,139 @@
+//! What a tenant has besides what it uses up: seats, features, receipts, its place in a file of
+//! traffic, what its actions would cost.
+
+use cotas::Cursor;
+use cotas::catalog::Feature;
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+
+use crate::arguments::{About, Name, Private, Units, When};
+use crate::decision::Decision;
+use crate::documents::json;
+use crate::hub;
+use crate::outcome::Charge;
+use crate::packed::Packed;
+use crate::tenant::Tenant;
+
+/// What a quote says of one balance: resource, cost, used, available, limit.
+type Cost = (String, u64, u64, Option<u64>, Option<u64>);
+
+#[pymethods]
+impl Tenant {
+    fn _occupy(
+        &self,
+        py: Python<'_>,
+        resource: Name<'_>,
+        holder: Private<'_>,
+        pending: bool,
+        token: Option<Private<'_>>,
+    ) -> PyResult<Decision> {
+        let how = cotas::Occupancy { pending, token: token.map(|token| token.0) };
+        let packed = hub::ask(py, &self.handle, |tenant| {
+            let decision = tenant.seats(resource.0)?.occupy_as(holder.0, &how)?;
+            Ok(Packed::new(&decision))
+        })?;
+        Ok(Decision::new(packed, &self.hub, py))
+    }
+
+    fn _vacate(&self, py: Python<'_>, resource: Name<'_>, holder: Private<'_>) -> PyResult<bool> {
+        hub::ask(py, &self.handle, |tenant| tenant.seats(resource.0)?.release(holder.0))
+    }
+
+    fn _replace(
+        &self,
+        py: Python<'_>,
+        resource: Name<'_>,
+        old: Private<'_>,
+        new: Private<'_>,
+    ) -> PyResult<()> {
+        hub::ask(py, &self.handle, |tenant| tenant.seats(resource.0)?.replace(old.0, new.0))
+    }
+
+    fn _seats(&self, py: Python<'_>, resource: Name<'_>) -> PyResult<String> {
+        hub::ask(py, &self.handle, |tenant| json(&tenant.seats(resource.0)?.list()?))
+    }
+
+    fn feature<'py>(&self, py: Python<'py>, name: Name<'_>) -> PyResult<Bound<'py, PyAny>> {
+        match hub::ask(py, &self.handle, |tenant| tenant.feature(name.0))? {
+            Feature::Flag(flag) => flag.into_bound_py_any(py),
+            Feature::Level(level) => level.into_bound_py_any(py),
+        }
+    }
+
+    fn charges_of(&self, py: Python<'_>, receipt: Private<'_>) -> PyResult<Vec<Charge>> {
+        let charges = hub::ask(py, &self.handle, |it| it.charges_of(&receipt.0.parse()?))?;
+        let hub = self.hub.get();
+        let charge = |it: cotas::SourceCharge| {
+            let resource = hub.name(py, it.resource);
+            Charge { resource, source: it.source, units: it.units }
+        };
+        Ok(charges.into_iter().map(charge).collect())
+    }
+
+    /// The tariff, the decision that there would be, and what is charged of each balance.
+    #[pyo3(
+        signature = (
+            action, *, channel=Private(""), contact=Private(""), category=Private(""),
+            holder=Private(""), at=None, quantity=None, tariff=None,
+        ),
+        text_signature = "($self, action, *, channel='', contact='', category='', holder='', \
+            at=None, quantity=None, tariff=None)",
+    )]
+    #[allow(clippy::too_many_arguments)] // Keyword arguments.
+    fn _quote(
+        &self,
+        py: Python<'_>,
+        action: Name<'_>,
+        channel: Private<'_>,
+        contact: Private<'_>,
+        category: Private<'_>,
+        holder: Private<'_>,
+        at: Option<When>,
+        quantity: Option<Units>,
+        tariff: Option<u64>,
+    ) -> PyResult<(u64, Decision, Vec<Cost>)> {
+        let about = About { channel, contact, category, holder, at, quantity, tariff };
+        let details = about.details();
+        let quote = hub::ask(py, &self.handle, |tenant| tenant.quote(action.0, &details))?;
+        let decision = Decision::new(Packed::new(&quote.decision), &self.hub, py);
+        let cost = |it: cotas::CostLine| (it.resource, it.cost, it.used, it.available, it.limit);
+        Ok((quote.tariff, decision, quote.costs.into_iter().map(cost).collect()))
+    }
+
+    /// `perform` at a place in a file of traffic; `None`: this place was decided before.
+    #[pyo3(
+        signature = (
+            source, since, position, action, *, channel=Private(""), contact=Private(""),
+            category=Private(""), holder=Private(""), at=None, quantity=None, key=None,
+        ),
+        text_signature = "($self, source, since, position, action, *, channel='', contact='', \
+            category='', holder='', at=None, quantity=None, key=None)",
+    )]
+    #[allow(clippy::too_many_arguments)] // Keyword arguments.
+    fn _perform_next(
+        &self,
+        py: Python<'_>,
+        source: &[u8],
+        since: When,
+        position: u64,
+        action: Name<'_>,
+        channel: Private<'_>,
+        contact: Private<'_>,
+        category: Private<'_>,
+        holder: Private<'_>,
+        at: Option<When>,
+        quantity: Option<Units>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<Option<Decision>> {
+        let about = About { channel, contact, category, holder, at, quantity, tariff: None };
+        let (details, cursor) = (about.details(), Cursor { source, since: since.0, position });
+        let packed = hub::decide(py, &self.handle, |tenant| {
+            let decision = match key {
+                None => tenant.perform_next(action.0, &details, &cursor)?,
+                Some(key) => tenant.once(key.0).perform_next(action.0, &details, &cursor)?,
+            };
+            Ok(decision.map(|decision| Packed::new(&decision)))
+        })?;
+        Ok(packed.map(|packed| Decision::new(packed, &self.hub, py)))
+    }
+}

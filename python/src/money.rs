@@ -1,0 +1,123 @@
+//! Money and accounts: purchases, invoices, payment events, documents. All of it waits for the disk
+//! or reads SQLite.
+
+use cotas::billing::{DocumentType, Gateway, PaymentMethod};
+use cotas::{IgnoredBecause, PaymentOutcome};
+use pyo3::prelude::*;
+
+use crate::arguments::{Day, Name, Private, Units, known};
+use crate::documents::json;
+use crate::engine::Engine;
+
+#[pymethods]
+impl Engine {
+    fn _quote_package(&self, py: Python<'_>, package: Name<'_>, units: Units) -> PyResult<String> {
+        self.document(py, |engine| engine.quote_package(package.0, units.0))
+    }
+
+    fn _buy(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        package: Name<'_>,
+        units: Units,
+        key: Option<Private<'_>>,
+    ) -> PyResult<String> {
+        self.change(py, key, |engine| json(&engine.buy(tenant.0, package.0, units.0, None)?))
+    }
+
+    #[pyo3(signature = (invoice, *, paid_on=None))]
+    fn mark_paid(&self, py: Python<'_>, invoice: i64, paid_on: Option<Day>) -> PyResult<()> {
+        self.ask(py, |engine| engine.mark_paid(invoice, paid_on.map(|day| day.0)))
+    }
+
+    fn cancel_invoice(&self, py: Python<'_>, invoice: i64) -> PyResult<()> {
+        self.ask(py, |engine| engine.cancel_invoice(invoice))
+    }
+
+    fn split_invoice(&self, py: Python<'_>, invoice: i64, parts: u32) -> PyResult<Vec<i64>> {
+        self.ask(py, |engine| engine.split_invoice(invoice, parts))
+    }
+
+    #[pyo3(signature = (tenant, payment_type, *, gateway_id=None))]
+    fn set_payment_form(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        payment_type: Name<'_>,
+        gateway_id: Option<Name<'_>>,
+    ) -> PyResult<()> {
+        self.ask(py, |engine| {
+            engine.set_payment_form(tenant.0, payment_type.0, gateway_id.map(|id| id.0))
+        })
+    }
+
+    fn set_payment_method(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        method: Name<'_>,
+    ) -> PyResult<()> {
+        let method = known("payment method", method.0, PaymentMethod::from_code)?;
+        self.ask(py, |engine| engine.set_payment_method(tenant.0, method))
+    }
+
+    fn set_webhook_token(
+        &self,
+        py: Python<'_>,
+        gateway: Name<'_>,
+        token: Private<'_>,
+    ) -> PyResult<()> {
+        let gateway = known("gateway", gateway.0, Gateway::from_code)?;
+        self.ask(py, |engine| engine.set_webhook_token(gateway, token.0))
+    }
+
+    /// What came of it, the invoice or subscription that it is about, how the invoice stands, why
+    /// it was ignored.
+    #[allow(clippy::type_complexity)] // A row of a table.
+    fn _payment_event(
+        &self,
+        py: Python<'_>,
+        gateway: Name<'_>,
+        body: &[u8],
+        token: Private<'_>,
+    ) -> PyResult<(&'static str, Option<i64>, Option<&'static str>, Option<&'static str>)> {
+        let gateway = known("gateway", gateway.0, Gateway::from_code)?;
+        let outcome = self.ask(py, |engine| engine.payment_event(gateway, body, token.0))?;
+        Ok(match outcome {
+            PaymentOutcome::Applied { invoice, status } => {
+                ("applied", Some(invoice), Some(status.code()), None)
+            }
+            PaymentOutcome::SubscriptionEnded { subscription } => {
+                ("subscription_ended", Some(subscription), None, None)
+            }
+            PaymentOutcome::Duplicate => ("duplicate", None, None, None),
+            PaymentOutcome::Ignored(because) => ("ignored", None, None, Some(why(because))),
+            PaymentOutcome::Refused => ("refused", None, None, None),
+        })
+    }
+
+    /// The document in its normal form.
+    #[pyo3(signature = (text, kind))]
+    fn validate_document(
+        &self,
+        py: Python<'_>,
+        text: Private<'_>,
+        kind: Name<'_>,
+    ) -> PyResult<String> {
+        let kind = known("document type", kind.0, DocumentType::from_code)?;
+        self.ask(py, |it| Ok(it.validate_document(text.0, kind)?.as_str().to_owned()))
+    }
+
+    fn _verify_token(&self, py: Python<'_>, token: Private<'_>) -> PyResult<String> {
+        self.document(py, |engine| engine.verify_token(token.0))
+    }
+}
+
+const fn why(because: IgnoredBecause) -> &'static str {
+    match because {
+        IgnoredBecause::UnknownEvent => "unknown_event",
+        IgnoredBecause::UnknownPayment => "unknown_payment",
+        IgnoredBecause::NothingToDo => "nothing_to_do",
+    }
+}

@@ -1,0 +1,235 @@
+"""Administration, money and reports."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import cotas
+import pytest
+from conftest import CATALOG, FIRST_DUE, furnish
+
+PACKAGES = """
+[packages.sms_pack]
+title = "Pacote de SMS"
+resource = "sms"
+prices = { 1 = "5.00", 10 = "35.00" }
+"""
+
+TOKEN = "a-webhook-token-of-the-host"
+
+
+def test_a_report_says_how_a_tenant_stands(engine: cotas.Engine, acme: cotas.Tenant) -> None:
+    acme.consume("sms", 4)
+    engine.grant("acme", "sms", 5, key="gift-1")
+    engine.grant("acme", "sms", 5, key="gift-1")
+    report = engine.report("acme")
+    assert report.status is cotas.Status.ACTIVE and report.time_zone == "America/Sao_Paulo"
+    assert report.as_of == datetime(2026, 5, 20, 15, tzinfo=timezone.utc)
+    assert report.subscription is not None and report.subscription.due == FIRST_DUE
+    sms = report.balances["sms"]
+    assert (sms.limit, sms.used, sms.available, sms.kind) == (15, 4, 11, "allowance")
+    extra = [grant for grant in report.grants if grant.source is cotas.Source.EXTRA]
+    assert [(grant.granted, grant.expires_at) for grant in extra] == [(5, None)]
+    assert json.loads(json.dumps(report.to_dict()))["balances"]["sms"]["used"] == 4
+    assert engine.balances("acme")["sms"].contracted == 15
+
+
+def test_a_plan_is_changed_and_history_kept(engine: cotas.Engine, acme: cotas.Tenant) -> None:
+    acme.seats("users").occupy("ana")
+    acme.seats("users").occupy("bia")
+    assert [(it.resource, it.used, it.limit) for it in engine.what_if("acme", "small")] == [
+        ("users", 2, 1)
+    ]
+    acme.consume("sms", 4)
+    engine.change_plan("acme", "small", first_due=date(2026, 6, 1), auto_renew=True)
+    assert acme.check("sms").limit == 1
+    assert [it.plan for it in engine.subscriptions("acme")] == ["small", "full"]
+    [period] = engine.periods("acme")
+    assert period.used["sms"] == 4 and not period.renewed
+    assert engine.schedule_plan("acme", "full") == date(2026, 6, 1)
+    assert engine.cancel_scheduled_plan("acme")
+    engine.set_limit("acme", "sms", 7)
+    engine.set_own_limit("acme", "users", "unlimited")
+    assert acme.check("sms").limit == 7 and acme.seats("users").occupy("caio").limit is None
+    engine.set_feature("acme", "recording", True)
+    assert acme.feature("recording") is True
+    assert "limit" in {entry.what for entry in engine.audit_trail("acme")}
+
+
+def test_renewal_comes_at_the_due_date(
+    engine: cotas.Engine, acme: cotas.Tenant, manual_clock: cotas.ManualClock
+) -> None:
+    acme.consume("sms", 10)
+    manual_clock.set(datetime(2026, 6, 11, 2, 59, 59, tzinfo=timezone.utc))
+    assert not acme.consume("sms")
+    manual_clock.advance(timedelta(seconds=1))
+    assert acme.consume("sms").used == 1
+    kinds = [event.kind for event in engine.events(batch=2)]
+    assert kinds == ["threshold", "exhausted", "renewed"] or "renewed" in kinds
+    last = list(engine.events())[-1]
+    assert last.tenant == "acme" and last.at.tzinfo is not None
+    assert engine.acknowledge_events(last.sequence) == len(kinds)
+    assert list(engine.events()) == []
+
+
+def test_statuses_decide_who_may_send(engine: cotas.Engine, acme: cotas.Tenant) -> None:
+    engine.set_status("acme", "suspended", reason="debt")
+    assert acme.perform("send_sms").reason is cotas.Reason.STATUS_FORBIDS
+    assert acme.perform("receive_message", channel="w", contact="c")
+    with pytest.raises(cotas.Conflict, match="suspended cannot become demo"):
+        engine.set_status("acme", "demo")
+    engine.create_tenant("trial", status="demo", plan="full", first_due=FIRST_DUE)
+    notice = engine.perform("trial", "send_sms").notice
+    assert notice == "Esta é uma mensagem de teste"
+
+
+def test_money_is_exact(engine: cotas.Engine) -> None:
+    engine.load_catalog(CATALOG + PACKAGES)
+    quote = engine.quote_package("sms_pack", 9)
+    assert quote.amount == Decimal("45.00") and quote.hint is not None
+    assert (quote.hint.quantity, quote.hint.amount) == (10, Decimal("35.00"))
+    purchase = engine.buy("acme", "sms_pack", 11, key="order-1")
+    assert purchase.quote.packages == ((10, 1), (1, 1))
+    assert engine.buy("acme", "sms_pack", 11, key="order-1").invoice == purchase.invoice
+    engine.mark_paid(purchase.invoice, paid_on=date(2026, 5, 20))
+    assert engine.check("acme", "sms").limit == 21
+    paid = [it for it in engine.invoices("acme") if it.id == purchase.invoice]
+    assert [(it.amount, it.status) for it in paid] == [
+        (Decimal("40.00"), cotas.InvoiceStatus.PAID)
+    ]
+    statement = engine.statement("acme")
+    assert statement.plan is not None and statement.plan.title == "Plano full"
+    assert statement.currency == "BRL" and statement.invoices
+    assert "Plano full" in engine.page("acme") and "Saldos" in engine.page("acme", "balances")
+
+
+def test_a_gateway_pays_an_invoice(engine: cotas.Engine) -> None:
+    engine.set_webhook_token("asaas", TOKEN)
+    engine.create_tenant(
+        "nova", plan="full", first_due=FIRST_DUE, auto_renew=True, pay_first="Asaas"
+    )
+    engine.set_payment_form("nova", "Asaas", gateway_id="sub_1")
+    assert engine.check("nova", "sms").reason is not None
+    event = {
+        "id": "evt_1&1",
+        "event": "PAYMENT_RECEIVED",
+        "dateCreated": "2026-05-20 12:00:00",
+        "payment": {
+            "id": "pay_1",
+            "customer": "cus_1",
+            "subscription": "sub_1",
+            "value": 299.0,
+            "billingType": "PIX",
+            "status": "RECEIVED",
+            "dueDate": "2026-05-20",
+            "paymentDate": "2026-05-20",
+        },
+    }
+    body = json.dumps(event)
+    assert engine.payment_event("asaas", body, "a-wrong-token").outcome == "refused"
+    applied = engine.payment_event("asaas", body, TOKEN)
+    assert (applied.outcome, applied.status) == ("applied", cotas.InvoiceStatus.PAID)
+    assert engine.payment_event("asaas", body.encode(), TOKEN).outcome == "duplicate"
+    assert engine.check("nova", "sms")
+
+
+def test_the_plan_report_is_for_managers(engine: cotas.Engine, acme: cotas.Tenant) -> None:
+    acme.seats("users").occupy("ana")
+    acme.meter("storage_mb").add(7)
+    report = engine.plan_report("acme")
+    assert report.limits["calls"] == 2 and report.features["recording"]
+    assert report.usage["active_users"] == 1 and report.usage["storage_mb"] == 7
+    assert report.to_dict()["data"]["max_calls"] == 2
+    with pytest.raises(cotas.CotasError, match="managers") as caught:
+        engine.plan_report("acme", role="agent")
+    assert caught.value.code == 426
+
+
+def test_usage_comes_in_columns(engine: cotas.Engine, acme: cotas.Tenant) -> None:
+    acme.consume("sms", 4)
+    acme.consume("sms", 40)
+    usage = engine.usage("acme", "hour")
+    assert {len(column) for column in usage.values()} == {2}
+    rows = set(zip(usage["resource"], usage["metric"], usage["reason"], usage["count"]))
+    assert rows == {("sms", "used", None, 4), ("sms", "denied", "quota_exhausted", 1)}
+    assert all(start.tzinfo is not None for start in usage["start"])
+    later = datetime(2027, 1, 1, tzinfo=timezone.utc)
+    assert engine.usage("acme", since=later)["count"] == []
+
+
+def test_costs_are_told_before(acme: cotas.Tenant) -> None:
+    quote = acme.quote("send_sms", quantity=3)
+    assert {cost.resource: cost.cost for cost in quote.costs} == {"sms": 3, "credits": 1}
+    assert quote.decision and acme.perform("send_sms", quantity=3, tariff=quote.tariff)
+    with pytest.raises(cotas.CotasError) as caught:
+        acme.perform("send_sms", tariff=quote.tariff + 1)
+    assert caught.value.code == 420
+
+
+def test_accounts_have_documents(engine: cotas.Engine) -> None:
+    assert engine.validate_document("12.345.678/0001-95", "cnpj") == "12345678000195"
+    with pytest.raises(cotas.DocumentError):
+        engine.validate_document("12.345.678/0001-90", "cnpj")
+    holder = {
+        "person": "legal",
+        "document": {"type": "cnpj", "number": "12.345.678/0001-95"},
+        "trade_name": "Padaria",
+        "administrator": {"name": "Ana", "email": "ana@acme.br", "phone": "5511900000001"},
+        "address": {"cep": "01310-100"},
+    }
+    engine.create_tenant("padaria", plan="full", first_due=FIRST_DUE, holder=holder)
+    profile = engine.profile("padaria")
+    assert profile is not None and profile.document == "12345678000195"
+    assert "Ana" not in repr(profile) and profile.address is not None
+    assert engine.profile("acme") is None
+    assert [seat.holder for seat in engine.tenant("padaria").seats("users").list()] == [
+        "ana@acme.br"
+    ]
+
+
+def test_traffic_is_decided_again_once(engine: cotas.Engine) -> None:
+    start = datetime(2026, 6, 10, 15, tzinfo=timezone.utc)
+    log = [
+        cotas.Traffic(start + timedelta(hours=step), "acme", "send_sms", quantity=5)
+        for step in (0, 1, 2, 13)
+    ]
+    decided = list(engine.replay(log, source=b"log-1"))
+    assert [bool(decision) for _, decision in decided] == [True, True, False, True]
+    assert [decision for _, decision in engine.replay(log, source=b"log-1")] == [None] * 4
+    assert not engine.closed
+
+
+def test_a_database_is_looked_after(database: Path, tmp_path: Path) -> None:
+    with cotas.open(database, maintenance="external", checkpoint_interval=timedelta(1)) as engine:
+        assert engine.opening.origin == "adopted" and engine.tenants() == ["acme"]
+        assert engine.with_durability("disk").consume("acme", "sms")
+        engine.consume("acme", "sms")
+        assert engine.maintain().checkpointed == 1 and engine.checkpoint() == 0
+        assert engine.verify() == ()
+        engine.backup(tmp_path / "copy.db")
+        with pytest.raises(cotas.CotasError):
+            engine.backup(tmp_path / "copy.db")
+        version, catalog = engine.catalog()
+        assert version == 1 and "full" in catalog["plans"]
+        assert engine.live_path == Path(f"{database}-live")
+    with cotas.open(tmp_path / "copy.db") as copy:
+        assert copy.check("acme", "sms").used == 3
+
+
+def test_a_catalog_may_come_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.toml"
+    path.write_text(CATALOG, encoding="utf-8")
+    with cotas.in_memory() as engine:
+        assert engine.load_catalog_file(path) == 1
+        path.write_text(CATALOG + "[plans.full.limit]\n", encoding="utf-8")
+        with pytest.raises(cotas.CatalogError, match=r"catalog.toml:\d+: plans.full.limit"):
+            engine.load_catalog_file(path)
+
+
+def test_furnishing_twice_changes_nothing(engine: cotas.Engine) -> None:
+    with pytest.raises(cotas.TenantExists):
+        furnish(engine)
+    assert not engine.ensure_tenant("acme", plan="small", first_due=FIRST_DUE)
