@@ -70,16 +70,21 @@ fn helena_has_demonstrations_statuses_and_quantities() {
             "demo: send denied, demo_expired; receive denied, demo_expired",
             "attendants, 9 asked for: 8 allowed; 1 denied, quota_exhausted",
             "WhatsApp channels, 4 asked for: 3 allowed; 1 denied, quota_exhausted",
-            "over its limits on Plano Comercial anew: 0 resources",
+            "on Personalizado it would be over: channels 4 of 1, channels.instagram 1 of 0, \
+             users 9 of 1, users.attendants 8 of 1",
             "past_due: send allowed with a warning; receive allowed",
             "suspended: send denied, status_forbids; receive allowed",
-            "clinica-sorriso, suspended",
-            "│ channels             ┆     4 ┆    4 ┆         0 │",
+            "Relatório do plano: clinica-sorriso",
+            "Situação:      suspenso",
+            "│ Canais ┆ 4 ┆ 4 │",
+            "│ WhatsApp ┆ 3 ┆ 3 │",
+            "│ Agentes de IA ┆ Não │",
         ],
     );
     let report = report("helena");
-    assert_eq!(report["status"], "suspended");
-    assert_eq!(report["balances"]["users"]["used"], 9, "8 attendants and the administrator");
+    assert_eq!(report["data"]["status"], "suspended");
+    let users = &report["data"]["usage"]["active_users"];
+    assert_eq!(users, 9, "8 attendants and the administrator");
 }
 
 #[test]
@@ -92,8 +97,12 @@ fn whazing_charges_in_full_at_once_and_with_the_due_date() {
             "9 of canais_api_plus: BRL 45.00 (9 x 1); 10 would cost BRL 35.00",
             "11 of canais_api_plus: BRL 40.00 (10 + 1)",
             "exemplo-a connects canal-2: the token is in use for another seat",
+            "exemplo-a connects canal-2: allowed",
+            "and is told: use WhatsApp Business: plain WhatsApp may disconnect and be unstable",
             "Example A: 2 channels, 2 connected; 5.00 + 5.00 = 10.00 (05/05/2026 and 30/05/2026)",
             "Example B: 3 channels, 0 connected; 10.00 + 10.00 = 20.00 (05/05/2026 and 15/05/2026)",
+            "Canais API PLUS: exemplo-a",
+            "│ canal-2 ┆ WhatsApp ┆ 05/05/2026 ┆ Sim │",
         ],
     );
     assert_eq!(report("whazing")[1]["paid_cents"], json!([1000, 1000]));
@@ -106,12 +115,14 @@ fn assin_tells_what_it_costs_and_keeps_two_balances() {
         &[
             "before an envelope is sealed its page says Créditos: 3, of 50 available of 50",
             "the request comes twice: answered from memory, 47 of 50 left",
+            "the batch used 4, the rest goes back: 46 left",
             "3 by WhatsApp: 2 allowed; 1 denied, quota_exhausted",
             "by e-mail it still goes: allowed",
             "an envelope of 2 with an SMS is all or nothing: denied, quota_exhausted",
             "folder: Credits available: 46 of 50",
-            "folder: Créditos disponíveis: 44 de 50",
-            "bell: Créditos de notificação disponíveis: 99 de 120",
+            "Saldos: escritorio-lima",
+            "Créditos disponíveis: 44 de 50",
+            "Créditos de notificação disponíveis: 99 de 120",
         ],
     );
 }

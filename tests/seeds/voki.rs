@@ -105,6 +105,7 @@ fn seed_004_03_the_report_has_the_fields_of_the_document() {
 
     let page = platform.engine.plan_report(TENANT, Role::Manager).expect("reads").to_page(PT);
     assert_eq!(row_with(&page, "Usuários"), ["Usuários", "12", "50"]);
+    assert_eq!(row_with(&page, "Chamadas simultâneas"), ["Chamadas simultâneas", "1", "10"]);
     assert_eq!(row_with(&page, "Chamadas no mês"), ["Chamadas no mês", "342"]);
     assert_eq!(row_with(&page, "Análises"), ["Análises", "Completas"]);
     assert!(page.contains("01/02/2026 a 28/02/2026"), "{page}");

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use cotas::{Decision, Details, Language, NewTenant, Tenant};
-use serde_json::json;
 
 use super::{Stage, Story, answer, answers, day};
 use crate::commands::money::{currency, quote_text};
@@ -63,8 +62,8 @@ fn seal(stage: &mut Stage, tenant: &Tenant) -> Result<(), Failure> {
     stage.tell(format!("10 are set aside for a batch: {}", credits_left(&held)));
     if let Some(batch) = &held.reservation {
         tenant.commit_part(batch, &[("credits", 4)])?;
-        let left = tenant.check("credits", 1)?;
-        stage.tell(format!("the batch used 4, the rest goes back: {} left", left.available));
+        let left = stage.balance(TENANT, "credits")?.available.unwrap_or_default();
+        stage.tell(format!("the batch used 4, the rest goes back: {left} left"));
     }
     Ok(())
 }
@@ -97,17 +96,7 @@ fn tell_balances(stage: &mut Stage) -> Result<(), Failure> {
 }
 
 fn report(stage: Stage) -> Result<Story, Failure> {
-    let mut lines = Vec::new();
-    let mut balances = Vec::new();
-    for (icon, resource) in BALANCES {
-        let balance = stage.balance(TENANT, resource)?;
-        lines.push(format!("{icon}: {}", balance.line(Language::Portuguese)));
-        balances.push(json!({
-            "resource": resource,
-            "available": balance.available,
-            "contracted": balance.contracted,
-            "used": balance.used,
-        }));
-    }
-    Ok(stage.end("Assin: two kinds of credit", (lines.join("\n"), json!(balances))))
+    let balances = stage.engine.balances(TENANT)?;
+    let page = balances.to_page(Language::Portuguese);
+    Ok(stage.end("Assin: two kinds of credit", (page, balances.to_json())))
 }

@@ -1,11 +1,9 @@
 //! Helena (seed 001): a demonstration, what a status permits, quantities and channels.
 
 use cotas::catalog::Feature;
-use cotas::{Address, DEMO_NOTICE, Details, Limit, NewTenant, Status};
-use serde_json::json;
+use cotas::{Address, DEMO_NOTICE, Details, Language, Limit, NewTenant, Role, Status};
 
 use super::{Stage, Story, answer, answers, company, day};
-use crate::commands::tenant_view;
 use crate::failure::Failure;
 
 const CATALOG: &str = include_str!("../../../examples/catalogs/helena.toml");
@@ -19,8 +17,8 @@ pub(super) fn play() -> Result<Story, Failure> {
     create(&mut stage)?;
     quantities(&mut stage)?;
     statuses(&mut stage)?;
-    let report = stage.engine.report(TENANT)?;
-    let report = (tenant_view::text(&report), json!(report));
+    let report = stage.engine.plan_report(TENANT, Role::Manager)?;
+    let report = (report.to_page(Language::Portuguese), report.to_json());
     Ok(stage.end("Helena: accounts, statuses and quantities", report))
 }
 
@@ -36,7 +34,7 @@ fn demonstration(stage: &mut Stage) -> Result<(), Failure> {
     stage.tell(allowed(stage, DEMO)?);
     stage.engine.set_status(DEMO, Status::Cancelled, "the demonstration is over", false)?;
     let back = stage.engine.set_status(DEMO, Status::Active, "regret", false);
-    stage.tell_error("it is cancelled, and wants to come back", back);
+    stage.tell_error("it is cancelled, which is final; it wants to come back", back);
     Ok(())
 }
 
@@ -87,8 +85,8 @@ fn quantities(stage: &mut Stage) -> Result<(), Failure> {
         let said = answers(0..asked, |number| seats.occupy(&format!("{resource}-{number}")))?;
         stage.tell(format!("{what}, {asked} asked for: {said}"));
     }
-    let over = stage.engine.what_if(TENANT, "comercial")?;
-    stage.tell(format!("over its limits on Plano Comercial anew: {} resources", over.len()));
+    let over = stage.over_on(TENANT, "personalizado")?;
+    stage.tell(format!("on Personalizado it would be over: {over}"));
     Ok(())
 }
 

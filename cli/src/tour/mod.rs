@@ -152,6 +152,13 @@ impl Stage {
         Ok(())
     }
 
+    /// What would be over its limit on another plan: `users 12 of 10, departments 5 of 3`.
+    fn over_on(&self, tenant: &str, plan: &str) -> Result<String, Failure> {
+        let over = self.engine.what_if(tenant, plan)?;
+        let over = over.iter().map(|it| format!("{} {} of {}", it.resource, it.used, it.limit));
+        Ok(over.collect::<Vec<_>>().join(", "))
+    }
+
     fn end(self, title: &'static str, report: (String, Value)) -> Story {
         Story { title, lines: self.lines, report }
     }

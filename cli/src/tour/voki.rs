@@ -1,7 +1,7 @@
 //! Voki (seed 004): a tenant registers, pays, and calls; its report has the keys of the document.
 
 use cotas::billing::{DocumentType, Gateway};
-use cotas::{Decision, Details, Error, NewTenant, PaymentOutcome, Role, Tenant};
+use cotas::{Decision, Details, Error, Language, NewTenant, PaymentOutcome, Role, Tenant};
 
 use super::{Stage, Story, answer, answers, company, day};
 use crate::failure::Failure;
@@ -25,13 +25,14 @@ pub(super) fn play() -> Result<Story, Failure> {
     let tenant = stage.engine.tenant(TENANT)?;
     use_it(&mut stage, &tenant)?;
 
-    let over = stage.engine.what_if(TENANT, "basic")?;
-    let over = over.iter().map(|it| format!("{} {} of {}", it.resource, it.used, it.limit));
-    stage.tell(format!("on Basic it would be over: {}", over.collect::<Vec<_>>().join(", ")));
+    let over = stage.over_on(TENANT, "basic")?;
+    stage.tell(format!("on Basic it would be over: {over}"));
     let refused = stage.engine.plan_report(TENANT, Role::Agent);
     stage.tell_error("an agent asks for the plan report", refused);
-    let json = stage.engine.plan_report(TENANT, Role::Manager)?.to_json();
-    Ok(stage.end("Voki: registration, payment and calls", (format!("{json:#}"), json)))
+    let report = stage.engine.plan_report(TENANT, Role::Manager)?;
+    let json = report.to_json();
+    let page = format!("{}\n\n{json:#}", report.to_page(Language::Portuguese));
+    Ok(stage.end("Voki: registration, payment and calls", (page, json)))
 }
 
 fn register(stage: &mut Stage) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use cotas::billing::Cents;
-use cotas::{Invoice, NewTenant, Occupancy};
+use cotas::{Invoice, Language, NewTenant, Occupancy};
 use serde_json::json;
 
 use super::{Stage, Story, answer, day, shown, sum};
@@ -10,8 +10,12 @@ use crate::commands::money::{currency, quote_text};
 use crate::failure::Failure;
 
 const CATALOG: &str = include_str!("../../../examples/catalogs/whazing.toml");
+const RESOURCE: &str = "api_plus";
 const PACKAGE: &str = "canais_api_plus";
 const TITLE: &str = "Canais API PLUS";
+/// Channels on WhatsApp Business, and on plain WhatsApp.
+const BUSINESS: &str = "api_plus.business";
+const PLAIN: &str = "api_plus.whatsapp";
 const A: &str = "exemplo-a";
 const B: &str = "exemplo-b";
 
@@ -22,8 +26,8 @@ pub(super) fn play() -> Result<Story, Failure> {
     stage.engine.create_tenant(&NewTenant::new(B).plan("premium", day(5, 15), true))?;
     stage.engine.create_tenant(&NewTenant::new("comum").plan("comum", day(5, 30), true))?;
     stage.tell("Premium comes with a channel to try:");
-    connect(&mut stage, "canal-1", "token-of-canal-1")?;
-    connect(&mut stage, "canal-2", "token-of-canal-2")?;
+    connect(&mut stage, BUSINESS, "canal-1", "token-of-canal-1")?;
+    connect(&mut stage, BUSINESS, "canal-2", "token-of-canal-2")?;
     let sold = stage.engine.buy("comum", PACKAGE, 1, None);
     stage.tell_error("a tenant that is not on Premium wants to buy one", sold);
     for quantity in [9, 10, 11] {
@@ -34,8 +38,8 @@ pub(super) fn play() -> Result<Story, Failure> {
     stage.at(day(5, 5), 10, 0);
     buy(&mut stage, "example A", A, 1)?;
     buy(&mut stage, "example B", B, 2)?;
-    connect(&mut stage, "canal-2", "token-of-canal-1")?;
-    connect(&mut stage, "canal-2", "token-of-canal-2")?;
+    connect(&mut stage, PLAIN, "canal-2", "token-of-canal-1")?;
+    connect(&mut stage, PLAIN, "canal-2", "token-of-canal-2")?;
     let found = stage.engine.verify_token("token-of-canal-2")?;
     if let Some(seat) = found {
         stage.tell(format!("that token opens {} of {}", seat.holder, seat.tenant));
@@ -49,14 +53,18 @@ pub(super) fn play() -> Result<Story, Failure> {
 }
 
 /// Connects a channel of example A.
-fn connect(stage: &mut Stage, channel: &str, token: &str) -> Result<(), Failure> {
+fn connect(stage: &mut Stage, kind: &str, channel: &str, token: &str) -> Result<(), Failure> {
     let tenant = stage.engine.tenant(A)?;
-    let how = Occupancy { pending: false, token: Some(token) };
-    let said = match tenant.seats("api_plus")?.occupy_as(channel, &how) {
+    let seats = tenant.seats(kind)?;
+    let how = Occupancy { token: Some(token), ..Occupancy::default() };
+    let said = match seats.occupy_as(channel, &how) {
         Ok(decision) => answer(&decision),
         Err(error) => error.to_string(),
     };
     stage.tell(format!("{A} connects {channel}: {said}"));
+    if let Some(warning) = seats.warning()? {
+        stage.tell(format!("  and is told: {}", warning.en));
+    }
     Ok(())
 }
 
@@ -83,7 +91,7 @@ fn report(stage: Stage) -> Result<Story, Failure> {
     let mut lines = Vec::new();
     let mut tenants = Vec::new();
     for (what, tenant) in [("A", A), ("B", B)] {
-        let balance = stage.balance(tenant, "api_plus")?;
+        let balance = stage.balance(tenant, RESOURCE)?;
         let contracted = balance.contracted.unwrap_or_default();
         let invoices = stage.engine.invoices(tenant)?;
         let paid: Vec<&Invoice> =
@@ -106,5 +114,7 @@ fn report(stage: Stage) -> Result<Story, Failure> {
             "total_cents": total.map(Cents::get),
         }));
     }
-    Ok(stage.end("Whazing: channels, nothing is prorated", (lines.join("\n"), json!(tenants))))
+    let page = stage.engine.channels(A, RESOURCE)?.to_page(Language::Portuguese);
+    let text = format!("{}\n\n{page}", lines.join("\n"));
+    Ok(stage.end("Whazing: channels, nothing is prorated", (text, json!(tenants))))
 }

@@ -129,6 +129,7 @@ impl Engine {
             period_end: subscription
                 .map(|it| calendar::end_of_due_day(it.due(), account.time_zone)),
             active: BTreeMap::new(),
+            leased: BTreeMap::new(),
             measured: BTreeMap::new(),
             titles: BTreeMap::new(),
             time_zone: account.time_zone,
@@ -184,7 +185,8 @@ fn note_balance(plan: &mut PlanReport, balance: &Balance, compiled: &Compiled) {
             plan.active.insert(name, balance.used);
         }
         Kind::Lease { .. } => {
-            plan.limits.insert(name, limit);
+            plan.limits.insert(name.clone(), limit);
+            plan.leased.insert(name, balance.used);
         }
         Kind::Meter { .. } => {
             plan.measured.insert(name, balance.used);

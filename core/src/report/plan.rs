@@ -64,6 +64,8 @@ pub struct PlanReport {
     pub period_end: Option<Timestamp>,
     /// What is held, by resource.
     pub active: BTreeMap<String, u64>,
+    /// Leases that are held now, by resource. The page shows them; the seed's JSON does not.
+    pub leased: BTreeMap<String, u64>,
     /// What is measured, by resource.
     pub measured: BTreeMap<String, u64>,
     /// What people call resources, features and levels.
@@ -149,7 +151,7 @@ impl PlanReport {
             Column::Numbers(page.say("Limit", "Limite")),
         ];
         let row = |(name, most): (&String, &Option<u64>)| {
-            let active = self.active.get(name).copied().unwrap_or(0);
+            let active = self.active.get(name).or(self.leased.get(name)).copied().unwrap_or(0);
             vec![self.title(name, language), number(active, language), limit(*most, language)]
         };
         page.table(page.say("Limits", "Limites"), &header, self.limits.iter().map(row).collect());
