@@ -3,11 +3,14 @@
 # missing and apt is there. What it cannot install the tests name, and skip or fail.
 set -euo pipefail
 
+# A command or a file, and the package that brings it.
 wanted=(gcc:gcc g++:g++ valgrind:valgrind php:php-cli ruby:ruby puma:puma rackup:ruby-rack
-    go:golang-go luajit:luajit node:nodejs npm:npm)
+    go:golang-go luajit:luajit2 nginx:nginx-light node:nodejs npm:npm
+    /usr/lib/nginx/modules/ngx_http_lua_module.so:libnginx-mod-http-lua
+    /usr/share/lua/5.1/cjson/util.lua:lua-cjson)
 packages=()
 for pair in "${wanted[@]}"; do
-    command -v "${pair%%:*}" > /dev/null || packages+=("${pair#*:}")
+    [ -e "${pair%%:*}" ] || command -v "${pair%%:*}" > /dev/null || packages+=("${pair#*:}")
 done
 if [ ${#packages[@]} -eq 0 ]; then
     exit 0
@@ -16,6 +19,7 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get > /dev/null; then
     echo "missing: ${packages[*]}; install them as root, with the system's own tool" >&2
     exit 1
 fi
-export DEBIAN_FRONTEND=noninteractive
+# Run level 1: nginx is installed, not started.
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends "${packages[@]}" > /dev/null

@@ -49,15 +49,15 @@ def environment(**more):
         "CGO_CFLAGS": f"-I{ROOT / 'include'}",
         "CGO_LDFLAGS": linked,
         "GOCACHE": str(TARGET / "go-cache"),
-        "GOFLAGS": "-mod=mod",
+        "GOFLAGS": "-buildvcs=false",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     return {**os.environ, **own, **more}
 
 
-def missing(commands):
-    """The first of the commands that is not installed."""
-    return next((it for it in commands if shutil.which(it) is None), None)
+def missing(needed):
+    """The first of the commands and files that is not installed."""
+    return next((it for it in needed if not (shutil.which(it) or os.path.exists(it))), None)
 
 
 def run(*command, cwd=ROOT, **more):
@@ -66,7 +66,8 @@ def run(*command, cwd=ROOT, **more):
         command, cwd=cwd, env=environment(**more), text=True, capture_output=True, timeout=170,
     )  # fmt: skip
     if done.returncode != 0:
-        raise AssertionError(f"{command[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        output = done.stdout + done.stderr
+        raise AssertionError(f"{command[0]} ended with {done.returncode}:\n{output}")
     return done.stdout
 
 
@@ -85,8 +86,8 @@ def free_port():
 class Server:
     """A server of a host on a free port of the loopback: a group of processes that ends as one."""
 
-    def __init__(self, command, log, cwd=ROOT, **more):
-        self.port = free_port()
+    def __init__(self, command, log, cwd=ROOT, port=None, **more):
+        self.port = port or free_port()
         command = [str(it).replace("{port}", str(self.port)) for it in command]
         self._log = log
         with open(log, "wb") as output:
@@ -101,7 +102,8 @@ class Server:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
                 return self
-            if self._process.poll() is not None or time.monotonic() - started > STARTING_SECONDS_MAX:
+            is_late = time.monotonic() - started > STARTING_SECONDS_MAX
+            if is_late or self._process.poll() is not None:
                 self._end()
                 raise AssertionError(f"the server did not start:\n{self.output()}")
             time.sleep(0.02)

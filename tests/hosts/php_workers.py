@@ -5,7 +5,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 from binding import Engine
-from machine import CATALOG, ROOT, Server, database
+from machine import CATALOG, STORIES, Server, database
 
 WORKERS = 4
 CLIENTS = 8
@@ -18,8 +18,8 @@ def workers(limit):
     with database() as path:
         prepare(path, limit)
         more = {"PHP_CLI_SERVER_WORKERS": str(WORKERS), "COTAS_DB": str(path)}
-        command = ["php", "-d", "ffi.enable=1", "-S", "127.0.0.1:{port}", "tests/hosts/php/decide.php"]
-        with Server(command, path.with_name("php.log"), cwd=ROOT, **more) as server:
+        command = ["php", "-d", "ffi.enable=1", "-S", "127.0.0.1:{port}", "decide.php"]
+        with Server(command, path.with_name("php.log"), STORIES / "php", **more) as server:
             yield server
 
 

@@ -7,21 +7,25 @@ CI=true, else its tests are skipped, which is said.
 
 import difflib
 import os
+import pathlib
+import shutil
 import sys
+import tempfile
 import time
 import traceback
 
-from machine import CATALOG, EXAMPLES, STORIES, TARGET, database, missing, run
+from machine import CATALOG, EXAMPLES, STORIES, TARGET, database, free_port, missing, run
 
 import php_workers
 import webhooks
 
+NGINX_LUA = "/usr/lib/nginx/modules/ngx_http_lua_module.so"
 TESTS = []
 
 
-def test(name, *commands):
-    """A test that needs some commands."""
-    return lambda function: TESTS.append((name, commands, function)) or function
+def test(name, *needed):
+    """A test that needs some commands and files."""
+    return lambda function: TESTS.append((name, needed, function)) or function
 
 
 def story(*command, expected=None):
@@ -120,9 +124,23 @@ def go_webhook():
     webhooks.example(program, cwd=EXAMPLES / "go")
 
 
-def outcome(name, commands, function):
+@test("webhook in Lua, nginx with two workers", "nginx", NGINX_LUA, "/usr/share/lua/5.1/cjson")
+def lua_webhook():
+    """nginx writes where it is started, and its configuration names the port: a copy of it."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(dir=TARGET) as place:
+        shutil.copytree(EXAMPLES / "lua", place, dirs_exist_ok=True)
+        configuration = pathlib.Path(place) / "nginx.conf"
+        text = configuration.read_text(encoding="utf-8").replace(":8080;", f":{port};")
+        # Its workers have to be those to whom the database belongs.
+        text += "user root;\n" if os.geteuid() == 0 else ""
+        configuration.write_text(text, encoding="utf-8")
+        webhooks.example("nginx", "-p", place, "-c", "nginx.conf", cwd=place, port=port)
+
+
+def outcome(name, needed, function):
     """`True`: passed. `None`: skipped."""
-    absent = missing(commands)
+    absent = missing(needed)
     if absent and os.environ.get("CI") != "true":
         print(f"skipped: {name}: {absent} is not installed; `make deps` installs it", flush=True)
         return None

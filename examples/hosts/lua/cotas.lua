@@ -5,7 +5,7 @@
 
 local ffi = require("ffi")
 
-local cotas = { UNKNOWN_TENANT = 400 }
+local cotas = { UNKNOWN_TENANT = 400, INVALID_ARGUMENT = 406 }
 local C
 
 local REASONS = {

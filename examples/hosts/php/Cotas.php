@@ -104,7 +104,9 @@ final class Engine
     /** @param ?int $now sets a clock of its own, for tests: milliseconds since 1970 */
     public function __construct(private readonly Library $library, string $path, ?int $now = null)
     {
-        $options = $library->handle('cotas_options', fn ($to) => $library->call('cotas_options_new', $to));
+        $options = $library->handle(
+            'cotas_options', fn ($to) => $library->call('cotas_options_new', $to),
+        );
         try {
             if ($now !== null) {
                 $library->call('cotas_options_set_time', $options, $now);
@@ -192,7 +194,8 @@ final class Tenant
         $decision->struct_size = FFI::sizeof($decision);
         $this->library->call(
             'cotas_perform', $this->handle, $action, strlen($action), $channel, strlen($channel),
-            $contact, strlen($contact), $quantity, $at, $key, strlen($key ?? ''), FFI::addr($decision),
+            $contact, strlen($contact), $quantity, $at, $key, strlen($key ?? ''),
+            FFI::addr($decision),
         );
         return Decision::of($decision, $this->library->ffi);
     }

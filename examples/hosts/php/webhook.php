@@ -30,7 +30,7 @@ function text(array $document, string $key): string
     return is_string($text) ? $text : throw new UnexpectedValueException("$key is no text");
 }
 
-/** The messages of a webhook's body, whatever else is in it. */
+/** The messages of a webhook's body, whatever else is in it: id, channel, contact, time. */
 function messages(mixed $body): Generator
 {
     foreach (items($body, 'entry') as $entry) {
@@ -38,10 +38,10 @@ function messages(mixed $body): Generator
             $value = items($change, 'value');
             foreach (items($value, 'messages', optional: true) as $message) {
                 yield [
-                    'id' => text($message, 'id'),
-                    'channel' => text(items($value, 'metadata'), 'phone_number_id'),
-                    'contact' => text($message, 'from'),
-                    'at' => 1000 * (int) text($message, 'timestamp'),
+                    text($message, 'id'),
+                    text(items($value, 'metadata'), 'phone_number_id'),
+                    text($message, 'from'),
+                    1000 * (int) text($message, 'timestamp'),
                 ];
             }
         }
@@ -63,7 +63,8 @@ function refusal(Cotas\Decision $decision): array
         'reason' => $decision->reason,
         'used' => $decision->used,
         'limit' => $decision->limit,
-        'retry_at' => $retryAt === null ? null : gmdate('Y-m-d\TH:i:s\Z', intdiv($retryAt, 1000)),
+        'retry_at' => $retryAt === null
+            ? null : gmdate('Y-m-d\TH:i:s\Z', intdiv($retryAt, 1000)),
     ]];
 }
 
@@ -71,7 +72,7 @@ function refusal(Cotas\Decision $decision): array
 function answer(Cotas\Tenant $tenant, iterable $messages): array
 {
     $answers = [];
-    foreach ($messages as ['id' => $id, 'channel' => $channel, 'contact' => $contact, 'at' => $at]) {
+    foreach ($messages as [$id, $channel, $contact, $at]) {
         $received = $tenant->perform('receive_message', $channel, $contact, at: $at);
         if (!$received->allowed) {
             return refusal($received);

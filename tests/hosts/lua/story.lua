@@ -18,7 +18,8 @@ end
 local function told(decision)
   if decision.allowed then
     local session = decision.session_opened and "opened" or "goes on"
-    local text = ("allowed, session %s until %s"):format(session, instant(decision.session_expires_at))
+    local expires = instant(decision.session_expires_at)
+    local text = ("allowed, session %s until %s"):format(session, expires)
     if not decision.limit then return text end
     return ("%s, %d of %d left"):format(text, decision.available, decision.limit)
   end
