@@ -76,7 +76,7 @@ enum Command {
     WhatIf(account::WhatIf),
     /// List a tenant's invoices
     Invoices(money::Invoices),
-    /// Mark an invoice as paid, or cancel it
+    /// Mark an invoice as paid, split it into instalments, or cancel it
     #[command(subcommand)]
     Invoice(money::OneInvoice),
     /// Say what a quantity of a package costs

@@ -8,7 +8,7 @@ use cotas_tests::{at, date};
 
 use super::{PT, Platform, assert_line, assert_no_english, denied, refused, subscriber};
 
-const CATALOG: &str = include_str!("../../examples/catalogs/assin.toml");
+pub(super) const CATALOG: &str = include_str!("../../examples/catalogs/assin.toml");
 const TENANT: &str = "escritorio-lima";
 
 fn platform() -> Platform {

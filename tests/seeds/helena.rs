@@ -11,7 +11,7 @@ use cotas_tests::{at, date};
 
 use super::{CNPJ, PT, Platform, company, denied, fill, of, refused, row_with, subscriber};
 
-const CATALOG: &str = include_str!("../../examples/catalogs/helena.toml");
+pub(super) const CATALOG: &str = include_str!("../../examples/catalogs/helena.toml");
 const TENANT: &str = "clinica-sorriso";
 const NOW: &str = "2026-03-01T10:00:00-03:00";
 

@@ -1,7 +1,7 @@
 //! Seed 000, LiveChat 360: "Minha assinatura".
 
 use cotas::billing::PaymentMethod;
-use cotas::{Direction, InvoiceStatus, Limit, NewTenant, Reason, Source, Terms};
+use cotas::{Direction, InvoiceStatus, Limit, NewTenant, Reason, Source, Status, Terms};
 use cotas_tests::wide::allowed;
 use cotas_tests::{at, date};
 
@@ -10,7 +10,7 @@ use super::{
     refused, row_with, subscriber,
 };
 
-const CATALOG: &str = include_str!("../../examples/catalogs/livechat360.toml");
+pub(super) const CATALOG: &str = include_str!("../../examples/catalogs/livechat360.toml");
 const TENANT: &str = "padaria-aurora";
 const EXTRAS: &str = "conversas_extras";
 const HOUR_MS: i64 = 3_600_000;
@@ -44,6 +44,9 @@ fn seed_000_01_the_plan_summary_is_there_only_while_a_plan_is_active() {
     let during = platform.statement(TENANT);
     assert!(during.plan.is_some());
     assert!(!during.to_page(PT).contains("Nenhum plano ativo."));
+    platform.engine.set_status(TENANT, Status::Cancelled, "it left", false).expect("moves");
+    let after = platform.statement(TENANT);
+    assert_eq!((after.plan, after.subscriptions[0].status), (None, "cancelled"));
 }
 
 #[test]
@@ -109,6 +112,10 @@ fn seed_000_06_users_available_are_29_of_30_with_one_active() {
     denied(seats.occupy("um-a-mais"), Reason::QuotaExhausted);
     assert!(seats.release("atendente-0").expect("releases"));
     assert_eq!(platform.left(TENANT, "users"), (Some(1), Some(30)));
+    platform.engine.set_limit(TENANT, "users", Limit::Finite(20)).expect("changes");
+    assert!(platform.balance(TENANT, "users").over_limit, "those who are there stay");
+    let page = platform.statement(TENANT).to_page(PT);
+    assert_eq!(row_with(&page, "Usuários"), ["Usuários", "20", "29", "0", "acima do limite"]);
 }
 
 #[test]

@@ -186,6 +186,29 @@ fn row_with<'a>(page: &'a str, cell: &str) -> Vec<&'a str> {
 
 const PT: Language = Language::Portuguese;
 
+#[test]
+fn everything_in_the_catalogs_has_a_title_in_both_languages() {
+    for text in [
+        livechat360::CATALOG,
+        helena::CATALOG,
+        whazing::CATALOG,
+        assin::CATALOG,
+        voki::CATALOG,
+        include_str!("../../examples/catalogs/help_desk.toml"),
+    ] {
+        let catalog = Catalog::parse(text, "catalog.toml").expect("is valid");
+        let features = catalog.plans.values().flat_map(|plan| &plan.features);
+        let levels = features.clone().filter_map(|(_, feature)| match feature {
+            cotas::catalog::Feature::Level(level) => Some(level),
+            cotas::catalog::Feature::Flag(_) => None,
+        });
+        let names = catalog.resources.keys().chain(features.map(|(name, _)| name)).chain(levels);
+        for name in names {
+            assert!(catalog.titles.contains_key(name), "{name} has no title");
+        }
+    }
+}
+
 /// A tenant on a plan, renewed by itself.
 fn subscriber<'a>(name: &'a str, plan: &'a str, due: &str) -> NewTenant<'a> {
     NewTenant::new(name).plan(plan, date(due), true)

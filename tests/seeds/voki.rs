@@ -13,7 +13,7 @@ use super::{
     subscriber,
 };
 
-const CATALOG: &str = include_str!("../../examples/catalogs/voki.toml");
+pub(super) const CATALOG: &str = include_str!("../../examples/catalogs/voki.toml");
 const TENANT: &str = "avanter";
 
 fn platform() -> Platform {

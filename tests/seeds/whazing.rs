@@ -6,7 +6,7 @@ use cotas_tests::wide::allowed;
 
 use super::{PT, Platform, assert_line, denied, refused, row_with, subscriber};
 
-const CATALOG: &str = include_str!("../../examples/catalogs/whazing.toml");
+pub(super) const CATALOG: &str = include_str!("../../examples/catalogs/whazing.toml");
 const TENANT: &str = "loja";
 const PACKAGE: &str = "canais_api_plus";
 /// The channels of a plan, on WhatsApp Business.

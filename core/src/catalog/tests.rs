@@ -615,6 +615,59 @@ fn toml_that_is_none_is_refused_by_line() {
     assert_eq!((error.line, error.path.as_str()), (1, ""));
 }
 
+#[test]
+fn things_have_titles_in_both_languages() {
+    let titles = "[titles]
+storage = { en = 'Storage', pt = 'Armazenamento' }
+users = 'Users'
+recording = { pt = 'Gravação' }
+full = { en = 'All of it' }";
+    let catalog = parse(&format!("{BASE}{titles}"));
+    let title = |name: &str| {
+        let title = catalog.title(name);
+        (title.en, title.pt)
+    };
+    let both = |en: &str, pt: &str| (en.to_owned(), pt.to_owned());
+    assert_eq!(title("storage"), both("Storage", "Armazenamento"));
+    assert_eq!(title("users"), both("Users", "Users"));
+    assert_eq!(title("recording"), both("Gravação", "Gravação"));
+    assert_eq!(title("full"), both("All of it", "All of it"));
+    assert_eq!(title("credits"), both("Credits", "Credits"), "nobody said");
+    let refused = |body: &str, expected: &str| {
+        assert_refused(&format!("[titles]\n{body}"), &format!("catalog.toml:18: {expected}"));
+    };
+    refused(
+        "user = 'Users'",
+        "titles.user: \"user\" is no resource, feature or level; did you mean \"users\"?",
+    );
+    refused(
+        "users = 5",
+        "titles.users: expected a text, or { en = \"...\", pt = \"...\" }, found 5",
+    );
+    refused(
+        "users = {}",
+        "titles.users: expected a text, or { en = \"...\", pt = \"...\" }, found a table",
+    );
+    refused("users = { fr = 'Utilisateurs' }", "titles.users.fr: unknown key \"fr\"");
+    refused("users = ''", "titles.users: expected 1 to 128 bytes on one line, found \"\"");
+}
+
+#[test]
+fn tokens_and_warnings_belong_to_seats() {
+    let seat = resource("kind = 'seat'\ntoken = 'required'\nwarning = { pt = 'Cuidado' }");
+    assert!(seat.token_required);
+    assert_eq!(seat.warning.map(|it| it.en), Some("Cuidado".to_owned()));
+    let plain = resource("kind = 'seat'\ntoken = 'optional'");
+    assert!(!plain.token_required && plain.warning.is_none());
+    for key in ["token = 'required'", "warning = 'x'"] {
+        let name = key.split(' ').next().unwrap();
+        assert_resource_refused(
+            &format!("kind = 'lease'\nttl = '60s'\n{key}"),
+            &format!("20: resources.x.{name}: belongs to kind \"seat\", not to kind \"lease\""),
+        );
+    }
+}
+
 /// What a resource, called `x`, with this body says.
 fn resource(body: &str) -> Resource {
     parse(&format!("[resources.x]\n{body}")).resources["x"].clone()

@@ -9,6 +9,7 @@ use super::{Engine, check_key};
 use crate::billing::PaymentMethod;
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::rules::Status;
 use crate::store::{ACTIVE, InvoiceRow, PENDING, SCHEDULED, SubscriptionRow};
 
 /// Longest label of a payment type, and longest id of a gateway's, in bytes.
@@ -97,6 +98,7 @@ impl Engine {
             // The view may be past a boundary that SQLite does not know of yet.
             let in_force = current.filter(|it| it.id == row.id);
             let status = match (in_force, row.state.as_str()) {
+                _ if loaded.account.status == Status::Cancelled => "cancelled",
                 (Some(terms), _) if terms.pending => PENDING,
                 (Some(_), _) => IN_FORCE,
                 (None, PENDING) => PENDING,
