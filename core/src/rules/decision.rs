@@ -255,8 +255,8 @@ impl SourceCharges {
 
     /// The entries, in the order in which they were charged.
     pub fn iter(&self) -> impl Iterator<Item = SourceCharge> {
-        let entries = self.from.into_iter().zip(self.units).take(usize::from(self.count));
-        entries.map(|(from, units)| SourceCharge {
+        let entries = self.from.iter().zip(&self.units).take(usize::from(self.count));
+        entries.map(|(&from, &units)| SourceCharge {
             resource: ResourceId((from >> 16) as u16),
             source: (from as u8).checked_sub(1).map(Source::from_number),
             units,
