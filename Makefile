@@ -48,7 +48,7 @@ ifeq ($(CI),true)
 test-hosts: deps
 endif
 test-hosts:
-	$(CARGO) build --package cotas-ffi
+	$(CARGO) build --package cotas-ffi --package cotas-python
 	python3 tests/hosts/run.py
 
 deps:

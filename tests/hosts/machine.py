@@ -18,6 +18,7 @@ EXAMPLES = ROOT / "examples" / "hosts"
 STORIES = ROOT / "tests" / "hosts"
 CATALOG = ROOT / "examples" / "catalogs" / "help_desk.toml"
 LIBRARIES = TARGET / "lib"
+PACKAGE = TARGET / "python" / "cotas"
 sys.path.insert(0, str(STORIES / "python"))
 os.environ.setdefault("COTAS_LIBRARY", str(LIBRARIES / "libcotas.so.1"))
 
@@ -26,14 +27,21 @@ ANSWER_SECONDS_MAX = 60
 OUTPUT_SHOWN_MAX = 3_000
 
 
+def lay(link, built):
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(built, link.parent))
+
+
 def set_up():
-    """Lays the library where a loader finds it by the name that an installed one has."""
-    LIBRARIES.mkdir(parents=True, exist_ok=True)
-    built = ROOT / "target" / "debug" / "libcotas.so"
-    for name in ("libcotas.so", "libcotas.so.1"):
-        link = LIBRARIES / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(os.path.relpath(built, LIBRARIES))
+    """Lays the library and the Python package where they are found by the names that installed ones
+    have."""
+    built = ROOT / "target" / "debug"
+    lay(LIBRARIES / "libcotas.so", built / "libcotas.so")
+    lay(LIBRARIES / "libcotas.so.1", built / "libcotas.so")
+    lay(PACKAGE / "_cotas.abi3.so", built / "lib_cotas.so")
+    for module in (ROOT / "python" / "cotas").glob("*.py"):
+        lay(PACKAGE / module.name, module)
 
 
 set_up()
@@ -50,6 +58,7 @@ def environment(**more):
         "CGO_LDFLAGS": linked,
         "GOCACHE": str(TARGET / "go-cache"),
         "GOFLAGS": "-buildvcs=false",
+        "PYTHONPATH": str(PACKAGE.parent),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     return {**os.environ, **own, **more}

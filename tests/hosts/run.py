@@ -124,6 +124,11 @@ def go_webhook():
     webhooks.example(program, cwd=EXAMPLES / "go")
 
 
+@test("webhook in Python, with the package", "python3")
+def python_webhook():
+    webhooks.example("python3", "webhook.py", cwd=EXAMPLES / "python")
+
+
 @test("webhook in Lua, nginx with two workers", "nginx", NGINX_LUA, "/usr/share/lua/5.1/cjson")
 def lua_webhook():
     """nginx writes where it is started, and its configuration names the port: a copy of it."""

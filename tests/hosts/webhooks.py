@@ -42,9 +42,9 @@ def sessions_used(path, tenant):
     return next(it["used"] for it in balances if it["resource"] == "sessions")
 
 
-def webhook(*messages):
+def webhook(*messages, at=None):
     """A body as Meta sends it; a message is an id and a contact."""
-    now = str(int(time.time()))
+    now = str(int(time.time())) if at is None else at
     texts = [
         {"from": contact, "id": name, "timestamp": now, "type": "text", "text": {"body": "Oi"}}
         for name, contact in messages
@@ -113,7 +113,9 @@ def play(server):
     assert post(server, "nobody", webhook(("m1", "ana")))[0] == 404
     assert post(server, padaria, webhook(("m9", "ana")), secret="wrong")[0] == 401
     wrong = ["nonsense", "7", "[1]", '{"entry": 7}']
-    for nonsense in (*wrong, webhook(("m8", None)), webhook(("m8", "a" * 300))):
+    wrong += [webhook(("m8", None)), webhook(("m8", "a" * 300))]
+    wrong += [webhook(("m8", "ana"), at=at) for at in ("today", "-1", "", "9" * 30, 7)]
+    for nonsense in wrong:
         status, _, body = post(server, padaria, nonsense)
         assert status == 400, f"{status} for {nonsense[:40]}: {body}\n{server.output()}"
     assert post(server, padaria, '{"entry": []}')[0] == 200, "a webhook without messages"

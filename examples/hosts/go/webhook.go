@@ -127,11 +127,12 @@ func (s *server) answer(to http.ResponseWriter, name string, from *webhook) erro
 
 // ask asks whether a message may be received and, if so, answered.
 func ask(tenant *cotas.Tenant, channel string, it message) (cotas.Decision, error) {
-	seconds, err := strconv.ParseInt(it.Timestamp, 10, 64)
-	if err != nil || it.ID == "" || it.From == "" || channel == "" {
+	seconds, err := strconv.ParseUint(it.Timestamp, 10, 63)
+	if err != nil || len(it.Timestamp) > 11 || it.ID == "" || it.From == "" || channel == "" {
 		return cotas.Decision{}, errMalformed
 	}
-	about := cotas.Details{Channel: channel, Contact: it.From, Quantity: 1, At: time.Unix(seconds, 0)}
+	at := time.Unix(int64(seconds), 0)
+	about := cotas.Details{Channel: channel, Contact: it.From, Quantity: 1, At: at}
 	received, err := tenant.Perform("receive_message", about)
 	if err != nil || !received.Allowed {
 		return received, err

@@ -38,6 +38,12 @@ local function member(document, key, kind)
   return found
 end
 
+-- A timestamp of WhatsApp's, seconds since 1970 as text, in milliseconds.
+local function instant(seconds)
+  if #seconds > 11 or not seconds:match("^%d+$") then error({ malformed = true }, 0) end
+  return 1000 * tonumber(seconds)
+end
+
 -- The messages of a webhook's body, whatever else is in it.
 local function messages_of(body)
   local found = {}
@@ -49,7 +55,7 @@ local function messages_of(body)
           id = member(message, "id", "string"),
           channel = member(member(value, "metadata", "table"), "phone_number_id", "string"),
           contact = member(message, "from", "string"),
-          at = 1000 * (tonumber(member(message, "timestamp", "string")) or 0),
+          at = instant(member(message, "timestamp", "string")),
         })
       end
     end

@@ -37,6 +37,12 @@ function list(value) {
   return value;
 }
 
+/** A timestamp of WhatsApp's, seconds since 1970 as text, in milliseconds. */
+function instant(seconds) {
+  if (!/^[0-9]{1,11}$/.test(seconds)) throw new Refused(400, 'this is no webhook of WhatsApp');
+  return 1000 * Number(seconds);
+}
+
 /** The messages of a webhook's body, whatever else is in it. */
 function messages(body) {
   return list(body?.entry).flatMap((entry) => list(entry?.changes)).flatMap((change) => {
@@ -45,7 +51,7 @@ function messages(body) {
       id: text(message?.id),
       channel: text(value.metadata?.phone_number_id),
       contact: text(message?.from),
-      at: 1000 * Number.parseInt(text(message?.timestamp), 10) || 0,
+      at: instant(text(message?.timestamp)),
     }));
   });
 }

@@ -30,6 +30,13 @@ function text(array $document, string $key): string
     return is_string($text) ? $text : throw new UnexpectedValueException("$key is no text");
 }
 
+/** A timestamp of WhatsApp's, seconds since 1970 as text, in milliseconds. */
+function instant(string $seconds): int
+{
+    return preg_match('/^[0-9]{1,11}$/D', $seconds) === 1
+        ? 1000 * (int) $seconds : throw new UnexpectedValueException('timestamp');
+}
+
 /** The messages of a webhook's body, whatever else is in it: id, channel, contact, time. */
 function messages(mixed $body): Generator
 {
@@ -41,7 +48,7 @@ function messages(mixed $body): Generator
                     text($message, 'id'),
                     text(items($value, 'metadata'), 'phone_number_id'),
                     text($message, 'from'),
-                    1000 * (int) text($message, 'timestamp'),
+                    instant(text($message, 'timestamp')),
                 ];
             }
         }

@@ -109,10 +109,15 @@ class Webhook
 
       channel = member(member(value, "metadata", Hash), "phone_number_id", String)
       items(value, "messages").map do |message|
-        at = 1000 * member(message, "timestamp", String).to_i
+        at = instant(member(message, "timestamp", String))
         [member(message, "id", String), channel, member(message, "from", String), at]
       end
     end
+  end
+
+  # A timestamp of WhatsApp's, seconds since 1970 as text, in milliseconds.
+  def instant(seconds)
+    seconds.match?(/\A[0-9]{1,11}\z/) ? 1000 * seconds.to_i : raise(Malformed, "timestamp")
   end
 
   def items(document, key)
