@@ -9,7 +9,7 @@ use super::reclaim::note;
 use crate::clock::Timestamp;
 use crate::live::Hash128;
 use crate::live::block::{BlockGuard, Slot, grant_id, grant_source};
-use crate::live::claims::{ClaimKind, KEPT_UNTIL, LEASE_PARENTS, Place, meta, pack_parents};
+use crate::live::claims::{Claim, ClaimKind, KEPT_UNTIL, LEASE_PARENTS, Place, meta, pack_parents};
 use crate::live::history::HistoryKey;
 use crate::live::layout::{block, claim, slot};
 use crate::live::split::{HeadKind, Record};
@@ -131,18 +131,33 @@ fn count_up<'a>(
 }
 
 /// How many entries the record of a call has at most; `opens`: with a session.
+#[inline]
 pub(super) fn entries(guard: &BlockGuard<'_>, call: &Call<'_>, opens: bool) -> u64 {
     let session = call.session.as_ref().filter(|_| opens);
     let opened = session.into_iter().flat_map(|session| session.rule.resources());
     let opened = opened.map(|resource| Charge { resource, units: 1 });
     let of_one = |charge: Charge| match guard.slot(charge.resource) {
         Some(slot) if charge.units > 0 && slot.terms().mode == Mode::Finite => {
-            let remaining = slot.grants().map(|(_, remaining)| remaining);
-            1 + burn_down::takes(charge.units, remaining).filter(|take| take.units > 0).count()
+            1 + grants_taken(slot, charge.units)
         }
-        _ => usize::from(charge.units > 0),
+        _ => u64::from(charge.units > 0),
     };
-    call.charges.iter().copied().chain(opened).map(|charge| of_one(charge) as u64).sum()
+    let mut all = 0;
+    for &charge in call.charges {
+        all += of_one(charge);
+    }
+    all + opened.map(of_one).sum::<u64>()
+}
+
+/// How many grants so many units are taken from, at most.
+#[inline]
+fn grants_taken(slot: Slot<'_>, units: u64) -> u64 {
+    let grants = slot.grant_count();
+    if grants <= 1 {
+        return grants;
+    }
+    let remaining = slot.grants().map(|(_, remaining)| remaining);
+    burn_down::takes(units, remaining).filter(|take| take.units > 0).count() as u64
 }
 
 // ---- sessions, leases, rates ----------------------------------------------------------------
@@ -176,7 +191,7 @@ pub(super) fn session(
             let key = session.key_of(session.contact);
             let place = guard.find_claim(key).unwrap_or_else(|| {
                 let kept_until = opened.end.plus_ms(late_ms);
-                new_claim(guard, ClaimKind::Session, session.rule.resource, key, kept_until)
+                new_claim(guard, ClaimKind::Session, session.rule.resource, key, kept_until).place
             });
             guard.claim_set(place, claim::START, opened.start.ms() as u64);
             (place, opened.end)
@@ -200,15 +215,14 @@ pub(super) fn new_lease(
     mark: Timestamp,
 ) -> Place {
     let expires_at = mark.plus_ms(lease.ttl_ms);
-    let place = new_claim(guard, ClaimKind::Lease, lease.resource, lease.key, expires_at);
+    let claim = new_claim(guard, ClaimKind::Lease, lease.resource, lease.key, expires_at);
     let number = next_fence(guard, epoch);
-    let claim = guard.claim(place);
     claim.fill_word(FENCING, number);
     claim.fill_word(LEASE_PARENTS, pack_parents(lease.parents));
     claim.fill(claim::START, mark.ms() as u64);
     claim.fill(claim::END, expires_at.ms() as u64);
     claim.fill(KEPT_UNTIL, expires_at.ms() as u64);
-    place
+    claim.place
 }
 
 /// Gives a lease that is held the next fencing number.
@@ -248,26 +262,28 @@ pub(super) fn rate(
     regained_at: Timestamp,
     seq: u64,
 ) {
-    let place = found
-        .unwrap_or_else(|| new_claim(guard, ClaimKind::Rate, rate.resource, rate.key, regained_at));
-    guard.claim_set(place, claim::END, regained_at.ms() as u64);
-    guard.claim_set(place, KEPT_UNTIL, regained_at.ms() as u64);
-    guard.touch_claim(place, seq);
+    let claim = match found {
+        Some(place) => guard.claim(place),
+        None => new_claim(guard, ClaimKind::Rate, rate.resource, rate.key, regained_at),
+    };
+    guard.write(claim, claim::END, regained_at.ms() as u64);
+    guard.write(claim, KEPT_UNTIL, regained_at.ms() as u64);
+    guard.touch(claim, seq);
 }
 
 /// A new claim under a key, hung up.
-fn new_claim(
-    guard: &mut BlockGuard<'_>,
+fn new_claim<'a>(
+    guard: &mut BlockGuard<'a>,
     kind: ClaimKind,
     resource: ResourceId,
     key: Hash128,
     until: Timestamp,
-) -> Place {
-    let place = guard.make_claim(kind, resource, Some(key));
+) -> Claim<'a> {
+    let claim = guard.make_claim(kind, resource, Some(key));
     if let Some(heap) = guard.heap_of(meta(kind, resource)) {
-        guard.hang(heap, place, until);
+        guard.hang(heap, claim, until);
     }
-    place
+    claim
 }
 
 // ---- what answers for an operation ----------------------------------------------------------
@@ -286,7 +302,7 @@ pub(super) fn head_kind(call: &Call<'_>) -> HeadKind {
 
 /// Makes the claim that keeps the record of a call, if it has one.
 #[inline(always)]
-pub(super) fn record_head(guard: &mut BlockGuard<'_>, call: &Call<'_>) -> Option<Place> {
+pub(super) fn record_head<'a>(guard: &mut BlockGuard<'a>, call: &Call<'_>) -> Option<Claim<'a>> {
     match (call.hold_ms, &call.once) {
         (Some(_), _) => Some(guard.make_claim(ClaimKind::Reservation, ResourceId::NONE, None)),
         (None, Some(once)) => {
@@ -298,10 +314,10 @@ pub(super) fn record_head(guard: &mut BlockGuard<'_>, call: &Call<'_>) -> Option
 
 /// Makes the claim of an idempotency key that has no record. One that has expired has been
 /// forgotten, with its record.
-pub(super) fn key_claim(guard: &mut BlockGuard<'_>, key: Hash128) -> Place {
-    let place = guard.make_claim(ClaimKind::Key, ResourceId::NONE, Some(key));
-    guard.claim(place).fill_no_link();
-    place
+pub(super) fn key_claim<'a>(guard: &mut BlockGuard<'a>, key: Hash128) -> Claim<'a> {
+    let claim = guard.make_claim(ClaimKind::Key, ResourceId::NONE, Some(key));
+    claim.fill_no_link();
+    claim
 }
 
 // ---- thresholds -----------------------------------------------------------------------------

@@ -230,11 +230,10 @@ impl<'a> Call<'a> {
         self.once.is_some() || self.hold_ms.is_some()
     }
 
-    /// The keys of claims that the call will look for.
+    /// The keys of claims that the call will look for, besides its idempotency key.
     #[inline(always)]
-    pub(super) fn keys(&self) -> [Option<Hash128>; 4] {
+    pub(super) fn keys(&self) -> [Option<Hash128>; 3] {
         [
-            self.once.map(|once| once.key),
             self.session.map(|session| session.key_of(session.contact)),
             self.lease.map(|lease| lease.key),
             self.rate.map(|rate| rate.key),
@@ -474,27 +473,8 @@ impl Engine {
 }
 
 impl Shared {
-    /// A call's idempotency key.
-    #[inline]
-    pub(super) fn once_call(
-        &self,
-        key: &str,
-        lifetime_ms: i64,
-        fingerprint: Fingerprint,
-    ) -> Result<OnceCall, Error> {
-        check_key("idempotency key", key)?;
-        let hash = self.live.hash(|hasher| {
-            hasher.write_u8(ClaimKind::Key as u8);
-            hasher.write(key.as_bytes());
-        });
-        Ok(OnceCall { key: hash, fingerprint, lifetime_ms })
-    }
-
     pub(super) fn contact_hash(&self, contact: &str) -> Hash128 {
-        self.live.hash(|hasher| {
-            hasher.write_u8(ClaimKind::Session as u8);
-            hasher.write(contact.as_bytes());
-        })
+        self.live.hash_text(&[ClaimKind::Session as u8], contact)
     }
 
     fn session_place(&self, resource: ResourceId, channel: &str, category: &str) -> Hash128 {
@@ -508,19 +488,18 @@ impl Shared {
 
     pub(super) fn lease_key(&self, resource: ResourceId, holder: &str) -> Result<Hash128, Error> {
         check_key("holder", holder)?;
-        Ok(self.live.hash(|hasher| {
-            hasher.write_u32(ClaimKind::Lease as u32 | u32::from(resource.0) << 8);
-            hasher.write(holder.as_bytes());
-        }))
+        Ok(self.live.hash_text(&prefix(ClaimKind::Lease, resource), holder))
     }
 
     pub(super) fn rate_key(&self, resource: ResourceId, key: &str) -> Result<Hash128, Error> {
         check_key("key", key)?;
-        Ok(self.live.hash(|hasher| {
-            hasher.write_u32(ClaimKind::Rate as u32 | u32::from(resource.0) << 8);
-            hasher.write(key.as_bytes());
-        }))
+        Ok(self.live.hash_text(&prefix(ClaimKind::Rate, resource), key))
     }
+}
+
+/// What tells keys of several kinds and resources apart.
+const fn prefix(kind: ClaimKind, resource: ResourceId) -> [u8; 4] {
+    (kind as u32 | (resource.0 as u32) << 8).to_le_bytes()
 }
 
 fn check_contact(details: &Details<'_>) -> Result<(), Error> {

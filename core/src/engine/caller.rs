@@ -11,8 +11,10 @@ use super::call::{
     charge, lifetime_ms,
 };
 use super::decide::With;
-use super::{Engine, administer};
+use super::{Engine, KEY_BYTES_MAX, Shared, administer, check_key};
 use crate::error::Error;
+use crate::live::claims::ClaimKind;
+use crate::live::{Hash128, claim_index};
 use crate::rules::{Charge, Decision, ReservationId, ResourceId};
 use crate::{Resolution, ResourceRef};
 
@@ -22,8 +24,17 @@ pub(super) struct Caller<'a> {
     pub(super) engine: &'a Engine,
     pub(super) at: u64,
     pub(super) name: &'a str,
-    /// The key, and how long it is kept.
-    pub(super) key: Option<(&'a str, i64)>,
+    pub(super) key: Option<Key<'a>>,
+}
+
+/// An idempotency key.
+#[derive(Clone, Copy)]
+pub(super) struct Key<'a> {
+    text: &'a str,
+    /// Of the text; of nothing, where no key can be so long.
+    hash: Hash128,
+    /// How long it is kept.
+    lifetime_ms: i64,
 }
 
 /// Verbs of a tenant, each at most once per idempotency key: the same key with the same arguments
@@ -37,16 +48,17 @@ pub struct Once<'a> {
 
 impl<'a> Once<'a> {
     pub(super) fn new(caller: Caller<'a>, key: &'a str) -> Once<'a> {
-        let caller = Caller { key: Some((key, KEY_LIFETIME_MS)), ..caller };
-        Once { caller, lifetime: Ok(KEY_LIFETIME_MS) }
+        let hash = caller.engine.shared.expect_key(caller.at, key);
+        let key = Key { text: key, hash, lifetime_ms: KEY_LIFETIME_MS };
+        Once { caller: Caller { key: Some(key), ..caller }, lifetime: Ok(KEY_LIFETIME_MS) }
     }
 
     /// Keeps the key for so long instead of 7 days: from a millisecond to 400 days.
     #[must_use]
     pub fn kept_for(mut self, lifetime: Duration) -> Once<'a> {
         self.lifetime = lifetime_ms("lifetime", lifetime).map_err(|_| lifetime);
-        if let (Ok(ms), Some((key, _))) = (self.lifetime, self.caller.key) {
-            self.caller.key = Some((key, ms));
+        if let (Ok(ms), Some(key)) = (self.lifetime, &mut self.caller.key) {
+            key.lifetime_ms = ms;
         }
         self
     }
@@ -97,6 +109,24 @@ impl<'a> Once<'a> {
     }
 }
 
+impl Key<'_> {
+    #[inline(always)]
+    fn call(&self, fingerprint: Fingerprint) -> Result<OnceCall, Error> {
+        check_key("idempotency key", self.text)?;
+        Ok(OnceCall { key: self.hash, fingerprint, lifetime_ms: self.lifetime_ms })
+    }
+}
+
+impl Shared {
+    /// The hash of a key that will be looked for soon: what the search begins with is asked for.
+    fn expect_key(&self, at: u64, key: &str) -> Hash128 {
+        let key = if key.len() > KEY_BYTES_MAX { "" } else { key };
+        let hash = self.live.hash_text(&[ClaimKind::Key as u8], key);
+        claim_index::expect(&self.live.memory, at, hash);
+        hash
+    }
+}
+
 impl Caller<'_> {
     /// The call's key with the fingerprint of what `feed` writes: verb and arguments.
     pub(super) fn once(
@@ -104,13 +134,12 @@ impl Caller<'_> {
         verb: &str,
         feed: impl FnOnce(&mut SipHasher13),
     ) -> Result<Option<OnceCall>, Error> {
-        let Some((key, lifetime_ms)) = self.key else { return Ok(None) };
-        let shared = &self.engine.shared;
-        let fingerprint = Fingerprint::of_hash(shared.live.hash(|hasher| {
+        let Some(key) = &self.key else { return Ok(None) };
+        let hash = self.engine.shared.live.hash(|hasher| {
             feed_text(hasher, verb);
             feed(hasher);
-        }));
-        shared.once_call(key, lifetime_ms, fingerprint).map(Some)
+        });
+        key.call(Fingerprint::of_hash(hash)).map(Some)
     }
 
     /// The call's key with the fingerprint of a verb that is about one charge.
@@ -120,9 +149,9 @@ impl Caller<'_> {
         verb: ChargeVerb,
         charge: &Charge,
     ) -> Result<Option<OnceCall>, Error> {
-        let Some((key, lifetime_ms)) = self.key else { return Ok(None) };
+        let Some(key) = &self.key else { return Ok(None) };
         match Fingerprint::of_charge(verb, charge) {
-            Some(fitting) => self.engine.shared.once_call(key, lifetime_ms, fitting).map(Some),
+            Some(fitting) => key.call(fitting).map(Some),
             None => self.once(verb.name(), |hasher| feed_charge(hasher, charge)),
         }
     }

@@ -108,9 +108,9 @@ impl CursorCall {
         progress.position = self.position;
         progress.count(decision);
         let place = guard.find_claim(self.key).unwrap_or_else(|| {
-            let place = guard.make_claim(ClaimKind::Cursor, ResourceId::NONE, Some(self.key));
-            guard.claim_set(place, claim::START, self.since.ms() as u64);
-            place
+            let made = guard.make_claim(ClaimKind::Cursor, ResourceId::NONE, Some(self.key));
+            guard.write(made, claim::START, self.since.ms() as u64);
+            made.place
         });
         let payload = [
             progress.position,

@@ -158,8 +158,8 @@ impl Shared {
         }
         as_it_stands(guard, resource, decision);
         if let Some(once) = &once {
-            let place = key_claim(guard, once.key);
-            self.store_decision(guard, place, once, decision, mark, seq);
+            let claim = key_claim(guard, once.key);
+            self.store_decision(guard, claim, once, decision, mark, seq);
         }
         guard.raise_mark(now);
         self.finish(guard)

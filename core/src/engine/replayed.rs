@@ -7,7 +7,7 @@ use super::reserve;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
-use crate::live::claims::{ClaimKind, KEPT_WORD, Place};
+use crate::live::claims::{Claim, ClaimKind, KEPT_WORD, Place};
 use crate::live::layout::{block, claim};
 use crate::rules::{
     Decision, Handle, LeaseOutcome, Mode, Reasons, Receipt, ReservationId, ResourceId,
@@ -106,7 +106,7 @@ impl Shared {
     pub(super) fn store_decision(
         &self,
         guard: &mut BlockGuard<'_>,
-        place: Place,
+        claim: Claim<'_>,
         once: &OnceCall,
         decision: &mut Decision,
         mark: Timestamp,
@@ -138,7 +138,6 @@ impl Shared {
         };
         let left = if over { decision.contracted } else { decision.available };
         let words = [once.fingerprint.0, codes, decision.units, decision.used, left, end, fencing];
-        let claim = guard.claim(place);
         // The last two are the record's where there is neither session nor lease.
         let own = if claim.has_own_entry() { 2 } else { 0 };
         for (index, value) in words.into_iter().enumerate().take(words.len() - own) {
@@ -150,11 +149,11 @@ impl Shared {
         claim.fill(claim::START, number);
         claim.fill(claim::END, lease_end);
         claim.fill_word(KEPT_WORD, until.ms() as u64);
-        guard.hang(guard.kept_heap(), place, until);
-        guard.touch_claim(place, seq);
+        guard.hang(guard.kept_heap(), claim, until);
+        guard.touch(claim, seq);
         if decision.reservation.is_none() {
             decision.receipt =
-                Some(Receipt(Handle { epoch: self.epoch(), place: place.0, number }));
+                Some(Receipt(Handle { epoch: self.epoch(), place: claim.place.0, number }));
         }
     }
 }

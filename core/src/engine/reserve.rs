@@ -16,7 +16,7 @@ use super::{Engine, Shared};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::error::Error;
 use crate::live::block::{BlockGuard, grant_id};
-use crate::live::claims::{ClaimKind, KEPT_WORD, Place, ReservationState};
+use crate::live::claims::{Claim, ClaimKind, KEPT_WORD, Place, ReservationState};
 use crate::live::history::HistoryKey;
 use crate::live::layout::{block, claim, slot};
 use crate::live::split::Taken;
@@ -270,24 +270,23 @@ pub(super) fn charges(guard: &BlockGuard<'_>, handle: Handle) -> SourceCharges {
 pub(super) fn hold(
     guard: &mut BlockGuard<'_>,
     epoch: u32,
-    place: Place,
+    claim: Claim<'_>,
     (now, mark): (Timestamp, Timestamp),
     hold_ms: i64,
     seq: u64,
 ) -> ReservationId {
     let until = mark.plus_ms(hold_ms);
     let number = guard.number_of(seq);
-    let claim = guard.claim(place);
     claim.fill_word(PERIOD, guard.get(block::PERIOD));
     claim.fill_word(NUMBER, number);
     claim.fill_word(KEPT_WORD, until.plus_ms(RESOLVED_KEPT_MS).ms() as u64);
     claim.fill(claim::START, now.ms() as u64);
     claim.fill(claim::END, until.ms() as u64);
-    guard.hang(guard.hold_heap(), place, until);
+    guard.hang(guard.hold_heap(), claim, until);
     note_next_due(guard);
-    count_held(guard, place, true);
-    guard.touch_claim(place, seq);
-    ReservationId(Handle { epoch, place: place.0, number })
+    count_held(guard, claim.place, true);
+    guard.touch(claim, seq);
+    ReservationId(Handle { epoch, place: claim.place.0, number })
 }
 
 /// Whether giving a record back needs the lane, which knows what the block does not: of a closed
@@ -451,7 +450,7 @@ pub(super) fn resolve(guard: &mut BlockGuard<'_>, place: Place, state: Reservati
 pub(super) fn count_out(guard: &mut BlockGuard<'_>, place: Place) {
     count_held(guard, place, false);
     guard.unhang(guard.hold_heap(), place);
-    guard.hang(guard.kept_heap(), place, guard.kept_until(place));
+    guard.hang(guard.kept_heap(), guard.claim(place), guard.kept_until(place));
     note_next_due(guard);
 }
 

@@ -9,7 +9,7 @@ use super::{Shared, apply};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
-use crate::live::claims::{ClaimKind, Place, slot_heap};
+use crate::live::claims::{Claim, ClaimKind, Place, slot_heap};
 use crate::live::split::{Record, TAKEN_MAX};
 use crate::rules::decide::decide_into;
 use crate::rules::{Changes, Decision, LeaseOutcome, Reason};
@@ -125,12 +125,12 @@ impl Shared {
         if allowed || call.cursor.is_some() {
             make_room(guard, call, changes)?;
         }
-        let was_half_full = guard.ring_is_half_full();
+        let waited = guard.changes_waiting();
         let seq = guard.begin();
         if allowed {
             let head = apply::record_head(guard, call);
             let kind = apply::head_kind(call);
-            let mut record = head.map(|place| Record::new(guard.claim(place), kind));
+            let mut record = head.map(|head| Record::new(head, kind));
             let recorded = call.recorded();
             apply::charges(guard, recorded, now, decision, record.as_mut());
             let leased = asked.get(recorded.len()..).unwrap_or_default();
@@ -142,8 +142,8 @@ impl Shared {
                 apply::session_charges(guard, call, now, decision, record.as_mut());
             }
             self.apply_claims(guard, call, found, decision, changes, (mark, seq));
-            if let Some(place) = head {
-                self.answer(guard, call, place, decision, (now, mark), seq);
+            if let Some(head) = head {
+                self.answer(guard, call, head, decision, (now, mark), seq);
             }
             if let Some(record) = record {
                 record.touch(guard, seq);
@@ -163,7 +163,7 @@ impl Shared {
             cursor.advance(guard, decision, seq);
         }
         self.finish(guard)?;
-        if !was_half_full && guard.ring_is_half_full() {
+        if guard.ring_is_half_full_since(waited) {
             self.live.wake_checkpointer();
         }
         Ok(())
@@ -194,23 +194,22 @@ impl Shared {
 
     /// Writes what answers for the operation: its key, or its reservation, or both.
     #[inline(always)]
-    fn answer(
+    fn answer<'a>(
         &self,
-        guard: &mut BlockGuard<'_>,
+        guard: &mut BlockGuard<'a>,
         call: &Call<'_>,
-        place: Place,
+        head: Claim<'a>,
         decision: &mut Decision,
         (now, mark): (Timestamp, Timestamp),
         seq: u64,
     ) {
         if let Some(hold_ms) = call.hold_ms {
-            decision.reservation =
-                Some(hold(guard, self.epoch(), place, (now, mark), hold_ms, seq));
+            decision.reservation = Some(hold(guard, self.epoch(), head, (now, mark), hold_ms, seq));
         }
         if let Some(once) = &call.once {
             let key = match call.hold_ms {
                 Some(_) => apply::key_claim(guard, once.key),
-                None => place,
+                None => head,
             };
             self.store_decision(guard, key, once, decision, mark, seq);
         }

@@ -24,7 +24,7 @@ impl BlockGuard<'_> {
         let key = alias_key(name);
         let place = self.find_claim(key).unwrap_or_else(|| {
             self.claims_set(claims::ALIASES, self.claims_get(claims::ALIASES) + 1);
-            self.make_claim(ClaimKind::Alias, ResourceId::NONE, Some(key))
+            self.make_claim(ClaimKind::Alias, ResourceId::NONE, Some(key)).place
         });
         self.claim_set_word(place, 0, next.low);
         self.claim_set_word(place, 1, next.high);

@@ -127,13 +127,13 @@ impl<'a> BlockGuard<'a> {
 
     // ---- growing ---------------------------------------------------------------------------
 
+    /// Has another index take over, which is larger unless this one is full of tombstones. Nothing
+    /// may be armed.
+    #[cold]
     pub(super) fn grow_index(&mut self, makes: u64) -> Result<(), ClaimError> {
         let table = self.table();
         let (at, old_log2) = unpack(table.get(claims::INDEX));
         let room = room_of(old_log2);
-        if table.get(claims::FILLED) + makes <= room {
-            return Ok(());
-        }
         while table.get(claims::OLD_INDEX) != 0 {
             self.move_buckets();
         }
@@ -224,6 +224,12 @@ impl<'a> BlockGuard<'a> {
             self.set_cell(bucket, TOMBSTONE);
         }
     }
+}
+
+/// Whether so many more claims can be entered.
+#[inline(always)]
+pub(super) fn index_has_room(table: Table<'_>, makes: u64) -> bool {
+    table.get(claims::FILLED) + makes <= room_of(unpack(table.get(claims::INDEX)).1)
 }
 
 /// Asks for the line in which a search for `key` begins, in the claims of the block at `at`, which

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::block::{BlockGuard, Slot, word};
+use super::claim_index::index_has_room;
 use super::directory::Hash128;
 use super::expiry::Heap;
 use super::file::GrowError;
@@ -124,7 +125,7 @@ impl<'a> BlockGuard<'a> {
     /// The claim in `place`, looked at once for all of its words.
     #[inline(always)]
     pub(crate) fn claim(&self, place: Place) -> Claim<'a> {
-        Claim(self.memory.words_or_nowhere(self.claim_offset(place)))
+        Claim { place, cells: self.memory.words_or_nowhere(self.claim_offset(place)) }
     }
 
     #[inline]
@@ -175,32 +176,45 @@ impl<'a> BlockGuard<'a> {
         if self.claims_at() == 0 {
             self.create_claims()?;
         }
-        if unpack(self.table().get(claims::RING)).1 < RING_LOG2_MAX {
+        let table = self.table();
+        if unpack(table.get(claims::RING)).1 < RING_LOG2_MAX {
             self.grow_ring()?;
         }
         if !self.ring_has_room(makes + changes) {
             return Err(ClaimError::CheckpointNeeded);
         }
-        if self.table().get(claims::OLD_INDEX) != 0 {
+        if table.get(claims::OLD_INDEX) != 0 {
             self.move_buckets();
         }
-        self.grow_index(makes)?;
+        if !index_has_room(table, makes) {
+            self.grow_index(makes)?;
+        }
         self.grow_slab(makes)
     }
 
     /// Whether so many more changes can be noted without a checkpoint.
+    #[inline]
     pub(crate) fn ring_has_room(&self, changes: u64) -> bool {
         let table = self.table();
         table.waiting() + changes <= 1 << unpack(table.get(claims::RING)).1
     }
 
-    /// Whether the checkpointer should hurry: half of the ring is waiting for it.
-    pub(crate) fn ring_is_half_full(&self) -> bool {
-        if self.claims_at() == 0 {
+    /// Whether the checkpointer should hurry: half of the ring is waiting for it, which was not so
+    /// when `waited` changes were.
+    #[inline]
+    pub(crate) fn ring_is_half_full_since(&self, waited: u64) -> bool {
+        if !self.has_claims() {
             return false;
         }
         let table = self.table();
-        table.waiting() * 2 >= 1 << unpack(table.get(claims::RING)).1
+        let half = (1 << unpack(table.get(claims::RING)).1) / 2;
+        waited < half && table.waiting() >= half
+    }
+
+    /// Changes that wait for a checkpoint.
+    #[inline]
+    pub(crate) fn changes_waiting(&self) -> u64 {
+        if self.has_claims() { self.table().waiting() } else { 0 }
     }
 
     /// Makes the claim table. Nothing may be armed.
@@ -226,6 +240,7 @@ impl<'a> BlockGuard<'a> {
         ((1 << chunks) - 1) * claims::FIRST_CHUNK
     }
 
+    #[inline]
     fn grow_slab(&mut self, makes: u64) -> Result<(), ClaimError> {
         let table = self.table();
         let touched = table.get(claims::TOUCHED);
@@ -246,6 +261,11 @@ impl<'a> BlockGuard<'a> {
         if table.get(claims::CHUNKS + chunks * WORD) != 0 {
             return Ok(()); // Chunks are made in their order.
         }
+        self.add_chunks(chunks)
+    }
+
+    #[cold]
+    fn add_chunks(&mut self, chunks: u64) -> Result<(), ClaimError> {
         for chunk in 0..=chunks {
             let root = self.claims_at() + claims::CHUNKS + chunk * WORD;
             if self.memory.get(root) == 0 {
@@ -278,24 +298,22 @@ impl<'a> BlockGuard<'a> {
 
     /// Makes a claim, which [`prepare_claims`](Self::prepare_claims) has made room for. Without a
     /// key it is reached by its place alone.
+    #[inline]
     pub(crate) fn make_claim(
         &mut self,
         kind: ClaimKind,
         resource: ResourceId,
         key: Option<Hash128>,
-    ) -> Place {
+    ) -> Claim<'a> {
         let table = self.table();
         let free = table.get(claims::FREE);
-        let place;
         let claim;
         if free == 0 {
             let touched = table.get(claims::TOUCHED);
             self.set_cell(table.cell(claims::TOUCHED), touched + 1);
-            place = Place(touched as u32);
-            claim = self.claim(place);
+            claim = self.claim(Place(touched as u32));
         } else {
-            place = Place((free - 1) as u32);
-            claim = self.claim(place);
+            claim = self.claim(Place((free - 1) as u32));
             self.set_cell(table.cell(claims::FREE), claim.get(claim::POSITION));
             self.set_cell(claim.cell(claim::POSITION), 0);
         }
@@ -305,20 +323,25 @@ impl<'a> BlockGuard<'a> {
         self.write(claim, claim::META, meta(kind, resource));
         self.set_cell(table.cell(claims::LIVE), table.get(claims::LIVE) + 1);
         if let Some(key) = key {
-            self.enter(table, key, place);
+            self.enter(table, key, claim.place);
         }
-        place
+        claim
+    }
+
+    /// Notes that the claim in `place` has changed in the operation with number `seq`.
+    pub(crate) fn touch_claim(&mut self, place: Place, seq: u64) {
+        self.touch(self.claim(place), seq);
     }
 
     /// Notes that the claim has changed in the operation with number `seq`.
-    pub(crate) fn touch_claim(&mut self, place: Place, seq: u64) {
-        let claim = self.claim(place);
+    #[inline]
+    pub(crate) fn touch(&mut self, claim: Claim<'_>, seq: u64) {
         let changed = claim.get(claim::CHANGED);
         if changed == seq {
             return;
         }
         if changed <= self.get(block::SNAPSHOT_SEQ) {
-            self.note_change(place);
+            self.note_change(claim.place);
         }
         self.set_cell(claim.cell(claim::CHANGED), seq);
     }
@@ -470,14 +493,17 @@ impl<'a> Table<'a> {
     }
 }
 
-/// A claim's words.
+/// A claim: its place, and its words, looked at once for all of them.
 #[derive(Clone, Copy)]
-pub(crate) struct Claim<'a>(&'a [AtomicU64; claim::WORDS]);
+pub(crate) struct Claim<'a> {
+    pub(crate) place: Place,
+    cells: &'a [AtomicU64; claim::WORDS],
+}
 
 impl<'a> Claim<'a> {
     #[inline(always)]
     pub(super) fn cell(self, offset: u64) -> &'a AtomicU64 {
-        word(self.0, offset)
+        word(self.cells, offset)
     }
 
     #[inline(always)]

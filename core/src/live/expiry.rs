@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::block::{BlockGuard, word};
-use super::claims::{OUTSIDE, Place};
+use super::claims::{Claim, OUTSIDE, Place};
 use super::file::{GrowError, Memory};
 use super::layout::{WORD, chunk_of, claim, claims, heap};
 use crate::clock::Timestamp;
@@ -90,6 +90,7 @@ impl<'a> BlockGuard<'a> {
     }
 
     /// Makes sure that `more` claims can be hung up. Nothing may be armed.
+    #[inline]
     pub(crate) fn ensure_heap(&self, of: Heap, more: u64) -> Result<(), GrowError> {
         let last = self.nodes(of).map_or(0, Nodes::len) + more;
         let (chunk, _) = chunk_of(last, FIRST_CHUNK_LOG2);
@@ -137,11 +138,16 @@ impl<'a> BlockGuard<'a> {
 
     /// Hangs a claim up. Room has been made.
     #[inline]
-    pub(crate) fn hang(&mut self, of: Heap, place: Place, until: Timestamp) {
+    pub(crate) fn hang(&mut self, of: Heap, claim: Claim<'_>, until: Timestamp) {
         let Some(nodes) = self.nodes(of) else { return debug_assert!(false, "room was made") };
-        let len = nodes.len();
+        let (len, entry) = (nodes.len(), (until.ms(), claim.place));
         self.set_cell(word(nodes.cells, heap::LEN), len + 1);
-        self.rise(nodes, len, (until.ms(), place));
+        if len > 0 && nodes.entry((len - 1) / CHILDREN).0 > entry.0 {
+            return self.rise(nodes, len, entry);
+        }
+        // Nearly always: what comes last goes last.
+        self.write_cells(nodes.cells_of(len), entry);
+        self.write(claim, claim::POSITION, len + 1);
     }
 
     /// Takes a claim off its heap.
@@ -184,19 +190,18 @@ impl<'a> BlockGuard<'a> {
         Some((self.nodes(of)?, position))
     }
 
-    #[inline]
-    fn write_entry(&mut self, nodes: Nodes<'_>, index: u64, (until, place): Entry) {
-        let cells = nodes.cells_of(index);
-        for (cell, value) in cells.iter().zip([until as u64, u64::from(place.0)]) {
-            if cell.load(Relaxed) != value {
-                self.set_cell(cell, value);
-            }
-        }
-        self.claim_set(place, claim::POSITION, index + 1);
+    fn write_entry(&mut self, nodes: Nodes<'_>, index: u64, entry: Entry) {
+        self.write_cells(nodes.cells_of(index), entry);
+        self.claim_set(entry.1, claim::POSITION, index + 1);
+    }
+
+    #[inline(always)]
+    fn write_cells(&mut self, [due, which]: &[AtomicU64; 2], (until, place): Entry) {
+        self.set_cell(due, until as u64);
+        self.set_cell(which, u64::from(place.0));
     }
 
     /// Puts an entry at or above a place whose children are not earlier.
-    #[inline]
     fn rise(&mut self, nodes: Nodes<'_>, mut index: u64, entry: Entry) {
         while index > 0 {
             let above = (index - 1) / CHILDREN;

@@ -22,6 +22,7 @@ pub(crate) mod restore;
 pub(crate) mod snapshot;
 pub(crate) mod split;
 
+use std::hash::Hasher;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -62,6 +63,9 @@ pub(crate) struct Identity {
     pub(crate) token: u64,
 }
 
+/// What is hashed in one piece: phone numbers and operations' names are shorter.
+const SHORT_TEXT_BYTES: usize = 64;
+
 /// A mapped live file and what is constant in it.
 #[derive(Debug)]
 pub(crate) struct LiveFile {
@@ -79,6 +83,28 @@ impl LiveFile {
     #[inline]
     pub(crate) fn hash_name(&self, name: &str) -> Hash128 {
         let hash = self.hasher.hash(name.as_bytes());
+        Hash128 { low: hash.h1, high: hash.h2 }
+    }
+
+    /// The keyed hash of `prefix` followed by `text`: as [`hash`](Self::hash) of the two, in half
+    /// the time where they are short.
+    #[inline]
+    pub(crate) fn hash_text(&self, prefix: &[u8], text: &str) -> Hash128 {
+        let mut together = [0; SHORT_TEXT_BYTES];
+        let len = prefix.len() + text.len();
+        if len > together.len() {
+            return self.hash(|hasher| {
+                hasher.write(prefix);
+                hasher.write(text.as_bytes());
+            });
+        }
+        for (to, from) in together.iter_mut().zip(prefix) {
+            *to = *from;
+        }
+        if let Some(rest) = together.get_mut(prefix.len()..len) {
+            rest.copy_from_slice(text.as_bytes());
+        }
+        let hash = self.hasher.hash(together.get(..len).unwrap_or_default());
         Hash128 { low: hash.h1, high: hash.h2 }
     }
 
@@ -235,5 +261,25 @@ impl LiveFile {
     /// Sleeps until a round of checkpoints has ended or `patience` is over.
     pub(crate) fn wait_for_round(&self, seen: u32, patience: Duration) {
         futex::wait(self.memory.futex(header::DONE), seen, patience);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_in_one_piece_hashes_as_in_two() {
+        let file = tempfile::tempfile().expect("a file");
+        file.set_len(layout::HEADER_BYTES).expect("grows");
+        let live = LiveFile::of(Memory::map(file).expect("is mapped"));
+        for len in [0, 1, 7, 8, 15, 16, 60, 61, 62, 200] {
+            let text = "x".repeat(len);
+            let in_two = live.hash(|hasher| {
+                hasher.write_u32(0x0201);
+                hasher.write(text.as_bytes());
+            });
+            assert_eq!(live.hash_text(&[1, 2, 0, 0], &text), in_two, "{len}");
+        }
     }
 }

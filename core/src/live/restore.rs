@@ -144,14 +144,15 @@ impl BlockGuard<'_> {
             self.ensure_kept(1)?;
         }
         let key = Hash128 { low: image.key[0], high: image.key[1] };
-        let place = self.make_claim(kind, image.resource(), Some(key).filter(|&key| key != NO_KEY));
+        let place =
+            self.make_claim(kind, image.resource(), Some(key).filter(|&key| key != NO_KEY)).place;
         debug_assert_eq!(place.0, image.place);
         self.claim_set(place, claim::META, image.meta);
         self.claim_set(place, claim::START, image.start as u64);
         self.claim_set(place, claim::END, image.end as u64);
         self.claim_set_payload(place, &image.payload);
         if let Some(heap) = heap {
-            self.hang(heap, place, self.due_at(place));
+            self.hang(heap, self.claim(place), self.due_at(place));
         }
         let stood = self.finish();
         debug_assert!(stood, "the first undo record has room for a claim");

@@ -144,10 +144,9 @@ impl<'a> Record<'a> {
 
     #[cold]
     fn add_part(&mut self, guard: &mut BlockGuard<'a>) {
-        let place = guard.make_claim(ClaimKind::Part, ResourceId::NONE, None);
-        let part = guard.claim(place);
+        let part = guard.make_claim(ClaimKind::Part, ResourceId::NONE, None);
         part.fill_word(PART_LINK, 0);
-        let link = u64::from(place.0) + 1;
+        let link = u64::from(part.place.0) + 1;
         if self.parts == 0 {
             let rest = self.head.word(LINK) & !u64::from(u32::MAX);
             self.head.fill_word(LINK, rest | link);
