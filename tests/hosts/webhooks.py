@@ -7,6 +7,7 @@ import json
 import math
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
 from binding import Engine
@@ -19,7 +20,9 @@ TENANTS = [
     {"name": "mercado-são-jorge", "status": "demo"},
     {"name": "pet-shop-amigo-fiel", "status": "suspended"},
     {"name": "oficina-tres-irmaos"},
+    {"name": "clinica-boa-vista", "limits": {"sessions": 10}},
 ]
+CLIENTS = 8
 DEMO_NOTICE = "Esta é uma mensagem de teste"
 
 
@@ -121,6 +124,18 @@ def play(server):
     assert post(server, padaria, '{"entry": []}')[0] == 200, "a webhook without messages"
 
 
+def play_at_once(server):
+    """What comes at once: a message is answered once, and no contact beyond the limit."""
+    clinica = "clinica-boa-vista"
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        same = [clients.submit(answered, server, clinica, ("m0", "c0")) for _ in range(CLIENTS)]
+        answers = [answer for it in same for answer in it.result()]
+        assert len(answers) == 1, f"one message, {len(answers)} answers"
+        contacts = [webhook((f"m{it}", f"c{it}")) for it in range(1, 5 * CLIENTS)]
+        statuses = list(clients.map(lambda body: post(server, clinica, body)[0], contacts))
+    assert statuses.count(200) == 9 and statuses.count(402) == len(contacts) - 9, statuses
+
+
 def example(*command, cwd, port=None, **more):
     """Starts an example on a port of the loopback and asks it all that."""
     with database() as path:
@@ -128,5 +143,7 @@ def example(*command, cwd, port=None, **more):
         more = {"COTAS_DB": str(path), "WHATSAPP_APP_SECRET": SECRET, **more}
         with Server(command, path.with_name("server.log"), cwd, port, **more) as server:
             play(server)
+            play_at_once(server)
         assert sessions_used(path, "padaria-aurora") == 2
         assert sessions_used(path, "mercado-são-jorge") == 1
+        assert sessions_used(path, "clinica-boa-vista") == 10
