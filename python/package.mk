@@ -29,7 +29,7 @@ test-python: $(PY)/tools/installed
 	$(PY_TEST)/$(PIP) install --requirement tests/python/requirements.txt
 	$(PY_TEST)/python -W error -m pytest --config-file $(PY_CONFIG) tests/python
 	$(PY_TEST)/mypy --config-file $(PY_CONFIG) -p cotas
-	$(PY_TEST)/mypy --config-file $(PY_CONFIG) tests/python examples/python
+	$(PY_TEST)/mypy --config-file $(PY_CONFIG) tests/python examples/python examples/hosts/python
 	$(PY_TEST)/stubtest --mypy-config-file $(PY_CONFIG) cotas._cotas
 	$(PYRIGHT) --pythonpath $(PY_TEST)/python --project $(PY_CONFIG)
 

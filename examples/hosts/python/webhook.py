@@ -89,11 +89,10 @@ def respond(tenant: cotas.Tenant, body: Any) -> Answer:
     """Asks, and answers each message once: Meta delivers some of them again."""
     answers = []
     for name, channel, contact, at in list(messages(body)):
-        about = {"channel": channel, "contact": contact}
-        received = tenant.perform("receive_message", **about, at=at)
+        received = tenant.perform("receive_message", channel=channel, contact=contact, at=at)
         if not received:
             return refusal(received)
-        sent = tenant.perform("send_message", **about, key=name)
+        sent = tenant.perform("send_message", channel=channel, contact=contact, key=name)
         if not sent:
             return refusal(sent)
         if not sent.replayed:
