@@ -279,4 +279,8 @@ fn a_tenant_that_does_not_renew_is_charged_nothing_more() {
     let channels = platform.engine.channels(TENANT, "api_plus").expect("reads");
     assert_eq!(channels.next_due, None);
     assert_line(&channels.to_page(PT), "Nada será cobrado.");
+    platform.create(&NewTenant::new("sem-plano"));
+    let channels = platform.engine.channels("sem-plano", "api_plus").expect("reads");
+    assert_line(&channels.to_page(PT), "Canais API PLUS disponíveis: 0 de 0");
+    refused(platform.engine.channels(TENANT, "canais"), 402);
 }

@@ -64,11 +64,21 @@ impl Engine {
     /// the next due date, and what will be charged then. Tokens are never shown. Reads SQLite.
     pub fn channels(&self, tenant: &str, resource: &str) -> Result<Channels, Error> {
         let compiled = self.shared.compiled()?;
-        let (number, _) = resource_of(compiled, resource, "a list of channels", "seat")?;
+        let (number, kind) = resource_of(compiled, resource, "a list of channels", "seat")?;
         let report = self.report(tenant)?;
         let catalog = &compiled.catalog;
         let balance = report.balances.iter().find(|it| it.resource == resource);
         let balance = balance.map(|it| balance_line(it, catalog));
+        // A tenant that never had a plan has nothing of it.
+        let nothing = || BalanceLine {
+            resource: resource.to_owned(),
+            title: catalog.title(resource),
+            kind: kind.name(),
+            contracted: Some(0),
+            used: 0,
+            available: Some(0),
+            over_limit: false,
+        };
         let within = |it| it == number || compiled.parents(it).contains(&number);
         let rows = self.shared.store.seats(self.row_of(tenant)?)?;
         let channels = rows.into_iter().filter(|row| within(row.resource)).map(|row| {
@@ -91,7 +101,7 @@ impl Engine {
         let total = charges.iter().try_fold(Cents::ZERO, |sum, it| sum.checked_add(it.amount));
         Ok(Channels {
             tenant: report.name.clone(),
-            balance: balance.ok_or_else(|| super::unknown_resource(resource))?,
+            balance: balance.unwrap_or_else(nothing),
             channels: channels.collect(),
             next_due,
             charges,
