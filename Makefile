@@ -55,7 +55,7 @@ deps:
 	tests/hosts/deps.sh
 
 bench:
-	$(CARGO) bench --package cotas --bench decisions --bench opening -- --noplot
+	$(CARGO) bench --package cotas --bench decisions --bench opening --bench renewals -- --noplot
 	python3 benches/summary.py
 	$(MAKE) bench-python
 

@@ -29,6 +29,8 @@ BY_HANDLE, BY_NAME, OPENING = 30 / 9, 1.5, 1 / 20
 # A verb that touches only the live file, in plain consumes by name; two of them together; an action
 # that charges three resources. What one lease costs to reclaim does not depend on how many wait.
 VERB, PAIR, THREE, AMONG_MANY = 3.0, 6.0, 4.0, 1.25
+# 20,000 tenants a second where a nightly job's transaction takes 33 microseconds.
+RENEWAL = 1.5
 PLAIN = "verbs/consume_by_name"
 
 
@@ -80,6 +82,8 @@ ROWS = [
     Row("seat, occupy and release", "administer/seats_occupy_release",
         "open_session/sqlite_transaction"),
     Row("grant", "administer/grant", "open_session/sqlite_transaction"),
+    Row("renew a tenant, 10,000 at midnight", "renewals/cotas_maintenance",
+        "renewals/sqlite_transaction_each", RENEWAL),
 ]
 
 PEERS = {
@@ -89,6 +93,7 @@ PEERS = {
     "sqlite_transaction": "SQLite, transaction",
     "consume_by_name": "consume by name",
     "of_10": "of 10",
+    "sqlite_transaction_each": "SQLite, by hand",
 }
 
 

@@ -124,6 +124,11 @@ impl Shared {
     fn write_block(&self, write: &Write<'_>, at: u64) -> Result<Option<(u64, usize)>, Error> {
         let mut guard = self.lock_block_within(at, BLOCK_PATIENCE)?;
         self.resolve(&mut guard, write)?;
+        if !guard.is_live() {
+            // What a purged tenant has left unwritten is nobody's; its name may be another's.
+            guard.mark_clean();
+            return Ok(None);
+        }
         let Some((row, committed)) = write.checkpointed(guard.hash())? else { return Ok(None) };
         let taken = guard.take_snapshot(committed);
         if taken.seq <= committed {

@@ -194,18 +194,25 @@ impl Shared {
     /// A block for a tenant that does not exist: published, locked and pending.
     fn vacant_block(&self, hash: Hash128, compiled: &Compiled) -> Result<BlockGuard<'_>, Error> {
         let memory = &self.live.memory;
-        if let Some(at) = directory::find(memory, hash) {
+        let found = directory::find(memory, hash);
+        if let Some(at) = found {
             let guard = self.lock_block(at)?;
-            guard.put(word::STATE, 0);
-            guard.put(word::PENDING, 1);
-            return Ok(guard);
+            // One that was a tenant's, which has been purged, is nobody's ever after.
+            if guard.get(word::ADMIN_SEQ) == 0 {
+                guard.put(word::STATE, 0);
+                guard.put(word::PENDING, 1);
+                return Ok(guard);
+            }
         }
         let slots = compiled.names.resources.len() as u16 + SPARE_SLOTS;
         let at = block::create(memory, hash, slots)?;
         let guard = self.lock_block(at)?;
         guard.put(word::PENDING, 1);
         torture::point("create.locked");
-        directory::insert(memory, at, hash)?;
+        match found {
+            Some(purged) => directory::replace(memory, purged, at, hash)?,
+            None => directory::insert(memory, at, hash)?,
+        }
         Ok(guard)
     }
 }

@@ -8,14 +8,12 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::{Engine, Shared};
-use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
-use crate::live::{directory, process};
+use crate::live::process;
 
 /// How often settlement looks for tenants that are due.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
-/// Tenants that one look settles.
-const SETTLED_AT_ONCE: u32 = 1_000;
 
 /// The state of maintenance in this process.
 pub(super) struct Keeper {
@@ -84,25 +82,6 @@ impl Engine {
     /// Writes everything that has changed to SQLite. Waits for the disk.
     pub fn checkpoint(&self) -> Result<usize, Error> {
         self.shared.checkpoint()
-    }
-}
-
-impl Shared {
-    /// Settles tenants that are due at `now`, by a wall clock. A tenant whose clock seems to have
-    /// jumped is left for its own next call, which says so.
-    fn settle_due(&self, now: Timestamp) -> Result<usize, Error> {
-        let mut settled = 0;
-        let mut failed = None;
-        for hash in self.store.due_tenants(now, SETTLED_AT_ONCE)? {
-            let Some(at) = directory::find(&self.live.memory, hash) else { continue };
-            match self.settle_block(at, "", now) {
-                Ok(()) => settled += 1,
-                Err(Error::ClockJump { .. } | Error::UnknownTenant(_) | Error::Busy { .. }) => {}
-                // One tenant that cannot be settled does not keep the others from it.
-                Err(error) => failed = failed.or(Some(error)),
-            }
-        }
-        failed.map_or(Ok(settled), Err)
     }
 }
 

@@ -74,7 +74,7 @@ impl Shared {
         name: &str,
         instant: Timestamp,
     ) -> Result<(), Error> {
-        let manner = Manner { sync: Sync::Normal, confirm_jump: false };
+        let manner = Manner { sync: self.sync_of_settling(&[at])?, confirm_jump: false };
         self.change(at, name, instant, manner, None, |_, _| Ok(()))
     }
 
@@ -118,9 +118,12 @@ impl Shared {
             let mut loaded = write.load_tenant(guard.hash())?.ok_or_else(unknown)?;
             guard.put(block::PENDING, loaded.admin_seq + 1);
             torture::point("lane.pending");
-            let mut change = Change { write: &mut write, loaded: &mut loaded, compiled, late };
-            match change.make(&mut guard, now, manner, work) {
+            let mut change = Change { write: &write, loaded: &mut loaded, compiled, late };
+            let made = change.make(&mut guard, now, manner, work);
+            let made = made.and_then(|made| write.commit().map(|()| made).map_err(Error::from));
+            match made {
                 Ok((value, standing)) => {
+                    torture::point("lane.committed");
                     if let Some(late) = late {
                         let meta = meta_after(&guard, late);
                         bring_claim(&mut guard, late.place, meta);
@@ -191,8 +194,7 @@ impl Shared {
 
     /// Settles a tenant whose time has come.
     pub(super) fn settle_block(&self, at: u64, name: &str, now: Timestamp) -> Result<(), Error> {
-        // What settlement writes can be derived again: it need not wait for the disk.
-        let manner = Manner { sync: Sync::Normal, confirm_jump: false };
+        let manner = Manner { sync: self.sync_of_settling(&[at])?, confirm_jump: false };
         self.administer(at, name, now, manner, |_| Ok(()))
     }
 
@@ -278,16 +280,17 @@ impl From<NamesError> for Error {
 }
 
 /// One change under way.
-struct Change<'a, 'w> {
-    write: &'a mut Write<'w>,
-    loaded: &'a mut Loaded,
-    compiled: &'a Compiled,
-    late: Option<&'a Late<'a>>,
+pub(super) struct Change<'a, 'w> {
+    pub(super) write: &'a Write<'w>,
+    pub(super) loaded: &'a mut Loaded,
+    pub(super) compiled: &'a Compiled,
+    pub(super) late: Option<&'a Late<'a>>,
 }
 
 impl Change<'_, '_> {
-    /// The steps of one change, up to its commit; the caller applies what came of it.
-    fn make<T>(
+    /// The steps of one change, up to its commit; the caller commits it, and applies what came of
+    /// it.
+    pub(super) fn make<T>(
         &mut self,
         guard: &mut BlockGuard<'_>,
         now: Timestamp,
@@ -301,7 +304,7 @@ impl Change<'_, '_> {
             check_jump(&self.loaded.account, now)?;
         }
         let mut happened = settle_loaded(self.write, self.loaded, rules, now)?;
-        let (write, loaded, compiled) = (&*self.write, &mut *self.loaded, self.compiled);
+        let (write, loaded, compiled) = (self.write, &mut *self.loaded, self.compiled);
         let mut under_way = Work { write, loaded, compiled, now, happened: Vec::new() };
         let value = work(&mut under_way, guard)?;
         happened.append(&mut under_way.happened);
@@ -320,8 +323,6 @@ impl Change<'_, '_> {
         }
         guard.ensure_standing(&standing)?;
         torture::point("lane.written");
-        self.write.commit()?;
-        torture::point("lane.committed");
         Ok((value, standing))
     }
 }

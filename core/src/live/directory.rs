@@ -76,6 +76,30 @@ pub(crate) fn insert(memory: &Memory, block: u64, hash: Hash128) -> Result<(), G
     Ok(())
 }
 
+/// Publishes `block` in the place of `old`, whose tenant is no more: whoever holds the old one finds
+/// it vacant.
+pub(crate) fn replace(
+    memory: &Memory,
+    old: u64,
+    block: u64,
+    hash: Hash128,
+) -> Result<(), GrowError> {
+    let held = lock::take(memory, header::DIRECTORY_LOCK, PATIENCE)?;
+    let (table, log2) = unpack(memory.get(header::DIRECTORY));
+    let mask = (1u64 << log2) - 1;
+    let mut at = hash.low & mask;
+    for _ in 0..=mask {
+        let cell = memory.cell(table + at * WORD);
+        if unpack(cell.load(Ordering::Relaxed)).0 == old {
+            cell.store(bucket(block, hash), Ordering::Release);
+            break;
+        }
+        at = (at + 1) & mask;
+    }
+    drop(held);
+    Ok(())
+}
+
 /// Copies the directory into a larger table and makes that the current one. The old one stays
 /// where it is: somebody may be reading it.
 fn enlarge(memory: &Memory, log2: u64) -> Result<(), GrowError> {

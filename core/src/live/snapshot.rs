@@ -165,8 +165,13 @@ impl BlockGuard<'_> {
         let stood = self.finish();
         debug_assert!(stood, "the first undo record has room for a confirmation");
         if self.get(block::SEQ) == seq {
-            directory::mark_clean(self.memory, self.get(block::INDEX));
+            self.mark_clean();
         }
+    }
+
+    /// Takes the mark away, whatever has changed.
+    pub(crate) fn mark_clean(&self) {
+        directory::mark_clean(self.memory, self.get(block::INDEX));
     }
 
     /// Takes the mark away from a block that was marked but never changed.

@@ -81,6 +81,33 @@ impl Store {
         })
     }
 
+    /// Whether settling a tenant may write an invoice: its plan costs something, now or next, or
+    /// something is charged with every due date.
+    pub(crate) fn has_invoices_to_come(&self, tenant: Hash128) -> Result<bool, StoreError> {
+        self.with(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM tenants t JOIN subscriptions s \
+                     ON s.tenant = t.id WHERE t.hash = ?1 AND s.state != 'cancelled' \
+                     AND coalesce(s.terms ->> 'price_cents', 0) > 0) \
+                     OR EXISTS (SELECT 1 FROM tenants t JOIN purchases p ON p.tenant = t.id \
+                     WHERE t.hash = ?1 AND p.recurring = 1 AND p.ended_at IS NULL)",
+                )
+                .and_then(|mut statement| {
+                    let hash = super::open::blob([tenant.high, tenant.low]);
+                    statement.query_row([hash], |row| row.get(0))
+                })
+                .map_err(sqlite(DOING))
+        })
+    }
+
+    /// The names of demonstrations that have ended at `now`, sorted.
+    pub(crate) fn ended_demos(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT name FROM tenants WHERE status = 'demo' AND demo_ends_at <= ?1 \
+                   ORDER BY name";
+        self.with(|connection| rows(connection, sql, &[&now.ms()], |row| row.get(0)))
+    }
+
     /// A tenant as of its last checkpoint.
     pub(crate) fn load_tenant(&self, hash: Hash128) -> Result<Option<Loaded>, StoreError> {
         self.with(|connection| load_tenant(connection, hash))

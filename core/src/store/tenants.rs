@@ -44,6 +44,24 @@ pub(crate) struct Overrides {
     pub(crate) limits: BTreeMap<String, Limit>,
 }
 
+/// The tables with rows of a tenant that go with it.
+const OF_A_TENANT: [&str; 14] = [
+    "subscriptions",
+    "grants",
+    "usage",
+    "claims",
+    "periods",
+    "period_usage",
+    "period_grants",
+    "months",
+    "history",
+    "seats",
+    "outbox",
+    "profiles",
+    "invoices",
+    "purchases",
+];
+
 pub(super) const LOADING: &str = "reading a tenant";
 pub(super) const SAVING: &str = "writing a tenant";
 
@@ -61,15 +79,17 @@ impl Write<'_> {
         load_tenant(self.connection, hash)
     }
 
-    /// Adds a tenant and returns its row number. Its account is written by
+    /// Adds a tenant and returns its row number, which was never another's: the audit trail and
+    /// idempotency keys outlive a tenant that is deleted. Its account is written by
     /// [`save_tenant`](Self::save_tenant).
     pub(crate) fn insert_tenant(&self, name: &str, hash: Hash128) -> Result<i64, StoreError> {
         self.connection
             .prepare_cached(
-                "INSERT INTO tenants (name, hash, status, status_reason, created_at, time_zone, \
-                 mark, limits, features, period, period_start, renewals, next_grant, admin_seq, \
-                 seq, valid_until) VALUES (?1, ?2, '', '', 0, '', 0, '{}', x'', 0, 0, 0, 0, 0, \
-                 0, 0)",
+                "INSERT INTO tenants (id, name, hash, status, status_reason, created_at, \
+                 time_zone, mark, limits, features, period, period_start, renewals, next_grant, \
+                 admin_seq, seq, valid_until) VALUES (1 + max((SELECT coalesce(max(id), 0) FROM \
+                 tenants), (SELECT coalesce(max(tenant), 0) FROM audit)), ?1, ?2, '', '', 0, '', \
+                 0, '{}', x'', 0, 0, 0, 0, 0, 0, 0)",
             )
             .and_then(|mut statement| statement.insert(params![name, blob([hash.high, hash.low])]))
             .map_err(sqlite(SAVING))
@@ -242,18 +262,16 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Notes an administrative change for those who ask why.
-    pub(crate) fn audit(
-        &self,
-        tenant: Option<i64>,
-        at: Timestamp,
-        what: &str,
-        detail: &str,
-    ) -> Result<(), StoreError> {
+    /// Deletes a tenant and all that is stored of it, but for the audit trail and the payment
+    /// events, which name nobody.
+    pub(crate) fn delete_tenant(&self, tenant: i64) -> Result<(), StoreError> {
+        for table in OF_A_TENANT {
+            let sql = format!("DELETE FROM {table} WHERE tenant = ?1");
+            self.connection.execute(&sql, [tenant]).map_err(sqlite("deleting a tenant"))?;
+        }
         self.connection
-            .prepare_cached("INSERT INTO audit (tenant, at, what, detail) VALUES (?1, ?2, ?3, ?4)")
-            .and_then(|mut statement| statement.execute(params![tenant, at.ms(), what, detail]))
-            .map_err(sqlite("writing the audit trail"))?;
+            .execute("DELETE FROM tenants WHERE id = ?1", [tenant])
+            .map_err(sqlite("deleting a tenant"))?;
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{Store, sqlite};
+use super::{Store, Write, sqlite};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 
@@ -15,6 +15,23 @@ pub(crate) struct TrailRow {
     pub(crate) tenant: Option<String>,
     pub(crate) what: String,
     pub(crate) detail: String,
+}
+
+impl Write<'_> {
+    /// Notes an administrative change.
+    pub(crate) fn audit(
+        &self,
+        tenant: Option<i64>,
+        at: Timestamp,
+        what: &str,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("INSERT INTO audit (tenant, at, what, detail) VALUES (?1, ?2, ?3, ?4)")
+            .and_then(|mut statement| statement.execute(params![tenant, at.ms(), what, detail]))
+            .map_err(sqlite("writing the audit trail"))?;
+        Ok(())
+    }
 }
 
 impl Store {
