@@ -1,7 +1,8 @@
 //! A second process for the integration tests: `puppet DATABASE VERB [WORD ...]`.
 //!
 //! `COTAS_NOW` stands the clock still at that millisecond; `COTAS_MAINTENANCE` is `external`,
-//! `inline` or `thread`; `COTAS_LIVE` names the live directory. With
+//! `inline` or `thread`; with `COTAS_WALL` maintenance believes that clock; `COTAS_LIVE` names the
+//! live directory. With
 //! `COTAS_ABANDON` it goes without closing the engine, as a process that is killed does.
 
 use std::io::{Read, Write};
@@ -9,14 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cotas::{
-    Durability, Engine, Error, Limit, Maintenance, ManualClock, NewTenant, Source, Status, Terms,
-    Timestamp,
+    Clock, Durability, Engine, Error, Limit, Maintenance, ManualClock, NewTenant, Source, Status,
+    Terms, Timestamp,
 };
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let Some((&path, words)) = words.split_first() else { panic!("puppet DATABASE VERB ...") };
+    if let ["transactions"] = words {
+        return println!("{}", transactions(path));
+    }
     if let ["copy", from, to, bytes] = words {
         return copy(from, to, number(bytes) as usize);
     }
@@ -48,7 +52,11 @@ fn open(path: &str) -> Result<Engine, Error> {
     let mut builder = Engine::builder(path).checkpoint_interval(Duration::from_millis(5));
     if let Ok(now) = std::env::var("COTAS_NOW") {
         let now = Timestamp::from_ms(now.parse().expect("milliseconds"));
-        builder = builder.clock(Arc::new(ManualClock::new(now)));
+        let clock = ManualClock::new(now);
+        builder = match std::env::var_os("COTAS_WALL") {
+            Some(_) => builder.clock(Arc::new(Wall(clock))),
+            None => builder.clock(Arc::new(clock)),
+        };
     }
     if let Ok(directory) = std::env::var("COTAS_LIVE") {
         builder = builder.live_directory(directory);
@@ -94,6 +102,7 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
         ["suspend", name] => engine.set_status(name, Status::Suspended, "debt", false)?,
         ["settle", name] => engine.settle(name)?,
         ["full-disk"] => return fill_the_disk(engine),
+        ["maintain"] => return maintain(engine),
         ["checkpoint"] => return Ok(engine.checkpoint()?.to_string()),
         ["verify"] => {
             let findings = engine.verify()?;
@@ -124,6 +133,43 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
         },
     }
     Ok("done".to_owned())
+}
+
+/// A clock that stands still and that maintenance believes.
+struct Wall(ManualClock);
+
+impl Clock for Wall {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn is_wall(&self) -> bool {
+        true
+    }
+}
+
+/// Maintains until nobody is due, and says how many were settled.
+fn maintain(engine: &Engine) -> Result<String, Error> {
+    let mut settled = 0;
+    loop {
+        let done = engine.maintain()?.settled;
+        settled += done;
+        if done == 0 {
+            return Ok(settled.to_string());
+        }
+    }
+}
+
+/// The transactions that the write-ahead log holds: frames that end one, by SQLite's file format.
+/// Before the database is opened, since a process that closes its files loses SQLite's locks.
+fn transactions(path: &str) -> usize {
+    let log = std::fs::read(format!("{path}-wal")).unwrap_or_default();
+    let word = |at: usize| Some(u32::from_be_bytes(log.get(at..at + 4)?.try_into().ok()?));
+    let (Some(page), Some(salt)) = (word(8), log.get(16..24)) else { return 0 };
+    let frames = (32..log.len()).step_by(24 + page as usize);
+    // A frame of an earlier use of the log has another salt.
+    let of_now = frames.take_while(|&at| log.get(at + 8..at + 16) == Some(salt));
+    of_now.filter(|&at| word(at + 4).is_some_and(|pages| pages != 0)).count()
 }
 
 /// Makes tenants until the live file cannot grow, and shows that what there was goes on.

@@ -448,3 +448,98 @@ fn a_death_while_rebuilding_leaves_what_was_there() {
         assert_sound(&engine);
     }
 }
+
+/// Acme with a package for sale, and an invoice of 40.00 that waits to be paid.
+fn with_a_customer(database: &Database) -> (Engine, i64) {
+    let engine = database.with_acme();
+    let text = format!("{}{}", cotas_tests::CATALOG, cotas_tests::payments::PACKAGES);
+    let catalog = cotas::Catalog::parse(&text, "shop.toml").expect("is valid");
+    engine.load_catalog(&catalog).expect("loads");
+    let bought = engine.buy("acme", "more", 50, None).expect("sells");
+    (engine, bought.invoice)
+}
+
+/// What administration has written: invoices, subscriptions, grants, limits.
+fn books(engine: &Engine) -> String {
+    let report = engine.report("acme").expect("reports");
+    let invoices = engine.invoices("acme").expect("reads");
+    let subscriptions = engine.subscriptions("acme").expect("reads");
+    let trail = engine.audit_trail(Some("acme"), 100).expect("reads").len();
+    format!("{:?} {:?} {invoices:?} {subscriptions:?} {trail}", report.grants, report.balances)
+}
+
+#[test]
+fn an_administrative_verb_that_dies_after_its_commit_has_one_effect_when_it_is_tried_again() {
+    let verbs = ["buy", "choose", "plan", "schedule", "grant", "limit", "own-limit", "status"];
+    let of_invoice = ["pay", "cancel", "split"];
+    for verb in verbs.into_iter().chain(of_invoice) {
+        // What the verb comes to where nobody dies.
+        let whole = database();
+        let (engine, invoice) = with_a_customer(&whole);
+        let before = books(&engine);
+        let words = ["administer", verb, &invoice.to_string(), "key-1"];
+        let said = whole.told(&words);
+        let expected = books(&engine);
+        assert_ne!(before, expected, "{verb} did nothing");
+        assert_eq!(whole.told(&words), said, "{verb}: the same answer");
+        assert_eq!(books(&engine), expected, "{verb}: one effect");
+        let other = whole.run(&["administer", verb, &invoice.to_string(), "key-1", "otherwise"]);
+        assert!(!other.status.success(), "{verb}: other arguments under the same key");
+        assert_eq!(books(&engine), expected, "{verb}: nothing of it");
+        for (point, outcome) in LANE {
+            if !["commit.before", "commit.after", "lane.committed", "apply.done"].contains(&point) {
+                continue;
+            }
+            let database = database();
+            let (engine, invoice) = with_a_customer(&database);
+            let words = ["administer", verb, &invoice.to_string(), "key-1"];
+            assert!(database.dies_at(point, &words), "{verb} at {point}: it lived");
+            let found = if outcome == All { &expected } else { &before };
+            assert_eq!(books(&engine), *found, "{verb} at {point}");
+            assert_eq!(database.told(&words), said, "{verb} at {point}: the answer, late");
+            assert_eq!(books(&engine), expected, "{verb} at {point}: one effect");
+            assert_sound(&engine);
+        }
+    }
+}
+
+#[test]
+fn a_death_at_any_step_of_a_settlement_of_many_leaves_each_as_it_was_or_settled() {
+    for (point, outcome) in [
+        ("lane.written", Nothing),
+        ("lane.written:3", Nothing),
+        ("settle.written", Nothing),
+        ("commit.before", Nothing),
+        ("commit.after", All),
+        ("settle.committed", All),
+        ("apply.slots:2", All),
+        ("apply.done", All),
+    ] {
+        let database = database();
+        let engine = database.with_acme();
+        database.told(&["create-many", "5"]);
+        for name in ["t0", "t4"] {
+            assert!(engine.consume(name, "credits", 9).expect("decides").allowed());
+        }
+        let renewed = cotas_tests::at("2026-05-21T12:00:00-03:00").ms().to_string();
+        let mut command = database.command(&["maintain"]);
+        command.env("COTAS_NOW", &renewed).env("COTAS_WALL", "1").env("COTAS_ABANDON", "1");
+        let died = command.env("COTAS_CRASH", point).output().expect("starts");
+        assert_eq!(died.status.signal(), Some(libc::SIGKILL), "{point}: it lived");
+        let later = engine.with_clock(std::sync::Arc::new(cotas::ManualClock::new(
+            cotas_tests::at("2026-05-21T12:00:00-03:00"),
+        )));
+        let periods = |name: &str| engine.periods(name).expect("reads").len();
+        let settled = usize::from(outcome == All);
+        assert_eq!((periods("acme"), periods("t4")), (settled, settled), "{point}");
+        for name in ["acme", "t0", "t1", "t2", "t3", "t4"] {
+            // The first look resolves what the death left.
+            let decision = later.consume(name, "credits", 1).expect("decides");
+            assert_eq!((decision.used, decision.available), (1, 999), "{point}: {name}");
+            assert_eq!(periods(name), 1, "{point}: {name} was renewed once");
+            let invoices = engine.invoices(name).expect("reads");
+            assert_eq!(invoices.len(), 2, "{point}: {name}: {invoices:?}");
+        }
+        assert_sound(&engine);
+    }
+}

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use cotas::{Details, Engine, Error, Resolution, Tenant};
+use cotas::{Details, Engine, Error, Limit, Resolution, Source, Status, Tenant, Terms};
 
+use super::payments;
 use super::races::{self, Prize};
 
 fn number(word: &str) -> u64 {
@@ -25,6 +26,11 @@ pub fn act(engine: &Engine, words: &[&str]) -> Option<Result<String, Error>> {
             let both = races::receive_together(engine, (Path::new(path), 2), number(contacts));
             both.map(|(opened, continued)| words_of(&[opened, continued]))
         }
+        ["tell", directory, order, members] => {
+            payments::tell(engine, directory, order, number(members))
+        }
+        ["administer", verb, invoice, key] => administer(engine, verb, invoice, key, false),
+        ["administer", verb, invoice, key, _] => administer(engine, verb, invoice, key, true),
         ["perform-once", tenant, key] => perform_once(engine, tenant, key),
         ["reserve-once", tenant, key] => engine
             .tenant(tenant)
@@ -155,4 +161,41 @@ pub fn churned(steps: u64) -> [u64; 6] {
 
 fn words_of(numbers: &[u64]) -> String {
     numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// Administers acme under a key, and says what it was answered; `otherwise`: with other arguments.
+fn administer(
+    engine: &Engine,
+    verb: &str,
+    invoice: &str,
+    key: &str,
+    otherwise: bool,
+) -> Result<String, Error> {
+    let invoice = number(invoice) as i64;
+    let keyed = engine.once(key);
+    let units = if otherwise { 1 } else { 50 };
+    let limit = Limit::Finite(500 + units);
+    let reason = if otherwise { "abuse" } else { "debt" };
+    let plan = if otherwise { "strict" } else { "small" };
+    let first_due = "2026-06-15".parse().expect("a date");
+    let terms = Terms { plan, first_due, auto_renew: true };
+    let parts = if otherwise { 3 } else { 4 };
+    let paid_on = otherwise.then_some(first_due);
+    match verb {
+        "buy" => engine
+            .buy("acme", "more", units, Some(key))
+            .map(|it| format!("{} {}", it.invoice, it.quote.cents)),
+        "choose" => engine.choose_plan("acme", &terms, "Asaas", Some(key)).map(|it| it.to_string()),
+        "plan" => done(engine.change_plan("acme", &terms, Some(key))),
+        "schedule" => engine.schedule_plan("acme", plan, Some(key)).map(|due| due.to_string()),
+        "grant" => done(engine.grant("acme", "credits", Source::Extra, units, None, Some(key))),
+        "limit" => done(keyed.set_limit("acme", "credits", limit)),
+        "own-limit" => done(keyed.set_own_limit("acme", "credits", Some(limit))),
+        "status" => done(keyed.set_status("acme", Status::Suspended, reason, false)),
+        "pay" => done(keyed.mark_paid(invoice, paid_on)),
+        // The other invoice is the plan's.
+        "cancel" => done(keyed.cancel_invoice(if otherwise { 1 } else { invoice })),
+        "split" => keyed.split_invoice(invoice, parts).map(|all| format!("{all:?}")),
+        _ => panic!("nobody administers {verb}"),
+    }
 }

@@ -3,6 +3,7 @@
 
 pub mod acts;
 pub mod meeting;
+pub mod payments;
 pub mod races;
 pub mod wide;
 

@@ -94,6 +94,16 @@ pub(super) fn shown(text: &str) -> String {
     shown
 }
 
+/// As [`shown`], of what should be a date: one of 16 digits is a card's, whatever it should be.
+fn shown_date(text: &str) -> String {
+    // Date, time and offset; fractions of a second are seldom told.
+    const DIGITS_MAX: usize = 8 + 6;
+    if text.chars().filter(char::is_ascii_digit).count() <= DIGITS_MAX {
+        return shown(text);
+    }
+    shown(text).replace(|c: char| c.is_ascii_digit(), "?")
+}
+
 /// An object in a body.
 pub(super) struct Object<'a> {
     /// Where it stands: empty, or ends in a point.
@@ -211,7 +221,7 @@ impl<'a> Object<'a> {
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, PayloadError> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        let wrong = || PayloadError::Date { field: self.field(name), value: shown(&text) };
+        let wrong = || PayloadError::Date { field: self.field(name), value: shown_date(&text) };
         read(&text).map(Some).ok_or_else(wrong)
     }
 }

@@ -76,8 +76,8 @@ pub(crate) fn insert(memory: &Memory, block: u64, hash: Hash128) -> Result<(), G
     Ok(())
 }
 
-/// Publishes `block` in the place of `old`, whose tenant is no more: whoever holds the old one finds
-/// it vacant.
+/// Publishes `block` in the place of `old`, whose tenant is no more: whoever holds the old one
+/// finds it vacant.
 pub(crate) fn replace(
     memory: &Memory,
     old: u64,

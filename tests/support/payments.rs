@@ -1,0 +1,84 @@
+//! A small catalog with money in it, and webhooks of Asaas.
+
+use std::path::Path;
+
+use cotas::billing::Gateway;
+use cotas::{Engine, Error, PaymentOutcome};
+
+use super::meeting::Meeting;
+
+/// The token of the webhooks.
+pub const TOKEN: &str = "a-token-of-the-webhook";
+
+/// What is sold on top of plans.
+pub const PACKAGES: &str = r#"
+[packages.more]
+title = "Créditos"
+resource = "credits"
+prices = { 1 = "1.00", 50 = "40.00" }
+"#;
+
+/// A plan that is paid before each period, and a package.
+pub const CATALOG: &str = r#"
+[catalog]
+time_zone = "America/Sao_Paulo"
+[resources.credits]
+kind = "allowance"
+[plans.prepaid]
+title = "Pré-pago"
+price = "100.00"
+renew_on = "payment"
+limits = { credits = 100 }
+[packages.more]
+title = "Créditos"
+resource = "credits"
+prices = { 1 = "1.00", 50 = "40.00" }
+"#;
+
+/// An event about the payment of an invoice, which the host gave the gateway as its reference.
+pub fn asaas(id: &str, what: &str, payment: &str, invoice: i64, day: &str) -> Vec<u8> {
+    format!(
+        r#"{{"id":"{id}","event":"{what}","dateCreated":"{day} 10:00:00","payment":{{
+            "object":"payment","id":"{payment}","customer":"cus_1","value":100.00,
+            "billingType":"CREDIT_CARD","status":"CONFIRMED","dueDate":"{day}",
+            "originalDueDate":"{day}","paymentDate":"{day}","externalReference":"{invoice}"}}}}"#
+    )
+    .into_bytes()
+}
+
+/// An event about a charge that the gateway made by itself for a subscription.
+pub fn asaas_of_subscription(
+    id: &str,
+    what: &str,
+    payment: &str,
+    subscription: &str,
+    due: &str,
+) -> Vec<u8> {
+    format!(
+        r#"{{"id":"{id}","event":"{what}","dateCreated":"2026-05-04 10:00:00","payment":{{
+            "id":"{payment}","subscription":"{subscription}","value":100,"billingType":"PIX",
+            "dueDate":"2026-05-01","originalDueDate":"{due}","externalReference":null}}}}"#
+    )
+    .into_bytes()
+}
+
+/// Meets the others, then tells of the events in `directory` in this order, numbers with commas
+/// between; says what came of each.
+pub fn tell(engine: &Engine, directory: &str, order: &str, members: u64) -> Result<String, Error> {
+    let directory = Path::new(directory);
+    let bodies: Vec<_> = order
+        .split(',')
+        .map(|number| std::fs::read(directory.join(format!("{number}.json"))).expect("is there"))
+        .collect();
+    Meeting::new(&directory.join("meeting"), members).meet(0);
+    let mut said = Vec::new();
+    for body in bodies {
+        said.push(match engine.payment_event(Gateway::Asaas, &body, TOKEN)? {
+            PaymentOutcome::Duplicate => "duplicate",
+            PaymentOutcome::Ignored(_) => "ignored",
+            PaymentOutcome::Refused => "refused",
+            _ => "applied",
+        });
+    }
+    Ok(said.join(" "))
+}
