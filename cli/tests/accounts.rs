@@ -194,6 +194,24 @@ fn a_tenant_has_limits_of_its_own_and_grants_in_their_order() {
 }
 
 #[test]
+fn demonstrations_are_purged_when_they_have_ended() {
+    let desk = desk(HELENA);
+    desk.ok(&add("comercial", &["--status", "demo", "--account", "form.json"]));
+    desk.ok(&at(&["tenant", "add", "outra", "--status", "demo"]));
+    desk.ok(&at(&["tenant", "add", "paga"]));
+    let purge = |who: &'static str, when: &'static str| ["tenant", "purge", who, "--at", when];
+    let (before, after) = ("2026-05-19T09:59:59-03:00", "2026-05-19T10:00:00-03:00");
+    desk.failure(&purge("aurora", before));
+    assert_eq!(desk.ok(&purge("--all-ended", before)), "no demonstration has ended\n");
+    desk.failure(&purge("paga", after));
+    assert_eq!(desk.ok(&purge("aurora", after)), "purged aurora\n");
+    assert_eq!(desk.json(&purge("--all-ended", after)), json!({ "purged": ["outra"] }));
+    assert_eq!(desk.json(&["tenant", "list"]), json!(["paga"]));
+    desk.ok(&["document", "cnpj", "11.222.333/0001-81"]);
+    assert_eq!(desk.run(&["tenant", "purge"]).status.code(), Some(2));
+}
+
+#[test]
 fn costs_are_told_before_and_balances_are_shown() {
     let desk = desk(ASSIN);
     desk.ok(&add("essencial", &[]));

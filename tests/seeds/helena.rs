@@ -87,16 +87,25 @@ fn seed_001_04_the_status_is_set_at_creation() {
 }
 
 #[test]
-fn seed_001_05_a_demonstration_ends_after_14_days() {
+fn seed_001_05_a_demonstration_ends_after_14_days_and_is_removed() {
     let platform = platform();
-    platform.create(&NewTenant { status: Status::Demo, ..on_comercial() });
+    platform.create(&NewTenant { status: Status::Demo, ..with_holder(company(CNPJ)) });
     let tenant = platform.tenant(TENANT);
     platform.at("2026-03-15T09:59:59-03:00");
     allowed(tenant.perform("send_message", &of("c")));
+    let ended = || platform.engine.ended_demos().expect("reads");
+    assert!(ended().is_empty());
+    platform.engine.purge_demo(TENANT).expect_err("is not over");
     platform.at("2026-03-15T10:00:00-03:00");
     for action in ["send_message", "receive_message", "log_in"] {
         denied(tenant.perform(action, &of("c")), Reason::DemoExpired);
     }
+    assert_eq!(ended(), [TENANT]);
+    platform.engine.purge_demo(TENANT).expect("is removed");
+    refused(tenant.perform("log_in", &of("c")), 400);
+    assert_nothing_saved(&platform.engine);
+    platform.create(&on_comercial());
+    allowed(platform.tenant(TENANT).perform("log_in", &of("c")));
 }
 
 #[test]

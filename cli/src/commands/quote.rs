@@ -19,16 +19,16 @@ pub struct Quote {
     #[arg(long, value_name = "N")]
     quantity: Option<u64>,
     /// The contact, where the action has a session or a pace
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     contact: String,
     /// The channel
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     channel: String,
     /// The category of a template, where sessions are counted per category
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     category: String,
     /// Who would take the lease, where the action takes one
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     holder: String,
     #[command(flatten)]
     at: At,

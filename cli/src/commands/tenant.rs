@@ -46,7 +46,7 @@ pub enum Tenant {
         #[command(flatten)]
         at: At,
     },
-    /// Change the number of a tenant's plan until it joins another; what is used and extras stay
+    /// Change the number of a tenant's plan until it joins another; extras stay
     Limit {
         /// The tenant
         name: String,
@@ -79,6 +79,17 @@ pub enum Tenant {
         /// unlimited, disabled, a number of units, or as-planned
         #[arg(value_parser = values::limit_or_as_planned)]
         limit: AsPlannedOr<Limit>,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Delete a demonstration that has ended, with all that is known of it
+    Purge {
+        /// The tenant
+        #[arg(required_unless_present = "all_ended", conflicts_with = "all_ended")]
+        name: Option<String>,
+        /// All whose demonstration has ended
+        #[arg(long)]
+        all_ended: bool,
         #[command(flatten)]
         at: At,
     },
@@ -145,6 +156,9 @@ impl Tenant {
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let (engine, name) = match self {
             Tenant::List => return list(&database.open(Arc::new(SystemClock))?, output),
+            Tenant::Purge { name, at, .. } => {
+                return purge(&database.open(at.clock())?, name.as_deref(), output);
+            }
             Tenant::Add(add) => (add.run(database)?, &add.name),
             Tenant::Show { name, at } => (database.open(at.clock())?, name),
             Tenant::Status { name, status, reason, as_operator, at } => {
@@ -201,6 +215,20 @@ impl Add {
         })?;
         Ok(engine)
     }
+}
+
+/// Purges one tenant, or all whose demonstration has ended.
+fn purge(engine: &Engine, name: Option<&str>, output: Output) -> Result<(), Failure> {
+    let names = match name {
+        Some(name) => vec![name.to_owned()],
+        None => engine.ended_demos()?,
+    };
+    names.iter().try_for_each(|name| engine.purge_demo(name))?;
+    let text = match names.as_slice() {
+        [] => "no demonstration has ended".to_owned(),
+        names => format!("purged {}", names.join(", ")),
+    };
+    output.print(&text, &json!({ "purged": names }))
 }
 
 fn list(engine: &Engine, output: Output) -> Result<(), Failure> {

@@ -32,9 +32,9 @@ fn demonstration(stage: &mut Stage) -> Result<(), Failure> {
     stage.tell(allowed(stage, DEMO)?);
     stage.at(day(5, 18), 9, 0);
     stage.tell(allowed(stage, DEMO)?);
-    stage.engine.set_status(DEMO, Status::Cancelled, "the demonstration is over", false)?;
-    let back = stage.engine.set_status(DEMO, Status::Active, "regret", false);
-    stage.tell_error("it is cancelled, which is final; it wants to come back", back);
+    stage.engine.purge_demo(DEMO)?;
+    let gone = stage.engine.tenant(DEMO);
+    stage.tell_error("it is removed, and asked for", gone);
     Ok(())
 }
 
@@ -100,6 +100,8 @@ fn statuses(stage: &mut Stage) -> Result<(), Failure> {
         stage.engine.set_status(TENANT, status, reason, false)?;
         stage.tell(allowed(stage, TENANT)?);
     }
+    let back = stage.engine.set_status(TENANT, Status::Demo, "for free", false);
+    stage.tell_error("it wants to be a demonstration", back);
     Ok(())
 }
 
