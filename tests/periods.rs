@@ -1,6 +1,10 @@
 //! Periods and renewal: the worked examples of seed 000 and of the calendar, number by number.
 
-use cotas::{Error, Limit, NewTenant, Reason, Status, Terms};
+use std::sync::Arc;
+
+use cotas::{
+    Catalog, Engine, Error, Limit, Maintenance, ManualClock, NewTenant, Reason, Status, Terms,
+};
 use cotas_tests::{NOON, add_tenant, add_tenant_with, assert_sound, at, balance, date, in_memory};
 
 const MONTH_START: &str = "2026-04-21T09:00:00-03:00";
@@ -225,4 +229,36 @@ fn a_denial_says_when_the_units_are_restored() {
     assert_eq!((denied.units, denied.used, denied.available), (11, 0, 10));
     assert_eq!(denied.limit(), Some(10));
     assert_eq!(denied.retry_at, Some(at("2026-05-21T03:00:00Z")));
+}
+
+#[test]
+fn a_changed_number_leaves_what_was_carried_over_and_counts_without_it() {
+    let clock = Arc::new(ManualClock::new(at(NOON)));
+    let builder = Engine::in_memory().clock(Arc::clone(&clock) as _);
+    let engine = builder.maintenance(Maintenance::External).open().expect("opens");
+    let text = r#"
+        [catalog]
+        time_zone = "America/Sao_Paulo"
+        [resources.credits]
+        kind = "allowance"
+        [plans.saver]
+        title = "Saver"
+        price = "1.00"
+        limits = { credits = 100 }
+        carry_over = { credits = 30 }
+    "#;
+    let catalog = Catalog::parse(text, "carry.toml").expect("is valid");
+    engine.load_catalog(&catalog).expect("loads");
+    add_tenant(&engine, "acme", "saver", "2026-05-20", true);
+    clock.set(at("2026-05-21T12:00:00-03:00"));
+    assert_eq!(balance(&engine, "acme", "credits"), (130, Some(130)));
+    let limit = |units| engine.set_limit("acme", "credits", Limit::Finite(units)).expect("changes");
+    limit(120);
+    assert_eq!(balance(&engine, "acme", "credits"), (150, Some(150)), "20 more of the plan");
+    limit(50);
+    assert_eq!(balance(&engine, "acme", "credits"), (80, Some(80)), "50, and 30 of last month");
+    assert!(engine.consume("acme", "credits", 40).expect("decides").allowed());
+    limit(0);
+    assert_eq!(balance(&engine, "acme", "credits"), (0, Some(40)), "what is used");
+    assert_sound(&engine);
 }
