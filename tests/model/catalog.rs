@@ -85,6 +85,8 @@ pub struct Plan {
     /// Days after which a subscription that lapsed permits nothing; `None`: it goes on.
     pub grace_days: Option<u64>,
     limits: &'static [(usize, Limit)],
+    /// What of a resource is left at a renewal goes over into the next period, at most so much.
+    pub carry_over: &'static [(usize, u64)],
     /// Whether it has the feature `ai`, and which level of `analytics`.
     pub ai: bool,
     pub analytics: Option<&'static str>,
@@ -116,6 +118,7 @@ pub const PLANS: [Plan; 3] = [
             is(14, 30),
             is(FREE_TIER, 20),
         ],
+        carry_over: &[],
         ai: true,
         analytics: Some("full"),
     },
@@ -133,6 +136,7 @@ pub const PLANS: [Plan; 3] = [
             is(14, 9),
             is(FREE_TIER, 5),
         ],
+        carry_over: &[(CREDITS, 7)],
         ai: false,
         analytics: Some("basic"),
     },
@@ -150,6 +154,7 @@ pub const PLANS: [Plan; 3] = [
             (CALLS_THIS_MONTH, Limit::Unlimited),
             is(12, 4),
         ],
+        carry_over: &[],
         ai: false,
         analytics: None,
     },
@@ -181,6 +186,9 @@ session = { resource = "sessions" }
 [actions.reply_only]
 gate = "send"
 session = { resource = "sessions", open = "never" }
+[actions.send_template]
+gate = "send"
+session = { resource = "sessions", open = "per_category" }
 [actions.send_sms]
 gate = "send"
 charge = { sms = "quantity", "credits.ai" = 2, api_calls = 1, bonus = 1 }
@@ -242,6 +250,10 @@ pub fn catalog() -> Catalog {
                 _ => "\"unlimited\"".to_owned(),
             };
             writeln!(text, "\"{}\" = {limit}", RESOURCES[resource].name).expect("writes");
+        }
+        writeln!(text, "[plans.{}.carry_over]", plan.name).expect("writes");
+        for &(resource, most) in plan.carry_over {
+            writeln!(text, "\"{}\" = {most}", RESOURCES[resource].name).expect("writes");
         }
         writeln!(text, "[plans.{}.features]\nai = {}", plan.name, plan.ai).expect("writes");
         if let Some(level) = plan.analytics {

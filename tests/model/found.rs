@@ -116,10 +116,10 @@ fn leases_that_have_expired_reach_no_threshold_of_a_new_period() {
 #[test]
 fn a_check_past_a_boundary_looks_at_those_above_as_well() {
     let (engine, _, clock) = acme("small");
-    assert!(!engine.check("acme", "credits.ai", 11).expect("decides").allowed());
+    assert!(!engine.check("acme", "credits.ai", 18).expect("decides").allowed());
     clock.advance_ms(17 * DAY_MS);
-    assert!(!engine.check("acme", "credits.ai", 11).expect("decides").allowed());
-    assert!(!engine.consume("acme", "credits.ai", 11).expect("decides").allowed());
+    assert!(!engine.check("acme", "credits.ai", 18).expect("decides").allowed());
+    assert!(!engine.consume("acme", "credits.ai", 18).expect("decides").allowed());
 }
 
 #[test]

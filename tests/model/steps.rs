@@ -14,6 +14,7 @@ pub enum Message {
     Receive { late_hours: i64 },
     Send,
     Reply,
+    Template { category: u8 },
     AdmitInbound,
     AdmitOutbound,
 }
@@ -185,6 +186,7 @@ fn message() -> impl Strategy<Value = Verb> {
         1 => (-2..200i64).prop_map(|late_hours| Message::Receive { late_hours }),
         1 => Just(Message::Send),
         1 => Just(Message::Reply),
+        1 => (0..3u8).prop_map(|category| Message::Template { category }),
         1 => Just(Message::AdmitInbound),
         1 => Just(Message::AdmitOutbound),
     ];

@@ -16,6 +16,8 @@ pub struct Grant {
     pub id: u64,
     pub resource: usize,
     pub of_plan: bool,
+    /// It is what the plan had left in the last period.
+    pub carried: bool,
     /// What it gives in this period, used or not.
     pub given: u64,
     pub left: u64,
@@ -24,6 +26,10 @@ pub struct Grant {
 }
 
 impl Grant {
+    fn is_of_plan(&self, resource: usize) -> bool {
+        self.resource == resource && self.of_plan && !self.carried
+    }
+
     fn lives(&self, at: i64) -> bool {
         !self.expired && self.expires.is_none_or(|end| end > at)
     }
@@ -105,8 +111,8 @@ pub struct Tenant {
     pub leases: Vec<Lease>,
     /// When a key has regained everything.
     pub paces: HashMap<String, i64>,
-    /// When a contact's session ends.
-    pub contacts: HashMap<u8, i64>,
+    /// When a contact's session of a category ends; 0: of none.
+    pub contacts: HashMap<(u8, u8), i64>,
     pub links: Vec<BTreeSet<u8>>,
     pub stored: Vec<Stored>,
     pub reservations: Vec<Reservation>,
@@ -114,6 +120,7 @@ pub struct Tenant {
     pub events: Vec<String>,
     pub status: Status,
     /// The plan's, and the tenant's own.
+    pub carry_over: &'static [(usize, u64)],
     pub ai: (bool, Option<bool>),
     pub analytics: (Option<&'static str>, Option<&'static str>),
     pub grace_days: Option<u64>,
@@ -207,6 +214,7 @@ impl Tenant {
             told: HashMap::new(),
             events: Vec::new(),
             status: Status::Active,
+            carry_over: &[],
             ai: (false, None),
             analytics: (None, None),
             grace_days: None,
@@ -320,7 +328,7 @@ impl Tenant {
     pub fn ask_message(
         &self,
         (sent, now): (i64, i64),
-        contact: u8,
+        contact: (u8, u8),
         gate: Gate,
         may_open: bool,
     ) -> (Verdict, bool) {
@@ -335,21 +343,29 @@ impl Tenant {
     }
 
     /// Of all names of the contact, the session that ends last, if it is kept.
-    pub fn session_of(&self, contact: u8, now: i64) -> Option<(u8, i64)> {
+    pub fn session_of(&self, (contact, category): (u8, u8), now: i64) -> Option<(u8, i64)> {
         let linked = self.links.iter().find(|names| names.contains(&contact));
         let names = linked.cloned().unwrap_or_else(|| BTreeSet::from([contact]));
-        let ends = names.into_iter().filter_map(|name| Some((name, *self.contacts.get(&name)?)));
+        let ends = names
+            .into_iter()
+            .filter_map(|name| Some((name, *self.contacts.get(&(name, category))?)));
         ends.filter(|&(_, end)| end + LATE_MS > now).max_by_key(|&(_, end)| end)
     }
 
     /// Applies an allowed message.
-    pub fn message(&mut self, (sent, now): (i64, i64), contact: u8, opens: bool, extends: bool) {
+    pub fn message(
+        &mut self,
+        (sent, now): (i64, i64),
+        contact: (u8, u8),
+        opens: bool,
+        extends: bool,
+    ) {
         if opens {
             self.take(&[(SESSIONS, 1)]);
             self.contacts.insert(contact, sent + WINDOW_MS);
             self.tell(SESSIONS);
         } else if extends && let Some((name, end)) = self.session_of(contact, now) {
-            self.contacts.insert(name, end.max(sent + WINDOW_MS));
+            self.contacts.insert((name, contact.1), end.max(sent + WINDOW_MS));
         }
     }
 
@@ -383,10 +399,13 @@ impl Tenant {
             }
             let mut rest = units;
             if matches!(self.limits[resource], Some(Limit::Finite(_))) {
-                // The plan's first, then those that expire earlier, then in the order of creation.
+                // What was carried over, the plan's, then those that expire earlier, then in the
+                // order of creation.
                 let mut order: Vec<&mut Grant> =
                     self.grants.iter_mut().filter(|it| it.resource == resource).collect();
-                order.sort_by_key(|it| (!it.of_plan, it.expires.unwrap_or(i64::MAX), it.id));
+                order.sort_by_key(|it| {
+                    (!it.carried, !it.of_plan, it.expires.unwrap_or(i64::MAX), it.id)
+                });
                 for grant in order {
                     let units = rest.min(grant.left);
                     if units > 0 {
@@ -431,18 +450,22 @@ impl Tenant {
         })
     }
 
+    /// What the plan has given of a resource by its number.
+    fn given_by_plan(&self, resource: usize) -> u64 {
+        self.of(resource).filter(|it| it.is_of_plan(resource)).map(|it| it.given).sum()
+    }
+
     /// What the plan has given of a resource more than its number says by now.
     fn excess(&self, resource: usize) -> u64 {
         let Some(Limit::Finite(number)) = self.limits[resource] else { return 0 };
-        let given: u64 = self.of(resource).filter(|it| it.of_plan).map(|it| it.given).sum();
-        given.saturating_sub(number)
+        self.given_by_plan(resource).saturating_sub(number)
     }
 
     /// Takes back what the plan has given more than its number, the newest first.
     fn trim(&mut self, resource: usize) {
         let mut excess = self.excess(resource);
         for grant in self.grants.iter_mut().rev() {
-            if grant.resource == resource && grant.of_plan {
+            if grant.is_of_plan(resource) {
                 let taken_back = excess.min(grant.left);
                 grant.given -= taken_back;
                 grant.left -= taken_back;
@@ -462,7 +485,7 @@ impl Tenant {
                 self.beyond[resource] -= units - left;
                 // What was used while there was no limit is the plan's by now.
                 for grant in self.grants.iter_mut().rev() {
-                    if grant.resource == resource && grant.of_plan {
+                    if grant.is_of_plan(resource) {
                         let of_it = left.min(grant.given - grant.left);
                         grant.left += of_it;
                         left -= of_it;
@@ -497,7 +520,9 @@ impl Tenant {
         let id = self.next_grant;
         self.next_grant += 1;
         let (given, left) = (units, units);
-        self.grants.push(Grant { id, resource, of_plan, given, left, expires, expired: false });
+        let (carried, expired) = (false, false);
+        let grant = Grant { id, resource, of_plan, carried, given, left, expires, expired };
+        self.grants.push(grant);
     }
 
     pub fn set_limit(&mut self, resource: usize, limit: Limit) {
@@ -508,14 +533,14 @@ impl Tenant {
         }
         if matches!(old, Some(Limit::Finite(_))) {
             self.trim(resource);
-            let given = self.of(resource).filter(|it| it.of_plan).map(|it| it.given).sum();
+            let given = self.given_by_plan(resource);
             if units > given {
                 self.add_grant(resource, true, units - given, None);
             }
             return;
         }
         let mut of_plan: Vec<&mut Grant> =
-            self.grants.iter_mut().filter(|it| it.resource == resource && it.of_plan).collect();
+            self.grants.iter_mut().filter(|it| it.is_of_plan(resource)).collect();
         // What the plan gave before there was no limit counts, and what was used without one.
         for grant in &mut of_plan {
             grant.given -= grant.left;
@@ -534,6 +559,7 @@ impl Tenant {
     pub fn subscribe(&mut self, plan: usize, due: NaiveDate, auto_renew: bool) {
         self.limits = PLANS[plan].limits();
         self.grace_days = PLANS[plan].grace_days;
+        self.carry_over = PLANS[plan].carry_over;
         (self.ai.0, self.analytics.0) = (PLANS[plan].ai, PLANS[plan].analytics);
         (self.first_due, self.auto_renew) = (due, auto_renew);
         (self.renewed, self.lapsed) = (0, false);

@@ -81,7 +81,12 @@ impl Tenant {
                 if self.auto_renew {
                     self.renewed += 1;
                     self.renewals += 1;
+                    let carried = self.carried();
                     self.close_period();
+                    for (resource, units) in carried {
+                        self.add_grant(resource, true, units, None);
+                        self.grants.last_mut().expect("it was added").carried = true;
+                    }
                     self.grant_plan();
                     self.event(format!("renewed {}", self.period));
                 } else {
@@ -93,6 +98,16 @@ impl Tenant {
         }
         self.expire_grants(now);
         self.seen = self.seen.max(now);
+    }
+
+    /// What the plan has left and takes along into the next period.
+    fn carried(&self) -> Vec<(usize, u64)> {
+        let left = |resource| -> u64 {
+            let of_it = self.grants.iter().filter(|it| it.resource == resource && it.of_plan);
+            of_it.map(|it| it.left).sum()
+        };
+        let carried = self.carry_over.iter().map(|&(of, most)| (of, left(of).min(most)));
+        carried.filter(|&(_, units)| units > 0).collect()
     }
 
     fn expire_grants(&mut self, at: i64) {

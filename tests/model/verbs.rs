@@ -245,11 +245,18 @@ impl Scene<'_> {
             sent -= late_hours * HOUR_MS;
         }
         let at = (sent != self.now).then(|| Timestamp::from_ms(sent));
-        let details = Details { channel: "w", contact: &name, at, ..Details::default() };
+        let session_of = match message {
+            Message::Template { category } => (contact, category),
+            _ => (contact, 0),
+        };
+        // Only templates look at it.
+        let category = ["", "marketing", "utility"][usize::from(session_of.1)];
+        let details = Details { channel: "w", contact: &name, category, at, ..Details::default() };
         let (what, gate, may_open) = match message {
             Message::Receive { .. } => ("receive_message", Gate::Receive, true),
             Message::Send => ("send_message", Gate::Send, true),
             Message::Reply => ("reply_only", Gate::Send, false),
+            Message::Template { .. } => ("send_template", Gate::Send, true),
             Message::AdmitInbound => ("inbound", Gate::Receive, true),
             Message::AdmitOutbound => ("outbound", Gate::Send, true),
         };
@@ -266,19 +273,19 @@ impl Scene<'_> {
             }
         };
         self.model.catch_up(self.now);
-        let what = format!("{what} {contact}");
+        let what = format!("{what} {contact} {category}");
         if self.is_again(&result, key, &what) {
             return;
         }
         let decision = result.expect("decides");
         let times = (sent.min(self.now), self.now);
-        let (verdict, opens) = self.model.ask_message(times, contact, gate, may_open);
+        let (verdict, opens) = self.model.ask_message(times, session_of, gate, may_open);
         assert_agree(&decision, &verdict);
         let session = decision.session;
         assert_eq!(session.map(|it| it.opened), verdict.allowed().then_some(opens));
         if verdict.allowed() {
-            self.model.message(times, contact, opens, gate == Gate::Receive);
-            let end = self.model.session_of(contact, self.now).map(|(_, end)| end);
+            self.model.message(times, session_of, opens, gate == Gate::Receive);
+            let end = self.model.session_of(session_of, self.now).map(|(_, end)| end);
             // One that ended long ago is not kept, even if it was opened just now.
             let told = session.map(|it| it.expires_at.ms());
             assert!(end.is_none() || end == told || opens, "{end:?} {told:?}");
