@@ -3,6 +3,7 @@
 # make bench   how fast, beside peers in the same run
 # make deps    installs the interpreters that the tests of other languages use
 # make wheel   the Python package, in target/python/dist
+# make install PREFIX=/usr/local: libcotas.so.1, libcotas.a, the headers and cotas.pc
 # make header  writes include/cotas.h and include/cotas_ffi.h, as the source of ffi/ says
 
 COTAS := target/release/cotas
@@ -10,7 +11,8 @@ DEMO := target/demo
 CARGO := cargo
 TORTURE := --package cotas-tests --features torture
 
-.PHONY: demo test lint test-rust test-hosts test-python deps wheel bench bench-python header traffic
+.PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
+    header install install-built traffic
 
 demo: export COTAS_DB := $(DEMO)/help-desk.db
 demo:
@@ -31,7 +33,7 @@ demo:
 	    --plan full --first-due 2026-06-10 --time-zone America/Sao_Paulo --auto-renew
 	$(COTAS) verify
 
-test: lint test-rust test-python test-hosts
+test: lint test-rust test-python test-c test-hosts
 
 lint:
 	$(CARGO) fmt --all --check
@@ -45,11 +47,19 @@ test-rust:
 
 # What is missing is skipped, but on a build machine.
 ifeq ($(CI),true)
-test-hosts: deps
+test-c test-hosts: deps
 endif
 test-hosts:
 	$(CARGO) build --package cotas-ffi --package cotas-python
 	python3 tests/hosts/run.py
+
+# First with a hook that panics, which no other library has.
+test-c:
+	$(CARGO) build --package cotas-ffi --features test-panic
+	mkdir -p target/c/panics
+	cp target/debug/libcotas.so target/c/panics/libcotas.so.1
+	$(CARGO) build --package cotas-ffi --package cotas-cli
+	python3 tests/c/run.py
 
 deps:
 	tests/hosts/deps.sh
@@ -58,6 +68,28 @@ bench:
 	$(CARGO) bench --package cotas --bench decisions --bench opening --bench renewals -- --noplot
 	python3 benches/summary.py
 	$(MAKE) bench-python
+
+# With cargo alone; packagers may as well use cargo-c (docs/c-api.md).
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+BUILT ?= target/release
+ABI := $(shell sed -n 's/^.define COTAS_ABI_VERSION //p' include/cotas.h)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+SONAME := libcotas.so.$(ABI)
+
+install:
+	$(CARGO) build --release --package cotas-ffi
+	$(MAKE) install-built
+
+install-built:
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(BUILT)/libcotas.so $(DESTDIR)$(LIBDIR)/libcotas.so.$(VERSION)
+	ln -sf libcotas.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libcotas.so
+	install -m 644 $(BUILT)/libcotas.a $(DESTDIR)$(LIBDIR)
+	install -m 644 include/cotas.h include/cotas_ffi.h $(DESTDIR)$(PREFIX)/include
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' ffi/cotas.pc.in \
+	    > $(DESTDIR)$(LIBDIR)/pkgconfig/cotas.pc
 
 header:
 	COTAS_WRITE_HEADERS=1 $(CARGO) test --package cotas-ffi --test header

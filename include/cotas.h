@@ -2107,6 +2107,21 @@ int32_t cotas_verify(const struct cotas_engine *engine,
                      struct cotas_error *error);
 
 /**
+ * The latest administrative changes, at most max (1 to 10,000), the latest first, as a JSON
+ * document: of a tenant, or of all (NULL). [{"id", "at", "tenant", "what", "detail"}].
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_audit_trail(const struct cotas_engine *engine,
+                          const char *tenant,
+                          size_t tenant_len,
+                          uint32_t max,
+                          char *buffer,
+                          size_t capacity,
+                          size_t *needed,
+                          struct cotas_error *error);
+
+/**
  * Does now what maintenance does: writes everything that has changed to SQLite and settles tenants
  * whose time has come. *checkpointed and *settled, unless NULL, become how many tenants. For hosts
  * with COTAS_MAINTENANCE_EXTERNAL: every 100 ms or so.

@@ -924,6 +924,15 @@ int32_t cotas_verify(const struct cotas_engine *engine,
                      size_t *needed,
                      struct cotas_error *error);
 
+int32_t cotas_audit_trail(const struct cotas_engine *engine,
+                          const char *tenant,
+                          size_t tenant_len,
+                          uint32_t max,
+                          char *buffer,
+                          size_t capacity,
+                          size_t *needed,
+                          struct cotas_error *error);
+
 int32_t cotas_maintain(const struct cotas_engine *engine,
                        uint64_t *checkpointed,
                        uint64_t *settled,

@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use cotas_core::{Decision, Details, Direction, Timestamp};
+use cotas_core::{Decision, Details, Direction, Error, Reason, ResourceId, Timestamp};
 
 use crate::actions::perform;
 use crate::call::{Call, call};
@@ -35,6 +35,20 @@ fn direction(number: i32) -> Result<Direction, Failure> {
 /// When something happened: 0 is now.
 fn time(at_ms: i64) -> Option<Timestamp> {
     (at_ms != 0).then(|| Timestamp::from_ms(at_ms))
+}
+
+/// A decision about a number: one that no resource has is not in the plan either, but that is no
+/// answer.
+#[inline]
+fn of_known(
+    tenant: &TenantHandle,
+    resource: ResourceId,
+    decision: Decision,
+) -> Result<Decision, Failure> {
+    let is_known = !decision.reasons.contains(Reason::NotInPlan)
+        || tenant.engine.resource_name(resource).is_some();
+    let unknown = || Error::UnknownResource(resource.number().to_string());
+    if is_known { Ok(decision) } else { Err(unknown().into()) }
 }
 
 impl Call {
@@ -98,7 +112,8 @@ pub unsafe extern "C" fn cotas_consume_id(
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
         call.decide(tenant, decision, |tenant| {
-            Ok(tenant.tenant.consume(resource_id(resource), units)?)
+            let resource = resource_id(resource);
+            of_known(tenant, resource, tenant.tenant.consume(resource, units)?)
         })
     })
 }
@@ -137,7 +152,8 @@ pub unsafe extern "C" fn cotas_check_id(
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
         call.decide(tenant, decision, |tenant| {
-            Ok(tenant.tenant.check(resource_id(resource), units)?)
+            let resource = resource_id(resource);
+            of_known(tenant, resource, tenant.tenant.check(resource, units)?)
         })
     })
 }

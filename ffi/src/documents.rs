@@ -32,12 +32,8 @@ impl Call {
 }
 
 fn role(code: &str) -> Result<Role, Failure> {
-    match code {
-        "agent" => Ok(Role::Agent),
-        "manager" => Ok(Role::Manager),
-        "administrator" => Ok(Role::Administrator),
-        _ => Err(Failure::argument("role", "agent, manager or administrator".to_owned())),
-    }
+    let unknown = || Failure::argument("role", "agent, manager or administrator".to_owned());
+    Role::from_code(code).ok_or_else(unknown)
 }
 
 fn language(code: &str) -> Result<Language, Failure> {
@@ -431,5 +427,30 @@ pub unsafe extern "C" fn cotas_verify(
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
         call.put_text(buffer, capacity, needed, || json(&call.engine(engine)?.engine.verify()?))
+    })
+}
+
+/// The latest administrative changes, at most max (1 to 10,000), the latest first, as a JSON
+/// document: of a tenant, or of all (NULL). [{"id", "at", "tenant", "what", "detail"}].
+///
+/// Threads: any. Blocks: reads SQLite. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_audit_trail(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    max: u32,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put_text(buffer, capacity, needed, || {
+            let engine = call.engine(engine)?;
+            let tenant = call.text_or_none(tenant, tenant_len, "tenant")?;
+            json(&engine.engine.audit_trail(tenant, max)?)
+        })
     })
 }

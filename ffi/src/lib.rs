@@ -47,5 +47,9 @@ mod upkeep;
 // What C does not see.
 mod call;
 mod failure;
+#[cfg(test)]
+mod layout;
+#[cfg(feature = "test-panic")]
+mod panic;
 mod pointers;
 mod table;

@@ -167,3 +167,54 @@ pub(crate) unsafe fn put_text(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A struct that has grown: its first version ended before `later`.
+    #[repr(C)]
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    struct Grown {
+        struct_size: u32,
+        first: u32,
+        later: u64,
+    }
+
+    // SAFETY: `repr(C)`, a `u32` first, numbers.
+    unsafe impl Sized32 for Grown {
+        const FIRST_BYTES: u32 = 8;
+    }
+
+    const ANSWER: Grown = Grown { struct_size: 0, first: 7, later: 9 };
+    const UNTOUCHED: u64 = u64::MAX;
+
+    fn written(struct_size: u32) -> Option<Grown> {
+        let mut place = Grown { struct_size, first: u32::MAX, later: UNTOUCHED };
+        // SAFETY: it points to a struct that is as large as any size that is given here.
+        unsafe { Out::new(&raw mut place, "it") }.ok()?.write(&ANSWER);
+        Some(place)
+    }
+
+    #[test]
+    fn a_program_of_an_older_header_gets_what_it_knows_of_and_nothing_beyond() {
+        let old = Grown { struct_size: 8, first: 7, later: UNTOUCHED };
+        assert_eq!(written(8), Some(old));
+        assert_eq!(written(16), Some(Grown { struct_size: 16, ..ANSWER }));
+        for wrong in [0, 4, 7, u32::MAX] {
+            assert_eq!(written(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_program_of_a_newer_header_gets_0_for_what_is_not_known_here() {
+        let mut place = [u64::MAX; 4];
+        place[0] = (u64::from(u32::MAX) << 32) + 24;
+        // SAFETY: it points to 32 bytes, of which it says 24.
+        let mut out = unsafe { Out::new(place.as_mut_ptr().cast::<Grown>(), "it") }.expect("fits");
+        out.write(&ANSWER);
+        assert_eq!(place, [(7 << 32) + 24, 9, 0, u64::MAX]);
+        out.clear();
+        assert_eq!(place, [24, 0, 0, u64::MAX]);
+    }
+}

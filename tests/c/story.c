@@ -1,5 +1,5 @@
 /* The shortest story: open, catalog, tenant, messages until one is refused, renewal by a passed
- * time, statement. */
+ * time, statement. In memory, or in the database that is named. */
 #include <stdio.h>
 #include <string.h>
 
@@ -44,17 +44,19 @@ static int allowed(const cotas_tenant *tenant, int contact) {
     return (int)decision.allowed;
 }
 
-int main(void) {
+int main(int count, char **arguments) {
     cotas_options *options = NULL;
     cotas_engine *engine = NULL;
     cotas_tenant *tenant = NULL;
     char statement[8192];
     size_t needed = 0;
-    int contact, count = 0;
+    int contact, allowances = 0;
     error.struct_size = sizeof error;
     if (failed(cotas_options_new(&options, &error), "options") ||
         failed(cotas_options_set_time(options, MAY_19, &error), "time") ||
-        failed(cotas_engine_open_in_memory(options, &engine, &error), "open") ||
+        failed(count > 1 ? cotas_engine_open(TEXT(arguments[1]), options, &engine, &error)
+                         : cotas_engine_open_in_memory(options, &engine, &error),
+               "open") ||
         failed(cotas_load_catalog(engine, TEXT(CATALOG), TEXT("story.toml"), NULL, &error),
                "catalog") ||
         failed(cotas_create_tenant(engine, TEXT(TENANT), &error), "create") ||
@@ -62,11 +64,11 @@ int main(void) {
         return 1;
     }
     for (contact = 0; contact < 5; contact++) {
-        count += allowed(tenant, contact);
+        allowances += allowed(tenant, contact);
     }
-    if (count != 3 || failed(cotas_engine_set_time(engine, MAY_19 + 2 * DAY, &error), "set time") ||
+    if (allowances != 3 || failed(cotas_engine_set_time(engine, MAY_19 + 2 * DAY, &error), "set time") ||
         allowed(tenant, 4) != 1) {
-        fprintf(stderr, "%d were allowed\n", count);
+        fprintf(stderr, "%d were allowed\n", allowances);
         return 1;
     }
     if (failed(cotas_statement(engine, TEXT("padaria"), statement, sizeof statement, &needed,

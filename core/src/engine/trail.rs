@@ -8,11 +8,12 @@ use crate::error::Error;
 const ENTRIES_MAX: u32 = 10_000;
 
 /// An administrative change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct AuditEntry {
     /// Its number, which rises.
     pub id: i64,
     /// When it was made.
+    #[serde(serialize_with = "crate::json::text")]
     pub at: Timestamp,
     /// To whom; `None`: to all, as a new catalog is.
     pub tenant: Option<String>,

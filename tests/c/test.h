@@ -1,0 +1,88 @@
+/* What the C tests share. */
+#ifndef TEST_H
+#define TEST_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cotas.h"
+
+/* A text and its length. */
+#define TEXT(text) (text), strlen(text)
+#define NONE NULL, 0
+
+/* 2026-05-19T12:00:00Z */
+#define MAY_19 INT64_C(1779192000000)
+#define DAY INT64_C(86400000)
+
+static cotas_error error = {sizeof error, 0, {0}};
+
+#define CHECK(condition)                                                                         \
+    do {                                                                                         \
+        if (!(condition)) {                                                                      \
+            fprintf(stderr, "%s:%d: %s (error %d: %s)\n", __FILE__, __LINE__, #condition,        \
+                    (int)error.code, error.message);                                             \
+            abort();                                                                             \
+        }                                                                                        \
+    } while (0)
+
+#define OK(call) CHECK((call) == COTAS_OK)
+
+static const char CATALOG[] =
+    "[catalog]\ncurrency = \"BRL\"\ntime_zone = \"America/Sao_Paulo\"\nadministrator_seat = \"users\"\n"
+    "[resources.sessions]\nkind = \"session\"\n"
+    "[resources.credits]\nkind = \"allowance\"\n"
+    "[resources.sms]\nkind = \"allowance\"\n"
+    "[resources.users]\nkind = \"seat\"\n"
+    "[resources.channels]\nkind = \"seat\"\n"
+    "[resources.calls]\nkind = \"lease\"\nttl = \"60s\"\n"
+    "[resources.storage]\nkind = \"meter\"\nreset = \"never\"\n"
+    "[resources.pair]\nkind = \"rate\"\nevery = \"6s\"\nburst = 2\n"
+    "[plans.starter]\ntitle = \"Starter\"\nprice = \"99.00\"\n"
+    "[plans.starter.limits]\nsessions = 3\ncredits = 100\nsms = 10\nusers = 2\nchannels = 1\n"
+    "calls = 1\nstorage = 100\n"
+    "[plans.starter.features]\nrecording = false\nanalytics = \"basic\"\n"
+    "[plans.full]\ntitle = \"Full\"\nprice = \"299.00\"\n"
+    "[plans.full.limits]\nsessions = 1000\ncredits = \"unlimited\"\nsms = 100\nusers = 30\n"
+    "channels = 1\n"
+    "[plans.full.features]\nrecording = true\nanalytics = \"full\"\n"
+    "[packages.channels]\ntitle = \"API PLUS\"\nresource = \"channels\"\n"
+    "prices = { 1 = \"5.00\", 10 = \"35.00\" }\n"
+    "[actions.receive_message]\ngate = \"receive\"\n"
+    "session = { resource = \"sessions\", extend = true }\n"
+    "[actions.send_sms]\ngate = \"send\"\ncharge = { sms = 1 }\n"
+    "[actions.seal]\ncharge = { credits = \"quantity\" }\n"
+    "[actions.begin_call]\nlease = { resource = \"calls\" }\n";
+
+static const char TENANT[] =
+    "{ \"name\": \"padaria\", \"plan\": { \"name\": \"starter\", \"first_due\": \"2026-05-20\","
+    " \"auto_renew\": true } }";
+
+/* An engine in memory at MAY_19, with the catalog and the tenant above. */
+static inline cotas_engine *open_engine(void) {
+    cotas_options *options = NULL;
+    cotas_engine *engine = NULL;
+    OK(cotas_options_new(&options, &error));
+    OK(cotas_options_set_time(options, MAY_19, &error));
+    OK(cotas_engine_open_in_memory(options, &engine, &error));
+    OK(cotas_options_close(options));
+    OK(cotas_load_catalog(engine, TEXT(CATALOG), TEXT("test.toml"), NULL, &error));
+    OK(cotas_create_tenant(engine, TEXT(TENANT), &error));
+    return engine;
+}
+
+static inline cotas_tenant *open_tenant(const cotas_engine *engine) {
+    cotas_tenant *tenant = NULL;
+    OK(cotas_tenant_open(engine, TEXT("padaria"), &tenant, &error));
+    return tenant;
+}
+
+static inline cotas_decision empty_decision(void) {
+    cotas_decision decision;
+    memset(&decision, 0xff, sizeof decision);
+    decision.struct_size = sizeof decision;
+    return decision;
+}
+
+#endif
