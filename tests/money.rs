@@ -188,6 +188,105 @@ fn overdue_makes_past_due_and_paying_ends_it() {
 }
 
 #[test]
+fn a_purchase_is_paid_in_instalments_of_whole_cents_and_given_with_the_first() {
+    let (engine, clock) = engine(WHAZING, "2026-01-31T10:00:00-03:00");
+    let new = NewTenant::new("whaz").plan("premium", date("2026-02-28"), true);
+    engine.create_tenant(&new).expect("is created");
+    let bought = engine.buy("whaz", "canais_api_plus", 10, None).expect("sells").invoice;
+    let all = engine.split_invoice(bought, 3).expect("is split");
+    assert_eq!((all.len(), all[0]), (3, bought));
+    let part = |id: i64| {
+        let invoices = engine.invoices("whaz").expect("reads");
+        let it = invoices.into_iter().find(|it| it.id == id).expect("is there");
+        (it.amount.to_string(), it.part, it.due.to_string(), it.status.code())
+    };
+    let of = |amount: &str, part: u32, due: &str, status| {
+        (amount.to_owned(), (part, 3), due.to_owned(), status)
+    };
+    assert_eq!(part(all[0]), of("11.68", 1, "2026-01-31", "pending"), "what does not divide");
+    assert_eq!(part(all[1]), of("11.66", 2, "2026-02-28", "pending"));
+    assert_eq!(part(all[2]), of("11.66", 3, "2026-03-31", "pending"));
+    engine.mark_paid(all[0], None).expect("is paid");
+    assert_eq!(balance(&engine, "whaz", "api_plus"), (11, Some(11)));
+    engine.mark_paid(all[1], None).expect("is paid");
+    assert_eq!(balance(&engine, "whaz", "api_plus"), (11, Some(11)), "given once");
+    let again = engine.split_invoice(all[0], 2).expect_err("is split already");
+    assert_eq!(again.code(), 406);
+    for parts in [0, 1, 25] {
+        assert_eq!(engine.split_invoice(all[2], parts).expect_err("is refused").code(), 406);
+    }
+    assert_eq!(engine.split_invoice(999, 2).expect_err("is unknown").code(), 423);
+    // What is owed for something that was given stays owed over a change of plan.
+    clock.set(at("2026-02-10T10:00:00-03:00"));
+    let terms = cotas::Terms { plan: "comum", first_due: date("2026-02-28"), auto_renew: true };
+    engine.change_plan("whaz", &terms, None).expect("changes");
+    assert_eq!(part(all[2]).3, "pending");
+    assert_sound(&engine);
+}
+
+#[test]
+fn joining_a_plan_in_instalments_begins_with_the_first() {
+    let (engine, _) = engine(VOKI, "2026-05-20T10:00:00-03:00");
+    register(&engine, "professional");
+    let joining = engine.invoices("padaria").expect("reads")[0].id;
+    let all = engine.split_invoice(joining, 2).expect("is split");
+    let plan = || engine.report("padaria").expect("reports").subscription.expect("has one").plan;
+    engine.mark_paid(all[1], None).expect("is paid");
+    assert_eq!(plan(), "free", "the second alone begins nothing");
+    engine.mark_paid(all[0], None).expect("is paid");
+    assert_eq!(plan(), "professional");
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_change_of_plan_bills_nobody_twice_and_is_paid_as_before() {
+    let (engine, _) = engine(WHAZING, "2026-05-05T10:00:00-03:00");
+    let new = NewTenant::new("whaz").plan("premium", date("2026-05-15"), true);
+    engine.create_tenant(&new).expect("is created");
+    engine.set_payment_form("whaz", "Asaas", Some("sub_1")).expect("changes");
+    engine.buy("whaz", "canais_api_plus", 1, None).expect("sells");
+    let terms = cotas::Terms { plan: "comum", first_due: date("2026-05-25"), auto_renew: true };
+    engine.change_plan("whaz", &terms, None).expect("changes");
+    let subscription = engine.subscriptions("whaz").expect("reads").remove(0);
+    assert_eq!(subscription.payment_type, "Asaas");
+    assert_eq!(subscription.gateway_id.as_deref(), Some("sub_1"));
+    let open: Vec<_> = engine
+        .invoices("whaz")
+        .expect("reads")
+        .into_iter()
+        .filter(|it| it.status == InvoiceStatus::Pending)
+        .map(|it| (it.title, it.due.to_string()))
+        .collect();
+    let of = |title: &str, due: &str| (title.to_owned(), due.to_owned());
+    assert_eq!(
+        open,
+        [
+            of("Canais API PLUS", "2026-05-05"),
+            of("Whazing", "2026-05-25"),
+            of("Canais API PLUS", "2026-05-25"),
+        ],
+        "what was bought is owed; of the old period nothing"
+    );
+    assert_sound(&engine);
+}
+
+#[test]
+fn another_choice_takes_the_place_of_the_first_which_cannot_be_paid_any_more() {
+    let (engine, _) = engine(VOKI, "2026-05-20T10:00:00-03:00");
+    register(&engine, "professional");
+    let first = engine.invoices("padaria").expect("reads")[0].id;
+    let terms = cotas::Terms { plan: "basic", first_due: date("2026-06-20"), auto_renew: true };
+    let second = engine.choose_plan("padaria", &terms, "Asaas", Some("order")).expect("chooses");
+    let again = engine.choose_plan("padaria", &terms, "Asaas", Some("order")).expect("answers");
+    assert_eq!(again, second, "the same key, the same invoice");
+    assert_eq!(engine.mark_paid(first, None).expect_err("is cancelled").code(), 406);
+    engine.mark_paid(second, None).expect("is paid");
+    let plan = engine.report("padaria").expect("reports").subscription.expect("has one").plan;
+    assert_eq!(plan, "basic");
+    assert_sound(&engine);
+}
+
+#[test]
 fn a_document_belongs_to_one_tenant() {
     let (engine, _) = engine(VOKI, "2026-05-20T10:00:00-03:00");
     register(&engine, "basic");

@@ -262,3 +262,158 @@ fn a_changed_number_leaves_what_was_carried_over_and_counts_without_it() {
     assert_eq!(balance(&engine, "acme", "credits"), (0, Some(40)), "what is used");
     assert_sound(&engine);
 }
+
+// ---- other ways to renew --------------------------------------------------------------------
+
+/// The test catalog with one plan more.
+fn with_plan(now: &str, plan: &str) -> (cotas::Engine, std::sync::Arc<cotas::ManualClock>) {
+    let (engine, clock) = in_memory(now);
+    let text = format!("{}\n[plans.other]\ntitle = \"Outro\"\n{plan}", cotas_tests::CATALOG);
+    let catalog = cotas::Catalog::parse(&text, "other.toml").expect("is valid");
+    engine.load_catalog(&catalog).expect("loads");
+    (engine, clock)
+}
+
+/// The due dates of all invoices, and which of them are paid.
+fn dues(engine: &cotas::Engine) -> Vec<(String, bool)> {
+    let invoices = engine.invoices("acme").expect("reads").into_iter();
+    invoices.map(|it| (it.due.to_string(), it.paid_on.is_some())).collect()
+}
+
+fn lapsed(engine: &cotas::Engine) -> bool {
+    engine.report("acme").expect("reports").subscription.expect("has one").lapsed
+}
+
+#[test]
+fn due_dates_come_from_the_31st_and_are_never_chained() {
+    let (engine, clock) = in_memory("2026-01-05T12:00:00-03:00");
+    add_tenant(&engine, "acme", "full", "2026-01-31", true);
+    let mut seen = Vec::new();
+    for after in ["2026-02-15", "2026-03-15", "2026-04-15", "2026-05-15", "2026-06-15"] {
+        clock.set(at(&format!("{after}T12:00:00-03:00")));
+        engine.settle("acme").expect("settles");
+        seen.push(engine.subscriptions("acme").expect("reads")[0].due.to_string());
+    }
+    assert_eq!(seen, ["2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31", "2026-06-30"]);
+    clock.set(at("2027-02-15T12:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    assert_eq!(engine.subscriptions("acme").expect("reads")[0].due, date("2027-02-28"));
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_day_that_has_no_midnight_begins_with_its_first_instant() {
+    let (engine, clock) = in_memory("2018-10-10T12:00:00-03:00");
+    add_tenant(&engine, "acme", "full", "2018-11-03", true);
+    assert!(engine.consume("acme", "credits", 400).expect("decides").allowed());
+    clock.set(at("2018-11-04T02:59:59.999Z"));
+    assert_eq!(balance(&engine, "acme", "credits").0, 600);
+    clock.set(at("2018-11-04T01:00:00-02:00"));
+    assert_eq!(balance(&engine, "acme", "credits").0, 1000);
+}
+
+#[test]
+fn a_cadence_restores_units_within_the_period_that_is_billed() {
+    let yearly = "price = \"1000.00\"\nperiod = \"1 year\"\ncadence = \"1 month\"\n\
+                  limits = { credits = 10 }";
+    let (engine, clock) = with_plan("2026-05-21T12:00:00-03:00", yearly);
+    add_tenant(&engine, "acme", "other", "2027-05-20", true);
+    assert!(engine.consume("acme", "credits", 7).expect("decides").allowed());
+    clock.set(at("2026-06-20T23:59:59-03:00"));
+    assert_eq!(balance(&engine, "acme", "credits"), (3, Some(10)));
+    clock.set(at("2026-06-21T00:00:00-03:00"));
+    assert_eq!(balance(&engine, "acme", "credits"), (10, Some(10)));
+    clock.set(at("2027-05-21T00:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    assert_eq!(engine.report("acme").expect("reports").renewals, 12);
+    let billed = [("2027-05-20".to_owned(), false), ("2028-05-20".to_owned(), false)];
+    assert_eq!(dues(&engine), billed, "once a year");
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_subscription_renews_no_more_often_than_its_plan_says() {
+    let twice = "price = \"9.00\"\nmax_renewals = 2\non_lapse = \"expire\"\n\
+                 limits = { credits = 10 }";
+    let (engine, clock) = with_plan(NOON, twice);
+    add_tenant(&engine, "acme", "other", "2026-05-20", true);
+    clock.set(at("2026-07-20T23:59:59-03:00"));
+    assert!(engine.consume("acme", "credits", 10).expect("decides").allowed());
+    assert_eq!(engine.report("acme").expect("reports").renewals, 2);
+    clock.set(at("2026-07-21T00:00:00-03:00"));
+    let denied = engine.consume("acme", "credits", 1).expect("decides");
+    assert_eq!(denied.reason(), Some(Reason::PlanLapsed));
+    assert_eq!(engine.report("acme").expect("reports").renewals, 2);
+    assert_sound(&engine);
+}
+
+#[test]
+fn what_is_left_is_carried_over_up_to_a_number() {
+    let plan = "price = \"9.00\"\ncarry_over = { credits = 4 }\nlimits = { credits = 10 }";
+    let (engine, clock) = with_plan(NOON, plan);
+    add_tenant(&engine, "acme", "other", "2026-05-20", true);
+    assert!(engine.consume("acme", "credits", 3).expect("decides").allowed());
+    clock.set(at("2026-05-21T00:00:00-03:00"));
+    assert_eq!(balance(&engine, "acme", "credits"), (14, Some(14)), "7 were left, 4 come along");
+    assert!(engine.consume("acme", "credits", 12).expect("decides").allowed());
+    clock.set(at("2026-06-21T00:00:00-03:00"));
+    assert_eq!(balance(&engine, "acme", "credits"), (12, Some(12)));
+    clock.set(at("2026-08-21T00:00:00-03:00"));
+    assert_eq!(balance(&engine, "acme", "credits"), (14, Some(14)), "they do not pile up");
+    assert_sound(&engine);
+}
+
+const PREPAID: &str = "price = \"9.00\"\nrenew_on = \"payment\"\nlimits = { credits = 10 }";
+
+#[test]
+fn paid_early_marks_the_next_period_paid_and_renews_on_its_day() {
+    let (engine, clock) = with_plan(NOON, PREPAID);
+    add_tenant(&engine, "acme", "other", "2026-05-20", true);
+    assert!(engine.consume("acme", "credits", 9).expect("decides").allowed());
+    engine.mark_paid(engine.invoices("acme").expect("reads")[0].id, None).expect("is paid");
+    assert_eq!(balance(&engine, "acme", "credits"), (1, Some(10)), "nothing comes early");
+    clock.set(at("2026-05-21T00:00:00-03:00"));
+    assert_eq!(balance(&engine, "acme", "credits"), (10, Some(10)));
+    clock.set(at("2026-06-21T00:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    assert!(lapsed(&engine), "the period after that was not paid");
+    assert_eq!(engine.report("acme").expect("reports").renewals, 1);
+    assert_sound(&engine);
+}
+
+#[test]
+fn paid_late_begins_the_period_now_and_keeps_the_day_of_the_month() {
+    let (engine, clock) = with_plan(NOON, PREPAID);
+    add_tenant(&engine, "acme", "other", "2026-05-20", true);
+    clock.set(at("2026-08-05T12:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    assert!(lapsed(&engine));
+    assert_eq!(dues(&engine), [("2026-05-20".to_owned(), false)], "nobody had other periods");
+    engine.mark_paid(engine.invoices("acme").expect("reads")[0].id, None).expect("is paid");
+    assert!(!lapsed(&engine));
+    assert_eq!(balance(&engine, "acme", "credits"), (10, Some(10)));
+    assert_eq!(dues(&engine), [("2026-05-20".to_owned(), true), ("2026-08-20".to_owned(), false)]);
+    assert_eq!(engine.report("acme").expect("reports").renewals, 1);
+    clock.set(at("2026-08-21T00:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    assert!(lapsed(&engine));
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_scheduled_plan_that_is_paid_first_waits_for_its_payment() {
+    let (engine, clock) = with_plan(NOON, PREPAID);
+    add_tenant(&engine, "acme", "small", "2026-05-20", true);
+    engine.schedule_plan("acme", "other", None).expect("is scheduled");
+    clock.set(at("2026-06-25T12:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    assert!(lapsed(&engine), "the present plan ends all the same");
+    let open = engine.invoices("acme").expect("reads").into_iter();
+    let open: Vec<_> = open.filter(|it| it.status == cotas::InvoiceStatus::Pending).collect();
+    assert_eq!((open.len(), open[0].title.as_str()), (1, "Outro"));
+    engine.mark_paid(open[0].id, None).expect("is paid");
+    let subscription = engine.report("acme").expect("reports").subscription.expect("has one");
+    assert_eq!((subscription.plan.as_str(), subscription.due), ("other", date("2026-07-20")));
+    assert_eq!(balance(&engine, "acme", "credits"), (10, Some(10)));
+    assert_sound(&engine);
+}

@@ -82,6 +82,10 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
         ["create", name] => {
             engine.create_tenant(&NewTenant::new(name).plan("full", due, true))?;
         }
+        ["create-once", name, key] => {
+            engine.once(key).create_tenant(&NewTenant::new(name).plan("full", due, true))?;
+        }
+        ["purge", name] => engine.purge_demo(name)?,
         ["create-many", count] => {
             let names: Vec<_> = (0..number(count)).map(|index| format!("t{index}")).collect();
             let new: Vec<_> =

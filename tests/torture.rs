@@ -543,3 +543,57 @@ fn a_death_at_any_step_of_a_settlement_of_many_leaves_each_as_it_was_or_settled(
         assert_sound(&engine);
     }
 }
+
+#[test]
+fn a_death_at_any_step_of_a_purge_leaves_the_tenant_or_nothing_of_it() {
+    for (point, outcome) in [
+        ("purge.pending", Nothing),
+        ("commit.before", Nothing),
+        ("commit.after", All),
+        ("purge.committed", All),
+    ] {
+        let database = database();
+        let engine = database.open();
+        engine.load_catalog(&cotas_tests::catalog()).expect("loads");
+        let mut new = cotas::NewTenant::new("acme");
+        (new.status, new.created_at) =
+            (cotas::Status::Demo, Some(cotas_tests::at("2026-04-01T12:00:00-03:00")));
+        engine.create_tenant(&new).expect("is created");
+        assert!(database.dies_at(point, &["purge", "acme"]), "{point}: it lived");
+        assert_eq!(engine.tenant("acme").is_err(), outcome == All, "{point}");
+        assert_eq!(engine.tenants().expect("reads").len(), usize::from(outcome == Nothing));
+        if outcome == Nothing {
+            assert_eq!(database.told(&["purge", "acme"]), "done", "{point}");
+        }
+        assert!(engine.tenant("acme").is_err(), "{point}: it is gone");
+        assert_eq!(database.told(&["create", "acme"]), "done", "{point}: the name is free");
+        assert!(engine.consume("acme", "credits", 1).expect("decides").allowed(), "{point}");
+        engine.checkpoint().expect("writes");
+        assert_eq!(balance(&engine, "acme", "credits").0, 999, "{point}");
+        assert_sound(&engine);
+        drop(engine);
+        let engine = database.open();
+        assert_whole(&engine);
+        assert_eq!(balance(&engine, "acme", "credits").0, 999, "{point}, opened again");
+    }
+}
+
+#[test]
+fn a_registration_under_a_key_that_dies_after_its_commit_is_one_tenant() {
+    for (point, outcome) in
+        [("create.written", Nothing), ("commit.after", All), ("create.committed", All)]
+    {
+        let database = database();
+        let engine = database.with_acme();
+        let words = ["create-once", "newbie", "signup-1"];
+        assert!(database.dies_at(point, &words), "{point}: it lived");
+        assert_eq!(engine.tenant("newbie").is_ok(), outcome == All, "{point}");
+        assert_eq!(database.told(&words), "done", "{point}: created, now or before");
+        assert_eq!(database.told(&words), "done", "{point}: and again");
+        assert!(!database.run(&["create", "newbie"]).status.success(), "without the key it exists");
+        assert!(!database.run(&["create-once", "newbie", "other"]).status.success());
+        let trail = engine.audit_trail(Some("newbie"), 10).expect("reads");
+        assert_eq!(trail.len(), 1, "{point}: once");
+        assert_sound(&engine);
+    }
+}

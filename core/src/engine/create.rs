@@ -10,7 +10,7 @@ use super::joining::{Payment, Terms, choose, subscribe};
 use super::lane::{save, settle_loaded};
 use super::signup::{self, AccountHolder};
 use super::subscriptions::check_label;
-use super::{Engine, Shared, check_name};
+use super::{Engine, Shared, check_key, check_name};
 use crate::catalog::{Compiled, Feature, Limit};
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -101,7 +101,9 @@ struct Creation<'a> {
 }
 
 impl Engine {
-    /// Creates a tenant with its plan and its extras, in one transaction. Waits for the disk.
+    /// Creates a tenant with its plan and its extras, in one transaction: registers it, where it
+    /// has a holder and pays first (seed 004). One that exists is an error, unless it was created
+    /// under the same key, see [`once`](Self::once). Waits for the disk.
     pub fn create_tenant(&self, new: &NewTenant<'_>) -> Result<(), Error> {
         if self.ensure_tenant(new)? {
             Ok(())
@@ -111,7 +113,7 @@ impl Engine {
     }
 
     /// As [`create_tenant`](Self::create_tenant), unless there is a tenant of that name already,
-    /// which is left as it is. Says whether it was created.
+    /// which is left as it is. Says whether it was created, now or under the same key before.
     pub fn ensure_tenant(&self, new: &NewTenant<'_>) -> Result<bool, Error> {
         Ok(self.ensure_tenants(std::slice::from_ref(new))? == 1)
     }
@@ -120,25 +122,31 @@ impl Engine {
     pub fn ensure_tenants(&self, tenants: &[NewTenant<'_>]) -> Result<usize, Error> {
         let mut created = 0;
         for batch in tenants.chunks(BATCH) {
-            created += self.shared.create(batch, self.now())?;
+            created += self.shared.create(batch, self.key.as_deref(), self.now())?;
         }
         Ok(created)
     }
 }
 
 impl Shared {
-    fn create(&self, batch: &[NewTenant<'_>], now: Timestamp) -> Result<usize, Error> {
+    fn create(
+        &self,
+        batch: &[NewTenant<'_>],
+        key: Option<&str>,
+        now: Timestamp,
+    ) -> Result<usize, Error> {
         batch.iter().try_for_each(|new| check_name(new.name))?;
+        key.map_or(Ok(()), |key| check_key("idempotency key", key))?;
         let _lane = self.enter_lane()?;
         self.finish_pending_catalog()?;
         let compiled = self.compiled()?;
         self.store.with(|connection| {
             let mut write = Write::begin(connection, &self.live, Sync::Full)?;
             let mut creations = Vec::new();
-            let done = self.create_all(batch, &mut write, &mut creations, compiled, now);
+            let done = self.create_all(batch, key, &mut write, &mut creations, compiled, now);
             for creation in &mut creations {
                 match &done {
-                    Ok(()) => {
+                    Ok(_) => {
                         creation.guard.write_seq(creation.loaded.seq);
                         creation
                             .guard
@@ -150,22 +158,28 @@ impl Shared {
                     Err(_) => {}
                 }
             }
-            done.map(|()| creations.len())
+            done.map(|replayed| creations.len() + replayed)
         })
     }
 
+    /// Says how many were created under the same key before.
     fn create_all<'a>(
         &'a self,
         batch: &[NewTenant<'_>],
+        key: Option<&str>,
         write: &mut Write<'_>,
         creations: &mut Vec<Creation<'a>>,
         compiled: &Compiled,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<usize, Error> {
+        let mut replayed = 0;
         for new in batch {
             let hash = self.live.hash_name(new.name);
             // A block without a row belongs to a creation that was not committed.
-            if write.load_tenant(hash)?.is_some() {
+            if let Some(loaded) = write.load_tenant(hash)? {
+                let before = key
+                    .map_or(Ok(false), |key| self.was_created_under(key, write, loaded.row, new))?;
+                replayed += usize::from(before);
                 continue;
             }
             let at = new.created_at.unwrap_or(now);
@@ -180,15 +194,39 @@ impl Shared {
             happened.iter().try_for_each(|happening| write.tell(loaded.row, happening))?;
             guard.ensure_standing(&standing)?;
             write.audit(Some(loaded.row), at, "created", new.status.code())?;
+            if let Some(key) = key {
+                let key = self.admin_hash(loaded.row, &[key]);
+                write.keep_answer(key, self.creation_of(loaded.row, new), now, "null")?;
+            }
             creations.push(Creation { guard, loaded, standing });
         }
         torture::point("create.written");
         if creations.is_empty() {
-            return Ok(());
+            return Ok(replayed);
         }
         write.commit()?;
         torture::point("create.committed");
-        Ok(())
+        Ok(replayed)
+    }
+
+    /// Whether a tenant that exists was created under this key, with the same arguments.
+    fn was_created_under(
+        &self,
+        key: &str,
+        write: &Write<'_>,
+        row: i64,
+        new: &NewTenant<'_>,
+    ) -> Result<bool, Error> {
+        match write.done_under(self.admin_hash(row, &[key]))? {
+            None => Ok(false),
+            Some(done) if done.is_of(self.creation_of(row, new)) => Ok(true),
+            Some(_) => Err(Error::IdempotencyConflict),
+        }
+    }
+
+    /// What a creation is told from another by.
+    fn creation_of(&self, row: i64, new: &NewTenant<'_>) -> Hash128 {
+        self.admin_hash(row, &["create", &format!("{new:?}")])
     }
 
     /// A block for a tenant that does not exist: published, locked and pending.

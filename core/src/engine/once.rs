@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::administer::DURABLE;
 use super::lane::Work;
-use super::{Engine, check_key};
+use super::{Engine, Shared, check_key};
 use crate::error::Error;
 use crate::live::Hash128;
 
@@ -69,8 +69,8 @@ impl Engine {
                 return work(under_way).map(|value| Answer { value, replayed: false });
             };
             let row = under_way.loaded.row;
-            let key = self.admin_hash(row, &[key]);
-            let fingerprint = self.admin_hash(row, &[verb.name, &verb.arguments]);
+            let key = self.shared.admin_hash(row, &[key]);
+            let fingerprint = self.shared.admin_hash(row, &[verb.name, &verb.arguments]);
             if let Some(done) = under_way.write.done_under(key)? {
                 if !done.is_of(fingerprint) {
                     return Err(Error::IdempotencyConflict);
@@ -83,10 +83,12 @@ impl Engine {
             Ok(Answer { value, replayed: false })
         })
     }
+}
 
+impl Shared {
     /// A keyed hash: neither keys nor arguments are stored.
     pub(super) fn admin_hash(&self, row: i64, parts: &[&str]) -> Hash128 {
-        self.shared.live.hash(|hasher| {
+        self.live.hash(|hasher| {
             hasher.write_u64(row as u64);
             for part in parts {
                 hasher.write_u64(part.len() as u64);
