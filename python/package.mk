@@ -17,7 +17,7 @@ $(PY)/tools/installed: python/requirements.txt
 
 wheel: $(PY)/tools/installed
 	rm -rf $(PY)/dist
-	$(MATURIN) --profile wheel --out $(PY)/dist
+	$(MATURIN) --release --out $(PY)/dist
 
 # The wheel as pip installs it, first into an environment that has nothing else.
 test-python: $(PY)/tools/installed

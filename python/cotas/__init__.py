@@ -58,7 +58,7 @@ from .errors import (
 from .holds import Lease, Reservation
 from .names import InvoiceStatus, Mode, Reason, Source, Status
 from .seats import Seats
-from .traffic import Traffic
+from .traffic import Progress, Traffic
 
 __all__ = [
     "AlreadyResolved",
@@ -89,6 +89,7 @@ __all__ = [
     "PayloadError",
     "Poisoned",
     "PriceError",
+    "Progress",
     "QuotaExceeded",
     "Rate",
     "Reason",

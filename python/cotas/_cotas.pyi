@@ -274,6 +274,7 @@ class Tenant:
     def _vacate(self, resource: str, holder: str) -> bool: ...
     def _replace(self, resource: str, old: str, new: str) -> None: ...
     def _seats(self, resource: str) -> str: ...
+    def _progress(self, source: bytes) -> list[int] | None: ...
     def _quote(
         self,
         action: str,
@@ -431,6 +432,11 @@ class Engine:
     def validate_document(self, text: str, kind: str) -> str:
         """A CPF or CNPJ in its normal form: well-formed, its check digits right, in use by no
         tenant. Reads SQLite."""
+    def purge_demo(self, tenant: str) -> None:
+        """Deletes a demonstration that has ended, with all that was stored of it. Its name is free
+        again. Any other tenant is refused. Waits for the disk."""
+    def ended_demos(self) -> list[str]:
+        """The demonstrations that have ended and can be purged. Reads SQLite."""
     def settle(self, tenant: str) -> None:
         """Settles a tenant at the clock's now: what the next decision would do first."""
     def confirm_clock(self, tenant: str) -> None:

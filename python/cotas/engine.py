@@ -17,7 +17,7 @@ from .guards import RAISES, Guard, TenantOf
 from .holds import Lease, Reservation
 from .names import InvoiceStatus
 from .seats import Seats
-from .traffic import Traffic, replayed
+from .traffic import Progress, Traffic, replayed
 
 Durability = Literal["process", "disk"]
 """What an acknowledged decision survives: the death of any process; or a power cut as well."""
@@ -74,6 +74,12 @@ class Tenant(_cotas.Tenant):
     def seats(self, resource: str) -> Seats:
         """The seats of a resource."""
         return Seats(self, resource)
+
+    def progress(self, source: bytes) -> Progress | None:
+        """How far this tenant has come in a replay of the log that `source` identifies; `None`: none
+        of its events was decided."""
+        counts = self._progress(source)
+        return None if counts is None else Progress(*counts)
 
     def quote(self, action: str, **about: Any) -> reports.Quote:
         """What an action would cost of each balance, and by which tariff; `about` as for `perform`,

@@ -135,21 +135,6 @@ class Invoice(Document):
 
 
 @dataclass(frozen=True)
-class StatementInvoice(Document):
-    """An invoice as a statement shows it."""
-
-    id: int
-    plan: str
-    amount: Decimal
-    payment_type: str
-    status: InvoiceStatus
-    recurring: bool
-    instalment: tuple[int, int]
-    due: date
-    paid_on: date | None
-
-
-@dataclass(frozen=True)
 class Statement(Document):
     """What a tenant has subscribed to, used and owes ("Minha assinatura")."""
 
@@ -157,7 +142,7 @@ class Statement(Document):
     plan: PlanSummary | None
     balances: tuple[BalanceLine, ...]
     subscriptions: tuple[Subscription, ...]
-    invoices: tuple[StatementInvoice, ...]
+    invoices: tuple[Invoice, ...]
     currency: str
 
 

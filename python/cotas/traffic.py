@@ -26,6 +26,17 @@ class Traffic:
     key: str | None = None
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a tenant has come in a log, and what came of its events so far."""
+
+    position: int
+    opened: int
+    continued: int
+    others: int
+    refused: int
+
+
 def replayed(
     engine: Engine, events: Iterable[Traffic], source: bytes | None
 ) -> Iterator[tuple[Traffic, Decision | None]]:

@@ -49,6 +49,13 @@ impl Tenant {
         hub::ask(py, &self.handle, |tenant| tenant.seats(resource.0)?.replace(old.0, new.0))
     }
 
+    /// The last place that was decided of a file of traffic, and how many of its events opened a
+    /// session, continued one, did something else, and were refused.
+    fn _progress(&self, py: Python<'_>, source: &[u8]) -> PyResult<Option<[u64; 5]>> {
+        let progress = hub::ask(py, &self.handle, |tenant| tenant.progress(source))?;
+        Ok(progress.map(|it| [it.position, it.opened, it.continued, it.others, it.refused]))
+    }
+
     fn _seats(&self, py: Python<'_>, resource: Name<'_>) -> PyResult<String> {
         hub::ask(py, &self.handle, |tenant| json(&tenant.seats(resource.0)?.list()?))
     }

@@ -209,6 +209,14 @@ impl Engine {
         self.change(py, key, |engine| engine.set_feature(tenant.0, name.0, feature))
     }
 
+    fn purge_demo(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<()> {
+        self.ask(py, |engine| engine.purge_demo(tenant.0))
+    }
+
+    fn ended_demos(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.ask(py, cotas::Engine::ended_demos)
+    }
+
     fn settle(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<()> {
         self.ask(py, |engine| engine.settle(tenant.0))
     }

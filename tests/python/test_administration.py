@@ -86,6 +86,22 @@ def test_statuses_decide_who_may_send(engine: cotas.Engine, acme: cotas.Tenant) 
     assert notice == "Esta é uma mensagem de teste"
 
 
+def test_a_demonstration_is_purged_when_it_has_ended(
+    engine: cotas.Engine, manual_clock: cotas.ManualClock
+) -> None:
+    trial = engine.create_tenant("trial", status="demo", plan="full", first_due=FIRST_DUE)
+    with pytest.raises(cotas.CotasError):
+        engine.purge_demo("trial")
+    manual_clock.advance(timedelta(days=14))
+    assert trial.consume("sms").reason is cotas.Reason.DEMO_EXPIRED
+    assert engine.ended_demos() == ["trial"]
+    engine.purge_demo("trial")
+    with pytest.raises(cotas.UnknownTenant):
+        trial.consume("sms")
+    with pytest.raises(cotas.UnknownTenant):
+        engine.tenant("trial")
+
+
 def test_money_is_exact(engine: cotas.Engine) -> None:
     engine.load_catalog(CATALOG + PACKAGES)
     quote = engine.quote_package("sms_pack", 9)
@@ -199,6 +215,9 @@ def test_traffic_is_decided_again_once(engine: cotas.Engine) -> None:
     decided = list(engine.replay(log, source=b"log-1"))
     assert [bool(decision) for _, decision in decided] == [True, True, False, True]
     assert [decision for _, decision in engine.replay(log, source=b"log-1")] == [None] * 4
+    progress = engine.tenant("acme").progress(b"log-1")
+    assert progress == cotas.Progress(position=4, opened=0, continued=0, others=3, refused=1)
+    assert engine.tenant("acme").progress(b"log-2") is None
     assert not engine.closed
 
 
