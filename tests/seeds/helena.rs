@@ -163,7 +163,7 @@ fn seed_001_08_billing_stops_only_when_cancelled() {
         platform.engine.settle(TENANT).expect("settles");
         platform.engine.invoices(TENANT).expect("reads").len() - before
     };
-    for status in [Status::PastDue, Status::Suspended] {
+    for status in [Status::Active, Status::PastDue, Status::Suspended] {
         assert_eq!(invoices_of(status), 1, "{status:?} is charged for the next period");
     }
     assert_eq!(invoices_of(Status::Cancelled), 0);
