@@ -287,6 +287,25 @@ fn another_choice_takes_the_place_of_the_first_which_cannot_be_paid_any_more() {
 }
 
 #[test]
+fn a_choice_that_is_given_up_is_no_debt_also_when_it_was_overdue() {
+    let (engine, clock) = engine(VOKI, "2026-05-20T10:00:00-03:00");
+    register(&engine, "professional");
+    let chosen = engine.invoices("padaria").expect("reads")[0].id;
+    clock.set(at("2026-05-25T10:00:00-03:00"));
+    let reference = chosen.to_string();
+    tell(&engine, &event("evt_o&1", "PAYMENT_OVERDUE", "pay_1", &reference, "2026-05-25"));
+    assert_eq!(engine.report("padaria").expect("reports").status, Status::PastDue);
+    let terms = cotas::Terms { plan: "free", first_due: date("2026-06-20"), auto_renew: true };
+    engine.change_plan("padaria", &terms, None).expect("changes");
+    assert_eq!(engine.report("padaria").expect("reports").status, Status::Active);
+    let invoices = engine.invoices("padaria").expect("reads");
+    assert!(invoices.iter().all(|it| it.status == InvoiceStatus::Cancelled), "{invoices:?}");
+    let late = event("evt_p&1", "PAYMENT_RECEIVED", "pay_1", &reference, "2026-05-26");
+    assert!(matches!(tell(&engine, &late), PaymentOutcome::Ignored(_)), "nothing to give for it");
+    assert_sound(&engine);
+}
+
+#[test]
 fn a_document_belongs_to_one_tenant() {
     let (engine, _) = engine(VOKI, "2026-05-20T10:00:00-03:00");
     register(&engine, "basic");

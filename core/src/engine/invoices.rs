@@ -362,19 +362,29 @@ pub(super) fn cancel_those_to_come(
     let today = calendar::date_of(work.now, work.loaded.account.time_zone);
     let to_come = |row: &InvoiceRow| {
         let of_next = match Effect::of(row) {
-            Effect::Renew => true,
+            Effect::Renew => row.due >= today,
+            // What it would begin will not begin.
             Effect::Activate => subscription.is_none(),
-            Effect::Nothing => row.parts == 1,
+            Effect::Nothing => row.parts == 1 && row.due >= today,
             Effect::Give => false,
         };
-        of_next && row.due >= today && subscription.is_none_or(|it| row.subscription == Some(it))
+        of_next && subscription.is_none_or(|it| row.subscription == Some(it))
     };
     cancel_where(work, to_come)
 }
 
-/// Cancels what waits to be paid of a subscription that will not begin.
+/// Cancels what was to be paid for a subscription that will not begin: also what is overdue, since
+/// nothing was given for it.
 pub(super) fn cancel_unpaid(work: &mut Work<'_>, subscription: i64) -> Result<(), Error> {
-    cancel_where(work, |row| row.subscription == Some(subscription))
+    let of_it = |row: &InvoiceRow| row.subscription == Some(subscription);
+    cancel_where(work, of_it)?;
+    for mut row in work.write.invoices(work.loaded.row)? {
+        if InvoiceStatus::of(&row) == InvoiceStatus::Overdue && of_it(&row) {
+            save_status(work, &mut row, InvoiceStatus::Cancelled)?;
+            end_debt(work, "the plan was not taken")?;
+        }
+    }
+    Ok(())
 }
 
 /// Cancels the plan's invoice of the present period, for which another one comes.

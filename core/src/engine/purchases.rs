@@ -11,7 +11,7 @@ use super::lane::Work;
 use super::limits::plan_of;
 use super::once::Verb;
 use super::{Engine, shorten};
-use crate::billing::{Cents, PackageQuote, PriceTable};
+use crate::billing::{Cents, PackageQuote, PriceError, PriceTable};
 use crate::error::Error;
 use crate::rules::settle::add_grant;
 use crate::rules::{Grant, Source, calendar};
@@ -123,7 +123,10 @@ fn buy(
     work.write.audit(Some(work.loaded.row), work.now, "purchase", &detail)?;
     let invoices = work.write.invoices(work.loaded.row)?;
     let then = invoices.iter().filter(|it| Some(it.due) == next_due && will_be_charged(it));
-    let next_total = Cents::new(then.map(|it| it.cents).sum())?;
+    let too_much = || PriceError::TooMuch { quantity };
+    let next_total = then.map(|it| it.cents).try_fold(Cents::ZERO, |sum, cents| {
+        sum.checked_add(Cents::new(cents)?).ok_or_else(too_much)
+    })?;
     Ok(Purchase { invoice, quote, next_due, next_total, replayed: false })
 }
 

@@ -298,4 +298,43 @@ mod tests {
         assert_eq!(claims[0].payload, [11, 12, 13, 14, 15, 16, 0, 0, 1_777_906_800_000]);
         assert_eq!(claims[1].payload[..8], payload);
     }
+
+    #[test]
+    fn money_of_the_third_schema_is_brought_up_to_the_fourth() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        for step in &MIGRATIONS[..3] {
+            connection.execute_batch(step).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 3).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO admin_keys VALUES (x'01', x'02', 3);
+                 INSERT INTO subscriptions (tenant, plan, state, started_at, terms)
+                 VALUES (1, 'full', 'active', 0, '{}');
+                 INSERT INTO purchases (tenant, package, resource, quantity, cents, recurring,
+                 bought_at) VALUES (1, 'Extras', 0, 10, 3500, 1, 0);
+                 INSERT INTO invoices (tenant, subscription, purchase, title, cents,
+                 payment_type, status, recurring, part, parts, due, settled, effect)
+                 VALUES (1, 1, 1, 'Extras', 3500, 'Asaas', 'pending', 0, 1, 1, '2026-05-20', 0,
+                 'give')",
+            )
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let nobody_said: bool = connection
+            .query_row(
+                "SELECT i.payment_method = '' AND i.told_at IS NULL AND s.payment_method = ''
+                 AND s.limits IS NULL AND s.features IS NULL AND p.expires_ms IS NULL
+                 AND p.grant_id IS NULL AND p.taken_back = 0 AND k.answer IS NULL
+                 FROM invoices i JOIN subscriptions s ON s.id = i.subscription
+                 JOIN purchases p ON p.id = i.purchase JOIN admin_keys k",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert!(nobody_said, "what nobody could say then is not said now");
+        let version: i64 =
+            connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, SCHEMA_VERSION);
+    }
 }
