@@ -500,6 +500,36 @@ fn a_death_at_any_step_of_a_late_expiry_gives_back_once() {
     late(LateVerb { word: "settle", now: AFTER_EXPIRY, back: 4, again: None });
 }
 
+#[test]
+fn a_death_at_any_step_of_a_release_after_the_number_was_lowered_gives_back_once() {
+    for (point, is_done) in LANE {
+        let database = database();
+        let engine = with_acme(&database);
+        let tenant = engine.tenant("acme").expect("exists");
+        // Ten of the plan and two of the ten extras.
+        let held = allowed(tenant.reserve(&[("credits", 12)], HOUR)).reservation;
+        let id = held.expect("a reservation").to_string();
+        engine.set_limit("acme", "credits", Limit::Finite(4)).expect("is lowered");
+        assert_eq!(stands(&engine, "acme", "credits"), (12, 8, 12));
+        let release = ["release", "acme", &id];
+        assert!(database.dies_at(point, &release), "{point}: it lived");
+        let right = if is_done { (0, 14, 0) } else { (12, 8, 12) };
+        assert_eq!(stands(&engine, "acme", "credits"), right, "{point}");
+        assert_sound(&engine);
+        let again = database.run(&release);
+        let error = String::from_utf8_lossy(&again.stderr).into_owned();
+        assert_eq!(again.status.success(), !is_done, "{point}: {error}");
+        assert!(!is_done || error.starts_with("413"), "{point}: {error}");
+        assert_eq!(stands(&engine, "acme", "credits"), (0, 14, 0), "{point}, again");
+        assert_sound(&engine);
+        drop(engine);
+        std::fs::remove_file(database.live()).expect("is removed");
+        let engine = database.open();
+        assert_eq!(stands(&engine, "acme", "credits"), (0, 14, 0), "{point}, rebuilt");
+        assert_sound(&engine);
+    }
+}
+
 // ---- events -------------------------------------------------------------------------------------
 
 /// Percentages of the thresholds of tasks that were told, in order.
