@@ -108,6 +108,9 @@ class Engine(_cotas.Engine):
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        return f"<Engine {'closed' if self.closed else self.live_path or 'in memory'}>"
+
     def tenant(self, name: str) -> Tenant:
         """The tenant with this name, for many calls."""
         return Tenant(self, name)

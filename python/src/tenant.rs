@@ -64,7 +64,7 @@ impl Tenant {
     ) -> PyResult<Decision> {
         match key {
             None => self.decide(py, |tenant| tenant.consume(resource.0, units.0)),
-            Some(key) => self.decide(py, |it| it.once(key.0).consume(resource.0, units.0)),
+            Some(key) => self.consume_once(py, resource, units, key),
         }
     }
 
@@ -182,6 +182,18 @@ impl Tenant {
 }
 
 impl Tenant {
+    /// Apart, so that the usual way stays short.
+    #[inline(never)]
+    fn consume_once(
+        &self,
+        py: Python<'_>,
+        resource: Name<'_>,
+        units: Units,
+        key: Private<'_>,
+    ) -> PyResult<Decision> {
+        self.decide(py, |tenant| tenant.once(key.0).consume(resource.0, units.0))
+    }
+
     /// Makes a decision about the tenant.
     #[inline]
     pub fn decide(

@@ -142,8 +142,10 @@ def test_a_closed_engine_says_so(
     engine: cotas.Engine, acme: cotas.Tenant, what: str, call: Call
 ) -> None:
     meter = acme.meter("storage_mb")
+    assert repr(engine) == "<Engine in memory>"
     engine.close()
     engine.close()
+    assert repr(engine) == "<Engine closed>"
     assert engine.closed and engine.now and acme.name == "acme"
     with pytest.raises(cotas.EngineClosed, match="closed"):
         call(engine, acme, None)
