@@ -305,7 +305,7 @@ fn wrong_after_death(database: &Database, engine: &Engine, round: u64, without: 
     let name = format!("t{round}");
     let mut command = database.command(&["churn", &name, "300000"]);
     command.env("COTAS_WITHOUT", without).stdout(Stdio::piped());
-    let from_outside = round % 2 == 0;
+    let from_outside = round.is_multiple_of(2);
     if !from_outside {
         command.env("COTAS_CRASH", format!("undo.word:{}", 1 + round * 7919 % 1_999));
     }
