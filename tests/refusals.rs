@@ -137,8 +137,10 @@ fn an_opener_from_another_pid_namespace() {
 fn a_truncated_live_file() {
     let database = database();
     drop(database.with_acme());
-    let len = fs::metadata(database.live()).expect("exists").len();
-    for kept in [0, 100, 4096, len - 4096] {
+    for kept in [Some(0), Some(100), Some(4096), None] {
+        // A file that was made anew may have another length than the one before it.
+        let len = fs::metadata(database.live()).expect("exists").len();
+        let kept = kept.unwrap_or(len - 4096);
         let file = fs::OpenOptions::new().write(true).open(database.live()).expect("opens");
         file.set_len(kept).expect("is truncated");
         let error = open_error(database.builder().open());
