@@ -81,6 +81,12 @@ impl Caller<'_> {
         let hold_ms = lifetime_ms("ttl", ttl)?;
         let mut room = NO_CHARGES;
         let asked = self.asked(units, &mut room)?;
+        let compiled = self.engine.shared.compiled()?;
+        if let (None, [one]) = (&self.key, asked)
+            && compiled.parents(one.resource).is_empty()
+        {
+            return self.engine.run_hold(self.at, self.name, asked, hold_ms);
+        }
         let mut charges = NO_CHARGES;
         let charges = self.engine.charges_with_parents(asked, &mut charges)?;
         let once = self.once("reserve", |hasher| {
@@ -89,13 +95,8 @@ impl Caller<'_> {
             }
             hasher.write_i64(hold_ms);
         })?;
-        match once {
-            None => self.engine.run_hold(self.at, self.name, charges, hold_ms),
-            once => {
-                let call = Call { hold_ms: Some(hold_ms), once, ..Call::consume(charges) };
-                self.engine.run(self.at, self.name, &call)
-            }
-        }
+        let call = Call { hold_ms: Some(hold_ms), once, ..Call::consume(charges) };
+        self.engine.run(self.at, self.name, &call)
     }
 
     /// Sets aside what an action charges.
@@ -266,11 +267,12 @@ pub(super) fn charges(guard: &BlockGuard<'_>, handle: Handle) -> SourceCharges {
     }
 }
 
-/// Makes `place` an open reservation of what its record says, and gives it its id.
+/// Makes `claim` an open reservation of `charges`, which its record says whence, and gives it its
+/// id.
 pub(super) fn hold(
     guard: &mut BlockGuard<'_>,
     epoch: u32,
-    claim: Claim<'_>,
+    (claim, charges): (Claim<'_>, &[Charge]),
     (now, mark): (Timestamp, Timestamp),
     hold_ms: i64,
     seq: u64,
@@ -284,7 +286,12 @@ pub(super) fn hold(
     claim.fill(claim::END, until.ms() as u64);
     guard.hang(guard.hold_heap(), claim, until);
     note_next_due(guard);
-    count_held(guard, claim.place, true);
+    for charge in charges.iter().filter(|charge| charge.units > 0) {
+        if let Some(slot) = guard.slot(charge.resource) {
+            let held = slot.get(slot::HELD).saturating_add(charge.units);
+            guard.set_cell(slot.cell(slot::HELD), held);
+        }
+    }
     guard.touch(claim, seq);
     ReservationId(Handle { epoch, place: claim.place.0, number })
 }
@@ -448,15 +455,15 @@ pub(super) fn resolve(guard: &mut BlockGuard<'_>, place: Place, state: Reservati
 /// Lets go of what an open reservation holds: it hangs from now on among what is remembered. The
 /// room was made with it.
 pub(super) fn count_out(guard: &mut BlockGuard<'_>, place: Place) {
-    count_held(guard, place, false);
+    count_out_held(guard, place);
     guard.unhang(guard.hold_heap(), place);
     guard.hang(guard.kept_heap(), guard.claim(place), guard.kept_until(place));
     note_next_due(guard);
 }
 
-/// Adds what a reservation holds to what is held of each resource, or takes it away. Writes one
-/// word per resource: the entries of one resource follow one another.
-fn count_held(guard: &mut BlockGuard<'_>, place: Place, add: bool) {
+/// Takes what a reservation holds away from what is held of each resource. Writes one word per
+/// resource: the entries of one resource follow one another.
+fn count_out_held(guard: &mut BlockGuard<'_>, place: Place) {
     let mut entries = guard.entries(place, ClaimKind::Reservation);
     let mut next = entries.next(guard);
     while let Some(Taken { resource, mut units, .. }) = next {
@@ -466,8 +473,7 @@ fn count_held(guard: &mut BlockGuard<'_>, place: Place, add: bool) {
             next = entries.next(guard);
         }
         let Some(slot) = guard.slot(resource) else { continue };
-        let held = slot.get(slot::HELD);
-        let held = if add { held.saturating_add(units) } else { held.saturating_sub(units) };
+        let held = slot.get(slot::HELD).saturating_sub(units);
         guard.set_cell(slot.cell(slot::HELD), held);
     }
 }

@@ -204,7 +204,8 @@ impl Shared {
         seq: u64,
     ) {
         if let Some(hold_ms) = call.hold_ms {
-            decision.reservation = Some(hold(guard, self.epoch(), head, (now, mark), hold_ms, seq));
+            decision.reservation =
+                Some(hold(guard, self.epoch(), (head, call.recorded()), (now, mark), hold_ms, seq));
         }
         if let Some(once) = &call.once {
             let key = match call.hold_ms {

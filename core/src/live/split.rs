@@ -167,6 +167,7 @@ impl<'a> Record<'a> {
 
 impl<'a> BlockGuard<'a> {
     /// The entries of the record that `head` answers for.
+    #[inline]
     pub(crate) fn record(&self, head: Place, kind: ClaimKind) -> impl Iterator<Item = Taken> {
         let mut entries = self.entries(head, kind);
         std::iter::from_fn(move || entries.next(self))
@@ -244,6 +245,7 @@ pub(crate) struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
+    #[inline]
     pub(crate) fn next(&mut self, guard: &BlockGuard<'a>) -> Option<Taken> {
         self.left = self.left.checked_sub(1)?;
         if self.room == 0 {
