@@ -66,6 +66,8 @@ deps:
 
 bench:
 	$(CARGO) bench --package cotas --bench decisions --bench opening --bench renewals -- --noplot
+	$(CARGO) build --release --package cotas-ffi
+	$(CARGO) bench --package cotas-ffi --bench c_abi -- --noplot
 	python3 benches/summary.py
 	$(MAKE) bench-python
 

@@ -22,6 +22,7 @@ class Row(NamedTuple):
     ours: str
     peer: str
     at_most: Optional[float] = None  # times the peer's time
+    more_ns_max: Optional[float] = None  # on top of the peer's time
 
 
 # By handle: 30 ns where governor's direct limiter takes 9. A session: 20 times faster.
@@ -32,11 +33,18 @@ VERB, PAIR, THREE, AMONG_MANY = 3.0, 6.0, 4.0, 1.25
 # 20,000 tenants a second where a nightly job's transaction takes 33 microseconds.
 RENEWAL = 1.5
 PLAIN = "verbs/consume_by_name"
+# What the C ABI may add to a decision: nothing that grows with it, so no ratio.
+C_ABI_MORE_NS = 15
 
 
 def verb(what: str, name: str, at_most: Optional[float] = VERB) -> Row:
     """A verb beside a plain consume by name."""
     return Row(what, f"verbs/{name}", PLAIN, at_most)
+
+
+def through_c(what: str, name: str) -> Row:
+    """A decision through the C ABI beside the same in Rust."""
+    return Row(what, f"c_abi/{name}_c", f"c_abi/{name}_rust", more_ns_max=C_ABI_MORE_NS)
 
 
 ROWS = [
@@ -84,6 +92,9 @@ ROWS = [
     Row("grant", "administer/grant", "open_session/sqlite_transaction"),
     Row("renew a tenant, 10,000 at midnight", "renewals/cotas_maintenance",
         "renewals/sqlite_transaction_each", RENEWAL),
+    through_c("consume by handle, through C", "consume"),
+    through_c("consume by name, through C", "consume_by_name"),
+    through_c("check by handle, through C", "check"),
 ]
 
 PEERS = {
@@ -94,6 +105,9 @@ PEERS = {
     "consume_by_name": "consume by name",
     "of_10": "of 10",
     "sqlite_transaction_each": "SQLite, by hand",
+    "consume_rust": "from Rust",
+    "consume_by_name_rust": "from Rust",
+    "check_rust": "from Rust",
 }
 
 
@@ -134,6 +148,9 @@ def cells(row: Row) -> list[str]:
     if row.at_most is not None:
         target = "<= " + ratio(row.at_most)
         verdict = "ok" if ours <= row.at_most * peer else "over"
+    if row.more_ns_max is not None:
+        target = f"<= +{row.more_ns_max} ns"
+        verdict = "ok" if ours - peer <= row.more_ns_max else "over"
     return [row.what, time(ours), name, time(peer), ratio(ours / peer), target, verdict]
 
 

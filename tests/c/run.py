@@ -95,6 +95,11 @@ def verbs():
     sanitized_and_under_valgrind("verbs")
 
 
+@test("a decision allocates nothing", "gcc")
+def quiet():
+    in_a_directory(build(HERE / "quiet.c"))
+
+
 @test("what is wrong is told and changes nothing", "gcc", "valgrind")
 def edges():
     sanitized_and_under_valgrind("edges")
