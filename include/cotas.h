@@ -2164,6 +2164,28 @@ int32_t cotas_acknowledge_events(const struct cotas_engine *engine,
                                  uint64_t up_to,
                                  uint64_t *forgotten,
                                  struct cotas_error *error);
+
+/**
+ * The names of the demonstrations that have ended and can be purged, as a JSON document.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_ended_demos(const struct cotas_engine *engine,
+                          char *buffer,
+                          size_t capacity,
+                          size_t *needed,
+                          struct cotas_error *error);
+
+/**
+ * Deletes a demonstration that has ended, with all that was stored of it. Any other tenant is
+ * refused.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_purge_demo(const struct cotas_engine *engine,
+                         const char *tenant,
+                         size_t tenant_len,
+                         struct cotas_error *error);
 #ifdef __cplusplus
 }
 #endif

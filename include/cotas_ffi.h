@@ -951,3 +951,14 @@ int32_t cotas_acknowledge_events(const struct cotas_engine *engine,
                                  uint64_t up_to,
                                  uint64_t *forgotten,
                                  struct cotas_error *error);
+
+int32_t cotas_ended_demos(const struct cotas_engine *engine,
+                          char *buffer,
+                          size_t capacity,
+                          size_t *needed,
+                          struct cotas_error *error);
+
+int32_t cotas_purge_demo(const struct cotas_engine *engine,
+                         const char *tenant,
+                         size_t tenant_len,
+                         struct cotas_error *error);

@@ -3,6 +3,7 @@
 use std::ffi::c_char;
 
 use crate::call::call;
+use crate::documents::json;
 use crate::engine::cotas_engine;
 use crate::error::cotas_error;
 use crate::failure::Failure;
@@ -82,5 +83,42 @@ pub unsafe extern "C" fn cotas_acknowledge_events(
         call.put(forgotten, 0);
         call.put(forgotten, call.engine(engine)?.engine.acknowledge_events(up_to)? as u64);
         Ok::<(), Failure>(())
+    })
+}
+
+/// The names of the demonstrations that have ended and can be purged, as a JSON document.
+///
+/// Threads: any. Blocks: reads SQLite. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_ended_demos(
+    engine: *const cotas_engine,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put_text(buffer, capacity, needed, || {
+            json(&call.engine(engine)?.engine.ended_demos()?)
+        })
+    })
+}
+
+/// Deletes a demonstration that has ended, with all that was stored of it. Any other tenant is
+/// refused.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_purge_demo(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let engine = call.engine(engine)?;
+        Ok(engine.engine.purge_demo(call.text(tenant, tenant_len, "tenant")?)?)
     })
 }

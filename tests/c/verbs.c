@@ -250,6 +250,11 @@ static void options(void) {
     OK(cotas_settle(engine, TEXT("padaria"), &error));
     OK(cotas_consume(tenant, TEXT("sms"), 10, NONE, &decision, &error));
     CHECK(decision.allowed && decision.used == 10);
+    OK(cotas_create_tenant(engine, TEXT("{\"name\": \"demo\", \"status\": \"demo\"}"), &error));
+    OK(cotas_engine_set_time(engine, MAY_19 + 20 * DAY, &error));
+    OK(cotas_ended_demos(engine, ROOM, &error));
+    CHECK(says("[\"demo\"]"));
+    OK(cotas_purge_demo(engine, TEXT("demo"), &error));
     OK(cotas_backup(engine, TEXT("copy.db"), &error));
     OK(cotas_acknowledge_events(engine, UINT64_MAX, &forgotten, &error));
     CHECK(forgotten > 0 && access("copy.db", F_OK) == 0);
