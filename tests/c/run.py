@@ -201,6 +201,20 @@ def guide():
     assert said == expected, said
 
 
+@test("the lines of the README", "gcc")
+def readme():
+    lines = re.search(r"```c\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.S)
+    program = TARGET / "readme.c"
+    program.write_text(
+        "#include <cotas.h>\n"
+        "#include <stddef.h>\n"
+        f"static int32_t send(const cotas_tenant *tenant) {{\n{lines[1]}    return code;\n}}\n"
+        f"int main(void) {{ return send(NULL) == COTAS_E_NULL ? 0 : 1; }}\n",
+        encoding="utf-8",
+    )
+    in_a_directory(build(program, *SANITIZED))
+
+
 @test("files that root makes are the database owner's", "gcc")
 def two_users():
     if os.geteuid() != 0:

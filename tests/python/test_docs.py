@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import doctest
+import re
+from datetime import date, timedelta
 from pathlib import Path
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "python.md"
+import pytest
+
+import cotas
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs" / "python.md"
+CATALOG = """
+[resources.sms]
+kind = "allowance"
+[plans.full]
+title = "Plano full"
+price = "299.00"
+limits = { sms = 1 }
+"""
 
 
 def test_the_examples_of_the_documentation_are_true() -> None:
@@ -13,3 +28,19 @@ def test_the_examples_of_the_documentation_are_true() -> None:
         str(DOCS), module_relative=False, optionflags=doctest.ELLIPSIS, encoding="utf-8"
     )
     assert results.attempted > 50 and results.failed == 0
+
+
+def test_the_lines_of_the_readme_ask_and_explain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), flags=re.S)
+    assert found is not None
+    monkeypatch.chdir(tmp_path)
+    with cotas.open("quotas.db") as engine:
+        engine.load_catalog(CATALOG)
+        due = date.today() + timedelta(days=30)
+        engine.create_tenant("padaria-aurora", plan="full", first_due=due, auto_renew=True)
+    exec(found[1], {"cotas": cotas})
+    assert capsys.readouterr().out == ""
+    exec(found[1], {"cotas": cotas})
+    assert capsys.readouterr().out.split()[:3] == ["quota_exhausted", "1", "1"]
