@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::c_char;
 
-use cotas_core::{Decision, Details, Error, Tenant, Timestamp};
+use cotas_core::{Details, Timestamp};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::call::{Call, call};
@@ -66,20 +66,6 @@ impl Call {
     }
 }
 
-/// Does an action, under a key if there is one.
-pub(crate) fn perform(
-    tenant: &Tenant,
-    action: &str,
-    details: &Details<'_>,
-    key: Option<&str>,
-) -> Result<Decision, Failure> {
-    let decision: Result<_, Error> = match key {
-        None => tenant.perform(action, details),
-        Some(key) => tenant.once(key).perform(action, details),
-    };
-    Ok(decision?)
-}
-
 /// As cotas_perform, with all that an action may look at, as a JSON document: { "channel",
 /// "contact", "category" (of a template), "holder" (who takes the lease: a call's id), "quantity",
 /// "at" (RFC 3339), "tariff" (that was quoted: another one in force is COTAS_E_TARIFF_CHANGED) },
@@ -104,7 +90,10 @@ pub unsafe extern "C" fn cotas_perform_with(
             let action = call.text(action, action_len, "action")?;
             let details = call.details(details_json, details_json_len)?;
             let key = call.text_or_none(key, key_len, "key")?;
-            perform(&tenant.tenant, action, &details.details(), key)
+            Ok(match key {
+                None => tenant.tenant.perform(action, &details.details()),
+                Some(key) => tenant.tenant.once(key).perform(action, &details.details()),
+            }?)
         })
     })
 }

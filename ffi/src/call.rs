@@ -133,6 +133,17 @@ impl Call {
         unsafe { pointers::bytes(from, len, what) }
     }
 
+    /// The place of a struct that a caller wants.
+    #[inline]
+    pub(crate) fn out<T: Sized32>(
+        &self,
+        to: *mut T,
+        what: &'static str,
+    ) -> Result<Out<T>, Failure> {
+        // SAFETY: the word that this call is.
+        unsafe { Out::new(to, what) }
+    }
+
     /// Fills the struct that a caller wants with what `answer` gives, or with 0.
     #[inline]
     pub(crate) fn fill<T: Sized32>(
@@ -141,8 +152,7 @@ impl Call {
         what: &'static str,
         answer: impl FnOnce() -> Result<T, Failure>,
     ) -> Result<(), Failure> {
-        // SAFETY: the word that this call is.
-        let mut out = unsafe { Out::new(to, what) }?;
+        let mut out = self.out(to, what)?;
         match answer() {
             Ok(answer) => {
                 out.write(&answer);

@@ -4,12 +4,12 @@ use std::ffi::c_char;
 
 use cotas_core::{Decision, Details, Direction, Error, Reason, ResourceId, Timestamp};
 
-use crate::actions::perform;
 use crate::call::{Call, call};
 use crate::decision::cotas_decision;
 use crate::engine::resource_id;
 use crate::error::cotas_error;
 use crate::failure::Failure;
+use crate::pointers::Out;
 use crate::tenant::{TenantHandle, cotas_tenant};
 
 /// Which way a message goes.
@@ -37,33 +37,61 @@ fn time(at_ms: i64) -> Option<Timestamp> {
     (at_ms != 0).then(|| Timestamp::from_ms(at_ms))
 }
 
-/// A decision about a number: one that no resource has is not in the plan either, but that is no
-/// answer.
+/// Refuses a number that no resource has: that it is not in the plan either is no answer.
 #[inline]
-fn of_known(
+fn check_known(
     tenant: &TenantHandle,
     resource: ResourceId,
-    decision: Decision,
-) -> Result<Decision, Failure> {
-    let is_known = !decision.reasons.contains(Reason::NotInPlan)
-        || tenant.engine.resource_name(resource).is_some();
-    let unknown = || Error::UnknownResource(resource.number().to_string());
-    if is_known { Ok(decision) } else { Err(unknown().into()) }
+    made: &Result<Decision, Error>,
+) -> Result<(), Failure> {
+    match made {
+        Ok(decision)
+            if decision.reasons.contains(Reason::NotInPlan)
+                && tenant.engine.resource_name(resource).is_none() =>
+        {
+            Err(Error::UnknownResource(resource.number().to_string()).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells the caller of a decision where the engine made it: moving one takes longer than making it.
+#[inline(always)]
+fn tell(out: &mut Out<cotas_decision>, made: &Result<Decision, Error>) -> Result<(), Failure> {
+    match made {
+        Ok(decision) => {
+            out.fill(|to| to.say(decision));
+            Ok(())
+        }
+        Err(error) => Err(Failure::of(error)),
+    }
 }
 
 impl Call {
-    /// Has `ask` decide about a tenant, and fills the caller's decision.
-    #[inline]
+    /// Has `ask` decide about a tenant, and tell the caller of it.
+    #[inline(always)]
+    fn answer(
+        &self,
+        tenant: *const cotas_tenant,
+        decision: *mut cotas_decision,
+        ask: impl FnOnce(&TenantHandle, &mut Out<cotas_decision>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut out = self.out(decision, "the decision")?;
+        let told = self.tenant(tenant).and_then(|tenant| ask(&tenant, &mut out));
+        if told.is_err() {
+            out.clear();
+        }
+        told
+    }
+
+    /// As [`answer`](Self::answer), for what is not asked for all the time.
     pub(crate) fn decide(
         &self,
         tenant: *const cotas_tenant,
         decision: *mut cotas_decision,
         ask: impl FnOnce(&TenantHandle) -> Result<Decision, Failure>,
     ) -> Result<(), Failure> {
-        self.fill(decision, "the decision", || {
-            let answer = ask(&*self.tenant(tenant)?)?;
-            Ok(cotas_decision::of(&answer))
-        })
+        self.answer(tenant, decision, |tenant, out| tell(out, &Ok(ask(tenant)?)))
     }
 }
 
@@ -87,12 +115,12 @@ pub unsafe extern "C" fn cotas_consume(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        call.decide(tenant, decision, |tenant| {
+        call.answer(tenant, decision, |tenant, out| {
             let resource = call.text(resource, resource_len, "resource")?;
-            Ok(match call.text_or_none(key, key_len, "key")? {
-                None => tenant.tenant.consume(resource, units),
-                Some(key) => tenant.tenant.once(key).consume(resource, units),
-            }?)
+            match call.text_or_none(key, key_len, "key")? {
+                None => tell(out, &tenant.tenant.consume(resource, units)),
+                Some(key) => tell(out, &tenant.tenant.once(key).consume(resource, units)),
+            }
         })
     })
 }
@@ -111,9 +139,11 @@ pub unsafe extern "C" fn cotas_consume_id(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        call.decide(tenant, decision, |tenant| {
+        call.answer(tenant, decision, |tenant, out| {
             let resource = resource_id(resource);
-            of_known(tenant, resource, tenant.tenant.consume(resource, units)?)
+            let made = tenant.tenant.consume(resource, units);
+            check_known(tenant, resource, &made)?;
+            tell(out, &made)
         })
     })
 }
@@ -132,8 +162,9 @@ pub unsafe extern "C" fn cotas_check(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        call.decide(tenant, decision, |tenant| {
-            Ok(tenant.tenant.check(call.text(resource, resource_len, "resource")?, units)?)
+        call.answer(tenant, decision, |tenant, out| {
+            let resource = call.text(resource, resource_len, "resource")?;
+            tell(out, &tenant.tenant.check(resource, units))
         })
     })
 }
@@ -151,9 +182,11 @@ pub unsafe extern "C" fn cotas_check_id(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        call.decide(tenant, decision, |tenant| {
+        call.answer(tenant, decision, |tenant, out| {
             let resource = resource_id(resource);
-            of_known(tenant, resource, tenant.tenant.check(resource, units)?)
+            let made = tenant.tenant.check(resource, units);
+            check_known(tenant, resource, &made)?;
+            tell(out, &made)
         })
     })
 }
@@ -183,7 +216,7 @@ pub unsafe extern "C" fn cotas_admit(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        call.decide(tenant, decision, |tenant| {
+        call.answer(tenant, decision, |tenant, out| {
             let resource = call.text(resource, resource_len, "resource")?;
             let direction = self::direction(direction)?;
             let details = Details {
@@ -192,10 +225,12 @@ pub unsafe extern "C" fn cotas_admit(
                 at: time(at_ms),
                 ..Details::default()
             };
-            Ok(match call.text_or_none(key, key_len, "key")? {
-                None => tenant.tenant.admit(resource, direction, &details),
-                Some(key) => tenant.tenant.once(key).admit(resource, direction, &details),
-            }?)
+            match call.text_or_none(key, key_len, "key")? {
+                None => tell(out, &tenant.tenant.admit(resource, direction, &details)),
+                Some(key) => {
+                    tell(out, &tenant.tenant.once(key).admit(resource, direction, &details))
+                }
+            }
         })
     })
 }
@@ -226,7 +261,7 @@ pub unsafe extern "C" fn cotas_perform(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        call.decide(tenant, decision, |tenant| {
+        call.answer(tenant, decision, |tenant, out| {
             let action = call.text(action, action_len, "action")?;
             let details = Details {
                 channel: call.text(channel, channel_len, "channel")?,
@@ -235,7 +270,10 @@ pub unsafe extern "C" fn cotas_perform(
                 at: time(at_ms),
                 ..Details::default()
             };
-            perform(&tenant.tenant, action, &details, call.text_or_none(key, key_len, "key")?)
+            match call.text_or_none(key, key_len, "key")? {
+                None => tell(out, &tenant.tenant.perform(action, &details)),
+                Some(key) => tell(out, &tenant.tenant.once(key).perform(action, &details)),
+            }
         })
     })
 }

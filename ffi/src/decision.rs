@@ -160,41 +160,41 @@ unsafe impl Sized32 for cotas_decision {
 const _: () = assert!(SourceCharges::LISTED_MAX == 6);
 
 impl cotas_decision {
-    /// A decision, in C's terms.
-    #[inline]
-    pub(crate) fn of(from: &Decision) -> cotas_decision {
-        let mut charges = [cotas_charge::default(); SourceCharges::LISTED_MAX];
-        let mut charge_count = 0;
-        for (to, charge) in charges.iter_mut().zip(from.charges.iter()) {
+    /// Says a decision in C's terms, in a struct that is all 0.
+    #[inline(always)]
+    pub(crate) fn say(&mut self, from: &Decision) {
+        self.allowed = from.allowed().into();
+        self.reason = from.reason().map_or(0, |reason| reason as i32);
+        self.reasons = from.reasons.bits().into();
+        self.shadowed = from.shadowed.bits().into();
+        self.flags = flags(from);
+        self.resource = from.resource.map_or(u32::MAX, |it| u32::from(it.number()));
+        self.mode = mode(from.mode) as i32;
+        self.units = from.units;
+        self.used = from.used;
+        self.available = from.available;
+        self.limit = from.contracted;
+        self.retry_at_ms = from.retry_at.map_or(0, Timestamp::ms);
+        if let Some(session) = from.session {
+            self.session_expires_at_ms = session.expires_at.ms();
+        }
+        if let Some(lease) = from.lease {
+            self.lease_expires_at_ms = lease.expires_at.ms();
+            self.fencing = lease.fencing;
+        }
+        if let Some(id) = from.reservation {
+            self.reservation = short_text(&id);
+        }
+        if let Some(receipt) = from.receipt {
+            self.receipt = short_text(&receipt);
+        }
+        for (to, charge) in self.charges.iter_mut().zip(from.charges.iter()) {
             *to = cotas_charge {
                 units: charge.units,
                 resource: u32::from(charge.resource.number()),
                 source: source(charge.source) as i32,
             };
-            charge_count += 1;
-        }
-        cotas_decision {
-            struct_size: 0,
-            allowed: from.allowed().into(),
-            reason: from.reason().map_or(0, |reason| reason as i32),
-            reasons: from.reasons.bits().into(),
-            shadowed: from.shadowed.bits().into(),
-            flags: flags(from),
-            resource: from.resource.map_or(u32::MAX, |it| u32::from(it.number())),
-            mode: mode(from.mode) as i32,
-            units: from.units,
-            used: from.used,
-            available: from.available,
-            limit: from.contracted,
-            retry_at_ms: from.retry_at.map_or(0, Timestamp::ms),
-            session_expires_at_ms: from.session.map_or(0, |it| it.expires_at.ms()),
-            lease_expires_at_ms: from.lease.map_or(0, |it| it.expires_at.ms()),
-            fencing: from.lease.map_or(0, |it| it.fencing),
-            reservation: from.reservation.map_or([0; 40], |id| short_text(&id)),
-            receipt: from.receipt.map_or([0; 40], |receipt| short_text(&receipt)),
-            charge_count,
-            reserved: 0,
-            charges,
+            self.charge_count += 1;
         }
     }
 }

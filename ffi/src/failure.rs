@@ -25,6 +25,12 @@ impl Failure {
         Failure { code: cotas_code::COTAS_E_NULL as i32, message }
     }
 
+    /// Why the engine did not do it.
+    #[cold]
+    pub(crate) fn of(error: &Error) -> Failure {
+        Failure { code: error.code(), message: Cow::Owned(error.to_string()) }
+    }
+
     /// An argument is not acceptable.
     pub(crate) fn argument(what: &'static str, why: String) -> Failure {
         Error::InvalidArgument { what, why }.into()
@@ -34,7 +40,6 @@ impl Failure {
 impl<E: Into<Error>> From<E> for Failure {
     #[cold]
     fn from(error: E) -> Failure {
-        let error = error.into();
-        Failure { code: error.code(), message: Cow::Owned(error.to_string()) }
+        Failure::of(&error.into())
     }
 }

@@ -61,6 +61,23 @@ impl<T: Sized32> Out<T> {
         }
     }
 
+    /// Has `say` fill in a struct that is all 0: the caller's own, where it is as this header has
+    /// it, else one of which the caller gets as much as it knows of.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, say: impl FnOnce(&mut T)) {
+        if self.bytes as usize == size_of::<T>() && self.to.is_aligned() {
+            self.clear();
+            // SAFETY: aligned, of this size and all of it just written; the caller lends it for
+            // the call.
+            say(unsafe { &mut *self.to });
+        } else {
+            // SAFETY: `Sized32` is sound with all bytes 0.
+            let mut value = unsafe { std::mem::zeroed() };
+            say(&mut value);
+            self.write(&value);
+        }
+    }
+
     /// Writes as much of `value` as the caller knows of, and 0 beyond what is known here.
     #[inline]
     pub(crate) fn write(&mut self, value: &T) {
