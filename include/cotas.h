@@ -1628,6 +1628,22 @@ int32_t cotas_move_to_newest_version(const struct cotas_engine *engine,
                                      struct cotas_error *error);
 
 /**
+ * What of a tenant's seats, leases and meters would be over its limit on another plan, as a JSON
+ * document: [{"resource", "used", "limit"}].
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_what_if(const struct cotas_engine *engine,
+                      const char *tenant,
+                      size_t tenant_len,
+                      const char *plan,
+                      size_t plan_len,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
+/**
  * Changes how the next invoices of a tenant are paid, and what the gateway calls the subscription
  * (gateway_id; NULL: nothing).
  *
@@ -2013,22 +2029,6 @@ int32_t cotas_profile(const struct cotas_engine *engine,
                       struct cotas_error *error);
 
 /**
- * What of a tenant's seats, leases and meters would be over its limit on another plan, as a JSON
- * document: [{"resource", "used", "limit"}].
- *
- * Threads: any. Blocks: reads SQLite. Fork: no matter.
- */
-int32_t cotas_what_if(const struct cotas_engine *engine,
-                      const char *tenant,
-                      size_t tenant_len,
-                      const char *plan,
-                      size_t plan_len,
-                      char *buffer,
-                      size_t capacity,
-                      size_t *needed,
-                      struct cotas_error *error);
-
-/**
  * The usage of a tenant by "hour", "day" or "month" of its zone, as a JSON document: of the hours
  * that begin from from_ms on and before to_ms (0: open).
  *
@@ -2045,6 +2045,21 @@ int32_t cotas_usage(const struct cotas_engine *engine,
                     size_t capacity,
                     size_t *needed,
                     struct cotas_error *error);
+
+/**
+ * The latest administrative changes, at most max (1 to 10,000), the latest first, as a JSON
+ * document: of a tenant, or of all (NULL). [{"id", "at", "tenant", "what", "detail"}].
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_audit_trail(const struct cotas_engine *engine,
+                          const char *tenant,
+                          size_t tenant_len,
+                          uint32_t max,
+                          char *buffer,
+                          size_t capacity,
+                          size_t *needed,
+                          struct cotas_error *error);
 
 /**
  * The names of all tenants, sorted, as a JSON document.
@@ -2069,20 +2084,6 @@ int32_t cotas_catalog(const struct cotas_engine *engine,
                       struct cotas_error *error);
 
 /**
- * Events after the one with the number after (0: from the first), at most max (1 to 10,000),
- * oldest first, as a JSON document. They stay until cotas_acknowledge_events.
- *
- * Threads: any. Blocks: waits for the disk. Fork: no matter.
- */
-int32_t cotas_events(const struct cotas_engine *engine,
-                     uint64_t after,
-                     uint32_t max,
-                     char *buffer,
-                     size_t capacity,
-                     size_t *needed,
-                     struct cotas_error *error);
-
-/**
  * How the live file was found when this process opened it, as a JSON document: {"origin"
  * ("adopted", "joined" or "rebuilt"), "why", "may_miss_consumption"}.
  *
@@ -2105,21 +2106,6 @@ int32_t cotas_verify(const struct cotas_engine *engine,
                      size_t capacity,
                      size_t *needed,
                      struct cotas_error *error);
-
-/**
- * The latest administrative changes, at most max (1 to 10,000), the latest first, as a JSON
- * document: of a tenant, or of all (NULL). [{"id", "at", "tenant", "what", "detail"}].
- *
- * Threads: any. Blocks: reads SQLite. Fork: no matter.
- */
-int32_t cotas_audit_trail(const struct cotas_engine *engine,
-                          const char *tenant,
-                          size_t tenant_len,
-                          uint32_t max,
-                          char *buffer,
-                          size_t capacity,
-                          size_t *needed,
-                          struct cotas_error *error);
 
 /**
  * Does now what maintenance does: writes everything that has changed to SQLite and settles tenants
@@ -2152,6 +2138,20 @@ int32_t cotas_checkpoint(const struct cotas_engine *engine,
 int32_t cotas_backup(const struct cotas_engine *engine,
                      const char *target,
                      size_t target_len,
+                     struct cotas_error *error);
+
+/**
+ * Events after the one with the number after (0: from the first), at most max (1 to 10,000),
+ * oldest first, as a JSON document. They stay until cotas_acknowledge_events.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_events(const struct cotas_engine *engine,
+                     uint64_t after,
+                     uint32_t max,
+                     char *buffer,
+                     size_t capacity,
+                     size_t *needed,
                      struct cotas_error *error);
 
 /**

@@ -644,6 +644,16 @@ int32_t cotas_move_to_newest_version(const struct cotas_engine *engine,
                                      int32_t *moved,
                                      struct cotas_error *error);
 
+int32_t cotas_what_if(const struct cotas_engine *engine,
+                      const char *tenant,
+                      size_t tenant_len,
+                      const char *plan,
+                      size_t plan_len,
+                      char *buffer,
+                      size_t capacity,
+                      size_t *needed,
+                      struct cotas_error *error);
+
 int32_t cotas_set_payment_form(const struct cotas_engine *engine,
                                const char *tenant,
                                size_t tenant_len,
@@ -870,16 +880,6 @@ int32_t cotas_profile(const struct cotas_engine *engine,
                       size_t *needed,
                       struct cotas_error *error);
 
-int32_t cotas_what_if(const struct cotas_engine *engine,
-                      const char *tenant,
-                      size_t tenant_len,
-                      const char *plan,
-                      size_t plan_len,
-                      char *buffer,
-                      size_t capacity,
-                      size_t *needed,
-                      struct cotas_error *error);
-
 int32_t cotas_usage(const struct cotas_engine *engine,
                     const char *tenant,
                     size_t tenant_len,
@@ -891,6 +891,15 @@ int32_t cotas_usage(const struct cotas_engine *engine,
                     size_t capacity,
                     size_t *needed,
                     struct cotas_error *error);
+
+int32_t cotas_audit_trail(const struct cotas_engine *engine,
+                          const char *tenant,
+                          size_t tenant_len,
+                          uint32_t max,
+                          char *buffer,
+                          size_t capacity,
+                          size_t *needed,
+                          struct cotas_error *error);
 
 int32_t cotas_tenants(const struct cotas_engine *engine,
                       char *buffer,
@@ -904,14 +913,6 @@ int32_t cotas_catalog(const struct cotas_engine *engine,
                       size_t *needed,
                       struct cotas_error *error);
 
-int32_t cotas_events(const struct cotas_engine *engine,
-                     uint64_t after,
-                     uint32_t max,
-                     char *buffer,
-                     size_t capacity,
-                     size_t *needed,
-                     struct cotas_error *error);
-
 int32_t cotas_opening(const struct cotas_engine *engine,
                       char *buffer,
                       size_t capacity,
@@ -923,15 +924,6 @@ int32_t cotas_verify(const struct cotas_engine *engine,
                      size_t capacity,
                      size_t *needed,
                      struct cotas_error *error);
-
-int32_t cotas_audit_trail(const struct cotas_engine *engine,
-                          const char *tenant,
-                          size_t tenant_len,
-                          uint32_t max,
-                          char *buffer,
-                          size_t capacity,
-                          size_t *needed,
-                          struct cotas_error *error);
 
 int32_t cotas_maintain(const struct cotas_engine *engine,
                        uint64_t *checkpointed,
@@ -945,6 +937,14 @@ int32_t cotas_checkpoint(const struct cotas_engine *engine,
 int32_t cotas_backup(const struct cotas_engine *engine,
                      const char *target,
                      size_t target_len,
+                     struct cotas_error *error);
+
+int32_t cotas_events(const struct cotas_engine *engine,
+                     uint64_t after,
+                     uint32_t max,
+                     char *buffer,
+                     size_t capacity,
+                     size_t *needed,
                      struct cotas_error *error);
 
 int32_t cotas_acknowledge_events(const struct cotas_engine *engine,

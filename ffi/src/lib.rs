@@ -40,12 +40,17 @@ mod administration;
 
 mod money;
 
-mod documents;
+mod reports;
+
+mod records;
+
+mod database;
 
 mod upkeep;
 
 // What C does not see.
 mod call;
+mod documents;
 mod failure;
 #[cfg(test)]
 mod layout;

@@ -6,6 +6,7 @@ use cotas_core::Terms;
 
 use crate::administration::{coded, date};
 use crate::call::{Call, call};
+use crate::documents::json;
 use crate::engine::cotas_engine;
 use crate::error::cotas_error;
 use crate::failure::Failure;
@@ -158,6 +159,32 @@ pub unsafe extern "C" fn cotas_move_to_newest_version(
         let tenant = call.text(tenant, tenant_len, "tenant")?;
         call.put(moved, engine.engine.move_to_newest_version(tenant)?.into());
         Ok::<(), Failure>(())
+    })
+}
+
+/// What of a tenant's seats, leases and meters would be over its limit on another plan, as a JSON
+/// document: [{"resource", "used", "limit"}].
+///
+/// Threads: any. Blocks: reads SQLite. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_what_if(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    plan: *const c_char,
+    plan_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let of = (engine, tenant, tenant_len);
+        call.report(of, (buffer, capacity, needed), |engine, tenant| {
+            let plan = call.text(plan, plan_len, "plan")?;
+            json(&engine.what_if(tenant, plan)?)
+        })
     })
 }
 

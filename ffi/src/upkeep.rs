@@ -67,6 +67,28 @@ pub unsafe extern "C" fn cotas_backup(
     })
 }
 
+/// Events after the one with the number after (0: from the first), at most max (1 to 10,000),
+/// oldest first, as a JSON document. They stay until cotas_acknowledge_events.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_events(
+    engine: *const cotas_engine,
+    after: u64,
+    max: u32,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put_text(buffer, capacity, needed, || {
+            json(&call.engine(engine)?.engine.events(after, max)?)
+        })
+    })
+}
+
 /// Forgets all events up to and including the one with this number. *forgotten, unless NULL,
 /// becomes how many.
 ///
