@@ -1030,6 +1030,19 @@ int32_t cotas_ensure_tenant(const struct cotas_engine *engine,
                             struct cotas_error *error);
 
 /**
+ * As cotas_ensure_tenant, for a JSON list of such documents, of at most 64 MiB: many in one
+ * transaction, which is how thousands are imported. *created, unless NULL, becomes how many were
+ * not there already. Where it fails some may have been created: calling it again goes on.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_ensure_tenants(const struct cotas_engine *engine,
+                             const char *json,
+                             size_t json_len,
+                             uint64_t *created,
+                             struct cotas_error *error);
+
+/**
  * As cotas_ensure_tenant, but a tenant that exists already is COTAS_E_TENANT_EXISTS.
  *
  * Threads: any. Blocks: waits for the disk. Fork: no matter.
@@ -1050,6 +1063,17 @@ int32_t cotas_tenant_open(const struct cotas_engine *engine,
                           size_t name_len,
                           struct cotas_tenant **tenant,
                           struct cotas_error *error);
+
+/**
+ * Gives another handle to the same tenant, whose calls under an idempotency key keep it for
+ * lifetime_ms milliseconds (1 to 400 days) instead of 7 days. Close both.
+ *
+ * Threads: any. Blocks: never. Fork: as cotas_engine.
+ */
+int32_t cotas_tenant_with_key_lifetime(const struct cotas_tenant *tenant,
+                                       uint64_t lifetime_ms,
+                                       struct cotas_tenant **other,
+                                       struct cotas_error *error);
 
 /**
  * Closes a tenant's handle; the tenant stays. NULL is no error, and does nothing.
@@ -1473,6 +1497,44 @@ int32_t cotas_rate_check(const struct cotas_tenant *tenant,
                          struct cotas_error *error);
 
 /**
+ * As cotas_perform_with, of the event at a place in a log of traffic, once per place: where that
+ * place, or a later one, was decided for this tenant before, nothing is done and it returns
+ * COTAS_E_ALREADY_DECIDED. So a replay that was killed may begin anew and charges nothing twice.
+ * source are any bytes that identify the log, also when it has grown; since_ms is the time of its
+ * first event, in milliseconds since 1970 in UTC; position is the event's place, from 1, rising.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_perform_next(const struct cotas_tenant *tenant,
+                           const uint8_t *source,
+                           size_t source_len,
+                           int64_t since_ms,
+                           uint64_t position,
+                           const char *action,
+                           size_t action_len,
+                           const char *details_json,
+                           size_t details_json_len,
+                           const char *key,
+                           size_t key_len,
+                           struct cotas_decision *decision,
+                           struct cotas_error *error);
+
+/**
+ * How far a tenant has come in the log that source identifies, and what came of its events, as a
+ * JSON document: {"position" (of the last event that was decided), "since", "opened",
+ * "continued", "others", "refused", "refused_quota", "refused_status"}, or null.
+ *
+ * Threads: any. Blocks: never. Fork: no matter.
+ */
+int32_t cotas_progress(const struct cotas_tenant *tenant,
+                       const uint8_t *source,
+                       size_t source_len,
+                       char *buffer,
+                       size_t capacity,
+                       size_t *needed,
+                       struct cotas_error *error);
+
+/**
  * May a holder have a seat of a resource? If so it is taken until it is released. A holder that
  * has one keeps it. pending (1) says that the holder was only invited, which holds the seat all
  * the same. token (NULL: none), of 8 to 1,024 bytes, opens the seat, and is unique over the
@@ -1490,6 +1552,20 @@ int32_t cotas_seat_occupy(const struct cotas_tenant *tenant,
                           size_t token_len,
                           struct cotas_decision *decision,
                           struct cotas_error *error);
+
+/**
+ * What whoever takes a seat of a resource is to be warned of, as the catalog has it, as a JSON
+ * document: {"en", "pt"}, or null.
+ *
+ * Threads: any. Blocks: never. Fork: no matter.
+ */
+int32_t cotas_seat_warning(const struct cotas_tenant *tenant,
+                           const char *resource,
+                           size_t resource_len,
+                           char *buffer,
+                           size_t capacity,
+                           size_t *needed,
+                           struct cotas_error *error);
 
 /**
  * Frees the seat of a holder. *released, unless NULL, becomes 1, or 0 if there was none.
@@ -1861,6 +1937,18 @@ int32_t cotas_payment_event(const struct cotas_engine *engine,
                             struct cotas_error *error);
 
 /**
+ * As cotas_payment_event, for an event that the host has read itself, from a queue or a poll, and
+ * of whose sender it has made sure: a JSON document (docs/c-api.md).
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_apply_payment(const struct cotas_engine *engine,
+                            const char *event_json,
+                            size_t event_json_len,
+                            struct cotas_payment *payment,
+                            struct cotas_error *error);
+
+/**
  * Whether a document, of the type "cpf" or "cnpj", is well-formed, its check digits are right, and
  * no tenant has it: COTAS_OK, COTAS_E_DOCUMENT or COTAS_E_DOCUMENT_IN_USE. Writes it in its normal
  * form, as text.
@@ -1944,6 +2032,21 @@ int32_t cotas_balances(const struct cotas_engine *engine,
                        struct cotas_error *error);
 
 /**
+ * As cotas_balances, as a page of text to read, in a language: "en" or "pt".
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_balances_page(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            const char *language,
+                            size_t language_len,
+                            char *buffer,
+                            size_t capacity,
+                            size_t *needed,
+                            struct cotas_error *error);
+
+/**
  * A tenant's plan, limits and current usage, as a JSON document (plan, status, max_...,
  * ..._enabled, usage). role says who asks: "agent", "manager" or "administrator"; an agent is
  * COTAS_E_ROLE_TOO_LOW.
@@ -1961,6 +2064,23 @@ int32_t cotas_plan_report(const struct cotas_engine *engine,
                           struct cotas_error *error);
 
 /**
+ * As cotas_plan_report, as a page of text to read, in a language: "en" or "pt".
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_plan_report_page(const struct cotas_engine *engine,
+                               const char *tenant,
+                               size_t tenant_len,
+                               const char *role,
+                               size_t role_len,
+                               const char *language,
+                               size_t language_len,
+                               char *buffer,
+                               size_t capacity,
+                               size_t *needed,
+                               struct cotas_error *error);
+
+/**
  * The channels of a tenant, as a JSON document: who holds a seat of a resource or of one within
  * it, the next due date, and what will be charged then.
  *
@@ -1975,6 +2095,23 @@ int32_t cotas_channels(const struct cotas_engine *engine,
                        size_t capacity,
                        size_t *needed,
                        struct cotas_error *error);
+
+/**
+ * As cotas_channels, as a page of text to read, in a language: "en" or "pt".
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_channels_page(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            const char *resource,
+                            size_t resource_len,
+                            const char *language,
+                            size_t language_len,
+                            char *buffer,
+                            size_t capacity,
+                            size_t *needed,
+                            struct cotas_error *error);
 
 /**
  * The subscriptions of a tenant, the latest first, as a JSON document.
@@ -2094,6 +2231,17 @@ int32_t cotas_opening(const struct cotas_engine *engine,
                       size_t capacity,
                       size_t *needed,
                       struct cotas_error *error);
+
+/**
+ * Where the live file lies, as text; empty: in memory. Every process that decides has it mapped.
+ *
+ * Threads: any. Blocks: never. Fork: no matter.
+ */
+int32_t cotas_live_path(const struct cotas_engine *engine,
+                        char *buffer,
+                        size_t capacity,
+                        size_t *needed,
+                        struct cotas_error *error);
 
 /**
  * Whether the books add up, as a JSON document: [{"tenant", "what"}], empty where they do. It

@@ -299,6 +299,12 @@ int32_t cotas_ensure_tenant(const struct cotas_engine *engine,
                             int32_t *created,
                             struct cotas_error *error);
 
+int32_t cotas_ensure_tenants(const struct cotas_engine *engine,
+                             const char *json,
+                             size_t json_len,
+                             uint64_t *created,
+                             struct cotas_error *error);
+
 int32_t cotas_create_tenant(const struct cotas_engine *engine,
                             const char *json,
                             size_t json_len,
@@ -309,6 +315,11 @@ int32_t cotas_tenant_open(const struct cotas_engine *engine,
                           size_t name_len,
                           struct cotas_tenant **tenant,
                           struct cotas_error *error);
+
+int32_t cotas_tenant_with_key_lifetime(const struct cotas_tenant *tenant,
+                                       uint64_t lifetime_ms,
+                                       struct cotas_tenant **other,
+                                       struct cotas_error *error);
 
 int32_t cotas_tenant_close(struct cotas_tenant *tenant);
 
@@ -552,6 +563,28 @@ int32_t cotas_rate_check(const struct cotas_tenant *tenant,
                          struct cotas_decision *decision,
                          struct cotas_error *error);
 
+int32_t cotas_perform_next(const struct cotas_tenant *tenant,
+                           const uint8_t *source,
+                           size_t source_len,
+                           int64_t since_ms,
+                           uint64_t position,
+                           const char *action,
+                           size_t action_len,
+                           const char *details_json,
+                           size_t details_json_len,
+                           const char *key,
+                           size_t key_len,
+                           struct cotas_decision *decision,
+                           struct cotas_error *error);
+
+int32_t cotas_progress(const struct cotas_tenant *tenant,
+                       const uint8_t *source,
+                       size_t source_len,
+                       char *buffer,
+                       size_t capacity,
+                       size_t *needed,
+                       struct cotas_error *error);
+
 int32_t cotas_seat_occupy(const struct cotas_tenant *tenant,
                           const char *resource,
                           size_t resource_len,
@@ -562,6 +595,14 @@ int32_t cotas_seat_occupy(const struct cotas_tenant *tenant,
                           size_t token_len,
                           struct cotas_decision *decision,
                           struct cotas_error *error);
+
+int32_t cotas_seat_warning(const struct cotas_tenant *tenant,
+                           const char *resource,
+                           size_t resource_len,
+                           char *buffer,
+                           size_t capacity,
+                           size_t *needed,
+                           struct cotas_error *error);
 
 int32_t cotas_seat_release(const struct cotas_tenant *tenant,
                            const char *resource,
@@ -779,6 +820,12 @@ int32_t cotas_payment_event(const struct cotas_engine *engine,
                             struct cotas_payment *payment,
                             struct cotas_error *error);
 
+int32_t cotas_apply_payment(const struct cotas_engine *engine,
+                            const char *event_json,
+                            size_t event_json_len,
+                            struct cotas_payment *payment,
+                            struct cotas_error *error);
+
 int32_t cotas_validate_document(const struct cotas_engine *engine,
                                 const char *document,
                                 size_t document_len,
@@ -828,6 +875,16 @@ int32_t cotas_balances(const struct cotas_engine *engine,
                        size_t *needed,
                        struct cotas_error *error);
 
+int32_t cotas_balances_page(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            const char *language,
+                            size_t language_len,
+                            char *buffer,
+                            size_t capacity,
+                            size_t *needed,
+                            struct cotas_error *error);
+
 int32_t cotas_plan_report(const struct cotas_engine *engine,
                           const char *tenant,
                           size_t tenant_len,
@@ -838,6 +895,18 @@ int32_t cotas_plan_report(const struct cotas_engine *engine,
                           size_t *needed,
                           struct cotas_error *error);
 
+int32_t cotas_plan_report_page(const struct cotas_engine *engine,
+                               const char *tenant,
+                               size_t tenant_len,
+                               const char *role,
+                               size_t role_len,
+                               const char *language,
+                               size_t language_len,
+                               char *buffer,
+                               size_t capacity,
+                               size_t *needed,
+                               struct cotas_error *error);
+
 int32_t cotas_channels(const struct cotas_engine *engine,
                        const char *tenant,
                        size_t tenant_len,
@@ -847,6 +916,18 @@ int32_t cotas_channels(const struct cotas_engine *engine,
                        size_t capacity,
                        size_t *needed,
                        struct cotas_error *error);
+
+int32_t cotas_channels_page(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            const char *resource,
+                            size_t resource_len,
+                            const char *language,
+                            size_t language_len,
+                            char *buffer,
+                            size_t capacity,
+                            size_t *needed,
+                            struct cotas_error *error);
 
 int32_t cotas_subscriptions(const struct cotas_engine *engine,
                             const char *tenant,
@@ -918,6 +999,12 @@ int32_t cotas_opening(const struct cotas_engine *engine,
                       size_t capacity,
                       size_t *needed,
                       struct cotas_error *error);
+
+int32_t cotas_live_path(const struct cotas_engine *engine,
+                        char *buffer,
+                        size_t capacity,
+                        size_t *needed,
+                        struct cotas_error *error);
 
 int32_t cotas_verify(const struct cotas_engine *engine,
                      char *buffer,

@@ -15,8 +15,9 @@ use crate::error::Error;
 use crate::rules::Status;
 use crate::{AccountHolder, Address, Administrator, Extra, NewTenant, Terms};
 
-/// Longest document, in bytes.
+/// Longest document of one tenant, and of many, in bytes.
 const FORM_BYTES_MAX: usize = 1 << 20;
+const FORMS_BYTES_MAX: usize = 64 << 20;
 
 /// A tenant to be created: [`NewTenant`] with text of its own. Only `name` is mandatory; a key
 /// that is not known is an error.
@@ -148,28 +149,58 @@ impl fmt::Debug for TenantForm {
 impl TenantForm {
     /// Reads a JSON document.
     pub fn parse(json: &str) -> Result<TenantForm, Error> {
-        parse("tenant document", json)
+        parse("tenant document", json, FORM_BYTES_MAX)
+    }
+
+    /// Reads a JSON document that is a list of such documents.
+    pub fn parse_all(json: &str) -> Result<Vec<TenantForm>, Error> {
+        parse("tenant documents", json, FORMS_BYTES_MAX)
     }
 
     /// Hands the tenant on, as [`Engine::create_tenant`](crate::Engine::create_tenant) takes it.
     pub fn with<T>(&self, hand_on: impl FnOnce(&NewTenant<'_>) -> T) -> T {
-        let extras: Vec<_> = self.extras.iter().map(ExtraForm::extra).collect();
-        let limits: Vec<_> =
-            self.limits.iter().map(|(name, limit)| (name.as_str(), limit.limit())).collect();
-        let features: Vec<_> =
-            self.features.iter().map(|(name, it)| (name.as_str(), it.clone())).collect();
-        hand_on(&NewTenant {
+        hand_on(&self.tenant(&Lists::of(self)))
+    }
+
+    /// Hands all of them on, as [`Engine::ensure_tenants`](crate::Engine::ensure_tenants) takes
+    /// them.
+    pub fn with_all<T>(forms: &[TenantForm], hand_on: impl FnOnce(&[NewTenant<'_>]) -> T) -> T {
+        let lists: Vec<_> = forms.iter().map(Lists::of).collect();
+        let tenants: Vec<_> =
+            forms.iter().zip(&lists).map(|(form, lists)| form.tenant(lists)).collect();
+        hand_on(&tenants)
+    }
+
+    fn tenant<'a>(&'a self, lists: &'a Lists<'a>) -> NewTenant<'a> {
+        NewTenant {
             name: &self.name,
             status: self.status,
             time_zone: self.time_zone,
             created_at: self.created_at,
             plan: self.plan.as_ref().map(TermsForm::terms),
-            extras: &extras,
+            extras: &lists.extras,
             holder: self.holder.as_ref().map(HolderForm::holder),
-            limits: &limits,
-            features: &features,
+            limits: &lists.limits,
+            features: &lists.features,
             pay_first: self.pay_first.as_deref(),
-        })
+        }
+    }
+}
+
+/// What [`NewTenant`] borrows lists of.
+struct Lists<'a> {
+    extras: Vec<Extra<'a>>,
+    limits: Vec<(&'a str, Limit)>,
+    features: Vec<(&'a str, Feature)>,
+}
+
+impl Lists<'_> {
+    fn of(form: &TenantForm) -> Lists<'_> {
+        Lists {
+            extras: form.extras.iter().map(ExtraForm::extra).collect(),
+            limits: form.limits.iter().map(|(name, it)| (name.as_str(), it.limit())).collect(),
+            features: form.features.iter().map(|(name, it)| (name.as_str(), it.clone())).collect(),
+        }
     }
 }
 
@@ -205,7 +236,7 @@ impl fmt::Debug for HolderForm {
 impl HolderForm {
     /// Reads a JSON document.
     pub fn parse(json: &str) -> Result<HolderForm, Error> {
-        parse("account document", json)
+        parse("account document", json, FORM_BYTES_MAX)
     }
 
     /// The account holder, as [`NewTenant`] takes it.
@@ -236,10 +267,14 @@ impl HolderForm {
     }
 }
 
-fn parse<T: de::DeserializeOwned>(what: &'static str, json: &str) -> Result<T, Error> {
+fn parse<T: de::DeserializeOwned>(
+    what: &'static str,
+    json: &str,
+    bytes_max: usize,
+) -> Result<T, Error> {
     let wrong = |why| Error::InvalidArgument { what, why };
-    if json.len() > FORM_BYTES_MAX {
-        return Err(wrong(format!("it has more than {FORM_BYTES_MAX} bytes")));
+    if json.len() > bytes_max {
+        return Err(wrong(format!("it has more than {bytes_max} bytes")));
     }
     serde_json::from_str(json).map_err(|error| wrong(error.to_string()))
 }
@@ -256,7 +291,8 @@ fn personal<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     }
 }
 
-fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+/// An instant as documents have it, or none.
+pub(crate) fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
     let Some(text) = Option::<String>::deserialize(from)? else { return Ok(None) };
     let wrong = || de::Error::custom(format_args!("{text:?} is no RFC 3339 time"));
     Timestamp::parse_rfc3339(&text).map(Some).ok_or_else(wrong)
@@ -304,6 +340,18 @@ mod tests {
             assert_eq!(holder.administrator.email, "ana@acme.br");
             assert_eq!(holder.address.map(|it| it.city), Some("São Paulo"));
         });
+    }
+
+    #[test]
+    fn many_forms_are_one_document() {
+        let json = r#"[{ "name": "acme", "limits": { "users": 3 } }, { "name": "dona-ana" }]"#;
+        let forms = TenantForm::parse_all(json).expect("is valid");
+        TenantForm::with_all(&forms, |tenants| {
+            assert!(tenants.iter().map(|it| it.name).eq(["acme", "dona-ana"]));
+            assert_eq!(tenants[0].limits, [("users", Limit::Finite(3))]);
+        });
+        let wrong = TenantForm::parse_all(r#"[{ "name": "acme" }, {}]"#).expect_err("is refused");
+        assert!(wrong.to_string().contains("missing field `name`"), "{wrong}");
     }
 
     #[test]

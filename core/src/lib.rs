@@ -64,10 +64,11 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use engine::{
     AccountHolder, Address, Administrator, AuditEntry, Balance, Builder, CostLine, Cursor, Details,
     Direction, Durability, Engine, Event, Extra, Finding, GrantView, IgnoredBecause, Invoice,
-    InvoiceStatus, KEY_BYTES_MAX, Leases, Maintained, Maintenance, Meter, Metric, NewGrant,
-    NewTenant, Occupancy, Once, Opening, Origin, OverLimit, PaymentOutcome, PeriodView, Profile,
-    Progress, Purchase, Quote, Rates, Resolution, ResourceRef, Seat, Seats, SubscriptionRecord,
-    SubscriptionView, TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms, TokenSeat, UsageRow,
+    InvoiceStatus, KEY_BYTES_MAX, LIFETIME_MS_MAX, Leases, Maintained, Maintenance, Meter, Metric,
+    NewGrant, NewTenant, Occupancy, Once, Opening, Origin, OverLimit, PaymentOutcome, PeriodView,
+    Profile, Progress, Purchase, Quote, Rates, Resolution, ResourceRef, Seat, Seats,
+    SubscriptionRecord, SubscriptionView, TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms,
+    TokenSeat, UsageRow,
 };
 pub use error::{Error, OpenError, StoreError};
 pub use form::{HolderForm, TenantForm};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ffi::c_char;
 
 use cotas_core::{Details, Timestamp};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::call::{Call, call};
@@ -17,13 +18,13 @@ use crate::tenant::cotas_tenant;
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct DetailsJson<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "personal")]
     channel: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "personal")]
     contact: Cow<'a, str>,
     #[serde(borrow)]
     category: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "personal")]
     holder: Cow<'a, str>,
     quantity: Option<u64>,
     #[serde(deserialize_with = "instant")]
@@ -42,6 +43,21 @@ impl DetailsJson<'_> {
             at: self.at,
             tariff: self.tariff,
         }
+    }
+}
+
+/// Text that no message may repeat, and neither a number that somebody wrote in its place.
+fn personal<'de, D: Deserializer<'de>>(from: D) -> Result<Cow<'de, str>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given<'a> {
+        #[serde(borrow)]
+        Text(Cow<'a, str>),
+        Other(IgnoredAny),
+    }
+    match Given::deserialize(from)? {
+        Given::Text(text) => Ok(text),
+        Given::Other(IgnoredAny) => Err(de::Error::custom("it must be text")),
     }
 }
 
@@ -92,7 +108,7 @@ pub unsafe extern "C" fn cotas_perform_with(
             let key = call.text_or_none(key, key_len, "key")?;
             Ok(match key {
                 None => tenant.tenant.perform(action, &details.details()),
-                Some(key) => tenant.tenant.once(key).perform(action, &details.details()),
+                Some(key) => tenant.once(key).perform(action, &details.details()),
             }?)
         })
     })

@@ -62,6 +62,27 @@ pub unsafe extern "C" fn cotas_opening(
     })
 }
 
+/// Where the live file lies, as text; empty: in memory. Every process that decides has it mapped.
+///
+/// Threads: any. Blocks: never. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_live_path(
+    engine: *const cotas_engine,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put_text(buffer, capacity, needed, || {
+            let engine = call.engine(engine)?;
+            let path = engine.engine.live_path().map(|path| path.to_string_lossy().into_owned());
+            Ok(path.unwrap_or_default())
+        })
+    })
+}
+
 /// Whether the books add up, as a JSON document: [{"tenant", "what"}], empty where they do. It
 /// looks at every tenant.
 ///

@@ -119,7 +119,7 @@ pub unsafe extern "C" fn cotas_consume(
             let resource = call.text(resource, resource_len, "resource")?;
             match call.text_or_none(key, key_len, "key")? {
                 None => tell(out, &tenant.tenant.consume(resource, units)),
-                Some(key) => tell(out, &tenant.tenant.once(key).consume(resource, units)),
+                Some(key) => tell(out, &tenant.once(key).consume(resource, units)),
             }
         })
     })
@@ -227,9 +227,7 @@ pub unsafe extern "C" fn cotas_admit(
             };
             match call.text_or_none(key, key_len, "key")? {
                 None => tell(out, &tenant.tenant.admit(resource, direction, &details)),
-                Some(key) => {
-                    tell(out, &tenant.tenant.once(key).admit(resource, direction, &details))
-                }
+                Some(key) => tell(out, &tenant.once(key).admit(resource, direction, &details)),
             }
         })
     })
@@ -272,7 +270,7 @@ pub unsafe extern "C" fn cotas_perform(
             };
             match call.text_or_none(key, key_len, "key")? {
                 None => tell(out, &tenant.tenant.perform(action, &details)),
-                Some(key) => tell(out, &tenant.tenant.once(key).perform(action, &details)),
+                Some(key) => tell(out, &tenant.once(key).perform(action, &details)),
             }
         })
     })

@@ -39,7 +39,7 @@ pub unsafe extern "C" fn cotas_lease_acquire(
             let holder = call.text(holder, holder_len, "holder")?;
             let leases = match call.text_or_none(key, key_len, "key")? {
                 None => tenant.tenant.leases(resource),
-                Some(key) => tenant.tenant.once(key).leases(resource),
+                Some(key) => tenant.once(key).leases(resource),
             }?;
             Ok(leases.acquire(holder, ttl(ttl_ms))?)
         })

@@ -32,6 +32,8 @@ mod leases;
 
 mod meters;
 
+mod replay;
+
 mod seats;
 
 mod plans;

@@ -2,17 +2,21 @@
 
 use std::ffi::c_char;
 
-use cotas_core::{Error, Meter, Tenant};
+use cotas_core::{Error, Meter};
 
 use crate::call::call;
 use crate::decision::cotas_decision;
 use crate::error::cotas_error;
-use crate::tenant::cotas_tenant;
+use crate::tenant::{TenantHandle, cotas_tenant};
 
 /// A meter, whose verbs take effect once per key, if there is one.
-fn meter<'a>(tenant: &'a Tenant, resource: &str, key: Option<&'a str>) -> Result<Meter<'a>, Error> {
+fn meter<'a>(
+    tenant: &'a TenantHandle,
+    resource: &str,
+    key: Option<&'a str>,
+) -> Result<Meter<'a>, Error> {
     match key {
-        None => tenant.meter(resource),
+        None => tenant.tenant.meter(resource),
         Some(key) => tenant.once(key).meter(resource),
     }
 }
@@ -36,7 +40,7 @@ pub unsafe extern "C" fn cotas_meter_add(
         call.decide(tenant, decision, |tenant| {
             let resource = call.text(resource, resource_len, "resource")?;
             let key = call.text_or_none(key, key_len, "key")?;
-            Ok(meter(&tenant.tenant, resource, key)?.add(units)?)
+            Ok(meter(tenant, resource, key)?.add(units)?)
         })
     })
 }
@@ -60,7 +64,7 @@ pub unsafe extern "C" fn cotas_meter_subtract(
         call.decide(tenant, decision, |tenant| {
             let resource = call.text(resource, resource_len, "resource")?;
             let key = call.text_or_none(key, key_len, "key")?;
-            Ok(meter(&tenant.tenant, resource, key)?.subtract(units)?)
+            Ok(meter(tenant, resource, key)?.subtract(units)?)
         })
     })
 }
@@ -84,7 +88,7 @@ pub unsafe extern "C" fn cotas_meter_set(
         call.decide(tenant, decision, |tenant| {
             let resource = call.text(resource, resource_len, "resource")?;
             let key = call.text_or_none(key, key_len, "key")?;
-            Ok(meter(&tenant.tenant, resource, key)?.set(value)?)
+            Ok(meter(tenant, resource, key)?.set(value)?)
         })
     })
 }
@@ -134,7 +138,7 @@ pub unsafe extern "C" fn cotas_rate_pass(
             let subject = call.text(subject, subject_len, "subject")?;
             let rate = match call.text_or_none(key, key_len, "key")? {
                 None => tenant.tenant.rate(resource),
-                Some(key) => tenant.tenant.once(key).rate(resource),
+                Some(key) => tenant.once(key).rate(resource),
             }?;
             Ok(rate.pass(subject, units)?)
         })

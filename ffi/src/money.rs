@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use cotas_core::billing::{DocumentType, Gateway};
+use cotas_core::billing::{DocumentType, Gateway, PaymentEvent};
 use cotas_core::{IgnoredBecause, InvoiceStatus, PaymentOutcome, Purchase};
 
 use crate::administration::{coded, date};
@@ -307,6 +307,30 @@ pub unsafe extern "C" fn cotas_payment_event(
             let body = call.bytes(body, body_len, "body")?;
             let token = call.text(token, token_len, "webhook token")?;
             Ok(cotas_payment::of(&engine.engine.payment_event(gateway, body, token)?))
+        })
+    })
+}
+
+/// As cotas_payment_event, for an event that the host has read itself, from a queue or a poll, and
+/// of whose sender it has made sure: a JSON document (docs/c-api.md).
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_apply_payment(
+    engine: *const cotas_engine,
+    event_json: *const c_char,
+    event_json_len: usize,
+    payment: *mut cotas_payment,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.fill(payment, "the payment", || {
+            let engine = call.engine(engine)?;
+            let event: PaymentEvent =
+                serde_json::from_str(call.text(event_json, event_json_len, "payment event")?)
+                    .map_err(|error| Failure::argument("payment event", error.to_string()))?;
+            Ok(cotas_payment::of(&engine.engine.apply_payment(&event)?))
         })
     })
 }

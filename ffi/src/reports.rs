@@ -16,11 +16,8 @@ fn role(code: &str) -> Result<Role, Failure> {
 }
 
 fn language(code: &str) -> Result<Language, Failure> {
-    match code {
-        "en" => Ok(Language::English),
-        "pt" => Ok(Language::Portuguese),
-        _ => Err(Failure::argument("language", "en or pt".to_owned())),
-    }
+    let unknown = || Failure::argument("language", "en or pt".to_owned());
+    Language::from_code(code).ok_or_else(unknown)
 }
 
 /// A tenant as it stands now, as a JSON document: status, subscription, balances by resource,
@@ -113,6 +110,31 @@ pub unsafe extern "C" fn cotas_balances(
     })
 }
 
+/// As cotas_balances, as a page of text to read, in a language: "en" or "pt".
+///
+/// Threads: any. Blocks: reads SQLite. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_balances_page(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    language: *const c_char,
+    language_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let of = (engine, tenant, tenant_len);
+        call.report(of, (buffer, capacity, needed), |engine, tenant| {
+            let language = self::language(call.text(language, language_len, "language")?)?;
+            Ok(engine.balances(tenant)?.to_page(language))
+        })
+    })
+}
+
 /// A tenant's plan, limits and current usage, as a JSON document (plan, status, max_...,
 /// ..._enabled, usage). role says who asks: "agent", "manager" or "administrator"; an agent is
 /// COTAS_E_ROLE_TOO_LOW.
@@ -140,6 +162,34 @@ pub unsafe extern "C" fn cotas_plan_report(
     })
 }
 
+/// As cotas_plan_report, as a page of text to read, in a language: "en" or "pt".
+///
+/// Threads: any. Blocks: reads SQLite. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_plan_report_page(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    role: *const c_char,
+    role_len: usize,
+    language: *const c_char,
+    language_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let of = (engine, tenant, tenant_len);
+        call.report(of, (buffer, capacity, needed), |engine, tenant| {
+            let role = self::role(call.text(role, role_len, "role")?)?;
+            let language = self::language(call.text(language, language_len, "language")?)?;
+            Ok(engine.plan_report(tenant, role)?.to_page(language))
+        })
+    })
+}
+
 /// The channels of a tenant, as a JSON document: who holds a seat of a resource or of one within
 /// it, the next due date, and what will be charged then.
 ///
@@ -162,6 +212,34 @@ pub unsafe extern "C" fn cotas_channels(
         call.report(of, (buffer, capacity, needed), |engine, tenant| {
             let resource = call.text(resource, resource_len, "resource")?;
             json(&engine.channels(tenant, resource)?.to_json())
+        })
+    })
+}
+
+/// As cotas_channels, as a page of text to read, in a language: "en" or "pt".
+///
+/// Threads: any. Blocks: reads SQLite. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_channels_page(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    resource: *const c_char,
+    resource_len: usize,
+    language: *const c_char,
+    language_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let of = (engine, tenant, tenant_len);
+        call.report(of, (buffer, capacity, needed), |engine, tenant| {
+            let resource = call.text(resource, resource_len, "resource")?;
+            let language = self::language(call.text(language, language_len, "language")?)?;
+            Ok(engine.channels(tenant, resource)?.to_page(language))
         })
     })
 }

@@ -65,7 +65,7 @@ pub unsafe extern "C" fn cotas_reserve(
             let (units, ttl) = (pairs(&units), Duration::from_millis(ttl_ms));
             Ok(match call.text_or_none(key, key_len, "key")? {
                 None => tenant.tenant.reserve(&units, ttl),
-                Some(key) => tenant.tenant.once(key).reserve(&units, ttl),
+                Some(key) => tenant.once(key).reserve(&units, ttl),
             }?)
         })
     })
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn cotas_reserve_action(
             let (details, ttl) = (details.details(), Duration::from_millis(ttl_ms));
             Ok(match call.text_or_none(key, key_len, "key")? {
                 None => tenant.tenant.reserve_action(action, &details, ttl),
-                Some(key) => tenant.tenant.once(key).reserve_action(action, &details, ttl),
+                Some(key) => tenant.once(key).reserve_action(action, &details, ttl),
             }?)
         })
     })

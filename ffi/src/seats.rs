@@ -42,6 +42,29 @@ pub unsafe extern "C" fn cotas_seat_occupy(
     })
 }
 
+/// What whoever takes a seat of a resource is to be warned of, as the catalog has it, as a JSON
+/// document: {"en", "pt"}, or null.
+///
+/// Threads: any. Blocks: never. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_seat_warning(
+    tenant: *const cotas_tenant,
+    resource: *const c_char,
+    resource_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put_text(buffer, capacity, needed, || {
+            let tenant = call.tenant(tenant)?;
+            json(&tenant.tenant.seats(call.text(resource, resource_len, "resource")?)?.warning()?)
+        })
+    })
+}
+
 /// Frees the seat of a holder. *released, unless NULL, becomes 1, or 0 if there was none.
 ///
 /// Threads: any. Blocks: waits for the disk. Fork: no matter.

@@ -1,8 +1,9 @@
 //! Tenants: creating them, and handles for many calls.
 
 use std::ffi::c_char;
+use std::time::Duration;
 
-use cotas_core::{Engine, Tenant, TenantForm};
+use cotas_core::{Engine, LIFETIME_MS_MAX, Once, Tenant, TenantForm};
 
 use crate::call::{self, Call, call};
 use crate::engine::cotas_engine;
@@ -25,6 +26,17 @@ pub(crate) struct TenantHandle {
     pub(crate) tenant: Tenant,
     /// What it was opened from.
     pub(crate) engine: Engine,
+    /// How long its idempotency keys are kept, where that was said.
+    key_lifetime: Option<Duration>,
+}
+
+impl TenantHandle {
+    /// The tenant's verbs under a key.
+    #[inline]
+    pub(crate) fn once<'a>(&'a self, key: &'a str) -> Once<'a> {
+        let once = self.tenant.once(key);
+        self.key_lifetime.map_or(once, |lifetime| once.kept_for(lifetime))
+    }
 }
 
 impl Handled for TenantHandle {
@@ -74,6 +86,30 @@ pub unsafe extern "C" fn cotas_ensure_tenant(
     })
 }
 
+/// As cotas_ensure_tenant, for a JSON list of such documents, of at most 64 MiB: many in one
+/// transaction, which is how thousands are imported. *created, unless NULL, becomes how many were
+/// not there already. Where it fails some may have been created: calling it again goes on.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_ensure_tenants(
+    engine: *const cotas_engine,
+    json: *const c_char,
+    json_len: usize,
+    created: *mut u64,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put(created, 0);
+        let engine = call.engine(engine)?;
+        let forms = TenantForm::parse_all(call.text(json, json_len, "tenant documents")?)?;
+        let made = TenantForm::with_all(&forms, |all| engine.engine.ensure_tenants(all))?;
+        call.put(created, made as u64);
+        Ok(())
+    })
+}
+
 /// As cotas_ensure_tenant, but a tenant that exists already is COTAS_E_TENANT_EXISTS.
 ///
 /// Threads: any. Blocks: waits for the disk. Fork: no matter.
@@ -109,7 +145,36 @@ pub unsafe extern "C" fn cotas_tenant_open(
         call.open::<TenantHandle, _>(tenant, || {
             let engine = call.engine(engine)?;
             let tenant = engine.engine.tenant(call.text(name, name_len, "tenant")?)?;
-            Ok(Object::Tenant(TenantHandle { tenant, engine: engine.engine.clone() }))
+            let engine = engine.engine.clone();
+            Ok(Object::Tenant(TenantHandle { tenant, engine, key_lifetime: None }))
+        })
+    })
+}
+
+/// Gives another handle to the same tenant, whose calls under an idempotency key keep it for
+/// lifetime_ms milliseconds (1 to 400 days) instead of 7 days. Close both.
+///
+/// Threads: any. Blocks: never. Fork: as cotas_engine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_tenant_with_key_lifetime(
+    tenant: *const cotas_tenant,
+    lifetime_ms: u64,
+    other: *mut *mut cotas_tenant,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.open::<TenantHandle, _>(other, || {
+            let from = call.tenant(tenant)?;
+            if !(1..=LIFETIME_MS_MAX as u64).contains(&lifetime_ms) {
+                let why = format!("{lifetime_ms} ms is not between 1 ms and 400 days");
+                return Err(Failure::argument("lifetime", why));
+            }
+            Ok(Object::Tenant(TenantHandle {
+                tenant: from.tenant.clone(),
+                engine: from.engine.clone(),
+                key_lifetime: Some(Duration::from_millis(lifetime_ms)),
+            }))
         })
     })
 }

@@ -77,6 +77,13 @@ static void texts(const cotas_engine *engine, const cotas_tenant *tenant) {
     CHECK(strstr(error.message, "`nome`") != NULL);
     CHECK(cotas_perform_with(tenant, TEXT("seal"), TEXT("{\"many\": 3}"), NONE, &decision,
                              &error) == COTAS_E_INVALID_ARGUMENT);
+    /* A contact may be a phone number, which no message repeats. */
+    CHECK(cotas_perform_with(tenant, TEXT("seal"), TEXT("{\"contact\": 5500900000001}"), NONE,
+                             &decision, &error) == COTAS_E_INVALID_ARGUMENT);
+    CHECK(strstr(error.message, "must be text") != NULL && strstr(error.message, "0000001") == NULL);
+    CHECK(cotas_ensure_tenants(engine, TEXT("[{\"name\": \"a\"}, {\"nome\": \"x\"}]"), NULL,
+                               &error) == COTAS_E_INVALID_ARGUMENT);
+    CHECK(cotas_tenant_open(engine, TEXT("a"), &none, &error) == COTAS_E_UNKNOWN_TENANT);
 }
 
 static void closed_and_foreign_handles(void) {
@@ -119,6 +126,7 @@ static void numbers(const cotas_engine *engine, const cotas_tenant *tenant) {
     cotas_options *options = NULL;
     cotas_decision decision = empty_decision();
     cotas_engine *other = NULL;
+    cotas_tenant *again = (cotas_tenant *)(uintptr_t)8;
     OK(cotas_options_new(&options, &error));
     CHECK(cotas_options_set_durability(options, 0, &error) == COTAS_E_INVALID_ARGUMENT);
     CHECK(cotas_options_set_maintenance(options, 9, &error) == COTAS_E_INVALID_ARGUMENT);
@@ -126,6 +134,10 @@ static void numbers(const cotas_engine *engine, const cotas_tenant *tenant) {
     CHECK(cotas_engine_with_durability(engine, -1, &other, &error) == COTAS_E_INVALID_ARGUMENT);
     CHECK(cotas_admit(tenant, TEXT("sessions"), 3, NONE, TEXT("c"), 0, NONE, &decision, &error) ==
           COTAS_E_INVALID_ARGUMENT);
+    CHECK(cotas_tenant_with_key_lifetime(tenant, 0, &again, &error) == COTAS_E_INVALID_ARGUMENT);
+    CHECK(cotas_tenant_with_key_lifetime(tenant, 401 * DAY, &again, &error) ==
+          COTAS_E_INVALID_ARGUMENT);
+    CHECK(again == NULL);
     CHECK(cotas_consume_id(tenant, 70000, 1, &decision, &error) == COTAS_E_UNKNOWN_RESOURCE);
     CHECK(cotas_consume(tenant, TEXT("sms"), UINT64_MAX, NONE, &decision, &error) ==
           COTAS_E_INVALID_ARGUMENT);
@@ -135,6 +147,7 @@ static void the_engines_own(const cotas_engine *engine, const cotas_tenant *tena
     cotas_decision decision = empty_decision();
     cotas_tenant *none = NULL;
     cotas_engine *other = NULL;
+    cotas_payment payment = {.struct_size = sizeof payment};
     int32_t changed = 0;
     char buffer[64];
     CHECK(cotas_engine_open(TEXT("/dev/null/x.db"), NULL, &other, &error) == COTAS_E_OPEN_IO);
@@ -149,6 +162,13 @@ static void the_engines_own(const cotas_engine *engine, const cotas_tenant *tena
           COTAS_E_TRANSITION);
     CHECK(cotas_feature(tenant, TEXT("none"), buffer, sizeof buffer, NULL, &error) ==
           COTAS_E_UNKNOWN_FEATURE);
+    CHECK(cotas_apply_payment(engine, TEXT("{\"gateway\": \"asaas\", \"id\": \"e\", \"kind\": \"paid\"}"),
+                              &payment, &error) == COTAS_E_PAYLOAD);
+    CHECK(strstr(error.message, "\"payment\"") != NULL && payment.outcome == 0);
+    CHECK(cotas_apply_payment(engine, TEXT("{\"gateway\": \"asaas\", \"id\": \"\", \"kind\": \"paid\"}"),
+                              &payment, &error) == COTAS_E_PAYLOAD);
+    CHECK(cotas_apply_payment(engine, TEXT("{\"gateway\": \"stripe\"}"), &payment, &error) ==
+          COTAS_E_INVALID_ARGUMENT);
     CHECK(cotas_mark_paid(engine, 99, NONE, &error) == COTAS_E_UNKNOWN_INVOICE);
     CHECK(cotas_plan_report(engine, TEXT("padaria"), TEXT("agent"), buffer, sizeof buffer, NULL,
                             &error) == COTAS_E_ROLE_TOO_LOW);

@@ -106,6 +106,11 @@ static const struct {
              "\"2026-05-20\", \"auto_renew\": true}}"},
     {"json", "{\"name\": \"oficina\", \"status\": \"demo\", \"limits\": {\"sms\": 3}}"},
     {"json", "{\"name\": \"\", \"limits\": {\"none\": 3}}"},
+    {"json", "[{\"name\": \"oficina\"}, {\"name\": \"mercado\", \"status\": \"onboarding\"}]"},
+    {"event_json", "{\"gateway\": \"asaas\", \"id\": \"evt_2\", \"kind\": \"paid\", \"payment\": \"p\","
+                   " \"reference\": \"1\"}"},
+    {"event_json", "{\"gateway\": \"pagarme\", \"id\": \"e\", \"kind\": \"subscription_ended\"}"},
+    {"source", "a log"},
     {"body", "{\"id\": \"evt_1\", \"event\": \"PAYMENT_RECEIVED\", \"payment\": {\"id\": \"p\"}}"},
     {"text", CATALOG},
     {"text", "[catalog"},

@@ -36,6 +36,7 @@ static const char CATALOG[] =
     "[resources.sms]\nkind = \"allowance\"\n"
     "[resources.users]\nkind = \"seat\"\n"
     "[resources.channels]\nkind = \"seat\"\n"
+    "warning = { en = \"Use WhatsApp Business\", pt = \"Use o WhatsApp Business\" }\n"
     "[resources.calls]\nkind = \"lease\"\nttl = \"60s\"\n"
     "[resources.storage]\nkind = \"meter\"\nreset = \"never\"\n"
     "[resources.pair]\nkind = \"rate\"\nevery = \"6s\"\nburst = 2\n"

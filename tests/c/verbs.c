@@ -68,6 +68,16 @@ static void under_keys(const cotas_tenant *tenant) {
     CHECK(cotas_refund(tenant, TEXT(first.receipt), &error) == COTAS_E_ALREADY_REFUNDED);
 }
 
+static void keys_kept_for_a_minute(const cotas_tenant *tenant) {
+    cotas_tenant *other = NULL;
+    cotas_decision decision = empty_decision();
+    OK(cotas_tenant_with_key_lifetime(tenant, 60000, &other, &error));
+    OK(cotas_consume(other, TEXT("credits"), 1, TEXT("short-lived"), &decision, &error));
+    OK(cotas_consume(other, TEXT("credits"), 1, TEXT("short-lived"), &decision, &error));
+    CHECK((decision.flags & COTAS_FLAG_REPLAYED) != 0);
+    OK(cotas_tenant_close(other));
+}
+
 static void reservations(const cotas_tenant *tenant) {
     cotas_decision held = empty_decision();
     OK(cotas_reserve(tenant, TEXT("{\"sms\": 2, \"credits\": 3}"), 60000, NONE, &held, &error));
@@ -101,6 +111,8 @@ static void held_things(const cotas_engine *engine, const cotas_tenant *tenant) 
     OK(cotas_rate_pass(tenant, TEXT("pair"), TEXT("c-1"), 2, NONE, &decision, &error));
     OK(cotas_rate_pass(tenant, TEXT("pair"), TEXT("c-1"), 1, NONE, &decision, &error));
     CHECK(!decision.allowed && decision.retry_at_ms == MAY_19 + 6000);
+    OK(cotas_seat_warning(tenant, TEXT("channels"), ROOM, &error));
+    CHECK(says("{\"en\":\"Use WhatsApp Business\",\"pt\":\"Use o WhatsApp Business\"}"));
     OK(cotas_seat_occupy(tenant, TEXT("channels"), TEXT("w-1"), 0, TEXT("a secret token"),
                          &decision, &error));
     CHECK(decision.allowed);
@@ -113,6 +125,26 @@ static void held_things(const cotas_engine *engine, const cotas_tenant *tenant) 
     CHECK(says("\"holder\":\"w-2\""));
     OK(cotas_seat_release(tenant, TEXT("channels"), TEXT("w-2"), &released, &error));
     CHECK(released == 1);
+}
+
+#define LOG (const uint8_t *)"a log", 5
+
+static void replay(const cotas_tenant *tenant) {
+    cotas_decision decision = empty_decision();
+    OK(cotas_progress(tenant, LOG, ROOM, &error));
+    CHECK(says("null"));
+    OK(cotas_perform_next(tenant, LOG, MAY_19, 1, TEXT("receive_message"),
+                          TEXT("{\"channel\": \"w\", \"contact\": \"c-1\"}"), NONE, &decision, &error));
+    CHECK(decision.allowed);
+    OK(cotas_perform_next(tenant, LOG, MAY_19, 7, TEXT("seal"), TEXT("{\"quantity\": 1000}"), NONE,
+                          &decision, &error));
+    CHECK(!decision.allowed);
+    CHECK(cotas_perform_next(tenant, LOG, MAY_19, 7, TEXT("seal"), NONE, NONE, &decision, &error) ==
+          COTAS_E_ALREADY_DECIDED);
+    OK(cotas_perform_next(tenant, LOG, MAY_19, 8, TEXT("seal"), NONE, TEXT("once"), &decision, &error));
+    OK(cotas_progress(tenant, LOG, ROOM, &error));
+    CHECK(says("{\"position\":8,\"since\":\"2026-05-19T12:00:00Z\",\"opened\":0,\"continued\":1,"
+               "\"others\":1,\"refused\":1,\"refused_quota\":1,\"refused_status\":0}"));
 }
 
 static void administration(const cotas_engine *engine) {
@@ -173,6 +205,21 @@ static void money(const cotas_engine *engine) {
     CHECK(says("52998224725"));
 }
 
+/* An event that the host has read itself, from a queue. */
+static void a_payment_from_a_queue(const cotas_engine *engine) {
+    cotas_purchase purchase = {.struct_size = sizeof purchase};
+    cotas_payment payment = {.struct_size = sizeof payment};
+    char event[256];
+    OK(cotas_buy(engine, TEXT("padaria"), TEXT("channels"), 1, NONE, &purchase, &error));
+    sprintf(event, "{\"gateway\": \"pagarme\", \"id\": \"hook_1\", \"kind\": \"paid\","
+                   " \"payment\": \"ch_1\", \"reference\": \"%d\"}", (int)purchase.invoice);
+    OK(cotas_apply_payment(engine, TEXT(event), &payment, &error));
+    CHECK(payment.outcome == COTAS_OUTCOME_APPLIED && payment.invoice == purchase.invoice);
+    CHECK(payment.invoice_status == COTAS_INVOICE_PAID);
+    OK(cotas_apply_payment(engine, TEXT(event), &payment, &error));
+    CHECK(payment.outcome == COTAS_OUTCOME_DUPLICATE);
+}
+
 static void instalments(const cotas_engine *engine) {
     cotas_purchase purchase = {.struct_size = sizeof purchase};
     OK(cotas_buy(engine, TEXT("padaria"), TEXT("channels"), 10, NONE, &purchase, &error));
@@ -190,8 +237,14 @@ static void documents(const cotas_engine *engine) {
     CHECK(says("Minha assinatura"));
     OK(cotas_balances(engine, TEXT("padaria"), ROOM, &error));
     CHECK(says("\"sms\":{"));
+    OK(cotas_balances_page(engine, TEXT("padaria"), TEXT("pt"), ROOM, &error));
+    CHECK(says("padaria") && says("Sms"));
     OK(cotas_plan_report(engine, TEXT("padaria"), TEXT("manager"), ROOM, &error));
     CHECK(says("\"max_users\":null") && says("\"unlimited\":["));
+    OK(cotas_plan_report_page(engine, TEXT("padaria"), TEXT("manager"), TEXT("en"), ROOM, &error));
+    CHECK(says("Full") && says("unlimited"));
+    OK(cotas_channels_page(engine, TEXT("padaria"), TEXT("channels"), TEXT("en"), ROOM, &error));
+    CHECK(says("Channels"));
     OK(cotas_subscriptions(engine, TEXT("padaria"), ROOM, &error));
     CHECK(says("\"plan\":\"full\""));
     OK(cotas_periods(engine, TEXT("padaria"), ROOM, &error));
@@ -201,13 +254,15 @@ static void documents(const cotas_engine *engine) {
     OK(cotas_usage(engine, TEXT("padaria"), TEXT("day"), 0, 0, ROOM, &error));
     CHECK(says("\"denied\":{"));
     OK(cotas_tenants(engine, ROOM, &error));
-    CHECK(says("[\"oficina\",\"padaria\"]"));
+    CHECK(says("[\"oficina\",\"padaria\",\"pet-shop\"]"));
     OK(cotas_catalog(engine, ROOM, &error));
     CHECK(says("\"version\":1"));
     OK(cotas_events(engine, 0, 100, ROOM, &error));
     CHECK(says("\"kind\":\"plan_changed\""));
     OK(cotas_opening(engine, ROOM, &error));
     CHECK(says("\"origin\":\"rebuilt\""));
+    OK(cotas_live_path(engine, ROOM, &error));
+    CHECK(needed == 1); /* In memory it lies nowhere. */
     OK(cotas_audit_trail(engine, TEXT("padaria"), 100, ROOM, &error));
     CHECK(says("\"what\":\"grant\""));
     OK(cotas_verify(engine, ROOM, &error));
@@ -230,6 +285,8 @@ static void options(void) {
     OK(cotas_options_set_allow_network_file_system(set, 1, &error));
     OK(cotas_options_set_time(set, MAY_19, &error));
     OK(cotas_engine_open(TEXT("quotas.db"), set, &engine, &error));
+    OK(cotas_live_path(engine, ROOM, &error));
+    CHECK(says("/quotas.db-live") && access(buffer, F_OK) == 0);
     OK(cotas_load_catalog(engine, TEXT(CATALOG), TEXT("test.toml"), NULL, &error));
     OK(cotas_create_tenant(engine, TEXT(TENANT), &error));
     OK(cotas_engine_with_durability(engine, COTAS_DURABILITY_DISK, &other, &error));
@@ -268,18 +325,25 @@ int main(void) {
     cotas_engine *engine = open_engine();
     cotas_tenant *tenant = open_tenant(engine);
     int32_t created = 1;
+    uint64_t imported = 0;
     CHECK(strcmp(cotas_version(), COTAS_VERSION) == 0);
     CHECK(cotas_abi_version() == COTAS_ABI_VERSION);
     OK(cotas_ensure_tenant(engine, TEXT(TENANT), &created, &error));
     CHECK(created == 0);
     OK(cotas_ensure_tenant(engine, TEXT("{\"name\": \"oficina\"}"), &created, &error));
     CHECK(created == 1);
+    OK(cotas_ensure_tenants(engine, TEXT("[{\"name\": \"oficina\"}, {\"name\": \"pet-shop\"}]"),
+                            &imported, &error));
+    CHECK(imported == 1);
     decisions(engine, tenant);
     under_keys(tenant);
+    keys_kept_for_a_minute(tenant);
     reservations(tenant);
     held_things(engine, tenant);
+    replay(tenant);
     administration(engine);
     money(engine);
+    a_payment_from_a_queue(engine);
     instalments(engine);
     documents(engine);
     OK(cotas_tenant_close(tenant));

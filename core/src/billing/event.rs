@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::Cents;
+use super::payload::{self, PayloadError};
 use crate::clock::Timestamp;
 
 /// A gateway whose webhooks are understood.
@@ -123,7 +124,8 @@ impl PaymentMethod {
 ///
 /// Webhooks come at least once, in any order and up to weeks late: `id` tells a repetition from
 /// something new, and `payment` tells two events of one payment from two payments.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PaymentEvent {
     /// Who told.
     pub gateway: Gateway,
@@ -134,6 +136,7 @@ pub struct PaymentEvent {
     /// The id of the payment at the gateway. Never empty where the event is
     /// [`Paid`](PaymentEventKind::Paid), [`Overdue`](PaymentEventKind::Overdue) or
     /// [`Reversed`](PaymentEventKind::Reversed); may be empty where it is about no payment.
+    #[serde(default)]
     pub payment: String,
     /// The subscription at the gateway. Never absent where it has
     /// [ended](PaymentEventKind::SubscriptionEnded).
@@ -143,8 +146,10 @@ pub struct PaymentEvent {
     /// What the host called the payment when it was created.
     pub reference: Option<String>,
     /// What was to be paid.
+    #[serde(rename = "amount_cents")]
     pub amount: Option<Cents>,
     /// How it is or was to be paid.
+    #[serde(default)]
     pub method: PaymentMethod,
     /// The day until which it is to be paid.
     pub due: Option<NaiveDate>,
@@ -153,12 +158,40 @@ pub struct PaymentEvent {
     /// The day on which the customer paid.
     pub paid_on: Option<NaiveDate>,
     /// When it happened, by the gateway's clock.
+    #[serde(
+        default,
+        serialize_with = "crate::json::text_or_null",
+        deserialize_with = "crate::form::instant"
+    )]
     pub occurred_at: Option<Timestamp>,
     /// The plan of instalments at the gateway that the payment belongs to.
     pub installment: Option<String>,
 }
 
 impl PaymentEvent {
+    /// Refuses an event without what its kind cannot do without, or with an id that none can be.
+    /// The gateways' adapters make no such one.
+    pub(crate) fn check(&self) -> Result<(), PayloadError> {
+        use PaymentEventKind::{Other, Overdue, Paid, Reversed, SubscriptionEnded};
+        let is_of_payment = matches!(self.kind, Paid | Overdue | Reversed);
+        let subscription = self.subscription.as_deref().unwrap_or_default();
+        let reference = self.reference.as_deref().unwrap_or_default();
+        for (name, text, is_needed) in [
+            ("id", self.id.as_str(), self.kind != Other),
+            ("payment", &self.payment, is_of_payment),
+            ("subscription", subscription, self.kind == SubscriptionEnded),
+            ("reference", reference, false),
+        ] {
+            if !payload::is_text(text) {
+                return Err(PayloadError::Text { field: name.to_owned() });
+            }
+            if is_needed && text.is_empty() {
+                return Err(PayloadError::Missing { field: name.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
     /// An event that says nothing but its id and its kind.
     pub(super) fn bare(gateway: Gateway, id: String, kind: PaymentEventKind) -> PaymentEvent {
         PaymentEvent {
@@ -176,6 +209,50 @@ impl PaymentEvent {
             paid_on: None,
             occurred_at: None,
             installment: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(json: &str) -> Result<PaymentEvent, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn an_event_is_the_document_that_it_is_written_as() {
+        let told = r#"{ "gateway": "pagarme", "id": "hook_1", "kind": "paid", "payment": "ch_1",
+            "reference": "17", "amount_cents": 29900, "method": "pix", "due": "2026-06-10",
+            "paid_on": "2026-06-09", "occurred_at": "2026-06-09T16:45:03-03:00" }"#;
+        let told = event(told).unwrap();
+        assert_eq!(told.amount.map(Cents::get), Some(29_900));
+        assert_eq!(told.occurred_at, Timestamp::parse_rfc3339("2026-06-09T19:45:03Z"));
+        assert_eq!(told.check(), Ok(()));
+        assert_eq!(event(&serde_json::to_string(&told).unwrap()).unwrap(), told);
+        let bare = event(r#"{ "gateway": "asaas", "id": "evt_1", "kind": "other" }"#).unwrap();
+        let expected = PaymentEvent::bare(Gateway::Asaas, "evt_1".into(), PaymentEventKind::Other);
+        assert_eq!(bare, expected);
+        assert!(
+            event(r#"{ "gateway": "asaas", "id": "evt_1", "kind": "other", "x": 1 }"#).is_err()
+        );
+    }
+
+    #[test]
+    fn an_event_says_what_its_kind_needs() {
+        use PaymentEventKind::{Other, Overdue, Paid, Reversed, SubscriptionEnded};
+        let bare = |id: &str, kind| PaymentEvent::bare(Gateway::Asaas, id.to_owned(), kind);
+        let missing = |field: &str| Err(PayloadError::Missing { field: field.to_owned() });
+        assert_eq!(bare("", Other).check(), Ok(()));
+        for kind in [Paid, Overdue, Reversed] {
+            assert_eq!(bare("", kind).check(), missing("id"));
+            assert_eq!(bare("evt_1", kind).check(), missing("payment"));
+        }
+        assert_eq!(bare("evt_1", SubscriptionEnded).check(), missing("subscription"));
+        for reference in ["x".repeat(2_000), "a\u{0}b".to_owned()] {
+            let event = PaymentEvent { reference: Some(reference), ..bare("evt_1", Other) };
+            assert_eq!(event.check(), Err(PayloadError::Text { field: "reference".to_owned() }));
         }
     }
 }

@@ -82,6 +82,11 @@ pub enum PayloadError {
     },
 }
 
+/// Whether an id, a code or a name may be this.
+pub(super) fn is_text(text: &str) -> bool {
+    text.len() <= TEXT_BYTES_MAX && !text.contains(char::is_control)
+}
+
 /// What a message shows of `text`: its beginning, and of that only what dates and amounts consist
 /// of, lest a name or a token comes to light.
 pub(super) fn shown(text: &str) -> String {
@@ -172,7 +177,7 @@ impl<'a> Object<'a> {
         let Some(raw) = self.raw(name) else { return Ok(None) };
         let text: String = serde_json::from_str(raw.get())
             .map_err(|_| wrong_type(&self.field(name), "a text", raw))?;
-        if text.len() > TEXT_BYTES_MAX || text.contains(char::is_control) {
+        if !is_text(&text) {
             return Err(PayloadError::Text { field: self.field(name) });
         }
         Ok(Some(text).filter(|text| !text.is_empty()))

@@ -17,7 +17,7 @@ pub(super) const UNITS_MAX: u64 = i64::MAX as u64;
 /// How long a key with its decision is kept, unless the call says otherwise.
 pub(super) const KEY_LIFETIME_MS: i64 = 7 * DAY_MS;
 /// The longest time that a key, a lease or a reservation may be kept.
-pub(super) const LIFETIME_MS_MAX: i64 = 400 * DAY_MS;
+pub const LIFETIME_MS_MAX: i64 = 400 * DAY_MS;
 
 /// What an action is about, as far as quotas care. What the action does not look at is ignored.
 #[derive(Clone, Copy, Debug, Default)]

@@ -28,11 +28,12 @@ pub struct Cursor<'a> {
 }
 
 /// How far a tenant has come in a file, and what came of its events so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Progress {
     /// Place of the last event that was decided.
     pub position: u64,
     /// The time of the file's first line.
+    #[serde(serialize_with = "crate::json::text")]
     pub since: Timestamp,
     /// Events that opened a session.
     pub opened: u64,

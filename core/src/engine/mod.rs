@@ -53,7 +53,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-pub use call::{Details, Direction};
+pub use call::{Details, Direction, LIFETIME_MS_MAX};
 pub use caller::Once;
 pub use create::{Extra, NewTenant};
 pub use cursor::{Cursor, Progress};

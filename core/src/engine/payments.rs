@@ -85,9 +85,11 @@ impl Engine {
         self.apply_payment(&event)
     }
 
-    /// As [`payment_event`](Self::payment_event), for an event that the host has read itself.
+    /// As [`payment_event`](Self::payment_event), for an event that the host has read itself, of
+    /// whose sender it has made sure.
     pub fn apply_payment(&self, event: &PaymentEvent) -> Result<PaymentOutcome, Error> {
         use PaymentOutcome::Ignored;
+        event.check()?;
         if event.kind == PaymentEventKind::Other {
             return Ok(Ignored(IgnoredBecause::UnknownEvent));
         }
