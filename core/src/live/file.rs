@@ -64,9 +64,12 @@ impl Memory {
         for bytes in ADDRESS_SPACE {
             let Ok(len) = usize::try_from(bytes) else { continue };
             // The mapping reaches past the end of the file on purpose: pages become usable as the
-            // file grows, without a system call in the processes that did not grow it.
+            // file grows, and stay where they are. Until then nobody can touch them, nor does
+            // whoever looks through all of a process's memory, as Valgrind does for leaks.
             match MmapOptions::new().len(len).map_raw(&file) {
                 Ok(map) => {
+                    protect(&map, len, libc::PROT_NONE)?;
+                    protect(&map, HEADER_BYTES as usize, libc::PROT_READ | libc::PROT_WRITE)?;
                     let known_len = AtomicU64::new(HEADER_BYTES);
                     return Ok(Memory {
                         map,
@@ -106,6 +109,11 @@ impl Memory {
             AtomicU64::from_ptr(self.map.as_mut_ptr().add(header::FILE_LEN as usize).cast())
         };
         let len = word.load(Ordering::Acquire).min(self.map.len() as u64);
+        // Only ever more of it, so that threads which learn different lengths at once agree.
+        // Where the kernel cannot, the rest stays out of reach.
+        if protect(&self.map, len as usize, libc::PROT_READ | libc::PROT_WRITE).is_err() {
+            return self.known_len.load(Ordering::Relaxed);
+        }
         self.known_len.store(len, Ordering::Relaxed);
         len
     }
@@ -279,6 +287,16 @@ impl Memory {
     }
 }
 
+/// What this process may do to the first `len` bytes of `map`, or to the whole pages around them.
+fn protect(map: &MmapRaw, len: usize, what: libc::c_int) -> io::Result<()> {
+    debug_assert!(len <= map.len());
+    // SAFETY: the bytes lie in the mapping, and nothing but cells of the file is in it.
+    match unsafe { libc::mprotect(map.as_mut_ptr().cast(), len, what) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// By how much a file of `len` bytes grows.
 fn grow_step(len: u64) -> u64 {
     (len / 8).clamp(GROW_BYTES.0, GROW_BYTES.1)
@@ -307,5 +325,44 @@ pub(crate) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
             libc::EINTR => {}
             error => return Err(io::Error::from_raw_os_error(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of the mapping that this process may touch, as the kernel says.
+    fn reachable(memory: &Memory) -> u64 {
+        let first = memory.map.as_mut_ptr() as u64;
+        let end = first + memory.address_space();
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("Linux");
+        let number = |text: &str| u64::from_str_radix(text, 16).expect("an address");
+        maps.lines()
+            .filter_map(|line| line.split_once(" rw-s ")?.0.split_once('-'))
+            .map(|(from, to)| (number(from), number(to)))
+            .filter(|&(from, to)| first <= from && to <= end)
+            .map(|(from, to)| to - from)
+            .sum()
+    }
+
+    #[test]
+    fn what_lies_past_the_end_of_the_file_is_out_of_reach_until_it_has_grown() {
+        let file = tempfile::tempfile().expect("a file");
+        reserve(&file, 0, FIRST_BYTES).expect("has room");
+        let memory = Memory::map(file).expect("is mapped");
+        let limit = memory.address_space();
+        assert!(limit > FIRST_BYTES);
+        assert!(reachable(&memory) < FIRST_BYTES);
+        memory.put(header::FILE_LEN, FIRST_BYTES);
+        memory.put(header::ADDRESS_LIMIT, limit);
+        assert_eq!(memory.get(FIRST_BYTES - WORD), 0);
+        assert_eq!(reachable(&memory), FIRST_BYTES);
+        memory.put(header::NEXT_FREE, FIRST_BYTES);
+        lock::init(&memory, header::ALLOCATOR_LOCK);
+        let place = memory.allocate(WORD).expect("has room");
+        memory.put(place, 7);
+        assert_eq!(reachable(&memory), memory.get(header::FILE_LEN));
+        assert!(reachable(&memory) > FIRST_BYTES);
     }
 }
