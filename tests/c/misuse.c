@@ -313,9 +313,9 @@ int main(int count, char **arguments) {
         return 2;
     }
     seed = strtoul(arguments[2], NULL, 10);
-    until = time(NULL) + strtol(arguments[1], NULL, 10);
     nothing_but_zeros();
     refresh();
+    until = time(NULL) + strtol(arguments[1], NULL, 10);
     for (index = 0; index < THREADS; index++) {
         uintptr_t own = seed * THREADS + index;
         CHECK(pthread_create(&threads[index], NULL, play, (void *)own) == 0);
