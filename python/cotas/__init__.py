@@ -21,7 +21,7 @@ from ._cotas import (
     Rate,
     SessionOutcome,
 )
-from .engine import Durability, Engine, Limit, Maintenance, Tenant, in_memory, open
+from .engine import Durability, Engine, Maintenance, Tenant, in_memory, open
 from .errors import (
     AlreadyResolved,
     Busy,
@@ -56,7 +56,10 @@ from .errors import (
     WrongKind,
 )
 from .holds import Lease, Reservation
+from .keys import Key
 from .names import InvoiceStatus, Mode, Reason, Source, Status
+from .options import Extra, Limit, TenantOptions
+from .payments import PaymentEvent
 from .seats import Seats
 from .traffic import Progress, Traffic
 
@@ -73,10 +76,12 @@ __all__ = [
     "DurabilityUnknown",
     "Engine",
     "EngineClosed",
+    "Extra",
     "IdempotencyConflict",
     "InternalError",
     "InvalidArgument",
     "InvoiceStatus",
+    "Key",
     "Lease",
     "LeaseOutcome",
     "Limit",
@@ -87,6 +92,7 @@ __all__ = [
     "NotHeld",
     "OpenError",
     "PayloadError",
+    "PaymentEvent",
     "Poisoned",
     "PriceError",
     "Progress",
@@ -101,6 +107,7 @@ __all__ = [
     "StoreError",
     "Tenant",
     "TenantExists",
+    "TenantOptions",
     "Traffic",
     "Unavailable",
     "UnknownAction",

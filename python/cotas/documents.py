@@ -16,9 +16,13 @@ from enum import Enum
 from functools import cache
 from typing import Any, TypeVar
 
+from .errors import invalid
+
 T = TypeVar("T")
 
 _CENTS = "_cents"
+_CENT = Decimal("0.01")
+_AMOUNT_MAX = 10**12  # More than the engine takes, and little enough to be reckoned with exactly.
 
 
 def plain(value: object) -> Any:
@@ -28,6 +32,8 @@ def plain(value: object) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise invalid(f"time: {value!r} does not say its zone; give it a tzinfo")
         utc = value.astimezone(timezone.utc)
         return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, date):
@@ -97,3 +103,13 @@ def _fields(kind: Any) -> dict[str, Any]:
 def money(cents: int | None) -> Decimal | None:
     """An amount of money of whole cents."""
     return None if cents is None else Decimal(cents).scaleb(-2)
+
+
+def cents(amount: Decimal) -> int:
+    """The whole cents of an amount of money."""
+    if not isinstance(amount, Decimal):
+        raise TypeError(f"{amount!r} is no Decimal")
+    is_sane = amount.is_finite() and abs(amount) <= _AMOUNT_MAX
+    if not is_sane or amount != amount.quantize(_CENT):
+        raise invalid(f"amount: {amount} is none of whole cents")
+    return int(amount.scaleb(2))

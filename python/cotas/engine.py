@@ -9,15 +9,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import _cotas, reports
 from .documents import plain
 from .guards import RAISES, Guard, TenantOf
 from .holds import Lease, Reservation
 from .names import InvoiceStatus
+from .options import About, TenantOptions, new_tenant
+from .payments import Gateway, PaymentEvent
 from .seats import Seats
 from .traffic import Progress, Traffic, replayed
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Durability = Literal["process", "disk"]
 """What an acknowledged decision survives: the death of any process; or a power cut as well."""
@@ -25,17 +30,11 @@ Durability = Literal["process", "disk"]
 Maintenance = Literal["thread", "inline", "external"]
 """Who makes checkpoints: a thread of this process, the call that finds one overdue, or the host."""
 
-Limit = int | Literal["unlimited", "disabled"]
-"""So many units; or as many as one likes; or not part of the plan."""
-
 Role = Literal["agent", "manager", "administrator"]
 """Who asks for a report."""
 
 Interval = Literal["hour", "day", "month"]
 """How much time is summed up."""
-
-Gateway = Literal["asaas", "pagarme"]
-"""A gateway whose webhooks are understood."""
 
 Path = str | PathLike[str]
 
@@ -55,7 +54,12 @@ class Tenant(_cotas.Tenant):
         return Reservation(self, self._reserve(dict(units), ttl, key))
 
     def reserve_action(
-        self, action: str, *, ttl: timedelta = _HOLD, key: str | None = None, **about: Any
+        self,
+        action: str,
+        *,
+        ttl: timedelta = _HOLD,
+        key: str | None = None,
+        **about: Unpack[About],
     ) -> Reservation:
         """As `reserve`, what an action charges; `about` as for `perform`."""
         return Reservation(self, self._reserve_action(action, ttl, key, **about))
@@ -78,10 +82,13 @@ class Tenant(_cotas.Tenant):
     def progress(self, source: bytes) -> Progress | None:
         """How far this tenant has come in a replay of the log that `source` identifies; `None`: none
         of its events was decided."""
-        counts = self._progress(source)
-        return None if counts is None else Progress(*counts)
+        decided = self._progress(source)
+        if decided is None:
+            return None
+        since, counts, refused = decided
+        return Progress(since, *counts, *refused)
 
-    def quote(self, action: str, **about: Any) -> reports.Quote:
+    def quote(self, action: str, **about: Unpack[About]) -> reports.Quote:
         """What an action would cost of each balance, and by which tariff; `about` as for `perform`,
         which takes the tariff and says if another one is in force by then. Changes nothing."""
         tariff, decision, costs = self._quote(action, **about)
@@ -121,18 +128,31 @@ class Engine(_cotas.Engine):
         with open_file(path, encoding="utf-8") as file:
             return self.load_catalog(file.read(), name=str(path))
 
-    def create_tenant(self, name: str, **options: Any) -> Tenant:
-        """Creates a tenant with its plan and its extras, all or nothing. Waits for the disk.
+    def create_tenant(
+        self, name: str, *, key: str | None = None, **options: Unpack[TenantOptions]
+    ) -> Tenant:
+        """Creates a tenant with its plan and its extras, all or nothing. One that exists is an error,
+        unless it was created under the same `key`. Waits for the disk.
 
         `options`: `status`, `time_zone`, `created_at`, `plan` with `first_due` and `auto_renew`,
-        `extras`, `holder`, `limits`, `features`, `pay_first`; see `new_tenant`."""
-        self._create_tenant(new_tenant(name, **options), True)
+        `extras`, `holder`, `limits`, `features`, `pay_first`; see `TenantOptions`."""
+        self._create_tenant(new_tenant(name, **options), key)
         return self.tenant(name)
 
-    def ensure_tenant(self, name: str, **options: Any) -> bool:
+    def ensure_tenant(
+        self, name: str, *, key: str | None = None, **options: Unpack[TenantOptions]
+    ) -> bool:
         """As `create_tenant`, unless there is a tenant of that name already, which is left as it
-        is. Says whether it was created."""
-        return self._create_tenant(new_tenant(name, **options), False)
+        is. Says whether it was created, now or under the same `key` before."""
+        return self._ensure_tenants(f"[{new_tenant(name, **options)}]", key) == 1
+
+    def ensure_tenants(
+        self, tenants: Mapping[str, TenantOptions], *, key: str | None = None
+    ) -> int:
+        """As `ensure_tenant`, for many by name, 200 in one transaction; says how many were
+        created."""
+        forms = [new_tenant(name, **options) for name, options in tenants.items()]
+        return self._ensure_tenants(f"[{','.join(forms)}]", key)
 
     def with_durability(self, durability: Durability) -> Engine:
         """The same engine with another durability for the calls made through it. It is closed by
@@ -249,7 +269,8 @@ class Engine(_cotas.Engine):
     ) -> reports.Purchase:
         """Buys on top of a plan: an invoice over the full price is due at once, and what was bought
         is given when it is paid."""
-        return reports.of(reports.Purchase, self._buy(tenant, package, units, key))
+        document, replayed = self._buy(tenant, package, units, key)
+        return reports.purchase(document, replayed)
 
     def payment_event(
         self, gateway: Gateway, body: bytes | str, token: str
@@ -257,9 +278,11 @@ class Engine(_cotas.Engine):
         """Takes a payment event as the gateway sent it: the body, and the token that came with it.
         Whatever it answers may be acknowledged, except an exception."""
         raw = body.encode() if isinstance(body, str) else body
-        outcome, subject, status, because = self._payment_event(gateway, raw, token)
-        stands = None if status is None else InvoiceStatus(status)
-        return reports.PaymentOutcome(outcome, subject, stands, because)
+        return reports.payment_outcome(*self._payment_event(gateway, raw, token))
+
+    def apply_payment(self, event: PaymentEvent) -> reports.PaymentOutcome:
+        """As `payment_event`, for an event that the host has read, and whose sender it knows."""
+        return reports.payment_outcome(*self._apply_payment(event.to_json()))
 
     def verify_token(self, token: str) -> reports.TokenSeat | None:
         """The seat that a token opens; `None`: it opens none."""
@@ -363,43 +386,3 @@ def _close_all() -> None:
     """Leaves nothing to a checkpoint that nobody makes."""
     for engine in list(_opened):
         engine.close()
-
-
-def new_tenant(
-    name: str,
-    *,
-    status: str = "active",
-    time_zone: str | None = None,
-    created_at: datetime | None = None,
-    plan: str | None = None,
-    first_due: date | None = None,
-    auto_renew: bool = False,
-    extras: Mapping[str, int] | None = None,
-    holder: Mapping[str, Any] | None = None,
-    limits: Mapping[str, Limit] | None = None,
-    features: Mapping[str, bool | str] | None = None,
-    pay_first: str | None = None,
-) -> str:
-    """A tenant to be created, as the document that the engine reads.
-
-    `plan` and its `first_due` belong together; `extras` are units on top of the plan's by resource;
-    `limits` and `features` are the tenant's own, whatever plan it is on; `holder` is whose account
-    it is; `pay_first`: how it pays, if its plan begins only when the first invoice is paid."""
-    terms = None
-    if plan is not None:
-        if first_due is None:
-            raise TypeError(f"the plan {plan!r} needs a first_due")
-        terms = {"name": plan, "first_due": plain(first_due), "auto_renew": auto_renew}
-    form = {
-        "name": name,
-        "status": str(status),
-        "time_zone": time_zone,
-        "created_at": None if created_at is None else plain(created_at),
-        "plan": terms,
-        "extras": [{"resource": key, "units": units} for key, units in (extras or {}).items()],
-        "holder": None if holder is None else plain(holder),
-        "limits": dict(limits or {}),
-        "features": dict(features or {}),
-        "pay_first": pay_first,
-    }
-    return json.dumps(form, ensure_ascii=False)

@@ -215,3 +215,8 @@ def of(code: int, message: str) -> CotasError:
     """The exception that goes with an error's number."""
     family = _FAMILIES.get(code // 100, CotasError)
     return _BY_CODE.get(code, family)(message, code)
+
+
+def invalid(message: str) -> CotasError:
+    """An argument is not acceptable, as the engine numbers it."""
+    return of(406, message)

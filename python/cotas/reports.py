@@ -88,6 +88,7 @@ class PlanSummary(Document):
 
     title: str
     payment_type: str
+    payment_method: str | None
     next_due: date
     auto_renew: bool
 
@@ -113,6 +114,7 @@ class Subscription(Document):
     title: str
     gateway_id: str | None
     payment_type: str
+    payment_method: str | None
     period_start: datetime
     next_due: date
     status: str
@@ -126,6 +128,7 @@ class Invoice(Document):
     title: str
     amount: Decimal
     payment_type: str
+    payment_method: str | None
     status: InvoiceStatus
     recurring: bool
     instalment: tuple[int, int]
@@ -141,6 +144,7 @@ class Statement(Document):
     tenant: str
     plan: PlanSummary | None
     balances: tuple[BalanceLine, ...]
+    grants: tuple[Grant, ...]
     subscriptions: tuple[Subscription, ...]
     invoices: tuple[Invoice, ...]
     currency: str
@@ -176,6 +180,14 @@ class Profile(Document):
 
 
 @dataclass(frozen=True)
+class Wording(Document):
+    """The same thing said in English and in Brazilian Portuguese."""
+
+    en: str
+    pt: str
+
+
+@dataclass(frozen=True)
 class Channel(Document):
     """A channel that somebody has."""
 
@@ -183,7 +195,7 @@ class Channel(Document):
     kind: str
     since: datetime
     has_token: bool
-    warning: str | None
+    warning: Wording | None
 
 
 @dataclass(frozen=True)
@@ -204,6 +216,7 @@ class Channels(Document):
     next_due: date | None
     charges: tuple[NextCharge, ...]
     total: Decimal
+    currency: str
 
 
 @dataclass(frozen=True)
@@ -256,12 +269,13 @@ class PackageQuote(Document):
 @dataclass(frozen=True)
 class Purchase(Document):
     """What a purchase comes to: the invoice that is due at once, in full, and what will be charged
-    with the next due date."""
+    with the next due date. `replayed`: it was bought before, under the same key."""
 
     invoice: int
     quote: PackageQuote
     next_due: date | None
     next_total: Decimal
+    replayed: bool
 
 
 @dataclass(frozen=True)
@@ -376,6 +390,19 @@ def optional(kind: type[T], text: str) -> T | None:
     """A report, if there is one."""
     document = json.loads(text)
     return None if document is None else read(kind, document)
+
+
+def purchase(text: str, replayed: bool) -> Purchase:
+    """A purchase of its document."""
+    return read(Purchase, json.loads(text) | {"replayed": replayed})
+
+
+def payment_outcome(
+    outcome: str, subject: int | None, status: str | None, because: str | None
+) -> PaymentOutcome:
+    """What came of a payment event, by the engine's words for it."""
+    stands = None if status is None else InvoiceStatus(status)
+    return PaymentOutcome(outcome, subject, stands, because)
 
 
 def tenant_report(text: str) -> TenantReport:

@@ -27,6 +27,12 @@ class Seats:
         kept only as a hash."""
         return self._tenant._occupy(self.resource, holder, pending, token)
 
+    @property
+    def warning(self) -> reports.Wording | None:
+        """What somebody who takes a seat here should know before, if the catalog says so."""
+        warning = self._tenant._seat_warning(self.resource)
+        return None if warning is None else reports.Wording(*warning)
+
     def release(self, holder: str) -> bool:
         """Frees the seat of `holder`; says whether there was one."""
         return self._tenant._vacate(self.resource, holder)

@@ -28,13 +28,17 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a tenant has come in a log, and what came of its events so far."""
+    """How far a tenant has come in a log that began at `since`, and what came of its events up to
+    `position`. `refused_quota` and `refused_status` are parts of `refused`."""
 
+    since: datetime
     position: int
     opened: int
     continued: int
     others: int
     refused: int
+    refused_quota: int
+    refused_status: int
 
 
 def replayed(

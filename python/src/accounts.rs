@@ -1,12 +1,12 @@
 //! What a tenant has besides what it uses up: seats, features, receipts, its place in a file of
 //! traffic, what its actions would cost.
 
-use cotas::Cursor;
 use cotas::catalog::Feature;
+use cotas::{Cursor, Progress};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 
-use crate::arguments::{About, Name, Private, Units, When};
+use crate::arguments::{About, Key, Name, Private, Units, When};
 use crate::decision::Decision;
 use crate::documents::json;
 use crate::hub;
@@ -16,6 +16,10 @@ use crate::tenant::Tenant;
 
 /// What a quote says of one balance: resource, cost, used, available, limit.
 type Cost = (String, u64, u64, Option<u64>, Option<u64>);
+
+/// How far a log of traffic was decided: its first time; the last place, and how many of its events
+/// opened a session, continued one, or did something else; how many were refused, and why.
+type Decided = (When, [u64; 4], [u64; 3]);
 
 #[pymethods]
 impl Tenant {
@@ -49,15 +53,27 @@ impl Tenant {
         hub::ask(py, &self.handle, |tenant| tenant.seats(resource.0)?.replace(old.0, new.0))
     }
 
-    /// The last place that was decided of a file of traffic, and how many of its events opened a
-    /// session, continued one, did something else, and were refused.
-    fn _progress(&self, py: Python<'_>, source: &[u8]) -> PyResult<Option<[u64; 5]>> {
+    fn _progress(&self, py: Python<'_>, source: &[u8]) -> PyResult<Option<Decided>> {
         let progress = hub::ask(py, &self.handle, |tenant| tenant.progress(source))?;
-        Ok(progress.map(|it| [it.position, it.opened, it.continued, it.others, it.refused]))
+        Ok(progress.map(|it| {
+            let Progress { position, opened, continued, others, .. } = it;
+            let refused = [it.refused, it.refused_quota, it.refused_status];
+            (When(it.since), [position, opened, continued, others], refused)
+        }))
     }
 
     fn _seats(&self, py: Python<'_>, resource: Name<'_>) -> PyResult<String> {
         hub::ask(py, &self.handle, |tenant| json(&tenant.seats(resource.0)?.list()?))
+    }
+
+    /// What somebody who takes a seat should know before, in English and Brazilian Portuguese.
+    fn _seat_warning(
+        &self,
+        py: Python<'_>,
+        resource: Name<'_>,
+    ) -> PyResult<Option<(String, String)>> {
+        let warning = hub::ask(py, &self.handle, |tenant| tenant.seats(resource.0)?.warning())?;
+        Ok(warning.map(|it| (it.en, it.pt)))
     }
 
     fn feature<'py>(&self, py: Python<'py>, name: Name<'_>) -> PyResult<Bound<'py, PyAny>> {
@@ -130,14 +146,14 @@ impl Tenant {
         holder: Private<'_>,
         at: Option<When>,
         quantity: Option<Units>,
-        key: Option<Private<'_>>,
+        key: Option<Key<'_>>,
     ) -> PyResult<Option<Decision>> {
         let about = About { channel, contact, category, holder, at, quantity, tariff: None };
         let (details, cursor) = (about.details(), Cursor { source, since: since.0, position });
         let packed = hub::decide(py, &self.handle, |tenant| {
             let decision = match key {
                 None => tenant.perform_next(action.0, &details, &cursor)?,
-                Some(key) => tenant.once(key.0).perform_next(action.0, &details, &cursor)?,
+                Some(key) => key.of(tenant).perform_next(action.0, &details, &cursor)?,
             };
             Ok(decision.map(|decision| Packed::new(&decision)))
         })?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 use cotas::catalog::Feature;
-use cotas::{Catalog, Error, Limit, Source, Status, TenantForm, Terms};
+use cotas::{Catalog, Error, Limit, NewGrant, Source, Status, TenantForm, Terms};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyString};
@@ -62,17 +62,27 @@ impl Engine {
         self.ask(py, |engine| engine.load_catalog(&Catalog::parse(text.0, name.0)?))
     }
 
-    /// Creates a tenant; one that exists is left as it is where it need not be new. Says whether
-    /// it was created.
-    fn _create_tenant(&self, py: Python<'_>, form: Private<'_>, new: bool) -> PyResult<bool> {
-        self.ask(py, |engine| {
-            TenantForm::parse(form.0)?.with(|tenant| {
-                if new {
-                    engine.create_tenant(tenant).map(|()| true)
-                } else {
-                    engine.ensure_tenant(tenant)
-                }
-            })
+    fn _create_tenant(
+        &self,
+        py: Python<'_>,
+        form: Private<'_>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<()> {
+        self.change(py, key, |engine| {
+            TenantForm::parse(form.0)?.with(|tenant| engine.create_tenant(tenant))
+        })
+    }
+
+    /// Creates those that do not exist, many in one transaction; says how many.
+    fn _ensure_tenants(
+        &self,
+        py: Python<'_>,
+        forms: Private<'_>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<usize> {
+        self.change(py, key, |engine| {
+            let forms = TenantForm::parse_all(forms.0)?;
+            TenantForm::with_all(&forms, |tenants| engine.ensure_tenants(tenants))
         })
     }
 
@@ -82,10 +92,11 @@ impl Engine {
 
     #[pyo3(
         signature = (
-            tenant, resource, units, *, source=Name("extra"), expires_at=None, key=None,
+            tenant, resource, units, *, source=Name("extra"), priority=None, starts_at=None,
+            expires_at=None, key=None,
         ),
-        text_signature = "($self, tenant, resource, units, *, source='extra', expires_at=None, \
-            key=None)",
+        text_signature = "($self, tenant, resource, units, *, source='extra', priority=None, \
+            starts_at=None, expires_at=None, key=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn grant(
@@ -95,12 +106,15 @@ impl Engine {
         resource: Name<'_>,
         units: Units,
         source: Name<'_>,
+        priority: Option<i64>,
+        starts_at: Option<When>,
         expires_at: Option<When>,
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
         let source = known("source", source.0, Source::from_code)?;
-        let until = expires_at.map(|at| at.0);
-        self.change(py, key, |it| it.grant(tenant.0, resource.0, source, units.0, until, None))
+        let (starts_at, expires_at) = (starts_at.map(|at| at.0), expires_at.map(|at| at.0));
+        let new = NewGrant { priority, starts_at, expires_at, ..NewGrant::new(source, units.0) };
+        self.change(py, key, |engine| engine.grant_as(tenant.0, resource.0, &new, None))
     }
 
     #[pyo3(signature = (tenant, plan, *, first_due, auto_renew=false, key=None))]

@@ -23,6 +23,13 @@ pub struct Name<'a>(pub &'a str);
 #[derive(Clone, Copy, Default)]
 pub struct Private<'a>(pub &'a str);
 
+/// An idempotency key of a decision: text, which may say for how long it is kept (`cotas.Key`).
+#[derive(Clone, Copy)]
+pub struct Key<'a> {
+    text: &'a str,
+    kept_for: Option<Duration>,
+}
+
 /// A number of units.
 #[derive(Clone, Copy)]
 pub struct Units(pub u64);
@@ -58,6 +65,31 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Private<'a> {
     #[inline]
     fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         <&str>::extract(obj).map(Private).map_err(|error| no_text(obj, error, None))
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Key<'a> {
+    type Error = PyErr;
+
+    #[inline]
+    fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let Private(text) = Private::extract(obj)?;
+        let says_more = !obj.is_exact_instance_of::<PyString>();
+        let kept_for = if says_more { obj.getattr_opt("kept_for")? } else { None };
+        let kept_for = kept_for.map(|lapse| lapse.extract::<Lapse>()?.duration()).transpose()?;
+        Ok(Key { text, kept_for })
+    }
+}
+
+impl Key<'_> {
+    /// The tenant's verbs, each at most once under this key.
+    #[inline]
+    pub fn of<'t>(&'t self, tenant: &'t cotas::Tenant) -> cotas::Once<'t> {
+        let once = tenant.once(self.text);
+        match self.kept_for {
+            None => once,
+            Some(lifetime) => once.kept_for(lifetime),
+        }
     }
 }
 

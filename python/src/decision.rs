@@ -17,7 +17,7 @@ use crate::packed::Packed;
 use crate::records;
 
 /// All attributes that say something of a decision.
-const ATTRIBUTES: [&str; 20] = [
+const ATTRIBUTES: [&str; 21] = [
     "allowed",
     "reason",
     "reasons",
@@ -32,6 +32,7 @@ const ATTRIBUTES: [&str; 20] = [
     "session",
     "lease",
     "charges",
+    "more_charges",
     "reservation",
     "receipt",
     "overage",
@@ -149,6 +150,11 @@ impl Decision {
         };
         let charges: Vec<_> = self.get().charges.iter().map(charge).collect::<PyResult<_>>()?;
         PyTuple::new(py, charges)
+    }
+
+    #[getter]
+    fn more_charges(&self) -> bool {
+        !self.get().charges.is_complete()
     }
 
     #[getter]

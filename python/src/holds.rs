@@ -3,7 +3,7 @@
 use cotas::{Error, ReservationId};
 use pyo3::prelude::*;
 
-use crate::arguments::{About, Amounts, Lapse, Name, Private, Units, When};
+use crate::arguments::{About, Amounts, Key, Lapse, Name, Private, Units, When};
 use crate::decision::Decision;
 use crate::hub;
 use crate::outcome::LeaseOutcome;
@@ -16,12 +16,12 @@ impl Tenant {
         py: Python<'_>,
         units: Amounts,
         ttl: Lapse,
-        key: Option<Private<'_>>,
+        key: Option<Key<'_>>,
     ) -> PyResult<Decision> {
         let (ttl, units) = (ttl.duration()?, units.pairs());
         match key {
             None => self.decide(py, |tenant| tenant.reserve(&units, ttl)),
-            Some(key) => self.decide(py, |tenant| tenant.once(key.0).reserve(&units, ttl)),
+            Some(key) => self.decide(py, |tenant| key.of(tenant).reserve(&units, ttl)),
         }
     }
 
@@ -39,7 +39,7 @@ impl Tenant {
         py: Python<'_>,
         action: Name<'_>,
         ttl: Lapse,
-        key: Option<Private<'_>>,
+        key: Option<Key<'_>>,
         channel: Private<'_>,
         contact: Private<'_>,
         category: Private<'_>,
@@ -52,7 +52,7 @@ impl Tenant {
         let (ttl, about) = (ttl.duration()?, about.details());
         match key {
             None => self.decide(py, |tenant| tenant.reserve_action(action.0, &about, ttl)),
-            Some(key) => self.decide(py, |it| it.once(key.0).reserve_action(action.0, &about, ttl)),
+            Some(key) => self.decide(py, |it| key.of(it).reserve_action(action.0, &about, ttl)),
         }
     }
 
@@ -75,12 +75,12 @@ impl Tenant {
         resource: Name<'_>,
         holder: Private<'_>,
         ttl: Option<Lapse>,
-        key: Option<Private<'_>>,
+        key: Option<Key<'_>>,
     ) -> PyResult<Decision> {
         let ttl = ttl.map(Lapse::duration).transpose()?;
         self.decide(py, |tenant| match key {
             None => tenant.leases(resource.0)?.acquire(holder.0, ttl),
-            Some(key) => tenant.once(key.0).leases(resource.0)?.acquire(holder.0, ttl),
+            Some(key) => key.of(tenant).leases(resource.0)?.acquire(holder.0, ttl),
         })
     }
 

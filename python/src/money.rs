@@ -1,13 +1,40 @@
 //! Money and accounts: purchases, invoices, payment events, documents. All of it waits for the disk
 //! or reads SQLite.
 
-use cotas::billing::{DocumentType, Gateway, PaymentMethod};
-use cotas::{IgnoredBecause, PaymentOutcome};
+use cotas::billing::{DocumentType, Gateway, PaymentEvent, PaymentMethod};
+use cotas::{Error, IgnoredBecause, PaymentOutcome};
 use pyo3::prelude::*;
 
 use crate::arguments::{Day, Name, Private, Units, known};
 use crate::documents::json;
 use crate::engine::Engine;
+
+/// What came of a payment event, the invoice or subscription that it is about, how the invoice
+/// stands, why it was ignored.
+#[derive(IntoPyObject)]
+struct Outcome(&'static str, Option<i64>, Option<&'static str>, Option<&'static str>);
+
+impl From<PaymentOutcome> for Outcome {
+    fn from(outcome: PaymentOutcome) -> Outcome {
+        match outcome {
+            PaymentOutcome::Applied { invoice, status } => {
+                Outcome("applied", Some(invoice), Some(status.code()), None)
+            }
+            PaymentOutcome::SubscriptionEnded { subscription } => {
+                Outcome("subscription_ended", Some(subscription), None, None)
+            }
+            PaymentOutcome::Duplicate => Outcome("duplicate", None, None, None),
+            PaymentOutcome::Ignored(because) => Outcome("ignored", None, None, Some(why(because))),
+            PaymentOutcome::Refused => Outcome("refused", None, None, None),
+        }
+    }
+}
+
+/// A payment event as a JSON document says it.
+fn parse(event: &str) -> Result<PaymentEvent, Error> {
+    serde_json::from_str(event)
+        .map_err(|error| Error::InvalidArgument { what: "payment event", why: error.to_string() })
+}
 
 #[pymethods]
 impl Engine {
@@ -22,8 +49,11 @@ impl Engine {
         package: Name<'_>,
         units: Units,
         key: Option<Private<'_>>,
-    ) -> PyResult<String> {
-        self.change(py, key, |engine| json(&engine.buy(tenant.0, package.0, units.0, None)?))
+    ) -> PyResult<(String, bool)> {
+        self.change(py, key, |engine| {
+            let purchase = engine.buy(tenant.0, package.0, units.0, None)?;
+            Ok((json(&purchase)?, purchase.replayed))
+        })
     }
 
     #[pyo3(signature = (invoice, *, paid_on=None))]
@@ -72,29 +102,20 @@ impl Engine {
         self.ask(py, |engine| engine.set_webhook_token(gateway, token.0))
     }
 
-    /// What came of it, the invoice or subscription that it is about, how the invoice stands, why
-    /// it was ignored.
-    #[allow(clippy::type_complexity)] // A row of a table.
     fn _payment_event(
         &self,
         py: Python<'_>,
         gateway: Name<'_>,
         body: &[u8],
         token: Private<'_>,
-    ) -> PyResult<(&'static str, Option<i64>, Option<&'static str>, Option<&'static str>)> {
+    ) -> PyResult<Outcome> {
         let gateway = known("gateway", gateway.0, Gateway::from_code)?;
-        let outcome = self.ask(py, |engine| engine.payment_event(gateway, body, token.0))?;
-        Ok(match outcome {
-            PaymentOutcome::Applied { invoice, status } => {
-                ("applied", Some(invoice), Some(status.code()), None)
-            }
-            PaymentOutcome::SubscriptionEnded { subscription } => {
-                ("subscription_ended", Some(subscription), None, None)
-            }
-            PaymentOutcome::Duplicate => ("duplicate", None, None, None),
-            PaymentOutcome::Ignored(because) => ("ignored", None, None, Some(why(because))),
-            PaymentOutcome::Refused => ("refused", None, None, None),
-        })
+        self.ask(py, |engine| engine.payment_event(gateway, body, token.0)).map(Outcome::from)
+    }
+
+    fn _apply_payment(&self, py: Python<'_>, event: Private<'_>) -> PyResult<Outcome> {
+        let outcome = self.ask(py, |engine| engine.apply_payment(&parse(event.0)?))?;
+        Ok(outcome.into())
     }
 
     /// The document in its normal form.

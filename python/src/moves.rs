@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use crate::arguments::{Private, Units};
+use crate::arguments::{Key, Private, Units};
 use crate::decision::Decision;
 use crate::hub;
 use crate::tenant::Tenant;
@@ -31,12 +31,12 @@ impl Meter {
     fn decide(
         &self,
         py: Python<'_>,
-        key: Option<Private<'_>>,
+        key: Option<Key<'_>>,
         ask: impl Fn(cotas::Meter<'_>) -> Result<cotas::Decision, cotas::Error> + Sync,
     ) -> PyResult<Decision> {
         self.tenant.get().decide(py, |tenant| match key {
             None => ask(tenant.meter(&self.resource)?),
-            Some(key) => ask(tenant.once(key.0).meter(&self.resource)?),
+            Some(key) => ask(key.of(tenant).meter(&self.resource)?),
         })
     }
 }
@@ -47,7 +47,7 @@ impl Meter {
         signature = (units=Units(1), *, key=None),
         text_signature = "($self, units=1, *, key=None)",
     )]
-    fn add(&self, py: Python<'_>, units: Units, key: Option<Private<'_>>) -> PyResult<Decision> {
+    fn add(&self, py: Python<'_>, units: Units, key: Option<Key<'_>>) -> PyResult<Decision> {
         self.decide(py, key, |meter| meter.add(units.0))
     }
 
@@ -55,17 +55,12 @@ impl Meter {
         signature = (units=Units(1), *, key=None),
         text_signature = "($self, units=1, *, key=None)",
     )]
-    fn subtract(
-        &self,
-        py: Python<'_>,
-        units: Units,
-        key: Option<Private<'_>>,
-    ) -> PyResult<Decision> {
+    fn subtract(&self, py: Python<'_>, units: Units, key: Option<Key<'_>>) -> PyResult<Decision> {
         self.decide(py, key, |meter| meter.subtract(units.0))
     }
 
     #[pyo3(signature = (value, *, key=None))]
-    fn set(&self, py: Python<'_>, value: Units, key: Option<Private<'_>>) -> PyResult<Decision> {
+    fn set(&self, py: Python<'_>, value: Units, key: Option<Key<'_>>) -> PyResult<Decision> {
         self.decide(py, key, |meter| meter.set(value.0))
     }
 
@@ -103,11 +98,11 @@ impl Rate {
         py: Python<'_>,
         who: Private<'_>,
         units: Units,
-        key: Option<Private<'_>>,
+        key: Option<Key<'_>>,
     ) -> PyResult<Decision> {
         self.tenant.get().decide(py, |tenant| match key {
             None => tenant.rate(&self.resource)?.pass(who.0, units.0),
-            Some(key) => tenant.once(key.0).rate(&self.resource)?.pass(who.0, units.0),
+            Some(key) => key.of(tenant).rate(&self.resource)?.pass(who.0, units.0),
         })
     }
 

@@ -4,7 +4,7 @@ use cotas::Error;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::arguments::{About, Name, Private, Units, Way, When};
+use crate::arguments::{About, Key, Name, Private, Units, Way, When};
 use crate::decision::Decision;
 use crate::engine::Engine;
 use crate::errors;
@@ -60,7 +60,7 @@ impl Tenant {
         py: Python<'_>,
         resource: Name<'_>,
         units: Units,
-        key: Option<Private<'_>>,
+        key: Option<Key<'_>>,
     ) -> PyResult<Decision> {
         match key {
             None => self.decide(py, |tenant| tenant.consume(resource.0, units.0)),
@@ -96,12 +96,12 @@ impl Tenant {
         at: Option<When>,
         quantity: Option<Units>,
         tariff: Option<u64>,
-        key: Option<Private<'_>>,
+        key: Option<Key<'_>>,
     ) -> PyResult<Decision> {
         let about = About { channel, contact, category, holder, at, quantity, tariff };
         match key {
             None => self.decide(py, |tenant| tenant.perform(action.0, &about.details())),
-            Some(key) => self.decide(py, |it| it.once(key.0).perform(action.0, &about.details())),
+            Some(key) => self.decide(py, |it| key.of(it).perform(action.0, &about.details())),
         }
     }
 
@@ -148,15 +148,13 @@ impl Tenant {
         channel: Private<'_>,
         category: Private<'_>,
         at: Option<When>,
-        key: Option<Private<'_>>,
+        key: Option<Key<'_>>,
     ) -> PyResult<Decision> {
         let about = About { channel, contact, category, at, ..About::default() };
         let details = about.details();
         match key {
             None => self.decide(py, |it| it.admit(resource.0, direction.0, &details)),
-            Some(key) => {
-                self.decide(py, |it| it.once(key.0).admit(resource.0, direction.0, &details))
-            }
+            Some(key) => self.decide(py, |it| key.of(it).admit(resource.0, direction.0, &details)),
         }
     }
 
@@ -189,9 +187,9 @@ impl Tenant {
         py: Python<'_>,
         resource: Name<'_>,
         units: Units,
-        key: Private<'_>,
+        key: Key<'_>,
     ) -> PyResult<Decision> {
-        self.decide(py, |tenant| tenant.once(key.0).consume(resource.0, units.0))
+        self.decide(py, |tenant| key.of(tenant).consume(resource.0, units.0))
     }
 
     /// Makes a decision about the tenant.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import cotas
 import pytest
@@ -152,6 +154,127 @@ def test_a_gateway_pays_an_invoice(engine: cotas.Engine) -> None:
     assert engine.check("nova", "sms")
 
 
+def paid(**said: Any) -> cotas.PaymentEvent:
+    """The payment of invoice 1, as a host has read it."""
+    event = cotas.PaymentEvent("pagarme", "e-1", "paid", payment="p-1", reference="1")
+    return dataclasses.replace(event, **said)
+
+
+def test_a_host_reads_a_payment_event_itself(engine: cotas.Engine) -> None:
+    nova = engine.create_tenant(
+        "nova", plan="full", first_due=FIRST_DUE, auto_renew=True, pay_first="Pagar-me"
+    )
+    [invoice] = engine.invoices("nova")
+    event = paid(
+        reference=str(invoice.id),
+        amount=Decimal("299"),
+        method="card",
+        due=date(2026, 5, 20),
+        paid_on=date(2026, 5, 19),
+        occurred_at=datetime(2026, 5, 19, 12, tzinfo=timezone.utc),
+    )
+    assert engine.apply_payment(event).status is cotas.InvoiceStatus.PAID
+    assert engine.apply_payment(event).outcome == "duplicate" and nova.check("sms")
+    [invoice] = [it for it in engine.invoices("nova") if it.paid_on is not None]
+    assert (invoice.paid_on, invoice.payment_method) == (date(2026, 5, 19), "card")
+    assert engine.apply_payment(paid(id="e-2", kind="other")).because == "unknown_event"
+    assert engine.apply_payment(paid(id="e-3", payment="p-9", reference=None)).because == (
+        "unknown_payment"
+    )
+    assert "p-1" not in repr(event)
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ({"id": ""}, "id"),
+        ({"payment": ""}, "payment"),
+        ({"reference": "a\0b"}, "reference"),
+        ({"kind": "subscription_ended"}, "subscription"),
+        ({"kind": "gone"}, "gone"),
+        ({"gateway": "paypal"}, "paypal"),
+        ({"method": "barter"}, "barter"),
+        ({"amount": Decimal("0.001")}, "0.001"),
+        ({"amount": Decimal("NaN")}, "NaN"),
+        ({"amount": Decimal("1E+30")}, r"1E\+30"),
+        ({"amount": Decimal("-1")}, "-100"),
+        ({"occurred_at": datetime(2026, 5, 19)}, "zone"),
+    ],
+)
+def test_a_payment_event_that_none_can_be_is_refused(
+    engine: cotas.Engine, said: dict[str, Any], wrong: str
+) -> None:
+    with pytest.raises(cotas.InvalidArgument, match=wrong):
+        engine.apply_payment(paid(**said))
+
+
+def test_many_tenants_are_created_at_once(engine: cotas.Engine) -> None:
+    terms: cotas.TenantOptions = {"plan": "full", "first_due": FIRST_DUE}
+    expires = datetime(2026, 5, 21, 15, tzinfo=timezone.utc)
+    rich: cotas.TenantOptions = {
+        **terms,
+        "extras": {"sms": cotas.Extra(5, expires_at=expires), "credits": 7},
+    }
+    many = {f"tenant-{number}": terms for number in range(250)}
+    many |= {"acme": terms, "rich": rich}
+    assert engine.ensure_tenants(many) == 251 and engine.ensure_tenants(many) == 0
+    assert len(engine.tenants()) == 252
+    assert engine.check("rich", "sms").limit == 15
+    assert [it.expires_at for it in engine.report("rich").grants if it.granted == 5] == [expires]
+    assert engine.check("rich", "credits").limit == 1007
+    assert engine.ensure_tenants({}) == 0
+    with pytest.raises(cotas.UnknownPlan, match="gold"):
+        engine.ensure_tenants({"one": terms, "two": {**terms, "plan": "gold"}})
+    assert "one" not in engine.tenants(), "all of a transaction, or none"
+    with pytest.raises(cotas.InvalidArgument, match="surrogate"):
+        engine.ensure_tenants({"a\udc80b": terms})
+
+
+def test_a_tenant_is_created_once_per_key(engine: cotas.Engine) -> None:
+    nova = engine.create_tenant("nova", key="signup-1", plan="full", first_due=FIRST_DUE)
+    again = engine.create_tenant("nova", key="signup-1", plan="full", first_due=FIRST_DUE)
+    assert again.name == nova.name
+    with pytest.raises(cotas.TenantExists):
+        engine.create_tenant("nova", key="signup-2", plan="full", first_due=FIRST_DUE)
+
+
+def test_a_grant_has_its_order_and_its_beginning(
+    engine: cotas.Engine, acme: cotas.Tenant, manual_clock: cotas.ManualClock
+) -> None:
+    tomorrow = manual_clock.now + timedelta(days=1)
+    engine.grant("acme", "sms", 5, source="manual", priority=-1, starts_at=tomorrow)
+    assert acme.check("sms").limit == 10
+    manual_clock.set(tomorrow)
+    spent = acme.consume("sms", 6)
+    assert [(charge.source, charge.units) for charge in spent.charges] == [
+        (cotas.Source.MANUAL, 5),
+        (cotas.Source.PLAN, 1),
+    ]
+    with pytest.raises(cotas.InvalidArgument, match="priority: 1001"):
+        engine.grant("acme", "sms", 1, priority=1001)
+
+
+WARNED = """
+[resources.phones]
+kind = "seat"
+warning = { en = "Use WhatsApp Business", pt = "Use o WhatsApp Business" }
+"""
+
+
+def test_who_takes_a_seat_is_warned(engine: cotas.Engine) -> None:
+    catalog = CATALOG + WARNED
+    engine.load_catalog(catalog.replace("users = 3", "users = 3\nphones = 2"))
+    engine.move_to_newest_version("acme")
+    acme = engine.tenant("acme")
+    warning = acme.seats("phones").warning
+    assert warning is not None and warning.pt == "Use o WhatsApp Business"
+    assert acme.seats("users").warning is None
+    assert acme.seats("phones").occupy("phone-1")
+    channels = engine.channels("acme", "phones")
+    assert [channel.warning for channel in channels.channels] == [warning]
+    assert channels.currency == "BRL"
+
+
 def test_the_plan_report_is_for_managers(engine: cotas.Engine, acme: cotas.Tenant) -> None:
     acme.seats("users").occupy("ana")
     acme.meter("storage_mb").add(7)
@@ -216,7 +339,16 @@ def test_traffic_is_decided_again_once(engine: cotas.Engine) -> None:
     assert [bool(decision) for _, decision in decided] == [True, True, False, True]
     assert [decision for _, decision in engine.replay(log, source=b"log-1")] == [None] * 4
     progress = engine.tenant("acme").progress(b"log-1")
-    assert progress == cotas.Progress(position=4, opened=0, continued=0, others=3, refused=1)
+    assert progress == cotas.Progress(
+        since=start,
+        position=4,
+        opened=0,
+        continued=0,
+        others=3,
+        refused=1,
+        refused_quota=1,
+        refused_status=0,
+    )
     assert engine.tenant("acme").progress(b"log-2") is None
     assert not engine.closed
 

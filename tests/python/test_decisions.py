@@ -105,6 +105,45 @@ def test_a_key_makes_a_verb_happen_once(acme: cotas.Tenant) -> None:
         acme.refund(first.receipt)
 
 
+def test_a_key_is_kept_for_as_long_as_it_says(
+    acme: cotas.Tenant, manual_clock: cotas.ManualClock
+) -> None:
+    key = cotas.Key("order-1", kept_for=timedelta(days=20))
+    assert key == "order-1" and pickle.loads(pickle.dumps(key)).kept_for == key.kept_for
+    assert acme.consume("sms", key=key) and acme.consume("sms", key="order-2")
+    manual_clock.advance(timedelta(days=8))
+    assert acme.consume("sms", key=key).replayed
+    assert not acme.consume("sms", key="order-2").replayed
+    for verb in (acme.meter("storage_mb").add, acme.meter("storage_mb").set):
+        with pytest.raises(cotas.InvalidArgument, match="400 days"):
+            verb(1, key=cotas.Key("long", kept_for=timedelta(days=401)))
+    with pytest.raises(TypeError, match="no timedelta"):
+        acme.consume("sms", key=cotas.Key("odd", kept_for=60))  # type: ignore[arg-type]
+
+
+MANY = [f"things_{number}" for number in range(8)]
+MANY_CHARGES = "\n".join(
+    [f'[resources.{name}]\nkind = "allowance"' for name in MANY]
+    + ['[plans.wide]\ntitle = "Largo"\nprice = "1.00"\n[plans.wide.limits]']
+    + [f"{name} = 5" for name in MANY]
+    + ["[actions.all]\n[actions.all.charge]"]
+    + [f"{name} = 1" for name in MANY]
+)
+
+
+def test_a_decision_tells_that_more_was_charged_than_it_lists(quotas: cotas.Engine) -> None:
+    quotas.load_catalog(MANY_CHARGES)
+    due = quotas.now.date() + timedelta(days=21)
+    wide = quotas.create_tenant("wide", plan="wide", first_due=due)
+    decision = wide.perform("all", key="k")
+    assert len(decision.charges) == 6 and decision.more_charges
+    assert decision.to_dict()["more_charges"] is True
+    assert pickle.loads(pickle.dumps(decision)).more_charges
+    assert decision.receipt is not None
+    assert {charge.resource for charge in wide.charges_of(decision.receipt)} == set(MANY)
+    assert not wide.consume("things_0").more_charges
+
+
 def test_many_rows_are_decided_in_their_order(engine: cotas.Engine) -> None:
     rows = [("acme", "sms", 9), ("acme", "sms", 2), ("acme", "sms", 1), ("acme", "credits", 1000)]
     assert [bool(decision) for decision in engine.consume_many(rows)] == [True, False, True, True]

@@ -80,6 +80,7 @@ impl Channels {
             "next_due": self.next_due.map(|day| day.to_string()),
             "charges": self.charges.iter().map(charge).collect::<Vec<_>>(),
             "total_cents": self.total.get(),
+            "currency": self.currency,
         })
     }
 

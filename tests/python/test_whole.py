@@ -1,0 +1,177 @@
+"""The package has all that the engine has: its verbs, and the fields of what it takes and gives, as
+its source says them. What stands elsewhere here, or nowhere, is listed with its reason."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cotas
+import pytest
+from cotas import options, reports
+
+CORE = Path(__file__).resolve().parents[2] / "core" / "src"
+
+VERBS: dict[str, type] = {
+    "Engine": cotas.Engine,
+    "Tenant": cotas.Tenant,
+    "Meter": cotas.Meter,
+    "Rates": cotas.Rate,
+    "Leases": cotas.Lease,
+    "Seats": cotas.Seats,
+}
+
+ELSEWHERE: dict[str, Any] = {
+    # Rust has a second verb where Python has keywords.
+    "Engine::grant_as": cotas.Engine.grant,
+    "Engine::usage_by": cotas.Engine.usage,
+    "Seats::occupy_as": cotas.Seats.occupy,
+    "Tenant::leases": cotas.Tenant.lease,
+    "Tenant::perform_next": cotas.Engine.replay,
+    # What is held is a context manager of its own.
+    "Tenant::commit": cotas.Reservation.commit,
+    "Tenant::commit_part": cotas.Reservation.commit,
+    "Tenant::release": cotas.Reservation.release,
+    "Leases::acquire": cotas.Tenant.lease,
+    "Leases::check": cotas.Tenant.check_lease,
+    # Functions of the package, as Python's own modules have them.
+    "Engine::open": cotas.open,
+    "Engine::builder": cotas.open,
+    "Engine::in_memory": cotas.in_memory,
+    # A word of Python's.
+    "Rates::pass": cotas.Rate.pass_,
+}
+
+NOWHERE = {
+    "Engine::once": "verbs take `key`",
+    "Tenant::once": "verbs take `key`",
+    "Engine::without_waiting": "decisions wait detached, and only where they must",
+    "Engine::resource": "numbers of resources are the engine's own; Python asks by name",
+    "Engine::resource_name": "the same",
+}
+
+
+@cache
+def source() -> str:
+    """All of the engine that hosts see."""
+    rooms = ("engine", "report", "billing")
+    files = [file for room in rooms for file in sorted((CORE / room).glob("*.rs"))]
+    files += [CORE / "rules" / "decision.rs", CORE / "language.rs"]
+    return "\n".join(file.read_text("utf-8") for file in files)
+
+
+def verbs(of: str) -> set[str]:
+    """The names of a type's public functions."""
+    blocks = re.findall(rf"^impl(?:<[^>]*>)? {of}(?:<[^>]*>)? \{{\n(.*?)^\}}", source(), re.S | re.M)
+    names = [name for block in blocks for name in re.findall(r"^    pub fn (\w+)", block, re.M)]
+    assert names, f"{of} has no verbs: the test does not find it any more"
+    return set(names)
+
+
+def fields(of: str) -> set[str]:
+    """The names of a structure's public fields."""
+    found = re.search(rf"^pub struct {of}(?:<[^>]*>)? \{{\n(.*?)^\}}", source(), re.S | re.M)
+    assert found is not None, f"there is no {of}: the test does not find it any more"
+    return set(re.findall(r"^    pub (\w+):", found[1], re.M))
+
+
+@pytest.mark.parametrize("of", VERBS)
+def test_every_verb_is_in_the_package(of: str) -> None:
+    named = {f"{of}::{name}" for name in verbs(of)}
+    here = {f"{of}::{name}" for name in dir(VERBS[of])}
+    assert named - here - set(ELSEWHERE) - set(NOWHERE) == set()
+    listed = {verb for verb in {**ELSEWHERE, **NOWHERE} if verb.startswith(f"{of}::")}
+    assert listed <= named, "an exception for what there is not"
+
+
+def test_every_verb_of_a_tenant_that_takes_a_key_takes_it_here() -> None:
+    takers: dict[str, Callable[..., Any]] = {
+        "perform_next": cotas.Tenant._perform_next,
+        "leases": cotas.Tenant.lease,
+        "meter": cotas.Meter.add,
+        "rate": cotas.Rate.pass_,
+    }
+    for verb in verbs("Once") - {"kept_for"}:
+        taker = takers.get(verb) or getattr(cotas.Tenant, verb)
+        assert "key" in inspect.signature(taker).parameters, verb
+
+
+def parameters(function: Callable[..., Any]) -> set[str]:
+    """What a function takes by name."""
+    return set(inspect.signature(function).parameters)
+
+
+def attributes(kind: type) -> set[str]:
+    """What a value says."""
+    return set(kind.__annotations__) or {name for name in dir(kind) if not name.startswith("_")}
+
+
+Compared = tuple[str, set[str], dict[str, str]]
+"""A structure of the engine, what there is of it here, and what is called otherwise."""
+
+TAKEN: list[Compared] = [
+    ("Builder", parameters(cotas.open), {}),
+    ("NewTenant", set(options.TenantOptions.__annotations__) | {"name"}, {}),
+    ("Extra", attributes(options.Extra) | {"resource"}, {}),
+    ("NewGrant", parameters(cotas.Engine.grant), {}),
+    ("Terms", parameters(cotas.Engine.change_plan), {}),
+    ("Details", parameters(cotas.Tenant.perform), {}),
+    ("Details", set(options.About.__annotations__), {}),
+    ("Occupancy", parameters(cotas.Seats.occupy), {}),
+    ("PaymentEvent", attributes(cotas.PaymentEvent), {}),
+    ("Cursor", parameters(cotas.Tenant._perform_next), {}),
+]
+
+ON_PAGES = {
+    # What people call a resource, and when it is midnight there, is for pages (`Engine.page`).
+    ("Statement", "time_zone"),
+    ("BalanceLine", "title"),
+    ("Channels", "time_zone"),
+    ("Channel", "title"),
+}
+
+GIVEN: list[Compared] = [
+    ("Decision", attributes(cotas.Decision), {"contracted": "limit", "demo_notice": "notice"}),
+    ("SessionOutcome", attributes(cotas.SessionOutcome), {}),
+    ("LeaseOutcome", attributes(cotas.LeaseOutcome), {}),
+    ("SourceCharge", attributes(cotas.Charge), {}),
+    ("TenantReport", attributes(reports.TenantReport), {}),
+    ("SubscriptionView", attributes(reports.SubscriptionView), {}),
+    ("Balance", attributes(reports.Balance), {"contracted": "limit"}),
+    ("GrantView", attributes(reports.Grant), {}),
+    ("Statement", attributes(reports.Statement), {}),
+    ("PlanSummary", attributes(reports.PlanSummary), {"due": "next_due"}),
+    ("BalanceLine", attributes(reports.BalanceLine), {}),
+    ("SubscriptionRecord", attributes(reports.Subscription), {"due": "next_due"}),
+    ("Invoice", attributes(reports.Invoice), {"part": "instalment"}),
+    ("PeriodView", attributes(reports.Period), {}),
+    ("Profile", attributes(reports.Profile), {}),
+    ("Channels", attributes(reports.Channels), {}),
+    ("Channel", attributes(reports.Channel), {"resource": "kind"}),
+    ("NextCharge", attributes(reports.NextCharge), {}),
+    ("OverLimit", attributes(reports.OverLimit), {}),
+    ("PackageQuote", attributes(reports.PackageQuote), {"cents": "amount"}),
+    ("Purchase", attributes(reports.Purchase), {}),
+    ("Event", attributes(reports.Event), {}),
+    ("AuditEntry", attributes(reports.AuditEntry), {}),
+    ("Seat", attributes(reports.Seat), {}),
+    ("TokenSeat", attributes(reports.TokenSeat), {}),
+    ("Wording", attributes(reports.Wording), {}),
+    ("Finding", attributes(reports.Finding), {}),
+    ("Opening", attributes(reports.Opening), {}),
+    ("Maintained", attributes(reports.Maintained), {}),
+    ("Quote", attributes(reports.Quote), {}),
+    ("CostLine", attributes(reports.Cost), {}),
+    ("Progress", attributes(cotas.Progress), {}),
+]
+
+
+@pytest.mark.parametrize(("of", "here", "renamed"), TAKEN + GIVEN, ids=lambda it: str(it)[:20])
+def test_every_field_is_in_the_package(of: str, here: set[str], renamed: dict[str, str]) -> None:
+    there = verbs(of) - {"open"} if of == "Builder" else fields(of)
+    there -= {name for kind, name in ON_PAGES if kind == of}
+    assert {renamed.get(name, name) for name in there} - here == set()
