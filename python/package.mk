@@ -19,10 +19,11 @@ wheel: $(PY)/tools/installed
 	rm -rf $(PY)/dist
 	$(MATURIN) --release --out $(PY)/dist
 
-# The wheel as pip installs it, first into an environment that has nothing else.
+# The wheel as pip installs it, first into an environment that has nothing else. It has a method
+# that panics, which no other wheel has.
 test-python: $(PY)/tools/installed
 	rm -rf $(PY)/test-dist
-	$(MATURIN) --profile dev --out $(PY)/test-dist
+	$(MATURIN) --profile dev --features test-panic --out $(PY)/test-dist
 	python3 -m venv --clear $(PY)/test
 	$(PY_TEST)/$(PIP) install $(PY)/test-dist/*.whl
 	$(PY_TEST)/python examples/python/first.py

@@ -25,6 +25,8 @@ mod moves;
 mod open;
 mod outcome;
 mod packed;
+#[cfg(feature = "test-panic")]
+mod panic;
 mod records;
 mod tenant;
 
