@@ -878,6 +878,20 @@ int32_t cotas_options_set_allow_network_file_system(struct cotas_options *option
                                                     struct cotas_error *error);
 
 /**
+ * Keeps the engine open in this process (1) when its last handle is closed, or not (0, the
+ * default): for hosts that open it anew for every request, as PHP does. Opening it again then only
+ * looks it up, whoever forked meanwhile. Whoever opens it last says whether it is kept. It is let
+ * go when it is opened without this and closed, or else with the process, which then leaves the
+ * last checkpoint interval to the next one, as a process does that is killed: nothing is lost but
+ * by a power cut. Without meaning in memory.
+ *
+ * Threads: any. Blocks: never. Fork: a child keeps what it inherited, for itself.
+ */
+int32_t cotas_options_set_keep_open(struct cotas_options *options,
+                                    int32_t keep,
+                                    struct cotas_error *error);
+
+/**
  * Gives the engine a clock of its own that shows now_ms (milliseconds since 1970 in UTC) until
  * cotas_engine_set_time moves it: for tests and replays. Without it the engine goes by the
  * machine's clock.

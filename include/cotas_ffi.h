@@ -233,6 +233,10 @@ int32_t cotas_options_set_allow_network_file_system(struct cotas_options *option
                                                     int32_t allow,
                                                     struct cotas_error *error);
 
+int32_t cotas_options_set_keep_open(struct cotas_options *options,
+                                    int32_t keep,
+                                    struct cotas_error *error);
+
 int32_t cotas_options_set_time(struct cotas_options *options,
                                int64_t now_ms,
                                struct cotas_error *error);

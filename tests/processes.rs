@@ -1,10 +1,13 @@
 //! Several threads, processes and forks on one database.
 
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::process::Child;
 use std::thread;
 use std::time::Duration;
 
-use cotas::{Durability, Engine, Error, Limit, Maintenance, Origin};
+use cotas::{Builder, Durability, Engine, Error, Limit, Maintenance, Origin};
 use cotas_tests::{
     Database, add_tenant, assert_sound, assert_whole, balance, catalog, open_sessions,
 };
@@ -208,6 +211,89 @@ fn the_second_open_in_a_process_shares_the_engine() {
     assert_eq!(balance(&first, "acme", "credits").0, 992);
     let other = database.builder().maintenance(Maintenance::Thread).open();
     assert!(matches!(other, Err(Error::Open(cotas::OpenError::AlreadyOpen { .. }))));
+}
+
+/// Files opened while `work` is done, of those that stand beside the database.
+fn opened_while(database: &Database, work: impl FnOnce()) -> usize {
+    let directory = CString::new(database.directory().as_os_str().as_bytes()).expect("no NUL");
+    let mut events = [0u8; 1 << 16];
+    // SAFETY: plain system calls with a path, and a buffer of the length that is said.
+    unsafe {
+        let watch = libc::inotify_init1(libc::IN_NONBLOCK);
+        assert!(libc::inotify_add_watch(watch, directory.as_ptr(), libc::IN_OPEN) >= 0);
+        work();
+        let bytes = libc::read(watch, events.as_mut_ptr().cast(), events.len());
+        libc::close(watch);
+        usize::try_from(bytes).unwrap_or(0)
+    }
+}
+
+fn is_attached(database: &Database) -> bool {
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("can be read");
+    maps.contains(database.live().to_str().expect("is UTF-8"))
+}
+
+fn decides_after_opening(builder: &Builder) -> u64 {
+    let engine = builder.open().expect("opens");
+    engine.consume("acme", "credits", 1).expect("decides").used
+}
+
+#[test]
+fn an_engine_that_is_kept_open_is_found_again_without_opening_a_file() {
+    let database = database();
+    let (kept, passing) = (database.builder().keep_open(true), database.builder());
+    drop(database.with_acme());
+    assert!(opened_while(&database, || assert_eq!(decides_after_opening(&passing), 8)) > 0);
+    assert!(!is_attached(&database), "without it, it is let go");
+    assert_eq!(decides_after_opening(&kept), 9);
+    assert!(is_attached(&database));
+    let again = || (10..110).for_each(|used| assert_eq!(decides_after_opening(&kept), used));
+    assert_eq!(opened_while(&database, again), 0);
+    let other = kept.clone().maintenance(Maintenance::Thread).open();
+    assert!(matches!(other, Err(Error::Open(cotas::OpenError::AlreadyOpen { .. }))));
+    assert_eq!(decides_after_opening(&passing), 110);
+    assert!(!is_attached(&database), "whoever opens it last says");
+}
+
+#[test]
+fn a_child_finds_the_engine_that_its_parent_kept_and_each_lets_it_go_alone() {
+    let database = database();
+    let kept = database.builder().keep_open(true);
+    drop(database.with_acme());
+    decides_after_opening(&kept);
+    let children: Vec<_> = (0..4)
+        .map(|_| {
+            in_child(|| {
+                let found = opened_while(&database, || assert!(decides_after_opening(&kept) > 8));
+                decides_after_opening(&database.builder());
+                found == 0 && !is_attached(&database)
+            })
+        })
+        .collect();
+    assert!(children.into_iter().all(ended_well));
+    assert!(is_attached(&database));
+    assert_eq!(decides_after_opening(&database.builder()), 17);
+    assert_whole(&database.open());
+}
+
+#[test]
+fn an_engine_that_refuses_everything_is_not_kept() {
+    let database = database();
+    let kept = database.builder().keep_open(true);
+    drop(database.with_acme());
+    decides_after_opening(&kept);
+    // The header's word for "a commit's outcome is unknown" (docs/live-file.md).
+    let file = std::fs::OpenOptions::new().write(true).open(database.live()).expect("is there");
+    file.write_all_at(&1u64.to_ne_bytes(), 160).expect("is written");
+    assert_eq!(decides_after_opening(&kept), 9, "it was opened anew, which puts it right");
+    let user = kept.open().expect("opens");
+    file.write_all_at(&1u64.to_ne_bytes(), 160).expect("is written");
+    let refused = kept.open().expect("is shared").consume("acme", "credits", 1);
+    assert_eq!(refused.expect_err("refuses").code(), 503);
+    drop(user);
+    assert!(!is_attached(&database));
+    assert_eq!(decides_after_opening(&kept), 10);
+    decides_after_opening(&database.builder());
 }
 
 #[test]

@@ -53,6 +53,7 @@ struct Settings {
     disk_patience: Option<Duration>,
     live_directory: Option<PathBuf>,
     allow_network_file_system: bool,
+    keep_open: bool,
     now: Option<Timestamp>,
 }
 
@@ -84,7 +85,8 @@ impl OptionsHandle {
         builder = builder
             .durability(settings.durability)
             .maintenance(settings.maintenance)
-            .allow_network_file_system(settings.allow_network_file_system);
+            .allow_network_file_system(settings.allow_network_file_system)
+            .keep_open(settings.keep_open);
         if let Some(interval) = settings.checkpoint_interval {
             builder = builder.checkpoint_interval(interval);
         }
@@ -254,6 +256,28 @@ pub unsafe extern "C" fn cotas_options_set_allow_network_file_system(
     unsafe { call(error) }.run(|call| {
         let options = call.get::<OptionsHandle, _>(options)?;
         options.set(|settings| settings.allow_network_file_system = allow != 0);
+        Ok(())
+    })
+}
+
+/// Keeps the engine open in this process (1) when its last handle is closed, or not (0, the
+/// default): for hosts that open it anew for every request, as PHP does. Opening it again then only
+/// looks it up, whoever forked meanwhile. Whoever opens it last says whether it is kept. It is let
+/// go when it is opened without this and closed, or else with the process, which then leaves the
+/// last checkpoint interval to the next one, as a process does that is killed: nothing is lost but
+/// by a power cut. Without meaning in memory.
+///
+/// Threads: any. Blocks: never. Fork: a child keeps what it inherited, for itself.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_options_set_keep_open(
+    options: *mut cotas_options,
+    keep: i32,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let options = call.get::<OptionsHandle, _>(options)?;
+        options.set(|settings| settings.keep_open = keep != 0);
         Ok(())
     })
 }

@@ -269,6 +269,18 @@ static void documents(const cotas_engine *engine) {
     CHECK(says("[]"));
 }
 
+static int is_mapped(const char *file) {
+    char line[512];
+    int found = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    CHECK(maps != NULL);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        found = found || strstr(line, file) != NULL;
+    }
+    fclose(maps);
+    return found;
+}
+
 static void options(void) {
     cotas_options *set = NULL;
     cotas_engine *engine = NULL, *other = NULL;
@@ -321,6 +333,26 @@ static void options(void) {
     OK(cotas_options_close(set));
 }
 
+/* Opened for every request: the process stays attached in between. */
+static void kept_open(void) {
+    cotas_options *kept = NULL;
+    cotas_engine *engine = NULL;
+    int request;
+    OK(cotas_options_new(&kept, &error));
+    OK(cotas_options_set_time(kept, MAY_19, &error));
+    OK(cotas_options_set_keep_open(kept, 1, &error));
+    for (request = 0; request < 1000; request++) {
+        OK(cotas_engine_open(TEXT("kept.db"), kept, &engine, &error));
+        OK(cotas_engine_close(engine));
+        CHECK(is_mapped("kept.db-live"));
+    }
+    OK(cotas_options_set_keep_open(kept, 0, &error));
+    OK(cotas_engine_open(TEXT("kept.db"), kept, &engine, &error));
+    OK(cotas_engine_close(engine));
+    CHECK(!is_mapped("kept.db-live"));
+    OK(cotas_options_close(kept));
+}
+
 int main(void) {
     cotas_engine *engine = open_engine();
     cotas_tenant *tenant = open_tenant(engine);
@@ -349,5 +381,6 @@ int main(void) {
     OK(cotas_tenant_close(tenant));
     OK(cotas_engine_close(engine));
     options();
+    kept_open();
     return 0;
 }

@@ -72,10 +72,19 @@ pub struct Builder {
     checkpoint_interval: Duration,
     disk_patience: Duration,
     allow_network: bool,
+    keep_open: bool,
 }
 
-/// Engines open in this process, by database file.
-static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Opened>>>> = LazyLock::new(Mutex::default);
+/// Engines open in this process, by database file. Whoever locks this is inside the store, so that
+/// no fork finds it locked.
+static OPEN: LazyLock<Mutex<HashMap<PathBuf, Place>>> = LazyLock::new(Mutex::default);
+
+/// A database file in this process.
+struct Place {
+    opened: Weak<Opened>,
+    /// The same, kept open while nobody uses it.
+    kept: Option<Arc<Opened>>,
+}
 
 /// How long opening waits for somebody else who is adopting or rebuilding the live file.
 const OPENING_PATIENCE: Duration = Duration::from_mins(1);
@@ -96,6 +105,7 @@ impl Builder {
             checkpoint_interval: Duration::from_millis(100),
             disk_patience: Duration::from_secs(5),
             allow_network: false,
+            keep_open: false,
         }
     }
 
@@ -153,6 +163,17 @@ impl Builder {
         self
     }
 
+    /// Keeps the engine open in this process when its last handle is dropped, for hosts that open
+    /// it anew for every request: opening it again then only looks it up. Whoever opens it last
+    /// says whether it is kept. It is let go when it is opened without this and dropped, or else
+    /// with the process, which then leaves the last checkpoint interval to the next one, as a
+    /// process does that is killed. Without meaning in memory.
+    #[must_use]
+    pub fn keep_open(mut self, keep: bool) -> Self {
+        self.keep_open = keep;
+        self
+    }
+
     /// Opens. Reads and writes the disk; with a live file that can be adopted or joined it takes
     /// well under a millisecond and reads no tenant.
     pub fn open(&self) -> Result<Engine, Error> {
@@ -176,18 +197,23 @@ impl Builder {
 
     fn open_shared(&self, path: &Path) -> Result<Arc<Opened>, Error> {
         let path = canonical(path)?;
+        // Dropped where nothing is locked: closing waits for a thread and for the disk.
+        drop(take_unusable(&path));
         // No fork of this process while a database is being opened.
         let _passage = store::enter();
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(opened) = open.get(&path).and_then(Weak::upgrade) {
-            if opened.shared.maintenance != self.maintenance {
+        let found = open.get(&path).and_then(|place| place.opened.upgrade());
+        let opened = match found {
+            Some(opened) if opened.shared.maintenance != self.maintenance => {
                 return Err(OpenError::AlreadyOpen { path, what: "maintenance" }.into());
             }
-            return Ok(opened);
-        }
-        let opened = Arc::new(Opened { shared: Arc::new(self.attach(&path)?) });
-        open.retain(|_, opened| opened.strong_count() > 0);
-        open.insert(path, Arc::downgrade(&opened));
+            Some(opened) => opened,
+            None => Arc::new(Opened { shared: Arc::new(self.attach(&path)?) }),
+        };
+        let is_kept = self.keep_open && opened.shared.live.poison().is_none();
+        open.retain(|_, place| place.opened.strong_count() > 0);
+        let kept = is_kept.then(|| Arc::clone(&opened));
+        open.insert(path, Place { opened: Arc::downgrade(&opened), kept });
         Ok(opened)
     }
 
@@ -280,6 +306,14 @@ impl Builder {
         }
         Ok(live_path)
     }
+}
+
+/// The engine that is kept for a database file, if it must be opened anew: a live file that refuses
+/// everything is put right only when the last has detached.
+fn take_unusable(path: &Path) -> Option<Arc<Opened>> {
+    let _passage = store::enter();
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    open.get_mut(path)?.kept.take_if(|kept| kept.shared.live.poison().is_some())
 }
 
 /// With nobody else attached: adopts the live file, or makes a new one. `None`: somebody
