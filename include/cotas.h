@@ -568,7 +568,8 @@ typedef enum cotas_invoice_status {
  *
  * Threads: any, also at once. Fork: a child may go on using the handles that it inherited, and
  * closes them for itself alone. Made by cotas_engine_open; closed by cotas_engine_close. The
- * database is let go when its last handle is closed, those of its tenants included.
+ * database is let go when its last handle is closed, those of its tenants included, unless it is
+ * kept open (cotas_options_set_keep_open).
  */
 typedef struct cotas_engine cotas_engine;
 
@@ -906,8 +907,8 @@ int32_t cotas_options_set_time(struct cotas_options *options,
  * Opens the database at path, making it if there is none. options may be NULL: the defaults.
  * *engine is NULL unless it returns COTAS_OK.
  *
- * Threads: any. Blocks: reads and writes the disk. Fork: open before or after forking, as you
- * like.
+ * Threads: any. Blocks: reads and writes the disk, unless this process has it open already. Fork:
+ * open before or after forking, as you like.
  */
 int32_t cotas_engine_open(const char *path,
                           size_t path_len,
@@ -968,7 +969,8 @@ int32_t cotas_engine_once(const struct cotas_engine *engine,
  * are closed too. NULL is no error, and does nothing.
  *
  * Threads: any; calls that are using it are finished first, by their own threads. Blocks: the last
- * handle writes what is not in SQLite yet. Fork: closes this process's only.
+ * handle writes what is not in SQLite yet, unless the engine is kept open. Fork: closes this
+ * process's only.
  */
 int32_t cotas_engine_close(struct cotas_engine *engine);
 
@@ -1096,6 +1098,22 @@ int32_t cotas_tenant_with_key_lifetime(const struct cotas_tenant *tenant,
  * handle of a database writes what is not in SQLite yet. Fork: closes this process's only.
  */
 int32_t cotas_tenant_close(struct cotas_tenant *tenant);
+
+/**
+ * What a cotas_reason is called in documents, such as "quota_exhausted"; NULL for none. It stays
+ * valid for ever.
+ *
+ * Threads: any. Blocks: never. Fork: no matter.
+ */
+const char *cotas_reason_name(int32_t reason);
+
+/**
+ * What every message of a demonstration account must carry (COTAS_FLAG_DEMO_NOTICE): the macro
+ * COTAS_DEMO_NOTICE, for languages that read no macros. It stays valid for ever.
+ *
+ * Threads: any. Blocks: never. Fork: no matter.
+ */
+const char *cotas_demo_notice(void);
 
 /**
  * May this tenant use units of a resource now? If so, they are used up. Counts as something other

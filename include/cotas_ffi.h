@@ -327,6 +327,10 @@ int32_t cotas_tenant_with_key_lifetime(const struct cotas_tenant *tenant,
 
 int32_t cotas_tenant_close(struct cotas_tenant *tenant);
 
+const char *cotas_reason_name(int32_t reason);
+
+const char *cotas_demo_notice(void);
+
 int32_t cotas_consume(const struct cotas_tenant *tenant,
                       const char *resource,
                       size_t resource_len,

@@ -16,7 +16,8 @@ use crate::table::{Handled, Object, Used};
 ///
 /// Threads: any, also at once. Fork: a child may go on using the handles that it inherited, and
 /// closes them for itself alone. Made by cotas_engine_open; closed by cotas_engine_close. The
-/// database is let go when its last handle is closed, those of its tenants included.
+/// database is let go when its last handle is closed, those of its tenants included, unless it is
+/// kept open (cotas_options_set_keep_open).
 pub struct cotas_engine {
     _opaque: [u8; 0],
 }
@@ -71,8 +72,8 @@ impl Call {
 /// Opens the database at path, making it if there is none. options may be NULL: the defaults.
 /// *engine is NULL unless it returns COTAS_OK.
 ///
-/// Threads: any. Blocks: reads and writes the disk. Fork: open before or after forking, as you
-/// like.
+/// Threads: any. Blocks: reads and writes the disk, unless this process has it open already. Fork:
+/// open before or after forking, as you like.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotas_engine_open(
     path: *const c_char,
@@ -180,7 +181,8 @@ pub unsafe extern "C" fn cotas_engine_once(
 /// are closed too. NULL is no error, and does nothing.
 ///
 /// Threads: any; calls that are using it are finished first, by their own threads. Blocks: the last
-/// handle writes what is not in SQLite yet. Fork: closes this process's only.
+/// handle writes what is not in SQLite yet, unless the engine is kept open. Fork: closes this
+/// process's only.
 #[unsafe(no_mangle)]
 pub extern "C" fn cotas_engine_close(engine: *mut cotas_engine) -> i32 {
     call::close::<EngineHandle, _>(engine)

@@ -22,6 +22,8 @@ mod tenant;
 
 mod decision;
 
+mod names;
+
 mod decide;
 
 mod actions;

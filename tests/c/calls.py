@@ -11,12 +11,14 @@ STRUCTS = ("decision", "purchase", "payment", "error")
 
 
 def functions(header):
-    """(name, [(type, name)]) of every function that can fail."""
+    """(name, [(type, name)], what it returns) of every function that takes something."""
     text = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
     found = []
-    for name, arguments in re.findall(r"\bint32_t (cotas_\w+)\(([^)]*)\);", text):
+    signature = r"\b(int32_t |const char \*)(cotas_\w+)\((?!void)([^)]*)\);"
+    for kind, name, arguments in re.findall(signature, text):
         pairs = [re.match(r"(.*?[ *])(\w+)$", part.strip()).groups() for part in arguments.split(",")]
-        found.append((name, [(kind.replace("const ", "").strip(), it) for kind, it in pairs]))
+        taken = [(kind.replace("const ", "").strip(), it) for kind, it in pairs]
+        found.append((name, taken, kind.strip()))
     return found
 
 
@@ -44,10 +46,15 @@ def picked(kind, name, before, after):
     return None, f"({kind})a_number()"
 
 
+def code(kind, call):
+    """The number that says how a call went: a function that gives a text says no by NULL."""
+    return call if kind == "int32_t" else f"{call} == NULL ? COTAS_E_NULL : COTAS_OK"
+
+
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         found = functions(file.read())
-    for name, arguments in found:
+    for name, arguments, returned in found:
         names = [it for _, it in arguments] + [""]
         parts = [
             picked(kind, it, names[index - 1], names[index + 1])
@@ -57,16 +64,18 @@ def main():
         for before, _ in parts:
             if before:
                 print(f"    {before}")
-        print(f"    int32_t code = {name}({', '.join(argument for _, argument in parts)});")
+        call = f"{name}({', '.join(argument for _, argument in parts)})"
+        print(f"    int32_t code = {code(returned, call)};")
         for kind, it in arguments:
             made = re.match(r"struct cotas_(\w+) \*\*$", kind)
             if made:
                 print(f"    keep({HANDLES.index(made[1])}, made_{it});")
         print("    return code;\n}\n")
         zeros = ", ".join("NULL" if kind.endswith("*") else "0" for kind, _ in arguments)
-        print(f"static int32_t nothing_{name}(void) {{\n    return {name}({zeros});\n}}\n")
+        nothing = code(returned, f"{name}({zeros})")
+        print(f"static int32_t nothing_{name}(void) {{\n    return {nothing};\n}}\n")
     print("static const struct function FUNCTIONS[] = {")
-    for name, _ in found:
+    for name, _, _ in found:
         print(f'    {{"{name}", call_{name}, nothing_{name}}},')
     print("};")
 

@@ -360,6 +360,9 @@ int main(void) {
     uint64_t imported = 0;
     CHECK(strcmp(cotas_version(), COTAS_VERSION) == 0);
     CHECK(cotas_abi_version() == COTAS_ABI_VERSION);
+    CHECK(strcmp(cotas_demo_notice(), COTAS_DEMO_NOTICE) == 0);
+    CHECK(strcmp(cotas_reason_name(COTAS_REASON_QUOTA_EXHAUSTED), "quota_exhausted") == 0);
+    CHECK(cotas_reason_name(COTAS_REASON_NONE) == NULL);
     OK(cotas_ensure_tenant(engine, TEXT(TENANT), &created, &error));
     CHECK(created == 0);
     OK(cotas_ensure_tenant(engine, TEXT("{\"name\": \"oficina\"}"), &created, &error));

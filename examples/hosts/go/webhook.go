@@ -24,10 +24,7 @@ import (
 	"example.com/webhook/cotas"
 )
 
-const (
-	bodyBytesMax = 1 << 20
-	demoNotice   = "Esta é uma mensagem de teste"
-)
+const bodyBytesMax = 1 << 20
 
 // webhook is what WhatsApp sends, as far as it matters here.
 type webhook struct {
@@ -145,8 +142,8 @@ var errMalformed = errors.New("this is no webhook of WhatsApp")
 
 // text is where the platform sends. This example tells what it would send.
 func text(sent cotas.Decision) string {
-	if sent.DemoNotice {
-		return demoNotice + "\nOlá! Já vamos atender você."
+	if sent.Notice != "" {
+		return sent.Notice + "\nOlá! Já vamos atender você."
 	}
 	return "Olá! Já vamos atender você."
 }

@@ -8,11 +8,6 @@ local ffi = require("ffi")
 local cotas = { UNKNOWN_TENANT = 400, INVALID_ARGUMENT = 406 }
 local C
 
-local REASONS = {
-  "status_forbids", "demo_expired", "no_subscription", "subscription_pending", "plan_lapsed",
-  "feature_missing", "session_required", "not_in_plan", "quota_exhausted", "rate_exceeded",
-}
-
 local Engine, Tenant = {}, {}
 Engine.__index, Tenant.__index = Engine, Tenant
 
@@ -49,6 +44,11 @@ local function some(number)
   return number ~= 0 and number or nil
 end
 
+-- The text at a pointer, or nil for NULL.
+local function text_at(pointer)
+  return pointer ~= nil and ffi.string(pointer) or nil
+end
+
 local function has(flags, flag)
   return bit.band(flags, flag) ~= 0
 end
@@ -56,10 +56,9 @@ end
 -- The answer to a request. A refusal says which rule failed, with its figures.
 local function decision_of(from)
   local finite = from.mode == C.COTAS_MODE_FINITE
-  local allowed = from.allowed == 1
   return {
-    allowed = allowed,
-    reason = not allowed and (REASONS[from.reason] or "denied") or nil,
+    allowed = from.allowed == 1,
+    reason = text_at(C.cotas_reason_name(from.reason)),
     units = tonumber(from.units),
     used = tonumber(from.used),
     -- nil where there is no number to tell: it is unlimited, or about no resource.
@@ -69,8 +68,8 @@ local function decision_of(from)
     retry_at = some(from.retry_at_ms),
     session_opened = has(from.flags, C.COTAS_FLAG_SESSION_OPENED),
     session_expires_at = some(from.session_expires_at_ms),
-    -- The message must carry the notice of a demonstration account.
-    demo_notice = has(from.flags, C.COTAS_FLAG_DEMO_NOTICE),
+    -- What the message must carry, on a demonstration account.
+    notice = has(from.flags, C.COTAS_FLAG_DEMO_NOTICE) and text_at(C.cotas_demo_notice()) or nil,
     -- It was made by an earlier call with the same idempotency key.
     replayed = has(from.flags, C.COTAS_FLAG_REPLAYED),
     receipt = ffi.string(from.receipt),

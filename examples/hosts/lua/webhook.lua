@@ -5,7 +5,6 @@ local cjson = require("cjson.safe")
 local ffi = require("ffi")
 local cotas = require("cotas").load(os.getenv("COTAS_HEADER"))
 
-local DEMO_NOTICE = "Esta é uma mensagem de teste"
 local STATUS = {
   rate_exceeded = 429, quota_exhausted = 402, not_in_plan = 402, plan_lapsed = 402,
   no_subscription = 402, subscription_pending = 402, demo_expired = 402,
@@ -90,7 +89,7 @@ local function answer(tenant, messages)
     if not sent.allowed then return refusal(sent) end
     if not sent.replayed then
       -- Here the platform sends it. This example tells what it would send.
-      local notice = sent.demo_notice and DEMO_NOTICE .. "\n" or ""
+      local notice = sent.notice and sent.notice .. "\n" or ""
       table.insert(answers, { message = it.id, text = notice .. "Olá! Já vamos atender você." })
     end
   end

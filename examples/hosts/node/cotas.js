@@ -15,11 +15,6 @@ const MODE_FINITE = 1;
 const FLAG_DEMO_NOTICE = 2;
 const FLAG_REPLAYED = 8;
 const FLAG_SESSION_OPENED = 16;
-const REASONS = [
-  null, 'status_forbids', 'demo_expired', 'no_subscription', 'subscription_pending',
-  'plan_lapsed', 'feature_missing', 'session_required', 'not_in_plan', 'quota_exhausted',
-  'rate_exceeded',
-];
 
 koffi.opaque('cotas_options');
 koffi.opaque('cotas_engine');
@@ -50,10 +45,10 @@ class CotasError extends Error {
 
 /** The answer to a request. A refusal says which rule failed, with its figures. */
 class Decision {
-  constructor(from) {
+  constructor(from, c) {
     const finite = from.mode === MODE_FINITE;
     this.allowed = from.allowed === 1;
-    this.reason = this.allowed ? null : REASONS[from.reason] ?? 'denied';
+    this.reason = c.reasonName(from.reason);
     this.units = from.units;
     this.used = from.used;
     // Null where there is no number to tell: it is unlimited, or about no resource.
@@ -63,8 +58,8 @@ class Decision {
     this.retryAt = from.retry_at_ms || null;
     this.sessionOpened = (from.flags & FLAG_SESSION_OPENED) !== 0;
     this.sessionExpiresAt = from.session_expires_at_ms || null;
-    // The message must carry the notice of a demonstration account.
-    this.demoNotice = (from.flags & FLAG_DEMO_NOTICE) !== 0;
+    // What the message must carry, on a demonstration account.
+    this.notice = (from.flags & FLAG_DEMO_NOTICE) !== 0 ? c.demoNotice() : null;
     // It was made by an earlier call with the same idempotency key.
     this.replayed = (from.flags & FLAG_REPLAYED) !== 0;
     this.receipt = from.receipt;
@@ -104,6 +99,8 @@ function load(path = 'libcotas.so.1') {
   const tenant = 'cotas_tenant *tenant';
   const name = 'const char *name, size_t name_len';
   const c = {
+    reasonName: library.func('const char *cotas_reason_name(int32_t reason)'),
+    demoNotice: library.func('const char *cotas_demo_notice()'),
     optionsNew: fallible(library, 'cotas_options_new', '_Out_ cotas_options **options'),
     optionsSetTime: fallible(
       library, 'cotas_options_set_time', 'cotas_options *options, int64_t now_ms'),
@@ -148,7 +145,7 @@ function load(path = 'libcotas.so.1') {
       c.perform(
         this.#handle, ...text(action), ...text(channel), ...text(contact), quantity, at,
         ...text(key), decision);
-      return new Decision(decision);
+      return new Decision(decision, c);
     }
 
     async close() {

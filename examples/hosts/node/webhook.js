@@ -13,7 +13,6 @@ const http = require('node:http');
 const { CotasError, INVALID_ARGUMENT, UNKNOWN_TENANT, load } = require('./cotas.js');
 
 const BODY_BYTES_MAX = 1 << 20;
-const DEMO_NOTICE = 'Esta é uma mensagem de teste';
 const TO_BE_PAID = new Set([
   'quota_exhausted', 'not_in_plan', 'plan_lapsed', 'no_subscription', 'subscription_pending',
   'demo_expired',
@@ -83,7 +82,7 @@ function answer(tenant, asked) {
     if (!sent.allowed) return refusal(sent);
     if (!sent.replayed) {
       // Here the platform sends it. This example tells what it would send.
-      const notice = sent.demoNotice ? `${DEMO_NOTICE}\n` : '';
+      const notice = sent.notice ? `${sent.notice}\n` : '';
       answers.push({ message: id, text: `${notice}Olá! Já vamos atender você.` });
     }
   }

@@ -10,6 +10,7 @@ use FFI\CData;
 /** Why a call did not do what was asked. A denied request is no error. */
 final class Error extends \RuntimeException
 {
+    public const HANDLE = 4;
     public const UNKNOWN_TENANT = 400;
     public const INVALID_ARGUMENT = 406;
 }
@@ -17,12 +18,6 @@ final class Error extends \RuntimeException
 /** The answer to a request. A refusal says which rule failed, with its figures. */
 final class Decision
 {
-    private const REASONS = [
-        null, 'status_forbids', 'demo_expired', 'no_subscription', 'subscription_pending',
-        'plan_lapsed', 'feature_missing', 'session_required', 'not_in_plan', 'quota_exhausted',
-        'rate_exceeded',
-    ];
-
     public function __construct(
         public readonly bool $allowed,
         public readonly ?string $reason,
@@ -35,8 +30,8 @@ final class Decision
         public readonly ?int $retryAt,
         public readonly bool $sessionOpened,
         public readonly ?int $sessionExpiresAt,
-        /** The message must carry the notice of a demonstration account. */
-        public readonly bool $demoNotice,
+        /** What the message must carry, on a demonstration account. */
+        public readonly ?string $notice,
         /** It was made by an earlier call with the same idempotency key. */
         public readonly bool $replayed,
         public readonly string $receipt,
@@ -48,7 +43,7 @@ final class Decision
         $finite = $from->mode === $ffi->COTAS_MODE_FINITE;
         return new self(
             allowed: $from->allowed === 1,
-            reason: $from->allowed === 1 ? null : (self::REASONS[$from->reason] ?? 'denied'),
+            reason: $ffi->cotas_reason_name($from->reason),
             units: $from->units,
             used: $from->used,
             available: $finite ? $from->available : null,
@@ -56,7 +51,8 @@ final class Decision
             retryAt: $from->retry_at_ms ?: null,
             sessionOpened: ($from->flags & $ffi->COTAS_FLAG_SESSION_OPENED) !== 0,
             sessionExpiresAt: $from->session_expires_at_ms ?: null,
-            demoNotice: ($from->flags & $ffi->COTAS_FLAG_DEMO_NOTICE) !== 0,
+            notice: ($from->flags & $ffi->COTAS_FLAG_DEMO_NOTICE) !== 0
+                ? $ffi->cotas_demo_notice() : null,
             replayed: ($from->flags & $ffi->COTAS_FLAG_REPLAYED) !== 0,
             receipt: FFI::string($from->receipt),
         );
@@ -96,7 +92,10 @@ final class Library
     }
 }
 
-/** The quota engine of one database. */
+/**
+ * The quota engine of one database. A request opens it and closes it, by its destructor; the process
+ * keeps it open in between, so that only its first request touches the disk for that.
+ */
 final class Engine
 {
     private CData $handle;
@@ -108,6 +107,7 @@ final class Engine
             'cotas_options', fn ($to) => $library->call('cotas_options_new', $to),
         );
         try {
+            $library->call('cotas_options_set_keep_open', $options, 1);
             if ($now !== null) {
                 $library->call('cotas_options_set_time', $options, $now);
             }
@@ -171,6 +171,13 @@ final class Engine
     public function close(): void
     {
         $this->library->ffi->cotas_engine_close($this->handle);
+    }
+
+    public function __destruct()
+    {
+        if (isset($this->handle)) { // Closing it twice does no harm.
+            $this->close();
+        }
     }
 }
 

@@ -11,7 +11,6 @@ declare(strict_types=1);
 
 require __DIR__ . '/Cotas.php';
 
-const DEMO_NOTICE = 'Esta é uma mensagem de teste';
 const TO_BE_PAID = [
     'quota_exhausted', 'not_in_plan', 'plan_lapsed', 'no_subscription', 'subscription_pending',
     'demo_expired',
@@ -90,8 +89,8 @@ function answer(Cotas\Tenant $tenant, iterable $messages): array
         }
         if (!$sent->replayed) {
             // Here the platform sends it. This example tells what it would send.
-            $text = ($sent->demoNotice ? DEMO_NOTICE . "\n" : '') . 'Olá! Já vamos atender você.';
-            $answers[] = ['message' => $id, 'text' => $text];
+            $text = [...array_filter([$sent->notice]), 'Olá! Já vamos atender você.'];
+            $answers[] = ['message' => $id, 'text' => implode("\n", $text)];
         }
     }
     return [200, [], ['answers' => $answers]];
@@ -107,7 +106,6 @@ function handle(string $tenant, string $body, string $signature): array
         $messages = iterator_to_array(
             messages(json_decode($body, true, flags: JSON_THROW_ON_ERROR)), false,
         );
-        // Not closed: the worker keeps the database open for its next requests (docs/hosts.md).
         $engine = new Cotas\Engine(new Cotas\Library(getenv('COTAS_HEADER')), getenv('COTAS_DB'));
         return answer($engine->tenant($tenant), $messages);
     } catch (JsonException | UnexpectedValueException | TypeError) {

@@ -15,7 +15,6 @@ require_relative "cotas"
 
 # The webhook, as a Rack application.
 class Webhook
-  DEMO_NOTICE = "Esta é uma mensagem de teste"
   TO_BE_PAID = %w[
     quota_exhausted not_in_plan plan_lapsed no_subscription subscription_pending demo_expired
   ].freeze
@@ -59,8 +58,7 @@ class Webhook
       next if sent.replayed
 
       # Here the platform sends it. This example tells what it would send.
-      notice = sent.demo_notice ? "#{DEMO_NOTICE}\n" : ""
-      { message: id, text: "#{notice}Olá! Já vamos atender você." }
+      { message: id, text: [sent.notice, "Olá! Já vamos atender você."].compact.join("\n") }
     end
     reply(200, answers:)
   ensure

@@ -40,6 +40,8 @@ module Cotas
       "uint32_t charge_count", "uint32_t reserved", "uint64_t charges[12]"
     ]
 
+    extern "char *cotas_reason_name(int32_t)"
+    extern "char *cotas_demo_notice()"
     extern "int32_t cotas_options_new(void *, void *)"
     extern "int32_t cotas_options_set_time(void *, int64_t, void *)"
     extern "int32_t cotas_options_close(void *)"
@@ -74,6 +76,11 @@ module Cotas
       member.map { |char| char & 0xff }.pack("C*").unpack1("Z*").force_encoding(Encoding::UTF_8)
     end
 
+    # The text at a pointer, or nil where it is NULL.
+    def self.text_at(pointer)
+      pointer.null? ? nil : pointer.to_s.force_encoding(Encoding::UTF_8)
+    end
+
     # Calls the block with room for a number of eight bytes and returns what is put there.
     def self.number(first = 0)
       room = Fiddle::Pointer.malloc(Fiddle::SIZEOF_LONG_LONG, Fiddle::RUBY_FREE)
@@ -87,29 +94,24 @@ module Cotas
   # milliseconds since 1970; nil where there is nothing to tell.
   Decision = Struct.new(
     :allowed, :reason, :units, :used, :available, :limit, :retry_at, :session_opened,
-    :session_expires_at, :demo_notice, :replayed, :receipt, keyword_init: true
+    :session_expires_at, :notice, :replayed, :receipt, keyword_init: true
   ) do
     alias_method :allowed?, :allowed
 
     def self.of(from)
       finite = from.mode == 1
-      allowed = from.allowed == 1
       new(
-        allowed:, reason: allowed ? nil : Decision::REASONS.fetch(from.reason, "denied"),
+        allowed: from.allowed == 1, reason: C.text_at(C.cotas_reason_name(from.reason)),
         units: from.units, used: from.used,
         available: (from.available if finite), limit: (from.limit if finite),
         retry_at: from.retry_at_ms.nonzero?, session_opened: from.flags.anybits?(16),
         session_expires_at: from.session_expires_at_ms.nonzero?,
-        demo_notice: from.flags.anybits?(2), replayed: from.flags.anybits?(8),
+        notice: (C.text_at(C.cotas_demo_notice) if from.flags.anybits?(2)),
+        replayed: from.flags.anybits?(8),
         receipt: C.text_in(from.receipt)
       ).freeze
     end
   end
-  Decision::REASONS = [
-    nil, "status_forbids", "demo_expired", "no_subscription", "subscription_pending",
-    "plan_lapsed", "feature_missing", "session_required", "not_in_plan", "quota_exhausted",
-    "rate_exceeded"
-  ].freeze
 
   # The quota engine of one database. A forked worker goes on using what it inherited.
   class Engine

@@ -1,9 +1,8 @@
 <?php
 
-// What a PHP worker does in every request: load the library, open, decide, and let the library go,
-// since PHP keeps nothing. Answers which process decided, and what.
-//
-// With ?stay it leaves the engine open: its thread runs on while PHP lets go of the library.
+// What a PHP worker does in every request: load the library, open, decide, close, and let the
+// library go, since PHP keeps nothing. Answers which process decided, and what; and that in the
+// end the process has the live file mapped all the same, and so need not open it again.
 
 declare(strict_types=1);
 
@@ -13,8 +12,12 @@ $library = new Cotas\Library(getenv('COTAS_HEADER'));
 $loaded = WeakReference::create($library->ffi);
 $engine = new Cotas\Engine($library, getenv('COTAS_DB'));
 $decision = $engine->tenant('padaria-aurora')->perform('send_sms', quantity: 1);
-if (!isset($_GET['stay'])) {
-    $engine->close();
+$engine->close();
+try {
+    $engine->setTime(0);
+    $closed = false;
+} catch (Cotas\Error $error) {
+    $closed = $error->getCode() === Cotas\Error::HANDLE;
 }
 unset($engine, $library);
 header('Content-Type: application/json');
@@ -22,5 +25,7 @@ echo json_encode([
     'process' => getmypid(),
     'allowed' => $decision->allowed,
     'used' => $decision->used,
+    'closed' => $closed,
     'let_go' => $loaded->get() === null,
+    'attached' => str_contains(file_get_contents('/proc/self/maps'), getenv('COTAS_DB') . '-live'),
 ]);

@@ -29,7 +29,7 @@ class Decision(ctypes.Structure):
     ]  # fmt: skip
 
 
-MODE_FINITE, QUOTA_EXHAUSTED, REPLAYED, SESSION_OPENED = 1, 9, 8, 16
+MODE_FINITE, REPLAYED, SESSION_OPENED = 1, 8, 16
 E_BUFFER = 5
 
 _TEXT = [c_char_p, c_size_t]
@@ -52,6 +52,14 @@ for _name, _arguments in _SIGNATURES.items():
     _function = getattr(_library, _name)
     _function.argtypes = [c_void_p] if _arguments is None else [*_arguments, c_void_p]
     _function.restype = c_int32
+_library.cotas_reason_name.argtypes = [c_int32]
+_library.cotas_reason_name.restype = c_char_p
+
+
+def reason_name(reason):
+    """What a reason is called; `None` for none."""
+    name = _library.cotas_reason_name(reason)
+    return name and name.decode()
 
 
 class CotasError(Exception):

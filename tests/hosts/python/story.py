@@ -4,7 +4,7 @@ import json
 import sys
 from datetime import datetime, timezone
 
-from binding import MODE_FINITE, QUOTA_EXHAUSTED, REPLAYED, SESSION_OPENED, CotasError, Engine
+from binding import MODE_FINITE, REPLAYED, SESSION_OPENED, CotasError, Engine, reason_name
 
 TENANT = "padaria-são-joão"
 
@@ -23,7 +23,7 @@ def told(decision):
         text = f"allowed, session {session} until {instant(decision.session_expires_at_ms)}"
         left = f", {decision.available} of {decision.limit} left"
         return text + left if decision.mode == MODE_FINITE else text
-    reason = "quota exhausted" if decision.reason == QUOTA_EXHAUSTED else decision.reason
+    reason = reason_name(decision.reason).replace("_", " ")
     figures = f"{decision.used} of {decision.limit} used, {decision.available} left"
     return f"denied, {reason}, {figures}, again at {instant(decision.retry_at_ms)}"
 

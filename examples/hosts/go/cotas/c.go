@@ -73,6 +73,26 @@ import (
 	"unsafe"
 )
 
+// The rules, in the order in which they are looked at.
+const (
+	None                Reason = C.COTAS_REASON_NONE
+	StatusForbids       Reason = C.COTAS_REASON_STATUS_FORBIDS
+	DemoExpired         Reason = C.COTAS_REASON_DEMO_EXPIRED
+	NoSubscription      Reason = C.COTAS_REASON_NO_SUBSCRIPTION
+	SubscriptionPending Reason = C.COTAS_REASON_SUBSCRIPTION_PENDING
+	PlanLapsed          Reason = C.COTAS_REASON_PLAN_LAPSED
+	FeatureMissing      Reason = C.COTAS_REASON_FEATURE_MISSING
+	SessionRequired     Reason = C.COTAS_REASON_SESSION_REQUIRED
+	NotInPlan           Reason = C.COTAS_REASON_NOT_IN_PLAN
+	QuotaExhausted      Reason = C.COTAS_REASON_QUOTA_EXHAUSTED
+	RateExceeded        Reason = C.COTAS_REASON_RATE_EXCEEDED
+)
+
+// String is the reason's name in documents; empty: None.
+func (reason Reason) String() string {
+	return C.GoString(C.cotas_reason_name(C.int32_t(reason)))
+}
+
 func newError() C.cotas_error {
 	return C.cotas_error{struct_size: C.sizeof_cotas_error}
 }
@@ -189,9 +209,11 @@ func decisionOf(from *C.cotas_decision) Decision {
 		RetryAt:          instant(from.retry_at_ms),
 		SessionOpened:    from.flags&C.COTAS_FLAG_SESSION_OPENED != 0,
 		SessionExpiresAt: instant(from.session_expires_at_ms),
-		DemoNotice:       from.flags&C.COTAS_FLAG_DEMO_NOTICE != 0,
 		Replayed:         from.flags&C.COTAS_FLAG_REPLAYED != 0,
 		Receipt:          C.GoString(&from.receipt[0]),
+	}
+	if from.flags&C.COTAS_FLAG_DEMO_NOTICE != 0 {
+		decision.Notice = C.GoString(C.cotas_demo_notice())
 	}
 	if from.mode == C.COTAS_MODE_FINITE {
 		decision.Finite = true

@@ -51,8 +51,8 @@ type Decision struct {
 	RetryAt          time.Time
 	SessionOpened    bool
 	SessionExpiresAt time.Time
-	// DemoNotice: the message must carry the notice of a demonstration account.
-	DemoNotice bool
+	// Notice is what the message must carry on a demonstration account; else it is empty.
+	Notice string
 	// Replayed: it was made by an earlier call with the same key.
 	Replayed bool
 	Receipt  string
@@ -60,30 +60,3 @@ type Decision struct {
 
 // Reason is the rule that denied a request.
 type Reason int32
-
-// The rules, in the order in which they are looked at.
-const (
-	None Reason = iota
-	StatusForbids
-	DemoExpired
-	NoSubscription
-	SubscriptionPending
-	PlanLapsed
-	FeatureMissing
-	SessionRequired
-	NotInPlan
-	QuotaExhausted
-	RateExceeded
-)
-
-var reasonNames = [...]string{
-	"", "status_forbids", "demo_expired", "no_subscription", "subscription_pending", "plan_lapsed",
-	"feature_missing", "session_required", "not_in_plan", "quota_exhausted", "rate_exceeded",
-}
-
-func (reason Reason) String() string {
-	if int(reason) < len(reasonNames) && reason >= 0 {
-		return reasonNames[reason]
-	}
-	return "denied"
-}
