@@ -61,11 +61,18 @@ def node():
     story("node", "tests/hosts/node/story.js")
 
 
-@test("Node: a call that waits for the disk leaves the event loop free", "node", "npm")
+@test("Node: what waits for the disk leaves the event loop free", "node", "npm")
 def node_event_loop():
     koffi()
-    expected = "20 decisions, created: false\ncreated: true\n"
+    expected = "20 decisions, 0 of 2 done\n2 of 2 done\n"
     story("node", "tests/hosts/node/event_loop.js", expected=expected)
+
+
+@test("node:cluster with 4 workers: exactly the limit", "node", "npm")
+def node_cluster():
+    koffi()
+    expected = "4 workers: 1000 of 1000 admitted\neach unit once: true\n"
+    story("node", "tests/hosts/node/cluster.js", expected=expected)
 
 
 @test("story by Ruby, Fiddle", "ruby")

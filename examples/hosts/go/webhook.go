@@ -7,6 +7,7 @@
 package main
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,8 +18,10 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"example.com/webhook/cotas"
@@ -209,7 +212,22 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer engine.Close()
-	handler := &server{engine, []byte(os.Getenv("WHATSAPP_APP_SECRET"))}
-	log.Print(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), handler))
+	defer engine.Close() // It writes what is not on disk yet.
+	web := &http.Server{
+		Addr:              "127.0.0.1:" + os.Getenv("PORT"),
+		Handler:           &server{engine, []byte(os.Getenv("WHATSAPP_APP_SECRET"))},
+		ReadHeaderTimeout: 10 * time.Second,
+	}
+	ended, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		if err := web.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+			log.Print(err)
+			stop()
+		}
+	}()
+	<-ended.Done()
+	if err := web.Shutdown(context.Background()); err != nil {
+		log.Print(err)
+	}
 }

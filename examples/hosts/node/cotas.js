@@ -1,13 +1,15 @@
 'use strict';
 
-// libcotas by koffi. Decisions are made in memory and are direct calls; what may wait for the disk
-// runs in a thread of koffi's and is awaited, so that the event loop goes on.
+// libcotas by koffi. Decisions are made in memory, by a direct call that never waits; the few that
+// would have to, and whatever else may wait for the disk, run in a thread of koffi's, so that the
+// event loop goes on.
 
 const { promisify } = require('node:util');
 const koffi = require('koffi');
 
 const OK = 0;
 const E_BUFFER = 5;
+const E_BUSY = 500;
 const UNKNOWN_TENANT = 400;
 const INVALID_ARGUMENT = 406;
 
@@ -107,6 +109,8 @@ function load(path = 'libcotas.so.1') {
     optionsClose: library.func('int32_t cotas_options_close(cotas_options *options)'),
     open: fallible(
       library, 'cotas_engine_open', `${name}, cotas_options *options, _Out_ cotas_engine **engine`),
+    withoutWaiting: fallible(
+      library, 'cotas_engine_without_waiting', `${engine}, _Out_ cotas_engine **other`),
     setTime: fallible(library, 'cotas_engine_set_time', `${engine}, int64_t now_ms`),
     close: promisify(library.func(`int32_t cotas_engine_close(${engine})`).async),
     loadCatalog: fallible(
@@ -130,36 +134,47 @@ function load(path = 'libcotas.so.1') {
 
   /** A tenant, found once and used many times. */
   class Tenant {
-    #handle;
+    // Two handles: what the one would have to wait for, the other does in another thread.
+    #hasty;
+    #patient;
 
-    constructor(handle) {
-      this.#handle = handle;
+    constructor(hasty, patient) {
+      this.#hasty = hasty;
+      this.#patient = patient;
     }
 
     /**
-     * May this tenant do an action of the catalog now? If so, what it charges is used up. A direct
-     * call: it waits for nothing, but for the one that comes first after a renewal, which settles.
+     * May this tenant do an action of the catalog now? If so, what it charges is used up. It is
+     * decided before this returns, in memory; but for the first decision after a renewal, which
+     * settles the tenant on disk.
      */
-    perform(action, { channel = '', contact = '', quantity = 1, at = 0, key = null } = {}) {
+    async perform(action, { channel = '', contact = '', quantity = 1, at = 0, key = null } = {}) {
       const decision = { struct_size: koffi.sizeof(DecisionStruct) };
-      c.perform(
-        this.#handle, ...text(action), ...text(channel), ...text(contact), quantity, at,
-        ...text(key), decision);
+      const given = [
+        ...text(action), ...text(channel), ...text(contact), quantity, at, ...text(key), decision,
+      ];
+      try {
+        c.perform(this.#hasty, ...given);
+      } catch (error) {
+        if (error.code !== E_BUSY) throw error;
+        await c.perform.async(this.#patient, ...given);
+      }
       return new Decision(decision, c);
     }
 
     async close() {
-      await c.tenantClose(this.#handle);
+      await Promise.all([c.tenantClose(this.#hasty), c.tenantClose(this.#patient)]);
     }
   }
 
   /** The quota engine of one database. */
   class Engine {
     #handle;
+    #hasty;
 
     /** Opens it. `now` gives it a clock of its own, for tests: milliseconds since 1970. */
     static async open(path, { now = null } = {}) {
-      const [options, opened] = [[null], [null]];
+      const [options, opened, hasty] = [[null], [null], [null]];
       c.optionsNew(options);
       try {
         if (now !== null) c.optionsSetTime(options[0], now);
@@ -167,8 +182,9 @@ function load(path = 'libcotas.so.1') {
       } finally {
         c.optionsClose(options[0]);
       }
+      c.withoutWaiting(opened[0], hasty);
       const engine = new Engine();
-      engine.#handle = opened[0];
+      [engine.#handle, engine.#hasty] = [opened[0], hasty[0]];
       return engine;
     }
 
@@ -190,11 +206,12 @@ function load(path = 'libcotas.so.1') {
       return created[0] === 1;
     }
 
-    /** Finds a tenant: a direct call. */
-    tenant(name) {
-      const opened = [null];
-      c.tenantOpen(this.#handle, ...text(name), opened);
-      return new Tenant(opened[0]);
+    /** Finds a tenant. Keep it: deciding by it is the fast way. */
+    async tenant(name) {
+      const [hasty, patient] = [[null], [null]];
+      await c.tenantOpen.async(this.#handle, ...text(name), patient);
+      await c.tenantOpen.async(this.#hasty, ...text(name), hasty);
+      return new Tenant(hasty[0], patient[0]);
     }
 
     /** What a tenant subscribed to, has left and owes. */
@@ -210,7 +227,7 @@ function load(path = 'libcotas.so.1') {
     }
 
     async close() {
-      await c.close(this.#handle);
+      await Promise.all([c.close(this.#hasty), c.close(this.#handle)]);
     }
   }
 

@@ -5,8 +5,9 @@
 //   npm ci
 //   COTAS_DB=quotas.db WHATSAPP_APP_SECRET=... PORT=8080 node webhook.js
 //
-// Decisions are made in memory, in the event loop; opening and closing are awaited. It may be run
-// by node:cluster: every worker opens the database for itself. ../README.md makes the database.
+// Decisions are made in memory, in the event loop; what waits for the disk does so elsewhere. It
+// may be run by node:cluster: every worker opens the database for itself. ../README.md makes the
+// database.
 
 const crypto = require('node:crypto');
 const http = require('node:http');
@@ -73,12 +74,12 @@ function refusal({ reason, used, limit, retryAt }) {
 }
 
 /** Asks, and answers each message once: Meta delivers some of them again. */
-function answer(tenant, asked) {
+async function answer(tenant, asked) {
   const answers = [];
   for (const { id, channel, contact, at } of asked) {
-    const received = tenant.perform('receive_message', { channel, contact, at });
+    const received = await tenant.perform('receive_message', { channel, contact, at });
     if (!received.allowed) return refusal(received);
-    const sent = tenant.perform('send_message', { channel, contact, key: id });
+    const sent = await tenant.perform('send_message', { channel, contact, key: id });
     if (!sent.allowed) return refusal(sent);
     if (!sent.replayed) {
       // Here the platform sends it. This example tells what it would send.
@@ -113,7 +114,11 @@ function verify(body, signature) {
 function finder(engine) {
   const found = new Map();
   return (name) => {
-    if (!found.has(name)) found.set(name, engine.tenant(name));
+    if (!found.has(name)) {
+      const finding = engine.tenant(name);
+      finding.catch(() => found.delete(name));
+      found.set(name, finding);
+    }
     return found.get(name);
   };
 }
@@ -124,7 +129,7 @@ async function handle(request, tenantNamed) {
   const body = await read(request);
   verify(body, request.headers['x-hub-signature-256']);
   const asked = messages(parse(body));
-  return answer(tenantNamed(decodeURIComponent(path[1])), asked);
+  return answer(await tenantNamed(decodeURIComponent(path[1])), asked);
 }
 
 /** What an error is over HTTP. */

@@ -15,6 +15,7 @@ require_relative "cotas"
 
 # The webhook, as a Rack application.
 class Webhook
+  BODY_BYTES_MAX = 1 << 20
   TO_BE_PAID = %w[
     quota_exhausted not_in_plan plan_lapsed no_subscription subscription_pending demo_expired
   ].freeze
@@ -32,7 +33,9 @@ class Webhook
     name = request.path_info[%r{\A/webhooks/([^/]+)\z}, 1] if request.post?
     return reply(404, error: "there is nothing here") unless name
 
-    body = request.body.read
+    body = request.body.read(BODY_BYTES_MAX + 1).to_s
+    return reply(413, error: "the body is too large") if body.bytesize > BODY_BYTES_MAX
+
     signature = env.fetch("HTTP_X_HUB_SIGNATURE_256", "")
     return reply(401, error: "the signature is wrong") unless signed?(body, signature)
 

@@ -29,6 +29,10 @@ module Cotas
 
     OK = 0
     E_BUFFER = 5
+    MODE_FINITE = 1
+    FLAG_DEMO_NOTICE = 2
+    FLAG_REPLAYED = 8
+    FLAG_SESSION_OPENED = 16
 
     CError = struct ["uint32_t struct_size", "int32_t code", "char message[256]"]
     CDecision = struct [
@@ -99,16 +103,16 @@ module Cotas
     alias_method :allowed?, :allowed
 
     def self.of(from)
-      finite = from.mode == 1
+      finite = from.mode == C::MODE_FINITE
       new(
         allowed: from.allowed == 1, reason: C.text_at(C.cotas_reason_name(from.reason)),
         units: from.units, used: from.used,
         available: (from.available if finite), limit: (from.limit if finite),
-        retry_at: from.retry_at_ms.nonzero?, session_opened: from.flags.anybits?(16),
+        retry_at: from.retry_at_ms.nonzero?,
+        session_opened: from.flags.anybits?(C::FLAG_SESSION_OPENED),
         session_expires_at: from.session_expires_at_ms.nonzero?,
-        notice: (C.text_at(C.cotas_demo_notice) if from.flags.anybits?(2)),
-        replayed: from.flags.anybits?(8),
-        receipt: C.text_in(from.receipt)
+        notice: (C.text_at(C.cotas_demo_notice) if from.flags.anybits?(C::FLAG_DEMO_NOTICE)),
+        replayed: from.flags.anybits?(C::FLAG_REPLAYED), receipt: C.text_in(from.receipt)
       ).freeze
     end
   end

@@ -1,8 +1,8 @@
 'use strict';
 
-// A call that waits for the disk leaves the event loop free. Another process holds the database's
-// write lock while a tenant is created, and is told to let go of it only by decisions that this
-// event loop makes meanwhile: if the creation held the loop, it would never end.
+// What waits for the disk leaves the event loop free. Another process holds the database's write
+// lock while a tenant is created and one is renewed, and is told to let go of it only after
+// decisions that this event loop makes meanwhile: if either held the loop, it would never end.
 // Arguments: a new database, a catalog.
 
 const { spawn } = require('node:child_process');
@@ -23,27 +23,32 @@ held.execute("ROLLBACK")
 
 async function play(path, catalog) {
   const { Engine } = load();
-  const engine = await Engine.open(path);
+  const engine = await Engine.open(path, { now: Date.parse('2026-05-20T12:00:00-03:00') });
   await engine.loadCatalog(fs.readFileSync(catalog, 'utf8'), 'help_desk.toml');
-  const plan = { name: 'starter', first_due: '2099-12-31', auto_renew: true };
+  const plan = { name: 'starter', first_due: '2026-06-10', auto_renew: true };
   await engine.ensureTenant({ name: 'padaria-aurora', plan });
-  const tenant = engine.tenant('padaria-aurora');
+  await engine.ensureTenant({ name: 'oficina', plan: { ...plan, first_due: '2026-05-20' } });
+  const tenant = await engine.tenant('padaria-aurora');
+  const due = await engine.tenant('oficina');
+  engine.setTime(Date.parse('2026-05-21T00:00:00-03:00'));
 
   const holder = spawn('python3', ['-c', HOLD, path], { stdio: ['pipe', 'pipe', 'inherit'] });
   await once(holder.stdout, 'data');
-  let isCreated = false;
-  const creation = engine.ensureTenant({ name: 'mercado-sao-jorge', plan }).then(() => {
-    isCreated = true;
-  });
+  let done = 0;
+  const waiting = [
+    engine.ensureTenant({ name: 'mercado-sao-jorge', plan }),
+    due.perform('send_sms', { quantity: 1 }),
+  ].map((it) => it.then(() => { done += 1; }));
   for (let decided = 0; decided < DECISIONS; decided += 1) {
-    if (!tenant.perform('send_sms', { quantity: 1 }).allowed) throw new Error('denied');
+    const decision = await tenant.perform('send_sms', { quantity: 1 });
+    if (!decision.allowed) throw new Error('denied');
     await timers.setImmediate();
   }
-  console.log(`${DECISIONS} decisions, created: ${isCreated}`);
+  console.log(`${DECISIONS} decisions, ${done} of ${waiting.length} done`);
   holder.stdin.end();
-  await creation;
-  console.log(`created: ${isCreated}`);
-  await tenant.close();
+  await Promise.all(waiting);
+  console.log(`${done} of ${waiting.length} done`);
+  await Promise.all([tenant.close(), due.close()]);
   await engine.close();
 }
 

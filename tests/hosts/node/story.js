@@ -45,27 +45,27 @@ async function play(path, catalog) {
   }
   await tellError(() => engine.tenant('açougue'));
 
-  const tenant = engine.tenant(TENANT);
+  const tenant = await engine.tenant(TENANT);
   const receive = (number) =>
     tenant.perform('receive_message', { channel: 'whatsapp', contact: `contact-${number}` });
   let number = 1;
-  while (receive(number).allowed) number += 1;
+  while ((await receive(number)).allowed) number += 1;
   console.log(`${number - 1} contacts were admitted`);
   engine.setTime(Date.parse('2026-05-20T08:00:00-03:00'));
-  console.log(`contact-${number}: ${told(receive(number))}`);
-  console.log(`contact-1: ${told(receive(1))}`);
+  console.log(`contact-${number}: ${told(await receive(number))}`);
+  console.log(`contact-1: ${told(await receive(1))}`);
 
   const sendSms = () => tenant.perform('send_sms', { quantity: 150, key: 'pedido-1' });
-  const [sms, again] = [sendSms(), sendSms()];
+  const [sms, again] = [await sendSms(), await sendSms()];
   console.log(`sms: ${sms.units} units, ${sms.available} left`);
   const same = again.receipt === sms.receipt && sms.receipt !== '' ? 'the same' : 'another';
   const once = again.replayed ? 'the stored decision' : 'a new decision';
   console.log(`sms with the same key: ${once}, ${same} receipt, ${again.available} left`);
 
   engine.setTime(Date.parse('2026-05-20T23:59:59-03:00'));
-  console.log(`contact-${number}: ${told(receive(number))}`);
+  console.log(`contact-${number}: ${told(await receive(number))}`);
   engine.setTime(Date.parse('2026-05-21T00:00:00-03:00'));
-  console.log(`contact-${number}: ${told(receive(number))}`);
+  console.log(`contact-${number}: ${told(await receive(number))}`);
   const statement = await engine.statement(TENANT);
   const sessions = statement.balances.find((it) => it.resource === 'sessions');
   console.log(

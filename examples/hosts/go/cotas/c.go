@@ -118,7 +118,10 @@ func open(path string, hasClock C.int, nowMs int64) (*Engine, error) {
 	var handle C.uintptr_t
 	from := newError()
 	code := C.engine_open(path, hasClock, C.int64_t(nowMs), &handle, &from)
-	return &Engine{handle: uintptr(handle)}, failure(code, &from)
+	if err := failure(code, &from); err != nil {
+		return nil, err
+	}
+	return &Engine{handle: uintptr(handle)}, nil
 }
 
 // SetTime sets the clock of an engine that was opened with OpenAt.
@@ -172,7 +175,10 @@ func (engine *Engine) Tenant(name string) (*Tenant, error) {
 	var handle C.uintptr_t
 	from := newError()
 	code := C.tenant_open(C.uintptr_t(engine.handle), name, &handle, &from)
-	return &Tenant{handle: uintptr(handle)}, failure(code, &from)
+	if err := failure(code, &from); err != nil {
+		return nil, err
+	}
+	return &Tenant{handle: uintptr(handle)}, nil
 }
 
 // Close closes the engine. Closing it twice does no harm.
