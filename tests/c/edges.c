@@ -192,6 +192,74 @@ static void the_engines_own(const cotas_engine *engine, const cotas_tenant *tena
     OK(cotas_move_to_newest_version(engine, TEXT("padaria"), &changed, &error));
 }
 
+/* Another number in place of the one that a decision gave. */
+static char *with_another_end(const char *name) {
+    static char text[64];
+    char *last = text + sprintf(text, "%.60s", name) - 1;
+    *last = *last == '0' ? '1' : '0';
+    return text;
+}
+
+/* What a decision named: a number that was never given, and one from before the live file was made
+ * anew. */
+static void names_of_decisions(const cotas_tenant *tenant) {
+    cotas_decision decision = empty_decision();
+    char text[64];
+    OK(cotas_reserve(tenant, TEXT("{\"sms\": 1}"), 60000, TEXT("r"), &decision, &error));
+    OK(cotas_commit(tenant, TEXT(decision.reservation), &error));
+    CHECK(cotas_release(tenant, TEXT(decision.reservation), &error) == COTAS_E_ALREADY_RESOLVED);
+    CHECK(cotas_commit(tenant, TEXT(with_another_end(decision.reservation)), &error) ==
+          COTAS_E_UNKNOWN_RESERVATION);
+    sprintf(text, "%c-9%s", decision.reservation[0], decision.reservation + 2);
+    CHECK(cotas_commit(tenant, TEXT(text), &error) == COTAS_E_STALE);
+    OK(cotas_consume(tenant, TEXT("sms"), 1, TEXT("c"), &decision, &error));
+    CHECK(cotas_refund(tenant, TEXT(with_another_end(decision.receipt)), &error) ==
+          COTAS_E_UNKNOWN_RECEIPT);
+    OK(cotas_refund(tenant, TEXT(decision.receipt), &error));
+    CHECK(cotas_refund(tenant, TEXT(decision.receipt), &error) == COTAS_E_ALREADY_REFUNDED);
+}
+
+static void seats_and_sales(void) {
+    static const char SHOP[] =
+        "[resources.lines]\nkind = \"seat\"\ntoken = \"required\"\n"
+        "[plans.closed]\ntitle = \"Closed\"\nprice = \"9.00\"\nextras = false\n"
+        "limits = { lines = 5 }\n"
+        "[packages.lines]\ntitle = \"Lines\"\nresource = \"lines\"\nprices = { 1 = \"5.00\" }\n";
+    static const char ACME[] =
+        "{\"name\": \"acme\", \"plan\": {\"name\": \"closed\", \"first_due\": \"2096-05-20\","
+        " \"auto_renew\": true}, \"holder\": {\"person\": \"natural\", \"document\": {\"type\": "
+        "\"cpf\", \"number\": \"529.982.247-25\"}, \"administrator\": {\"name\": \"Ana\","
+        " \"email\": \"ana@example.com\", \"phone\": \"+55 11 1\"}}}";
+    cotas_engine *engine = NULL;
+    cotas_tenant *tenant = NULL;
+    cotas_decision decision = empty_decision();
+    cotas_purchase purchase = {.struct_size = sizeof purchase};
+    char buffer[512];
+    OK(cotas_engine_open_in_memory(NULL, &engine, &error));
+    OK(cotas_load_catalog(engine, TEXT(SHOP), TEXT("shop.toml"), NULL, &error));
+    OK(cotas_create_tenant(engine, TEXT(ACME), &error));
+    OK(cotas_create_tenant(engine, TEXT("{\"name\": \"free\"}"), &error));
+    OK(cotas_tenant_open(engine, TEXT("acme"), &tenant, &error));
+    CHECK(cotas_seat_occupy(tenant, TEXT("lines"), TEXT("l-1"), 0, NONE, &decision, &error) ==
+          COTAS_E_TOKEN_MISSING);
+    OK(cotas_seat_occupy(tenant, TEXT("lines"), TEXT("l-1"), 0, TEXT("a secret token"), &decision,
+                         &error));
+    CHECK(cotas_seat_occupy(tenant, TEXT("lines"), TEXT("l-2"), 0, TEXT("a secret token"),
+                            &decision, &error) == COTAS_E_TOKEN_TAKEN);
+    CHECK(strstr(error.message, "secret") == NULL);
+    CHECK(cotas_buy(engine, TEXT("acme"), TEXT("lines"), 1, NONE, &purchase, &error) ==
+          COTAS_E_NOT_FOR_SALE);
+    CHECK(cotas_buy(engine, TEXT("free"), TEXT("lines"), 1, NONE, &purchase, &error) ==
+          COTAS_E_NO_SUBSCRIPTION);
+    CHECK(cotas_quote_package(engine, TEXT("lines"), UINT64_MAX, buffer, sizeof buffer, NULL,
+                              &error) == COTAS_E_PRICE);
+    CHECK(cotas_validate_document(engine, TEXT("529.982.247-25"), TEXT("cpf"), buffer,
+                                  sizeof buffer, NULL, &error) == COTAS_E_DOCUMENT_IN_USE);
+    CHECK(strstr(error.message, "529") == NULL);
+    OK(cotas_tenant_close(tenant));
+    OK(cotas_engine_close(engine));
+}
+
 int main(void) {
     cotas_engine *engine = open_engine();
     cotas_tenant *tenant = open_tenant(engine);
@@ -200,8 +268,10 @@ int main(void) {
     texts(engine, tenant);
     numbers(engine, tenant);
     the_engines_own(engine, tenant);
+    names_of_decisions(tenant);
     OK(cotas_tenant_close(tenant));
     OK(cotas_engine_close(engine));
     closed_and_foreign_handles();
+    seats_and_sales();
     return 0;
 }

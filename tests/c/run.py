@@ -30,6 +30,8 @@ SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"]
 VALGRIND += ["--show-leak-kinds=definite,indirect", "--errors-for-leak-kinds=definite,indirect"]
 SECONDS_MAX = 170
+# Errors that no test sees, and why.
+NOT_PROVOKED = {"COTAS_E_HANDLES": "it takes four million open handles"}
 TESTS = []
 
 
@@ -132,6 +134,16 @@ def quiet():
 @test("what is wrong is told and changes nothing", "gcc", "valgrind")
 def edges():
     both(HERE / "edges.c")
+
+
+@test("every error of the header is provoked", "gcc", "valgrind")
+def errors():
+    header = HEADER.read_text(encoding="utf-8")
+    codes = set(re.findall(r"\b(COTAS_\w+) = \d+,", header[: header.index("} cotas_code;")]))
+    sources = "".join(path.read_text(encoding="utf-8") for path in HERE.glob("*.c"))
+    provoked = set(re.findall(r"(?:==\s*|\{)(COTAS_\w+)", sources))
+    assert codes - provoked == set(NOT_PROVOKED), codes - provoked ^ set(NOT_PROVOKED)
+    both(HERE / "errors.c")
 
 
 @test("threads and forked children", "gcc", "valgrind")
