@@ -43,6 +43,8 @@ def picked(kind, name, before, after):
         return None, "a_place()"
     if name == "now_ms":
         return None, "a_time()"
+    if kind == "int64_t" and name.endswith("_ms"):
+        return None, "a_moment()"
     return None, f"({kind})a_number()"
 
 

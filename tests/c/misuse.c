@@ -198,6 +198,11 @@ static int64_t a_time(void) {
     return one_in(20) ? INT64_MIN : MAY_19 + (int64_t)(random_word() % 2000) * DAY;
 }
 
+/* When something happens, or 0: now, never, or from the first. */
+static int64_t a_moment(void) {
+    return one_in(2) ? 0 : one_in(10) ? (int64_t)a_number() : a_time();
+}
+
 static void *a_handle(unsigned type) {
     if (may_be_null()) {
         return NULL;

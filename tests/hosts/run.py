@@ -68,11 +68,12 @@ def node_event_loop():
     story("node", "tests/hosts/node/event_loop.js", expected=expected)
 
 
-@test("node:cluster with 4 workers: exactly the limit", "node", "npm")
-def node_cluster():
+@test("node:cluster and node:worker_threads with 4 workers each: exactly the limit", "node", "npm")
+def node_workers():
     koffi()
     expected = "4 workers: 1000 of 1000 admitted\neach unit once: true\n"
-    story("node", "tests/hosts/node/cluster.js", expected=expected)
+    for kind in ("cluster", "threads"):
+        story("node", "tests/hosts/node/workers.js", kind, expected=expected)
 
 
 @test("story by Ruby, Fiddle", "ruby")

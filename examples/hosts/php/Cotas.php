@@ -73,7 +73,7 @@ final class Library
         $this->error->struct_size = FFI::sizeof($this->error);
     }
 
-    /** Calls a function whose last parameter is the error. Returns its number, 0 or $expected. */
+    /** Calls a function whose last parameter is the error. Returns COTAS_OK or COTAS_E_BUFFER. */
     public function call(string $name, mixed ...$arguments): int
     {
         $code = $this->ffi->$name(...$arguments, ...[FFI::addr($this->error)]);

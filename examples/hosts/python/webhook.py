@@ -114,10 +114,12 @@ def handle(environ: Environ) -> Answer:
     name = path.removeprefix("/webhooks/")
     if environ["REQUEST_METHOD"] != "POST" or name == path or not name:
         return "404 Not Found", {}, {"error": "there is nothing here"}
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    if length > BODY_BYTES_MAX:
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not re.fullmatch("[0-9]{1,9}", length):
+        return "400 Bad Request", {}, {"error": "the length of the body is missing"}
+    if int(length) > BODY_BYTES_MAX:
         return "413 Content Too Large", {}, {"error": "the body is too large"}
-    body = environ["wsgi.input"].read(length)
+    body = environ["wsgi.input"].read(int(length))
     if not is_signed(body, environ.get("HTTP_X_HUB_SIGNATURE_256", "")):
         return "401 Unauthorized", {}, {"error": "the signature is wrong"}
     try:

@@ -1,12 +1,14 @@
 'use strict';
 
-// Workers of node:cluster are processes of their own, each with the database open: over all of them
-// exactly the limit is admitted. Arguments: a new database, a catalog.
+// Workers that share nothing but the database: over all of them exactly the limit is admitted.
+// Arguments: cluster (processes of node:cluster) or threads (of node:worker_threads), a new
+// database, a catalog.
 
 const cluster = require('node:cluster');
 const { once } = require('node:events');
 const fs = require('node:fs');
 const timers = require('node:timers/promises');
+const threads = require('node:worker_threads');
 const { load } = require('../../../examples/hosts/node/cotas.js');
 
 const WORKERS = 4;
@@ -14,8 +16,25 @@ const LIMIT = 1000;
 const TENANT = 'padaria-aurora';
 
 const { Engine } = load();
+const [kind, path, catalog] = process.argv.slice(2);
 
-async function prepare(path, catalog) {
+/** How workers are started, told something, and tell something, by kind. */
+const { start, tell, answer, port } = {
+  cluster: {
+    start: () => cluster.fork(),
+    tell: (worker, it) => worker.send(it),
+    answer: (it) => process.send(it),
+    port: process,
+  },
+  threads: {
+    start: () => new threads.Worker(__filename, { argv: process.argv.slice(2) }),
+    tell: (worker, it) => worker.postMessage(it),
+    answer: (it) => threads.parentPort.postMessage(it),
+    port: threads.parentPort,
+  },
+}[kind];
+
+async function prepare() {
   const engine = await Engine.open(path);
   await engine.loadCatalog(fs.readFileSync(catalog, 'utf8'), 'help_desk.toml');
   const plan = { name: 'starter', first_due: '2099-12-31', auto_renew: true };
@@ -24,12 +43,12 @@ async function prepare(path, catalog) {
 }
 
 /** Lets all workers begin at once, when each has the database open, and adds up what they did. */
-async function play(path, catalog) {
-  await prepare(path, catalog);
-  const workers = Array.from({ length: WORKERS }, () => cluster.fork());
+async function play() {
+  await prepare();
+  const workers = Array.from({ length: WORKERS }, start);
   await Promise.all(workers.map((worker) => once(worker, 'message')));
   const told = workers.map((worker) => once(worker, 'message'));
-  workers.forEach((worker) => worker.send('begin'));
+  workers.forEach((worker) => tell(worker, 'begin'));
   const units = (await Promise.all(told)).flatMap(([used]) => used);
   const eachOnce = new Set(units).size === units.length && Math.max(...units) === LIMIT;
   console.log(`${WORKERS} workers: ${units.length} of ${LIMIT} admitted`);
@@ -37,11 +56,11 @@ async function play(path, catalog) {
 }
 
 /** Decides until it is denied; tells how many units were used after each decision. */
-async function work(path) {
+async function work() {
   const engine = await Engine.open(path);
   const tenant = await engine.tenant(TENANT);
-  process.send('ready');
-  await once(process, 'message');
+  answer('ready');
+  await once(port, 'message');
   const used = [];
   for (;;) {
     const decision = await tenant.perform('send_sms', { quantity: 1 });
@@ -51,8 +70,9 @@ async function work(path) {
   }
   await tenant.close();
   await engine.close();
-  process.send(used, () => process.disconnect());
+  answer(used);
+  cluster.worker?.disconnect();
 }
 
-if (cluster.isPrimary) play(process.argv[2], process.argv[3]);
-else work(process.argv[2]);
+if (cluster.isPrimary && threads.isMainThread) play();
+else work();
