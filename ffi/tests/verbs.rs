@@ -45,7 +45,7 @@ const NAMED_OTHERWISE: [(&str, &str); 15] = [
 ];
 
 /// Verbs that C does without; docs/c-api.md says why.
-const LEFT_OUT: [&str; 1] = ["Tenant::name"];
+const LEFT_OUT: [&str; 4] = ["Engine::check", "Engine::consume", "Engine::perform", "Tenant::name"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -104,6 +104,10 @@ fn every_verb_of_the_engine_has_its_function() {
     }
     for (of, verb) in &all {
         let name = format!("{of}::{verb}");
+        if LEFT_OUT.contains(&name.as_str()) {
+            assert!(guide.contains(&format!("`{name}`")), "docs/c-api.md: why is there no {name}?");
+            continue;
+        }
         if of == UNDER_A_KEY {
             let is_argument = known.contains(&format!("Tenant::{verb}"));
             let is_named = NAMED_OTHERWISE.iter().any(|(listed, _)| *listed == name);
@@ -118,12 +122,8 @@ fn every_verb_of_the_engine_has_its_function() {
         likely.extend(prefixes.iter().map(|prefix| format!("{prefix}{verb}_ms")));
         let otherwise = NAMED_OTHERWISE.iter().filter(|(verb, _)| *verb == name);
         likely.extend(otherwise.map(|(_, function)| (*function).to_owned()));
-        let is_left_out = LEFT_OUT.contains(&name.as_str());
-        if is_left_out {
-            assert!(guide.contains(&format!("`{name}`")), "docs/c-api.md: why is there no {name}?");
-        }
         let has_function = likely.iter().any(|it| functions.contains(it));
-        assert!(has_function != is_left_out, "{name} is none of {likely:?}");
+        assert!(has_function, "{name} is none of {likely:?}");
     }
 }
 

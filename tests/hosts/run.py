@@ -8,13 +8,14 @@ CI=true, else its tests are skipped, which is said.
 import difflib
 import os
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
 import time
 import traceback
 
-from machine import CATALOG, EXAMPLES, STORIES, TARGET, database, free_port, missing, run
+from machine import CATALOG, EXAMPLES, ROOT, STORIES, TARGET, database, free_port, missing, run
 
 import php_workers
 import webhooks
@@ -106,12 +107,25 @@ test("PHP loads the library and lets it go in each of 10,000 requests", "php")(
 )
 
 
-@test("webhook in PHP", "php")
-def php_webhook():
+def php_webhook(*settings):
     webhooks.example(
-        "php", "-d", "ffi.enable=1", "-S", "127.0.0.1:{port}", "webhook.php",
+        "php", "-d", "ffi.enable=1", *settings, "-S", "127.0.0.1:{port}", "webhook.php",
         cwd=EXAMPLES / "php", PHP_CLI_SERVER_WORKERS="2",
     )  # fmt: skip
+
+
+test("webhook in PHP", "php")(php_webhook)
+
+
+@test("webhook in PHP, with the declarations preloaded", "php")
+def php_webhook_preloaded():
+    docs = (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8")
+    [lines] = re.findall(r"```c\n(#define FFI_SCOPE.*?)```", docs, flags=re.S)
+    header = (ROOT / "include" / "cotas_ffi.h").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory(dir=TARGET) as place:
+        preloaded = pathlib.Path(place) / "cotas_preload.h"
+        preloaded.write_text(lines + header, encoding="utf-8")
+        php_webhook("-d", f"ffi.preload={preloaded}")
 
 
 @test("webhook in Node", "node", "npm")

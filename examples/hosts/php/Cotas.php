@@ -62,15 +62,24 @@ final class Decision
 /** The library: its functions, with errors as exceptions. */
 final class Library
 {
-    public readonly FFI $ffi;
     private readonly CData $error;
 
-    /** @param string $header where cotas_ffi.h was installed; $library is what dlopen takes */
-    public function __construct(string $header, string $library = 'libcotas.so.1')
+    private function __construct(public readonly FFI $ffi)
     {
-        $this->ffi = FFI::cdef(file_get_contents($header), $library);
-        $this->error = $this->ffi->new('cotas_error');
+        $this->error = $ffi->new('cotas_error');
         $this->error->struct_size = FFI::sizeof($this->error);
+    }
+
+    /** By the declarations of $header, where cotas_ffi.h was installed: half a millisecond. */
+    public static function load(string $header, string $library = 'libcotas.so.1'): self
+    {
+        return new self(FFI::cdef(file_get_contents($header), $library));
+    }
+
+    /** By those that PHP has read when it was started (ffi.preload, docs/hosts.md): no time. */
+    public static function preloaded(string $scope = 'cotas'): self
+    {
+        return new self(FFI::scope($scope));
     }
 
     /** Calls a function whose last parameter is the error. Returns COTAS_OK or COTAS_E_BUFFER. */

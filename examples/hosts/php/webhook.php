@@ -5,7 +5,8 @@
 //   export COTAS_DB=quotas.db COTAS_HEADER=/usr/include/cotas_ffi.h WHATSAPP_APP_SECRET=...
 //   PHP_CLI_SERVER_WORKERS=4 php -d ffi.enable=1 -S 127.0.0.1:8080 webhook.php
 //
-// Under PHP-FPM it is the front controller; ../README.md makes the database.
+// Under PHP-FPM it is the front controller, and ffi.preload spares each request the reading of the
+// header (docs/hosts.md). ../README.md makes the database.
 
 declare(strict_types=1);
 
@@ -106,7 +107,9 @@ function handle(string $tenant, string $body, string $signature): array
         $messages = iterator_to_array(
             messages(json_decode($body, true, flags: JSON_THROW_ON_ERROR)), false,
         );
-        $engine = new Cotas\Engine(new Cotas\Library(getenv('COTAS_HEADER')), getenv('COTAS_DB'));
+        $library = ini_get('ffi.preload')
+            ? Cotas\Library::preloaded() : Cotas\Library::load(getenv('COTAS_HEADER'));
+        $engine = new Cotas\Engine($library, getenv('COTAS_DB'));
         return answer($engine->tenant($tenant), $messages);
     } catch (JsonException | UnexpectedValueException | TypeError) {
         return [400, [], ['error' => 'this is no webhook of WhatsApp']];

@@ -8,7 +8,7 @@ declare(strict_types=1);
 
 require __DIR__ . '/../../../examples/hosts/php/Cotas.php';
 
-$library = new Cotas\Library(getenv('COTAS_HEADER'));
+$library = Cotas\Library::load(getenv('COTAS_HEADER'));
 $loaded = WeakReference::create($library->ffi);
 $engine = new Cotas\Engine($library, getenv('COTAS_DB'));
 $decision = $engine->tenant('padaria-aurora')->perform('send_sms', quantity: 1);

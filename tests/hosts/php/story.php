@@ -38,7 +38,7 @@ function tell(string $line): void
     echo $line, "\n";
 }
 
-$library = new Library(getenv('COTAS_HEADER'));
+$library = Library::load(getenv('COTAS_HEADER'));
 $engine = new Engine($library, $argv[1], ms('2026-05-19T12:00:00-03:00'));
 tell('catalog ' . $engine->loadCatalog(file_get_contents($argv[2]), 'help_desk.toml'));
 $plan = ['name' => 'starter', 'first_due' => '2026-05-20', 'auto_renew' => true];
