@@ -4,8 +4,7 @@ PY := target/python
 PY_TOOLS := $(PY)/tools/bin
 PY_TEST := $(PY)/test/bin
 PIP := pip --disable-pip-version-check --quiet
-MATURIN := $(PY_TOOLS)/maturin build --manifest-path python/Cargo.toml \
-    --interpreter $(PY_TOOLS)/python
+MATURIN := $(PY_TOOLS)/maturin build --manifest-path python/Cargo.toml --interpreter
 PYRIGHT := PYRIGHT_PYTHON_CACHE_DIR=$(PY)/pyright PYRIGHT_PYTHON_IGNORE_WARNINGS=1 \
     $(PY_TOOLS)/pyright
 PY_CONFIG := tests/python/pyproject.toml
@@ -17,13 +16,13 @@ $(PY)/tools/installed: python/requirements.txt
 
 wheel: $(PY)/tools/installed
 	rm -rf $(PY)/dist
-	$(MATURIN) --release --out $(PY)/dist
+	$(MATURIN) $(PY_TOOLS)/python --release --out $(PY)/dist
 
 # The wheel as pip installs it, first into an environment that has nothing else. It has a method
 # that panics, which no other wheel has.
 test-python: $(PY)/tools/installed
 	rm -rf $(PY)/test-dist
-	$(MATURIN) --profile dev --features test-panic --out $(PY)/test-dist
+	$(MATURIN) $(PY_TOOLS)/python --profile dev --features test-panic --out $(PY)/test-dist
 	python3 -m venv --clear $(PY)/test
 	$(PY_TEST)/$(PIP) install $(PY)/test-dist/*.whl
 	$(PY_TEST)/python examples/python/first.py
@@ -33,6 +32,23 @@ test-python: $(PY)/tools/installed
 	$(PY_TEST)/mypy --config-file $(PY_CONFIG) tests/python examples/python examples/hosts/python
 	$(PY_TEST)/stubtest --mypy-config-file $(PY_CONFIG) cotas._cotas
 	$(PYRIGHT) --pythonpath $(PY_TEST)/python --project $(PY_CONFIG)
+ifdef FREE_THREADED_PYTHON
+	$(MAKE) test-free-threaded
+else
+	@echo "not run on a free-threaded interpreter: FREE_THREADED_PYTHON names none"
+endif
+
+# The same tests with FREE_THREADED_PYTHON=/path/to/python3.14t, which needs a wheel of its own.
+FT := $(PY)/free-threaded
+.PHONY: test-free-threaded
+test-free-threaded: $(PY)/tools/installed
+	$(if $(FREE_THREADED_PYTHON),,$(error FREE_THREADED_PYTHON names no interpreter))
+	$(FREE_THREADED_PYTHON) -c "import sys; sys.exit(sys._is_gil_enabled() and 'it has a lock')"
+	rm -rf $(FT)-dist
+	$(MATURIN) $(FREE_THREADED_PYTHON) --profile dev --features test-panic --out $(FT)-dist
+	$(FREE_THREADED_PYTHON) -m venv --clear $(FT)
+	$(FT)/bin/$(PIP) install $(FT)-dist/*.whl --requirement tests/python/requirements.txt
+	$(FT)/bin/python -W error -m pytest --config-file $(PY_CONFIG) tests/python
 
 bench-python: wheel
 	python3 -m venv --clear $(PY)/bench

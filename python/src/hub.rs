@@ -55,6 +55,15 @@ struct Held {
     next: u64,
 }
 
+impl Held {
+    fn keep(&mut self, tenant: Arc<Handle<cotas::Tenant>>) -> u64 {
+        let number = self.next;
+        self.tenants.insert(number, tenant);
+        self.next += 1;
+        number
+    }
+}
+
 impl Hub {
     pub fn new(engine: cotas::Engine, clock: Option<Arc<ManualClock>>) -> Hub {
         let hasty = engine.without_waiting();
@@ -89,13 +98,11 @@ impl Hub {
     /// Keeps the handle of a tenant until the engine is closed or it is forgotten, by the number
     /// that is given back.
     pub fn keep(&self, tenant: Handle<cotas::Tenant>) -> PyResult<(u64, Weakly<cotas::Tenant>)> {
+        let tenant = Arc::new(tenant);
         let mut held = self.held();
-        let held = held.as_mut().ok_or_else(errors::closed)?;
-        let (number, tenant) = (held.next, Arc::new(tenant));
-        let weak = Arc::downgrade(&tenant);
-        held.tenants.insert(number, tenant);
-        held.next += 1;
-        Ok((number, weak))
+        let number = held.as_mut().map(|held| held.keep(Arc::clone(&tenant)));
+        drop(held); // Making an exception may hand the interpreter to another who waits for it.
+        Ok((number.ok_or_else(errors::closed)?, Arc::downgrade(&tenant)))
     }
 
     /// Forgets the handle of a tenant.
