@@ -1095,7 +1095,8 @@ int32_t cotas_tenant_with_key_lifetime(const struct cotas_tenant *tenant,
  * Closes a tenant's handle; the tenant stays. NULL is no error, and does nothing.
  *
  * Threads: any; calls that are using it are finished first, by their own threads. Blocks: the last
- * handle of a database writes what is not in SQLite yet. Fork: closes this process's only.
+ * handle of a database writes what is not in SQLite yet, unless the engine is kept open. Fork:
+ * closes this process's only.
  */
 int32_t cotas_tenant_close(struct cotas_tenant *tenant);
 

@@ -182,7 +182,8 @@ pub unsafe extern "C" fn cotas_tenant_with_key_lifetime(
 /// Closes a tenant's handle; the tenant stays. NULL is no error, and does nothing.
 ///
 /// Threads: any; calls that are using it are finished first, by their own threads. Blocks: the last
-/// handle of a database writes what is not in SQLite yet. Fork: closes this process's only.
+/// handle of a database writes what is not in SQLite yet, unless the engine is kept open. Fork:
+/// closes this process's only.
 #[unsafe(no_mangle)]
 pub extern "C" fn cotas_tenant_close(tenant: *mut cotas_tenant) -> i32 {
     call::close::<TenantHandle, _>(tenant)
