@@ -34,9 +34,10 @@ def picked(kind, name, before, after):
         return None, f"a_{handle[1]}()"
     if kind == "char *" and after == "capacity":
         return "struct room room = a_room();", "room.at"
-    if kind in ("char *", "uint8_t *"):
-        cast = "(const uint8_t *)" if kind == "uint8_t *" else ""
-        return f'struct text {name} = a_text("{name}");', f"{cast}{name}.at"
+    if kind == "char *":
+        return f'struct text {name} = a_text("{name}");', f"{name}.at"
+    if kind == "uint8_t *":
+        return f'struct text {name} = some_bytes("{name}");', f"(const uint8_t *){name}.at"
     if kind == "size_t":
         return None, "room.capacity" if name == "capacity" else f"{before}.len"
     if kind.endswith("*"):

@@ -186,6 +186,10 @@ static struct text a_text(const char *name) {
     return text;
 }
 
+static struct text some_bytes(const char *name) {
+    return a_text(name);
+}
+
 static uint64_t a_number(void) {
     static const uint64_t NUMBERS[] = {0, 1, 1, 1, 2, 3, 10, 60000, 99999, UINT64_MAX, INT64_MAX};
     uint64_t number = NUMBERS[random_word() % (sizeof NUMBERS / sizeof NUMBERS[0])];

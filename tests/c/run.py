@@ -91,7 +91,8 @@ def sanitized(source, *arguments, **more):
 
 def under_valgrind(source, *arguments, flags=(), **more):
     """Runs a program under Valgrind: no access that is not valid, and nothing lost at its end. All
-    but quiet.c, which counts allocations in its own malloc, where Valgrind puts another one."""
+    but quiet.c, which counts allocations in its own malloc, where Valgrind puts another one, and
+    each.c, which takes minutes there."""
     places = {key: more.pop(key) for key in ("include", "link") if key in more}
     return in_a_directory(*VALGRIND, *flags, build(source, **places), *arguments, **more)
 
@@ -144,6 +145,11 @@ def errors():
     provoked = set(re.findall(r"(?:==\s*|\{)(COTAS_\w+)", sources))
     assert codes - provoked == set(NOT_PROVOKED), codes - provoked ^ set(NOT_PROVOKED)
     both(HERE / "errors.c")
+
+
+@test("one argument wrong at a time, and every buffer", "gcc")
+def each():
+    print("     ", sanitized(HERE / "each.c").strip())
 
 
 @test("threads and forked children", "gcc", "valgrind")
@@ -230,7 +236,7 @@ def exported():
     assert "[libcotas.so.1]" in dynamic and "NODELETE" in dynamic, dynamic
 
 
-@test("one version: Cargo.toml, header, library, cotas.pc", "gcc", "pkg-config")
+@test("one version: Cargo.toml, header, library, cotas.pc", "readelf", "pkg-config")
 def version():
     cargo = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
     version = re.search(r'^version = "(.*)"', cargo, flags=re.M)[1]
@@ -241,6 +247,11 @@ def version():
     found = run("pkg-config", "--modversion", "cotas",
                 PKG_CONFIG_PATH=str(PREFIX / "lib" / "pkgconfig"))  # fmt: skip
     assert found.strip() == version, found
+    package = (ROOT / "ffi" / "Cargo.toml").read_text(encoding="utf-8")
+    packaged = re.search(r'capi\.library\][^\[]*?\nversion = "(\d+)\.', package)[1]
+    assert f"#define COTAS_ABI_VERSION {packaged}\n" in header, packaged
+    dynamic = run("readelf", "-d", PREFIX / "lib" / "libcotas.so")
+    assert f"[libcotas.so.{packaged}]" in dynamic, dynamic
 
 
 @test("the program of docs/c-api.md", "gcc", "valgrind")
