@@ -32,11 +32,22 @@ test-python: $(PY)/tools/installed
 	$(PY_TEST)/mypy --config-file $(PY_CONFIG) tests/python examples/python examples/hosts/python
 	$(PY_TEST)/stubtest --mypy-config-file $(PY_CONFIG) cotas._cotas
 	$(PYRIGHT) --pythonpath $(PY_TEST)/python --project $(PY_CONFIG)
+ifeq ($(CI),true)
+	$(MAKE) test-frames
+else
+	@echo "not run with pandas, polars and pyarrow: make test-frames"
+endif
 ifdef FREE_THREADED_PYTHON
 	$(MAKE) test-free-threaded
 else
 	@echo "not run on a free-threaded interpreter: FREE_THREADED_PYTHON names none"
 endif
+
+# After test-python: what usage is handed to, 140 MB of it.
+.PHONY: test-frames
+test-frames:
+	$(PY_TEST)/$(PIP) install --requirement tests/python/frames.txt
+	$(PY_TEST)/python -W error -m pytest --config-file $(PY_CONFIG) tests/python/frames.py
 
 # The same tests with FREE_THREADED_PYTHON=/path/to/python3.14t, which needs a wheel of its own.
 FT := $(PY)/free-threaded
@@ -54,3 +65,4 @@ bench-python: wheel
 	python3 -m venv --clear $(PY)/bench
 	$(PY)/bench/bin/$(PIP) install $(PY)/dist/*.whl --requirement tests/python/requirements.txt
 	$(PY)/bench/bin/python benches/python.py
+	$(PY)/bench/bin/python benches/python_threads.py

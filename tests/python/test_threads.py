@@ -134,7 +134,7 @@ def test_names_are_learned_by_all_at_once(quotas: cotas.Engine) -> None:
     due = quotas.now.date() + timedelta(days=21)
     wide = quotas.create_tenant("wide", plan="wide", first_due=due)
 
-    def work(number: int) -> list[str | None]:
+    def work(number: int) -> list[str]:
         turned = names[number:] + names[:number]
         return sorted(wide.consume(name).resource or "" for name in turned)
 
