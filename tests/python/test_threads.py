@@ -145,7 +145,7 @@ def test_a_decision_is_read_by_all_at_once(acme: cotas.Tenant) -> None:
     decision = acme.perform("send_sms", quantity=2, key="k")
 
     def work(_: int) -> set[tuple[object, ...]]:
-        read = set()
+        read: set[tuple[object, ...]] = set()
         for _ in range(100):
             again = pickle.loads(pickle.dumps(decision))
             assert again == decision and hash(again) == hash(decision)
