@@ -323,6 +323,7 @@ class Engine:
         checkpoint_interval: timedelta | None = None,
         disk_patience: timedelta | None = None,
         allow_network_file_system: bool = False,
+        keep_open: bool = False,
     ) -> Self: ...
     @property
     def closed(self) -> bool: ...

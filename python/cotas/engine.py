@@ -346,12 +346,15 @@ def open(  # noqa: A001
     checkpoint_interval: timedelta | None = None,
     disk_patience: timedelta | None = None,
     allow_network_file_system: bool = False,
+    keep_open: bool = False,
 ) -> Engine:
     """Opens the database at `path`, creating it if there is none.
 
     All processes that open it decide from the same memory. `live_directory`: where that lies,
     instead of beside the database. `checkpoint_interval`: what a power cut may cost (100 ms).
-    `disk_patience`: how long a decision waits for the disk with `durability="disk"` (5 s)."""
+    `disk_patience`: how long a decision waits for the disk with `durability="disk"` (5 s).
+    `keep_open`: stays open in this process when it is closed, so that opening it again costs next
+    to nothing; what it had not checkpointed when the process ends is left to the next one."""
     return _remembered(
         Engine(
             path,
@@ -362,6 +365,7 @@ def open(  # noqa: A001
             checkpoint_interval=checkpoint_interval,
             disk_patience=disk_patience,
             allow_network_file_system=allow_network_file_system,
+            keep_open=keep_open,
         )
     )
 

@@ -28,11 +28,11 @@ impl Engine {
         signature = (
             database, *, durability=How(Durability::Process), maintenance=How(Maintenance::Thread),
             live_directory=None, clock=None, checkpoint_interval=None, disk_patience=None,
-            allow_network_file_system=false,
+            allow_network_file_system=false, keep_open=false,
         ),
         text_signature = "(database, *, durability='process', maintenance='thread', \
             live_directory=None, clock=None, checkpoint_interval=None, \
-            disk_patience=None, allow_network_file_system=False)",
+            disk_patience=None, allow_network_file_system=False, keep_open=False)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn new(
@@ -45,6 +45,7 @@ impl Engine {
         checkpoint_interval: Option<Lapse>,
         disk_patience: Option<Lapse>,
         allow_network_file_system: bool,
+        keep_open: bool,
     ) -> PyResult<Engine> {
         let clock = clock.map(|clock| clock.get().shared());
         let path = match database {
@@ -60,6 +61,7 @@ impl Engine {
             checkpoint_interval,
             disk_patience,
             allow_network_file_system,
+            keep_open,
             clock: clock.clone(),
         };
         let builder = options.builder()?;

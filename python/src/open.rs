@@ -26,6 +26,7 @@ pub struct Options {
     pub checkpoint_interval: Option<Lapse>,
     pub disk_patience: Option<Lapse>,
     pub allow_network_file_system: bool,
+    pub keep_open: bool,
     pub clock: Option<Arc<ManualClock>>,
 }
 
@@ -68,7 +69,8 @@ impl Options {
         builder = builder
             .durability(self.durability.0)
             .maintenance(self.maintenance.0)
-            .allow_network_file_system(self.allow_network_file_system);
+            .allow_network_file_system(self.allow_network_file_system)
+            .keep_open(self.keep_open);
         if let Some(directory) = &self.live_directory {
             builder = builder.live_directory(directory);
         }

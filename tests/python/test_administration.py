@@ -370,6 +370,16 @@ def test_a_database_is_looked_after(database: Path, tmp_path: Path) -> None:
         assert copy.check("acme", "sms").used == 3
 
 
+def test_an_engine_may_stay_open_when_it_is_closed(database: Path) -> None:
+    with cotas.open(database, keep_open=True) as engine:
+        assert engine.consume("acme", "sms")
+    with pytest.raises(cotas.OpenError, match="maintenance"):
+        cotas.open(database, maintenance="inline")
+    with cotas.open(database) as again:
+        assert again.check("acme", "sms").used == 2
+    cotas.open(database, maintenance="inline").close()
+
+
 def test_a_catalog_may_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "catalog.toml"
     path.write_text(CATALOG, encoding="utf-8")
