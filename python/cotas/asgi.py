@@ -1,15 +1,18 @@
 """Middleware for ASGI: Starlette, FastAPI, Litestar, Django's asynchronous half.
 
-    app = Quotas(app, engine, asked=lambda scope: Asked(tenant_of(scope), "send_message"))
+    app.add_middleware(Quotas, engine=engine, asked=what_is_asked)  # Starlette, FastAPI
+    app = Quotas(app, engine, asked=what_is_asked)  # any other
 
-`asked` names what a request asks, or gives `None` where it asks nothing. A denial is answered
-with 402 or 429, the decision as JSON and `Retry-After`; so is a `QuotaExceeded` that the application
-raises before it has begun to answer. The decision of an admitted request is in
-`scope["cotas.decision"]`. A decision does not wait, and so needs no thread.
+`asked` is a function or coroutine of the scope: it names what a request asks, or gives `None` where
+it asks nothing. A denial is answered with 402 or 429, the decision as JSON and `Retry-After`; so is
+a `QuotaExceeded` that the application lets out before it has begun to answer. The decision of an
+admitted request is in `scope["cotas.decision"]`; what it charged stays charged, whatever the
+application answers. A decision does not wait, and so needs no thread.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -22,6 +25,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+WhatIsAsked = Callable[[Scope], Asked | None | Awaitable[Asked | None]]
 
 __all__ = ["Asked", "Quotas"]
 
@@ -29,9 +33,7 @@ __all__ = ["Asked", "Quotas"]
 class Quotas:
     """Lets through the requests that the quotas allow."""
 
-    def __init__(
-        self, app: Application, engine: Engine, *, asked: Callable[[Scope], Asked | None]
-    ) -> None:
+    def __init__(self, app: Application, engine: Engine, *, asked: WhatIsAsked) -> None:
         self._app = app
         self._engine = engine
         self._asked = asked
@@ -40,7 +42,8 @@ class Quotas:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        asked = self._asked(scope)
+        named = self._asked(scope)
+        asked = await named if inspect.isawaitable(named) else named
         if asked is not None:
             decision = decide(self._engine, asked)
             if not decision:

@@ -70,5 +70,6 @@ def answer(decision: Decision) -> Answer:
 
 
 def of_exception(error: QuotaExceeded) -> Answer:
-    """How a denial is answered that a handler raised."""
+    """How a denial is answered that a handler raised: what Flask's `errorhandler` and the
+    `process_exception` of a Django middleware make their responses of."""
     return answer(error.decision)

@@ -3,8 +3,11 @@
     app.wsgi_app = Quotas(app.wsgi_app, engine, asked=lambda environ: Asked(..., "send_message"))
 
 `asked` names what a request asks, or gives `None` where it asks nothing. A denial is answered
-with 402 or 429, the decision as JSON and `Retry-After`; so is a `QuotaExceeded` that the application
-raises when it is called. The decision of an admitted request is in `environ["cotas.decision"]`.
+with 402 or 429, the decision as JSON and `Retry-After`. The decision of an admitted request is in
+`environ["cotas.decision"]`; what it charged stays charged, whatever the application answers.
+
+A `QuotaExceeded` that the application lets out when it is called is answered in the same way. Flask
+and Django let none out: theirs is `cotas.web.of_exception`.
 """
 
 from __future__ import annotations
