@@ -109,10 +109,12 @@ impl Memory {
             AtomicU64::from_ptr(self.map.as_mut_ptr().add(header::FILE_LEN as usize).cast())
         };
         let len = word.load(Ordering::Acquire).min(self.map.len() as u64);
+        let known = self.known_len.load(Ordering::Relaxed);
         // Only ever more of it, so that threads which learn different lengths at once agree.
         // Where the kernel cannot, the rest stays out of reach.
-        if protect(&self.map, len as usize, libc::PROT_READ | libc::PROT_WRITE).is_err() {
-            return self.known_len.load(Ordering::Relaxed);
+        let all = libc::PROT_READ | libc::PROT_WRITE;
+        if len <= known || protect(&self.map, len as usize, all).is_err() {
+            return known;
         }
         self.known_len.store(len, Ordering::Relaxed);
         len
