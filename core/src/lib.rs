@@ -48,6 +48,7 @@ compile_error!("Cotas needs robust process-shared mutexes and futexes: Linux onl
 pub mod billing;
 pub mod catalog;
 mod clock;
+mod closable;
 mod engine;
 mod error;
 mod form;
@@ -61,6 +62,7 @@ mod torture;
 
 pub use catalog::{Catalog, CatalogError, Limit};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use closable::{Closable, InUse};
 pub use engine::{
     AccountHolder, Address, Administrator, AuditEntry, Balance, Builder, CostLine, Cursor, Details,
     Direction, Durability, Engine, Event, Extra, Finding, GrantView, IgnoredBecause, Invoice,

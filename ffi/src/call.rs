@@ -82,7 +82,7 @@ impl Call {
     }
 
     /// Opens a handle and writes it to `to`, once `make` has made what it names.
-    pub(crate) fn open<T: Handled, C>(
+    pub(crate) fn open<C>(
         &self,
         to: *mut *mut C,
         make: impl FnOnce() -> Result<Object, Failure>,
@@ -91,7 +91,7 @@ impl Call {
             return Err(Failure::null("the place for the handle"));
         }
         self.put(to, std::ptr::null_mut());
-        let handle = table::open::<T>(make()?)?;
+        let handle = table::open(make()?)?;
         self.put(to, std::ptr::without_provenance_mut(handle));
         Ok(())
     }

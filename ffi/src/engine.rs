@@ -31,7 +31,6 @@ pub(crate) struct EngineHandle {
 }
 
 impl Handled for EngineHandle {
-    const TYPE: u64 = 2;
     const NAME: &'static str = "cotas_engine";
 
     #[inline]
@@ -58,7 +57,7 @@ impl Call {
         options: *const cotas_options,
         engine: *mut *mut cotas_engine,
     ) -> Result<(), Failure> {
-        self.open::<EngineHandle, _>(engine, || {
+        self.open(engine, || {
             let opened = if options.is_null() {
                 OptionsHandle::default().open(path)
             } else {
@@ -120,7 +119,7 @@ pub unsafe extern "C" fn cotas_engine_with_durability(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        call.open::<EngineHandle, _>(other, || {
+        call.open(other, || {
             let from = call.engine(engine)?;
             let engine = from.engine.with_durability(self::durability(durability)?);
             Ok(Object::Engine(EngineHandle { engine, clock: from.clock.clone() }))
@@ -143,7 +142,7 @@ pub unsafe extern "C" fn cotas_engine_without_waiting(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        call.open::<EngineHandle, _>(other, || {
+        call.open(other, || {
             let from = call.engine(engine)?;
             let why = "by its options it waits in any case".to_owned();
             let engine = from.engine.without_waiting();
@@ -169,7 +168,7 @@ pub unsafe extern "C" fn cotas_engine_once(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        call.open::<EngineHandle, _>(other, || {
+        call.open(other, || {
             let from = call.engine(engine)?;
             let engine = from.engine.once(call.text(key, key_len, "key")?);
             Ok(Object::Engine(EngineHandle { engine, clock: from.clock.clone() }))

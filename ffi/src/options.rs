@@ -62,7 +62,6 @@ struct Settings {
 pub(crate) struct OptionsHandle(Mutex<Settings>);
 
 impl Handled for OptionsHandle {
-    const TYPE: u64 = 1;
     const NAME: &'static str = "cotas_options";
 
     fn of(object: &Object) -> Option<&OptionsHandle> {
@@ -135,9 +134,8 @@ pub unsafe extern "C" fn cotas_options_new(
     error: *mut cotas_error,
 ) -> i32 {
     // SAFETY: the header's contract.
-    unsafe { call(error) }.run(|call| {
-        call.open::<OptionsHandle, _>(options, || Ok(Object::Options(OptionsHandle::default())))
-    })
+    unsafe { call(error) }
+        .run(|call| call.open(options, || Ok(Object::Options(OptionsHandle::default()))))
 }
 
 /// Closes options. NULL is no error, and does nothing.

@@ -6,9 +6,11 @@
 //! calls are using it is let go by the last of them. There is no lock: a forked child must be able
 //! to open and close handles whatever the threads of its parent were doing.
 
-use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
+
+use cotas_core::{Closable, InUse};
 
 use crate::code::cotas_code;
 use crate::engine::EngineHandle;
@@ -25,48 +27,43 @@ pub(crate) enum Object {
 
 /// A type of handle.
 pub(crate) trait Handled: Sized + 'static {
-    /// The number of the type.
-    const TYPE: u64;
     /// The type's name in the header.
     const NAME: &'static str;
     /// The object that a handle of this type names.
     fn of(object: &Object) -> Option<&Self>;
 }
 
-/// A slot's word, from its lowest bit: calls that are using it (32 bits), whether it is open,
-/// whether a call panicked, whether it was closed, type (2 bits), number of its use (24 bits).
 struct Slot {
-    word: AtomicU64,
-    index: u32,
+    held: Closable<Held>,
+    /// Whether a call ended in a panic while it used what is held.
+    is_spoiled: AtomicBool,
     /// The next free slot, plus one.
     next: AtomicU32,
-    /// Changed only by whoever took the slot from the free list, and by the one that lets it go.
-    object: UnsafeCell<Option<Object>>,
 }
 
-// SAFETY: `object` is read by those that found the slot open and are counted in its word, and
-// changed by one thread at a time: before the slot is open, or after it was closed and nobody uses
-// it any more. `Object` is `Send` and `Sync` (checked below).
-unsafe impl Sync for Slot {}
+/// What a slot holds.
+struct Held {
+    object: Object,
+    slot: usize,
+}
 
-const fn assert_shared<T: Send + Sync>() {}
-const _: () = assert_shared::<Object>();
-
-const USERS: u64 = 0xffff_ffff;
-const OPEN: u64 = 1 << 32;
-const PANICKED: u64 = 1 << 33;
-const CLOSED: u64 = 1 << 34;
-const TYPE_SHIFT: u32 = 35;
-const USE_SHIFT: u32 = 40;
-const USE_MAX: u64 = (1 << 22) - 1;
+impl Drop for Held {
+    /// The slot is free from here on: it was emptied before.
+    fn drop(&mut self) {
+        if let Some(slot) = SLOTS.get(self.slot).filter(|slot| !slot.held.is_used_up()) {
+            give_free(slot, self.slot);
+        }
+    }
+}
 
 /// Slots that there are at most.
 const SLOTS_MAX: usize = 1 << 22;
 
-/// A handle's number, from its lowest bit: three bits 0, slot (22 bits), use (22 bits): positive,
-/// never 0, and within the 47 bits that a pointer of a process has.
+/// A handle's number, from its lowest bit: three bits 0, slot (22 bits), use (22 bits) plus one:
+/// positive, never 0, and within the 47 bits that a pointer of a process has.
 const SLOT_SHIFT: u32 = 3;
-const HANDLE_USE_SHIFT: u32 = SLOT_SHIFT + 22;
+const USE_SHIFT: u32 = SLOT_SHIFT + 22;
+const _: () = assert!(Closable::<Held>::USES <= 1 << 22);
 
 static SLOTS: boxcar::Vec<Slot> = boxcar::Vec::new();
 /// The first free slot plus one, below a count of changes, so that one which was taken and
@@ -75,16 +72,16 @@ static FREE: AtomicU64 = AtomicU64::new(0);
 
 /// An object in use by a call.
 pub(crate) struct Used<T: Handled> {
+    object: InUse<'static, Held, T>,
     slot: &'static Slot,
-    object: &'static T,
 }
 
-impl<T: Handled> std::ops::Deref for Used<T> {
+impl<T: Handled> Deref for Used<T> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
-        self.object
+        &self.object
     }
 }
 
@@ -92,107 +89,57 @@ impl<T: Handled> Drop for Used<T> {
     #[inline]
     fn drop(&mut self) {
         if thread::panicking() {
-            self.slot.word.fetch_or(PANICKED, Ordering::Relaxed);
+            self.slot.is_spoiled.store(true, Ordering::Relaxed);
         }
-        self.slot.leave();
     }
 }
 
 /// Opens a handle. The number is what C holds.
-pub(crate) fn open<T: Handled>(object: Object) -> Result<usize, Failure> {
+pub(crate) fn open(object: Object) -> Result<usize, Failure> {
     let index = match take_free() {
         Some(index) => index,
-        None if SLOTS.count() >= SLOTS_MAX => {
-            let message = "too many handles are open";
-            return Err(Failure::new(cotas_code::COTAS_E_HANDLES, message));
-        }
-        None => SLOTS.push_with(|index| Slot {
-            word: AtomicU64::new(1 << USE_SHIFT),
-            index: index as u32,
+        None if SLOTS.count() >= SLOTS_MAX => return Err(too_many()),
+        None => SLOTS.push(Slot {
+            held: Closable::empty(),
+            is_spoiled: AtomicBool::new(false),
             next: AtomicU32::new(0),
-            object: UnsafeCell::new(None),
         }),
     };
-    let Some(slot) = SLOTS.get(index) else {
-        return Err(Failure::new(cotas_code::COTAS_E_HANDLES, "a handle has no slot"));
-    };
-    // SAFETY: the slot is not open, and this thread took it.
-    unsafe { *slot.object.get() = Some(object) };
-    // Strangers may be counted in it for an instant: only these bits change.
-    let word = slot.word.fetch_or(OPEN | T::TYPE << TYPE_SHIFT, Ordering::Release);
-    let number = (word >> USE_SHIFT) << HANDLE_USE_SHIFT | (index as u64) << SLOT_SHIFT;
-    Ok(number as usize)
+    let slot = SLOTS.get(index).ok_or_else(too_many)?;
+    slot.is_spoiled.store(false, Ordering::Relaxed);
+    let uses = slot.held.open(Held { object, slot: index }).map_err(|_| too_many())?;
+    Ok((uses as usize + 1) << USE_SHIFT | index << SLOT_SHIFT)
 }
 
 /// The object that a handle names, for the time of a call.
 #[inline]
 pub(crate) fn get<T: Handled>(handle: usize) -> Result<Used<T>, Failure> {
-    let Some((slot, open)) = find::<T>(handle) else { return Err(bad(handle, T::NAME)) };
-    let word = slot.word.fetch_add(1, Ordering::Acquire);
-    if word & !USERS == open {
-        // SAFETY: the slot is open, and this call is counted: nobody changes the object.
-        let object = unsafe { &*slot.object.get() };
-        if let Some(object) = object.as_ref().and_then(T::of) {
-            return Ok(Used { slot, object });
-        }
+    let Some((slot, number)) = find(handle) else { return Err(bad(handle, T::NAME)) };
+    let object = slot.held.get(number).and_then(|held| held.part(|held| T::of(&held.object)));
+    match object {
+        Some(_) if slot.is_spoiled.load(Ordering::Relaxed) => Err(spoiled()),
+        Some(object) => Ok(Used { object, slot }),
+        None => Err(bad(handle, T::NAME)),
     }
-    slot.leave();
-    Err(if word & !(USERS | PANICKED) == open { panicked() } else { bad(handle, T::NAME) })
 }
 
 /// Closes a handle, also one whose call panicked.
 pub(crate) fn close<T: Handled>(handle: usize) -> Result<(), Failure> {
-    let Some((slot, open)) = find::<T>(handle) else { return Err(bad(handle, T::NAME)) };
-    let closing = |word: u64| {
-        (word & !(USERS | PANICKED) == open).then_some(((word & !(OPEN | PANICKED)) | CLOSED) + 1)
-    };
-    match slot.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, closing) {
-        Ok(_) => {
-            slot.leave();
-            Ok(())
-        }
-        Err(_) => Err(bad(handle, T::NAME)),
-    }
+    let is_closed = find(handle).is_some_and(|(slot, number)| {
+        let is_of_type = slot.held.get(number).is_some_and(|held| T::of(&held.object).is_some());
+        is_of_type && slot.held.close(number)
+    });
+    if is_closed { Ok(()) } else { Err(bad(handle, T::NAME)) }
 }
 
-/// The slot of a handle, and its word while the handle is open and nobody uses it.
+/// The slot of a handle, and which use of it the handle is for.
 #[inline]
-fn find<T: Handled>(handle: usize) -> Option<(&'static Slot, u64)> {
-    let number = handle as u64;
-    let uses = number >> HANDLE_USE_SHIFT;
-    if number & 0b111 != 0 || uses > USE_MAX {
+fn find(handle: usize) -> Option<(&'static Slot, u32)> {
+    let uses = u32::try_from(handle >> USE_SHIFT).ok()?.checked_sub(1)?;
+    if handle & ((1 << SLOT_SHIFT) - 1) != 0 {
         return None;
     }
-    let slot = SLOTS.get((number >> SLOT_SHIFT) as usize & (SLOTS_MAX - 1))?;
-    Some((slot, uses << USE_SHIFT | OPEN | T::TYPE << TYPE_SHIFT))
-}
-
-impl Slot {
-    /// Counts a call out. The last one out of a slot that was closed lets its object go.
-    #[inline]
-    fn leave(&self) {
-        let word = self.word.fetch_sub(1, Ordering::AcqRel) - 1;
-        if word & CLOSED != 0 && word & USERS == 0 {
-            self.let_go(word);
-        }
-    }
-
-    #[cold]
-    fn let_go(&self, word: u64) {
-        let uses = (word >> USE_SHIFT) + 1;
-        // Whoever changes the word from "closed, nobody in it" is the one that lets go.
-        let gone = uses << USE_SHIFT;
-        if self.word.compare_exchange(word, gone, Ordering::AcqRel, Ordering::Relaxed).is_err() {
-            return;
-        }
-        // SAFETY: nobody uses the object, and nobody can come to: the slot is neither open nor
-        // free yet.
-        let object = unsafe { (*self.object.get()).take() };
-        if uses < USE_MAX {
-            give_free(self);
-        }
-        drop(object);
-    }
+    Some((SLOTS.get(handle >> SLOT_SHIFT & (SLOTS_MAX - 1))?, uses))
 }
 
 fn take_free() -> Option<usize> {
@@ -208,11 +155,11 @@ fn take_free() -> Option<usize> {
     }
 }
 
-fn give_free(slot: &Slot) {
+fn give_free(slot: &Slot, index: usize) {
     let mut free = FREE.load(Ordering::Relaxed);
     loop {
         slot.next.store(free as u32, Ordering::Relaxed);
-        let changed = ((free >> 32) + 1) << 32 | u64::from(slot.index + 1);
+        let changed = ((free >> 32) + 1) << 32 | (index as u64 + 1);
         match FREE.compare_exchange_weak(free, changed, Ordering::AcqRel, Ordering::Relaxed) {
             Ok(_) => return,
             Err(now) => free = now,
@@ -230,9 +177,14 @@ fn bad(handle: usize, name: &'static str) -> Failure {
 }
 
 #[cold]
-fn panicked() -> Failure {
+fn spoiled() -> Failure {
     let message = "an earlier call with this handle ended in a bug of Cotas: close it";
     Failure::new(cotas_code::COTAS_PANIC, message)
+}
+
+#[cold]
+fn too_many() -> Failure {
+    Failure::new(cotas_code::COTAS_E_HANDLES, "too many handles are open")
 }
 
 #[cfg(test)]
@@ -241,7 +193,7 @@ mod tests {
     use crate::options::OptionsHandle;
 
     fn options() -> usize {
-        open::<OptionsHandle>(Object::Options(OptionsHandle::default())).expect("opens")
+        open(Object::Options(OptionsHandle::default())).expect("opens")
     }
 
     fn code<T: Handled>(handle: usize) -> Option<i32> {
@@ -278,13 +230,15 @@ mod tests {
     fn a_handle_that_is_closed_in_use_is_let_go_by_the_last_user() {
         let handle = options();
         let used = get::<OptionsHandle>(handle).expect("is open");
-        let slot = used.slot;
         close::<OptionsHandle>(handle).expect("closes");
         assert_eq!(code::<OptionsHandle>(handle), Some(4));
-        // SAFETY: only looked at, and this thread is counted in it.
-        assert!(unsafe { (*slot.object.get()).is_some() });
+        let opened: Vec<usize> = (0..100).map(|_| options()).collect();
+        let slot = |handle: &usize| handle >> SLOT_SHIFT & (SLOTS_MAX - 1);
+        assert!(opened.iter().all(|it| slot(it) != slot(&handle)), "its slot is not free");
         drop(used);
-        assert_eq!(slot.word.load(Ordering::Relaxed) & CLOSED, 0);
+        for it in opened {
+            close::<OptionsHandle>(it).expect("closes");
+        }
     }
 
     #[test]

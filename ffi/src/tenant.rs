@@ -40,7 +40,6 @@ impl TenantHandle {
 }
 
 impl Handled for TenantHandle {
-    const TYPE: u64 = 3;
     const NAME: &'static str = "cotas_tenant";
 
     #[inline]
@@ -142,7 +141,7 @@ pub unsafe extern "C" fn cotas_tenant_open(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        call.open::<TenantHandle, _>(tenant, || {
+        call.open(tenant, || {
             let engine = call.engine(engine)?;
             let tenant = engine.engine.tenant(call.text(name, name_len, "tenant")?)?;
             let engine = engine.engine.clone();

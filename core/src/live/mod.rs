@@ -1,7 +1,7 @@
 //! The live file: memory that all processes of a host share, in which decisions are made.
 //!
 //! `docs/live-file.md` draws it byte for byte and says what a death at each step leaves behind.
-//! This is the only folder of the crate with `unsafe` in it.
+//! This is the only folder of the crate with `unsafe` in it; beside it only `closable.rs` has any.
 #![allow(unsafe_code)]
 
 mod aliases;

@@ -1,0 +1,477 @@
+//! A value that any thread may close while others are using it: for the handles of languages that
+//! cannot prove that nobody does.
+//!
+//! The obvious way, a count of users, costs two atomic read-modify-writes in each call: as much as
+//! a third of a decision. Here a thread notes down which value it is using, in a record that is its
+//! own, by plain stores; that each note is seen before the value is let go is the business of
+//! whoever closes it, which happens once: `membarrier(2)` has all running threads of the process
+//! catch up with their stores. Where the kernel has no such call, and for a thread that is using
+//! another value already, users are counted.
+//!
+//! Why nobody can miss the other. A user notes the value down and then looks whether it is open; a
+//! closer marks it closed, has all threads catch up, and then looks at the notes. Either the user
+//! sees the mark or the closer sees the note; then the user, who crosses the note out and looks at
+//! the mark again, is the one to try letting go. Whoever tries has all threads catch up first, for
+//! the notes of others that used it before it was closed.
+#![allow(unsafe_code)]
+
+use std::cell::{Cell, UnsafeCell};
+use std::iter;
+use std::ops::Deref;
+use std::ptr;
+use std::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering, compiler_fence,
+};
+
+/// A place for a value that is opened, used by any number of threads, and closed by one of them.
+/// The last that uses it lets the value go. A place may be used again, under another number.
+/// Nothing here waits, and nothing takes a lock.
+pub struct Closable<T> {
+    /// From its lowest bit: users that are counted (32 bits), state (2 bits), number of its use.
+    word: AtomicU64,
+    /// Changed only by the thread that moved the state to `CHANGING`.
+    value: UnsafeCell<Option<T>>,
+}
+
+// SAFETY: a value is read by those that found it open and are noted down or counted, and changed
+// by one thread at a time: before it is open, or after it was closed and while nobody is.
+unsafe impl<T: Send + Sync> Sync for Closable<T> {}
+
+const USERS: u64 = 0xffff_ffff;
+const STATE: u64 = 0b11 << 32;
+const EMPTY: u64 = 0;
+const CHANGING: u64 = 1 << 32;
+const OPEN: u64 = 2 << 32;
+const CLOSED: u64 = 3 << 32;
+const USE_SHIFT: u32 = 34;
+
+/// A value in use by this thread, or a part of it.
+pub struct InUse<'a, T, Part = T> {
+    part: &'a Part,
+    note: Note<'a, T>,
+}
+
+impl<T, Part> Deref for InUse<'_, T, Part> {
+    type Target = Part;
+
+    #[inline]
+    fn deref(&self) -> &Part {
+        self.part
+    }
+}
+
+impl<'a, T, Part> InUse<'a, T, Part> {
+    /// A part of what is in use.
+    #[inline]
+    pub fn part<P>(self, of: impl FnOnce(&Part) -> Option<&P>) -> Option<InUse<'a, T, P>> {
+        of(self.part).map(|part| InUse { part, note: self.note })
+    }
+}
+
+impl<T> Closable<T> {
+    /// How often a place can be used.
+    pub const USES: u32 = (1 << 22) - 1;
+
+    /// A place without a value.
+    #[must_use]
+    pub const fn empty() -> Closable<T> {
+        Closable { word: AtomicU64::new(EMPTY), value: UnsafeCell::new(None) }
+    }
+
+    /// A place with a value, open for use number 0.
+    #[must_use]
+    pub const fn of(value: T) -> Closable<T> {
+        Closable { word: AtomicU64::new(OPEN), value: UnsafeCell::new(Some(value)) }
+    }
+
+    /// Puts a value into a place without one, and says which use of the place that is. Gives the
+    /// value back if there is one, or if the place is used up.
+    pub fn open(&self, value: T) -> Result<u32, T> {
+        // Strangers may be counted in it for an instant: they stay.
+        let take = |word: u64| {
+            (word & STATE == EMPTY && !is_used_up(word)).then_some(word ^ (EMPTY ^ CHANGING))
+        };
+        let Ok(word) = self.word.fetch_update(Ordering::Acquire, Ordering::Relaxed, take) else {
+            return Err(value);
+        };
+        // SAFETY: this thread moved the state to `CHANGING`.
+        unsafe { *self.value.get() = Some(value) };
+        self.word.fetch_xor(CHANGING ^ OPEN, Ordering::Release);
+        Ok((word >> USE_SHIFT) as u32)
+    }
+
+    /// The value, if it is open for that use.
+    #[inline]
+    pub fn get(&self, number: u32) -> Option<InUse<'_, T>> {
+        let note = Note::new(self);
+        let word = self.word.load(Ordering::Acquire);
+        if word & !USERS != OPEN | u64::from(number) << USE_SHIFT {
+            return None;
+        }
+        // SAFETY: it was open after it was noted down: nobody changes it.
+        let part = unsafe { &*self.value.get() }.as_ref()?;
+        Some(InUse { part, note })
+    }
+
+    /// Closes it, if it is open for that use: nobody gets it from here on. The value is dropped by
+    /// whoever uses it last, which may be this call.
+    pub fn close(&self, number: u32) -> bool {
+        let open = OPEN | u64::from(number) << USE_SHIFT;
+        let close = |word: u64| (word & !USERS == open).then_some(word ^ (OPEN ^ CLOSED));
+        let is_closed = self.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, close).is_ok();
+        if is_closed {
+            self.let_go();
+        }
+        is_closed
+    }
+
+    /// Whether it cannot be opened any more.
+    pub fn is_used_up(&self) -> bool {
+        is_used_up(self.word.load(Ordering::Relaxed))
+    }
+
+    /// Drops a closed value, unless somebody uses it: then that is theirs to do.
+    #[cold]
+    fn let_go(&self) {
+        let word = self.word.load(Ordering::Acquire);
+        if word & STATE != CLOSED || word & USERS != 0 {
+            return;
+        }
+        if !catch_up() || records().any(|it| it.noted.load(Ordering::Acquire) == self.address()) {
+            return;
+        }
+        // Of several that come here one finds the word as it was: it changes with every use.
+        let taken = (word ^ (CLOSED ^ CHANGING)) + (1 << USE_SHIFT);
+        if self.word.compare_exchange(word, taken, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            // SAFETY: this thread moved the state to `CHANGING`.
+            let value = unsafe { (*self.value.get()).take() };
+            self.word.fetch_xor(CHANGING ^ EMPTY, Ordering::Release);
+            drop(value);
+        }
+    }
+
+    /// What is noted down of it.
+    fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+}
+
+fn is_used_up(word: u64) -> bool {
+    word >> USE_SHIFT >= u64::from(Closable::<()>::USES)
+}
+
+/// That this thread is using a place.
+struct Note<'a, T> {
+    place: &'a Closable<T>,
+    /// Where it is noted down; `None`: it is counted.
+    record: Option<&'static Record>,
+}
+
+impl<'a, T> Note<'a, T> {
+    #[inline]
+    fn new(place: &'a Closable<T>) -> Note<'a, T> {
+        match MINE.get() {
+            Some(record) if record.noted.load(Ordering::Relaxed) == 0 => {
+                Note::in_record(place, record)
+            }
+            mine => Note::slowly(place, mine),
+        }
+    }
+
+    #[inline]
+    fn in_record(place: &'a Closable<T>, record: &'static Record) -> Note<'a, T> {
+        record.noted.store(place.address(), Ordering::Relaxed);
+        // Before the word is looked at. Of the processor `catch_up` asks the same.
+        compiler_fence(Ordering::SeqCst);
+        Note { place, record: Some(record) }
+    }
+
+    /// The first time in a thread, or while it uses another place.
+    #[cold]
+    fn slowly(place: &'a Closable<T>, mine: Option<&'static Record>) -> Note<'a, T> {
+        match mine {
+            None if let Some(record) = Record::take() => Note::in_record(place, record),
+            _ => {
+                place.word.fetch_add(1, Ordering::Acquire);
+                Note { place, record: None }
+            }
+        }
+    }
+}
+
+impl<T> Drop for Note<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let word = if let Some(record) = self.record {
+            record.noted.store(0, Ordering::Release);
+            compiler_fence(Ordering::SeqCst); // As in `in_record`.
+            self.place.word.load(Ordering::Relaxed)
+        } else {
+            self.place.word.fetch_sub(1, Ordering::AcqRel) - 1
+        };
+        if word & STATE == CLOSED {
+            self.place.let_go();
+        }
+    }
+}
+
+/// Where one thread notes down the place that it is using. Records are never freed, and used again
+/// by later threads.
+#[repr(align(128))] // Two lines of the cache: processors fetch them in pairs.
+struct Record {
+    /// The address of the place; 0: none.
+    noted: AtomicUsize,
+    is_taken: AtomicBool,
+    next: Option<&'static Record>,
+}
+
+/// The record that was made last.
+static RECORDS: AtomicPtr<Record> = AtomicPtr::new(ptr::null_mut());
+
+thread_local! {
+    /// The record of this thread.
+    static MINE: Cell<Option<&'static Record>> = const { Cell::new(None) };
+    static ENDING: Ending = const { Ending };
+}
+
+/// Gives the record of a thread back when it ends.
+struct Ending;
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(record) = MINE.take() {
+            record.is_taken.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl Record {
+    /// A record for this thread; `None` where notes would not be seen, or if the thread is ending.
+    fn take() -> Option<&'static Record> {
+        if !can_catch_up() {
+            return None;
+        }
+        ENDING.try_with(|_| ()).ok()?;
+        let is_free = |it: &&Record| !it.is_taken.swap(true, Ordering::AcqRel);
+        let record = records().find(is_free).unwrap_or_else(Record::make);
+        MINE.set(Some(record));
+        Some(record)
+    }
+
+    fn make() -> &'static Record {
+        let (noted, is_taken) = (AtomicUsize::new(0), AtomicBool::new(true));
+        let record = Box::leak(Box::new(Record { noted, is_taken, next: None }));
+        let mut last = RECORDS.load(Ordering::Acquire);
+        loop {
+            // SAFETY: NULL, or a record, which are never freed.
+            record.next = unsafe { last.as_ref() };
+            let (made, order) = (ptr::from_mut(record), Ordering::AcqRel);
+            match RECORDS.compare_exchange_weak(last, made, order, Ordering::Acquire) {
+                Ok(_) => return record,
+                Err(now) => last = now,
+            }
+        }
+    }
+}
+
+fn records() -> impl Iterator<Item = &'static Record> {
+    // SAFETY: NULL, or a record, which are never freed.
+    let last = unsafe { RECORDS.load(Ordering::Acquire).as_ref() };
+    iter::successors(last, |record| record.next)
+}
+
+/// `MEMBARRIER_CMD_PRIVATE_EXPEDITED` and its registration, of `linux/membarrier.h`.
+const PRIVATE_EXPEDITED: libc::c_int = 1 << 3;
+const REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
+
+fn membarrier(command: libc::c_int) -> bool {
+    // SAFETY: a system call that touches no memory.
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+}
+
+/// What the kernel said. Not a `OnceLock`: a child of a fork would wait for ever for the thread of
+/// its parent that was about to ask.
+static CAN_CATCH_UP: AtomicU8 = AtomicU8::new(NOT_ASKED);
+const NOT_ASKED: u8 = 0;
+const YES: u8 = 1;
+const NO: u8 = 2;
+
+fn can_catch_up() -> bool {
+    if CAN_CATCH_UP.load(Ordering::Acquire) == NOT_ASKED {
+        let answer = if membarrier(REGISTER_PRIVATE_EXPEDITED) { YES } else { NO };
+        CAN_CATCH_UP.store(answer, Ordering::Release);
+    }
+    CAN_CATCH_UP.load(Ordering::Acquire) == YES
+}
+
+/// Has every running thread of this process pass a full memory barrier, so that this one sees all
+/// notes that were made before. Says whether it sees them all.
+fn catch_up() -> bool {
+    #[cfg(test)]
+    if tests::WITHOUT_CATCHING_UP.load(Ordering::Relaxed) {
+        return true;
+    }
+    let caught_up = membarrier(PRIVATE_EXPEDITED)
+        || membarrier(REGISTER_PRIVATE_EXPEDITED) && membarrier(PRIVATE_EXPEDITED);
+    // Where it was never to be had, there are none.
+    caught_up || CAN_CATCH_UP.load(Ordering::Acquire) != YES
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+
+    /// Says that it was dropped.
+    struct Told(Arc<AtomicBool>);
+
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn told() -> (Told, Arc<AtomicBool>) {
+        let is_dropped = Arc::new(AtomicBool::new(false));
+        (Told(is_dropped.clone()), is_dropped)
+    }
+
+    #[test]
+    fn a_value_is_had_until_it_is_closed_and_a_later_one_under_another_number() {
+        let place = Closable::empty();
+        assert!(place.get(0).is_none());
+        assert_eq!(place.open("first"), Ok(0));
+        assert_eq!(place.open("second"), Err("second"));
+        assert_eq!(place.get(0).map(|it| *it), Some("first"));
+        assert!(place.get(1).is_none());
+        assert!(!place.close(1));
+        assert!(place.close(0));
+        assert!(!place.close(0));
+        assert_eq!(place.open("second"), Ok(1));
+        assert!(place.get(0).is_none());
+        assert_eq!(place.get(1).map(|it| *it), Some("second"));
+    }
+
+    #[test]
+    fn a_value_that_is_closed_in_use_is_dropped_by_the_last_user() {
+        let (value, is_dropped) = told();
+        let place = Closable::of(value);
+        // The first is noted down, the second is counted.
+        let (first, second) = (place.get(0).unwrap(), place.get(0).unwrap());
+        assert!(place.close(0));
+        assert!(place.get(0).is_none());
+        drop(first);
+        assert!(!is_dropped.load(Ordering::Relaxed));
+        drop(second);
+        assert!(is_dropped.load(Ordering::Relaxed));
+
+        let (value, is_dropped) = told();
+        let place = Closable::of(value);
+        let (first, second) = (place.get(0).unwrap(), place.get(0).unwrap());
+        assert!(place.close(0));
+        drop(second);
+        assert!(!is_dropped.load(Ordering::Relaxed));
+        drop(first);
+        assert!(is_dropped.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_place_that_is_used_up_is_not_opened_again() {
+        let place = Closable::empty();
+        for number in 0..Closable::<u8>::USES {
+            place.word.store(u64::from(number) << USE_SHIFT | EMPTY, Ordering::Relaxed);
+            assert!(!place.is_used_up());
+            if !(10..Closable::<u8>::USES - 10).contains(&number) {
+                assert_eq!(place.open(0), Ok(number));
+                assert!(place.close(number));
+            }
+        }
+        assert!(place.is_used_up());
+        assert_eq!(place.open(0), Err(0));
+    }
+
+    #[test]
+    fn a_record_goes_from_a_thread_that_ended_to_a_later_one() {
+        let place = Closable::of(());
+        let used = || {
+            drop(place.get(0));
+            MINE.get().map(|record| ptr::from_ref(record).addr())
+        };
+        let known = thread::scope(|scope| scope.spawn(used).join().unwrap());
+        let at_most = records().count() + 1;
+        for _ in 0..100 {
+            assert!(thread::scope(|scope| scope.spawn(used).join().unwrap()).is_some());
+        }
+        assert!(known.is_some());
+        // Other tests' threads take some meanwhile.
+        assert!(records().count() < at_most + 50);
+    }
+
+    /// For the counter-proof.
+    pub(super) static WITHOUT_CATCHING_UP: AtomicBool = AtomicBool::new(false);
+
+    /// A value that tells of its end in a place of its own.
+    struct Numbered<'a>(usize, &'a [AtomicBool]);
+
+    impl Drop for Numbered<'_> {
+        fn drop(&mut self) {
+            self.1[self.0].store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// One thread uses values while another closes them. How often a value was in use when it had
+    /// been dropped, until that was seen once, or after so many values.
+    fn used_after_drop(count: usize) -> usize {
+        const FAR_APART: usize = 8;
+        let dropped: Vec<_> = (0..count).map(|_| AtomicBool::new(false)).collect();
+        let places: Vec<_> = (0..count).map(|it| Closable::of(Numbered(it, &dropped))).collect();
+        // A store that misses the cache is late, and those after it are, of notes.
+        let far: Vec<_> = (0..FAR_APART << 16).map(|_| AtomicBool::new(false)).collect();
+        let (reached, found) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let use_until_closed = |number: usize| {
+            let mut random = number;
+            loop {
+                for _ in 0..8 {
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    far[(random >> 40) * FAR_APART % far.len()].store(true, Ordering::Relaxed);
+                }
+                let Some(_in_use) = places[number].get(0) else { return };
+                if (0..100).any(|_| dropped[number].load(Ordering::Relaxed)) {
+                    found.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        };
+        let seen = || found.load(Ordering::Relaxed);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0..count {
+                    reached.store(number + 1, Ordering::Release);
+                    use_until_closed(number);
+                }
+            });
+            for (number, place) in places.iter().enumerate() {
+                while seen() == 0 && reached.load(Ordering::Acquire) <= number {
+                    thread::yield_now();
+                }
+                (0..number % 64).for_each(|_| std::hint::spin_loop());
+                assert!(place.close(0));
+            }
+        });
+        assert!(dropped.iter().all(|it| it.load(Ordering::Relaxed)), "one was never let go");
+        found.into_inner()
+    }
+
+    #[test]
+    fn nobody_uses_a_value_that_was_dropped_and_without_catching_up_somebody_does() {
+        assert_eq!(used_after_drop(10_000), 0);
+        // On one processor a thread that is not running has no store under way.
+        if thread::available_parallelism().unwrap().get() > 1 {
+            WITHOUT_CATCHING_UP.store(true, Ordering::Relaxed);
+            let found = used_after_drop(300_000);
+            WITHOUT_CATCHING_UP.store(false, Ordering::Relaxed);
+            assert!(found > 0);
+        }
+    }
+}
