@@ -37,24 +37,6 @@ fn time(at_ms: i64) -> Option<Timestamp> {
     (at_ms != 0).then(|| Timestamp::from_ms(at_ms))
 }
 
-/// Refuses a number that no resource has: that it is not in the plan either is no answer.
-#[inline]
-fn check_known(
-    tenant: &TenantHandle,
-    resource: ResourceId,
-    made: &Result<Decision, Error>,
-) -> Result<(), Failure> {
-    match made {
-        Ok(decision)
-            if decision.reasons.contains(Reason::NotInPlan)
-                && tenant.engine.resource_name(resource).is_none() =>
-        {
-            Err(Error::UnknownResource(resource.number().to_string()).into())
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Tells the caller of a decision where the engine made it: moving one takes longer than making it.
 #[inline(always)]
 fn tell(out: &mut Out<cotas_decision>, made: &Result<Decision, Error>) -> Result<(), Failure> {
@@ -65,6 +47,22 @@ fn tell(out: &mut Out<cotas_decision>, made: &Result<Decision, Error>) -> Result
         }
         Err(error) => Err(Failure::of(error)),
     }
+}
+
+/// As [`tell`], of a resource by number: that no resource has it is no answer of a plan.
+#[inline(always)]
+fn tell_of(
+    tenant: &TenantHandle,
+    resource: ResourceId,
+    out: &mut Out<cotas_decision>,
+    decision: &Decision,
+) -> Result<(), Failure> {
+    let is_in_doubt = decision.reasons.contains(Reason::NotInPlan);
+    if is_in_doubt && tenant.engine.resource_name(resource).is_none() {
+        return Err(Error::UnknownResource(resource.number().to_string()).into());
+    }
+    out.fill(|to| to.say(decision));
+    Ok(())
 }
 
 impl Call {
@@ -118,7 +116,10 @@ pub unsafe extern "C" fn cotas_consume(
         call.answer(tenant, decision, |tenant, out| {
             let resource = call.text(resource, resource_len, "resource")?;
             match call.text_or_none(key, key_len, "key")? {
-                None => tell(out, &tenant.tenant.consume(resource, units)),
+                None => {
+                    let tell = |made: &Decision| out.fill(|to| to.say(made));
+                    Ok(tenant.tenant.consume_then(resource, units, tell)?)
+                }
                 Some(key) => tell(out, &tenant.once(key).consume(resource, units)),
             }
         })
@@ -141,9 +142,8 @@ pub unsafe extern "C" fn cotas_consume_id(
     unsafe { call(error) }.run(|call| {
         call.answer(tenant, decision, |tenant, out| {
             let resource = resource_id(resource);
-            let made = tenant.tenant.consume(resource, units);
-            check_known(tenant, resource, &made)?;
-            tell(out, &made)
+            let tell = |made: &Decision| tell_of(tenant, resource, out, made);
+            tenant.tenant.consume_then(resource, units, tell)?
         })
     })
 }
@@ -164,7 +164,8 @@ pub unsafe extern "C" fn cotas_check(
     unsafe { call(error) }.run(|call| {
         call.answer(tenant, decision, |tenant, out| {
             let resource = call.text(resource, resource_len, "resource")?;
-            tell(out, &tenant.tenant.check(resource, units))
+            let tell = |made: &Decision| out.fill(|to| to.say(made));
+            Ok(tenant.tenant.check_then(resource, units, tell)?)
         })
     })
 }
@@ -184,9 +185,8 @@ pub unsafe extern "C" fn cotas_check_id(
     unsafe { call(error) }.run(|call| {
         call.answer(tenant, decision, |tenant, out| {
             let resource = resource_id(resource);
-            let made = tenant.tenant.check(resource, units);
-            check_known(tenant, resource, &made)?;
-            tell(out, &made)
+            let tell = |made: &Decision| tell_of(tenant, resource, out, made);
+            tenant.tenant.check_then(resource, units, tell)?
         })
     })
 }

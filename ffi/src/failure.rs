@@ -1,34 +1,48 @@
 //! Why a call did not do what was asked.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 
 use cotas_core::Error;
 
 use crate::code::cotas_code;
 
+/// Why not, in a box: a call that succeeds is not to carry the room for it from one function to the
+/// next.
+#[derive(Debug)]
+pub(crate) struct Failure(Box<Why>);
+
 /// A number for programs, and words for people.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Why {
     pub(crate) code: i32,
     pub(crate) message: Cow<'static, str>,
 }
 
+impl Deref for Failure {
+    type Target = Why;
+
+    fn deref(&self) -> &Why {
+        &self.0
+    }
+}
+
 impl Failure {
     /// One of this crate's own.
-    pub(crate) const fn new(code: cotas_code, message: &'static str) -> Failure {
-        Failure { code: code as i32, message: Cow::Borrowed(message) }
+    pub(crate) fn new(code: cotas_code, message: impl Into<Cow<'static, str>>) -> Failure {
+        Failure(Box::new(Why { code: code as i32, message: message.into() }))
     }
 
     /// A pointer is NULL that must not be.
+    #[cold]
     pub(crate) fn null(what: &'static str) -> Failure {
-        let message = Cow::Owned(format!("{what} is NULL"));
-        Failure { code: cotas_code::COTAS_E_NULL as i32, message }
+        Failure::new(cotas_code::COTAS_E_NULL, format!("{what} is NULL"))
     }
 
     /// Why the engine did not do it.
     #[cold]
     pub(crate) fn of(error: &Error) -> Failure {
-        Failure { code: error.code(), message: Cow::Owned(error.to_string()) }
+        Failure(Box::new(Why { code: error.code(), message: error.to_string().into() }))
     }
 
     /// An argument is not acceptable.

@@ -138,8 +138,7 @@ pub(crate) unsafe fn text<'a>(
 
 #[cold]
 fn not_utf8(what: &'static str) -> Failure {
-    let message = format!("{what} is not UTF-8");
-    Failure { code: cotas_code::COTAS_E_UTF8 as i32, message: message.into() }
+    Failure::new(cotas_code::COTAS_E_UTF8, format!("{what} is not UTF-8"))
 }
 
 /// Writes a number, where somebody wants it.

@@ -112,7 +112,7 @@ pub(crate) fn open(object: Object) -> Result<usize, Failure> {
 }
 
 /// The object that a handle names, for the time of a call.
-#[inline]
+#[inline(always)]
 pub(crate) fn get<T: Handled>(handle: usize) -> Result<Used<T>, Failure> {
     let Some((slot, number)) = find(handle) else { return Err(bad(handle, T::NAME)) };
     let object = slot.held.get(number).and_then(|held| held.part(|held| T::of(&held.object)));
@@ -173,7 +173,7 @@ fn bad(handle: usize, name: &'static str) -> Failure {
         return Failure::null(name);
     }
     let message = format!("the handle is closed, or never was a {name}");
-    Failure { code: cotas_code::COTAS_E_HANDLE as i32, message: message.into() }
+    Failure::new(cotas_code::COTAS_E_HANDLE, message)
 }
 
 #[cold]

@@ -163,7 +163,7 @@ pub unsafe extern "C" fn cotas_tenant_with_key_lifetime(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        call.open::<TenantHandle, _>(other, || {
+        call.open(other, || {
             let from = call.tenant(tenant)?;
             if !(1..=LIFETIME_MS_MAX as u64).contains(&lifetime_ms) {
                 let why = format!("{lifetime_ms} ms is not between 1 ms and 400 days");

@@ -25,7 +25,7 @@ const VALUES: [&str; 6] =
     ["Balance", "InvoiceStatus", "Metric", "NewGrant", "NewTenant", "Resolution"];
 
 /// Verbs whose function has another name.
-const NAMED_OTHERWISE: [(&str, &str); 15] = [
+const NAMED_OTHERWISE: [(&str, &str); 17] = [
     ("Engine::builder", "cotas_options_new"),
     ("Engine::in_memory", "cotas_engine_open_in_memory"),
     ("Engine::tenant", "cotas_tenant_open"),
@@ -35,6 +35,9 @@ const NAMED_OTHERWISE: [(&str, &str); 15] = [
     ("Once::kept_for", "cotas_tenant_with_key_lifetime"),
     // A key is an argument of each verb that it makes take effect once.
     ("Tenant::once", "cotas_consume"),
+    // The same verbs, for bindings to tell of what was decided.
+    ("Tenant::consume_then", "cotas_consume"),
+    ("Tenant::check_then", "cotas_check"),
     ("Tenant::leases", "cotas_lease_acquire"),
     ("Tenant::meter", "cotas_meter_add"),
     ("Tenant::rate", "cotas_rate_pass"),

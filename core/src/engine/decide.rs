@@ -92,7 +92,7 @@ impl Engine {
 
     /// A function of its own: what such a call does not ask for is known to the compiler, which
     /// leaves it out.
-    fn consume_into(
+    pub(super) fn consume_into(
         &self,
         at: u64,
         name: &str,
@@ -117,7 +117,7 @@ impl Engine {
         result
     }
 
-    fn check_into(
+    pub(super) fn check_into(
         &self,
         at: u64,
         name: &str,

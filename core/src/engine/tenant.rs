@@ -69,6 +69,42 @@ impl Tenant {
         self.engine.check_at(self.at, &self.name, resource, units)
     }
 
+    /// As [`consume`](Self::consume), and has `tell` look at what was decided where it was decided:
+    /// for bindings, which tell of a decision in a form of their own. Moving one takes longer than
+    /// making it.
+    #[inline]
+    pub fn consume_then<R>(
+        &self,
+        resource: impl ResourceRef,
+        units: u64,
+        tell: impl FnOnce(&Decision) -> R,
+    ) -> Result<R, Error> {
+        let resource = resource.resolve(&self.engine)?;
+        let mut made = Ok(Decision::nothing());
+        self.engine.consume_into(self.at, &self.name, resource, units, &mut made);
+        match made {
+            Ok(ref decision) => Ok(tell(decision)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// As [`check`](Self::check), told as by [`consume_then`](Self::consume_then).
+    #[inline]
+    pub fn check_then<R>(
+        &self,
+        resource: impl ResourceRef,
+        units: u64,
+        tell: impl FnOnce(&Decision) -> R,
+    ) -> Result<R, Error> {
+        let resource = resource.resolve(&self.engine)?;
+        let mut made = Ok(Decision::nothing());
+        self.engine.check_into(self.at, &self.name, resource, units, &mut made);
+        match made {
+            Ok(ref decision) => Ok(tell(decision)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// May this tenant's contact have a session on `resource`? An inbound message opens one or
     /// moves its end, an outbound one opens one where there is none; while it is open nothing more
     /// is charged (seed 000). For hosts whose messages are no actions of the catalog.
