@@ -76,6 +76,7 @@ impl Tenant {
         Ok(warning.map(|it| (it.en, it.pt)))
     }
 
+    /// A feature as the tenant has it: on, off, or at a level.
     fn feature<'py>(&self, py: Python<'py>, name: Name<'_>) -> PyResult<Bound<'py, PyAny>> {
         match hub::ask(py, &self.handle, |tenant| tenant.feature(name.0))? {
             Feature::Flag(flag) => flag.into_bound_py_any(py),
@@ -83,6 +84,7 @@ impl Tenant {
         }
     }
 
+    /// Everything that the decision with this receipt charged.
     fn charges_of(&self, py: Python<'_>, receipt: Private<'_>) -> PyResult<Vec<Charge>> {
         let charges = hub::ask(py, &self.handle, |it| it.charges_of(&receipt.0.parse()?))?;
         let hub = self.hub.get();

@@ -54,6 +54,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for FeatureArgument {
 
 #[pymethods]
 impl Engine {
+    /// Puts a catalog in force, TOML or JSON; gives its version. Waits for the disk.
     #[pyo3(
         signature = (text, *, name=Name("catalog.toml")),
         text_signature = "($self, text, *, name='catalog.toml')",
@@ -86,10 +87,14 @@ impl Engine {
         })
     }
 
+    /// All tenants, by name. Reads SQLite.
     fn tenants(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         self.ask(py, cotas::Engine::tenants)
     }
 
+    /// Gives units on top of the plan's, surviving renewal, from `starts_at` until they are used up
+    /// or expire. Lower priorities are used first: 10 unless it says otherwise; the plan's units
+    /// have 0. Waits for the disk.
     #[pyo3(
         signature = (
             tenant, resource, units, *, source=Name("extra"), priority=None, starts_at=None,
@@ -117,6 +122,7 @@ impl Engine {
         self.change(py, key, |engine| engine.grant_as(tenant.0, resource.0, &new, None))
     }
 
+    /// Puts a tenant on a plan now: the period is closed, and a new one begins. Waits for the disk.
     #[pyo3(signature = (tenant, plan, *, first_due, auto_renew=false, key=None))]
     fn change_plan(
         &self,
@@ -131,6 +137,8 @@ impl Engine {
         self.change(py, key, |engine| engine.change_plan(tenant.0, &terms, None))
     }
 
+    /// Chooses a plan that begins when its first invoice is paid; gives the number of that invoice.
+    /// Waits for the disk.
     #[pyo3(signature = (
         tenant, plan, *, first_due, payment_type, auto_renew=false, key=None,
     ))]
@@ -149,6 +157,8 @@ impl Engine {
         self.change(py, key, |it| it.choose_plan(tenant.0, &terms, payment_type.0, None))
     }
 
+    /// Has a tenant join another plan when its present period ends; gives that due date. Waits for
+    /// the disk.
     #[pyo3(signature = (tenant, plan, *, key=None))]
     fn schedule_plan(
         &self,
@@ -160,14 +170,17 @@ impl Engine {
         self.change(py, key, |engine| engine.schedule_plan(tenant.0, plan.0, None))
     }
 
+    /// Takes back what `schedule_plan` did; says whether a plan was scheduled.
     fn cancel_scheduled_plan(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<bool> {
         self.ask(py, |engine| engine.cancel_scheduled_plan(tenant.0))
     }
 
+    /// Moves a tenant to the newest version of its plan; says whether it was on an older one.
     fn move_to_newest_version(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<bool> {
         self.ask(py, |engine| engine.move_to_newest_version(tenant.0))
     }
 
+    /// Changes the number of a tenant's plan. Waits for the disk.
     #[pyo3(signature = (tenant, resource, limit, *, key=None))]
     fn set_limit(
         &self,
@@ -180,6 +193,7 @@ impl Engine {
         self.change(py, key, |engine| engine.set_limit(tenant.0, resource.0, limit.0))
     }
 
+    /// Gives a tenant a limit of its own, whatever plan it is on; `None`: as its plan says.
     #[pyo3(signature = (tenant, resource, limit, *, key=None))]
     fn set_own_limit(
         &self,
@@ -193,6 +207,7 @@ impl Engine {
         self.change(py, key, |engine| engine.set_own_limit(tenant.0, resource.0, limit))
     }
 
+    /// Moves a tenant to another status. Waits for the disk.
     #[pyo3(
         signature = (tenant, status, *, reason=Name(""), as_operator=false, key=None),
         text_signature = "($self, tenant, status, *, reason='', as_operator=False, key=None)",
@@ -210,6 +225,7 @@ impl Engine {
         self.change(py, key, |it| it.set_status(tenant.0, status, reason.0, as_operator))
     }
 
+    /// Gives a tenant a feature of its own; `None`: as its plan says. Waits for the disk.
     #[pyo3(signature = (tenant, name, feature, *, key=None))]
     fn set_feature(
         &self,
@@ -223,30 +239,38 @@ impl Engine {
         self.change(py, key, |engine| engine.set_feature(tenant.0, name.0, feature))
     }
 
+    /// Deletes a demonstration that has ended, with all that was stored of it. Its name is free
+    /// again. Any other tenant is refused. Waits for the disk.
     fn purge_demo(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<()> {
         self.ask(py, |engine| engine.purge_demo(tenant.0))
     }
 
+    /// The demonstrations that have ended and can be purged. Reads SQLite.
     fn ended_demos(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         self.ask(py, cotas::Engine::ended_demos)
     }
 
+    /// Settles a tenant at the clock's now: what the next decision would do first.
     fn settle(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<()> {
         self.ask(py, |engine| engine.settle(tenant.0))
     }
 
+    /// Believes a clock that shows more than 400 days past all that the tenant has seen.
     fn confirm_clock(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<()> {
         self.ask(py, |engine| engine.confirm_clock(tenant.0))
     }
 
+    /// Forgets all events up to and including this number; says how many. Waits for the disk.
     fn acknowledge_events(&self, py: Python<'_>, up_to: Units) -> PyResult<usize> {
         self.ask(py, |engine| engine.acknowledge_events(up_to.0))
     }
 
+    /// Writes all that has changed to SQLite; says how many tenants. Waits for the disk.
     fn checkpoint(&self, py: Python<'_>) -> PyResult<usize> {
         self.ask(py, cotas::Engine::checkpoint)
     }
 
+    /// Copies the database, as of now, to `target`, which must not exist yet.
     fn backup(&self, py: Python<'_>, target: PathBuf) -> PyResult<()> {
         self.ask(py, |engine| engine.backup(&target))
     }

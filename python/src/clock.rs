@@ -29,10 +29,12 @@ impl ManualClock {
         When(self.0.now())
     }
 
+    /// Shows `now` from here on; it may lie in the past.
     fn set(&self, now: When) {
         self.0.set(now.0);
     }
 
+    /// Moves on.
     fn advance(&self, by: Lapse) {
         self.0.advance_ms(by.0);
     }

@@ -41,7 +41,8 @@ const ATTRIBUTES: [&str; 21] = [
     "replayed",
 ];
 
-/// The answer to a request: allowed or denied, and every number that explains it.
+/// The answer to a request: allowed or denied, and every number that explains it. True where the
+/// host may go ahead.
 #[pyclass(frozen, module = "cotas")]
 pub struct Decision {
     packed: Packed,
@@ -70,78 +71,92 @@ impl Decision {
     #[pyo3(name = "__match_args__")]
     const MATCH_ARGS: (&'static str, &'static str) = ("allowed", "reason");
 
+    /// Whether the host may go ahead.
     #[getter]
     fn allowed(&self) -> bool {
         self.packed.allowed()
     }
 
+    /// Why not: the first failing rule.
     #[getter]
     fn reason(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         self.get().reason().map(|reason| records::reason(py, reason)).transpose()
     }
 
+    /// All failing rules, in the order of evaluation.
     #[getter]
     fn reasons<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         records::reasons(py, self.get().reasons)
     }
 
+    /// Rules that would have denied it, had their limits not been told only to watch.
     #[getter]
     fn shadowed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         records::reasons(py, self.get().shadowed)
     }
 
+    /// What the numbers are about: the first that fell short, else the last charged.
     #[getter]
     fn resource(&self, py: Python<'_>) -> Option<Py<PyString>> {
         self.get().resource.and_then(|resource| self.name(py, resource))
     }
 
+    /// Units asked of it.
     #[getter]
     fn units(&self) -> u64 {
         self.get().units
     }
 
+    /// How it is limited.
     #[getter]
     fn mode(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         records::mode(py, self.get().mode)
     }
 
+    /// What is contracted; `None`: there is no limit, or it is not in the plan.
     #[getter]
     fn limit(&self) -> Option<u64> {
         self.get().limit()
     }
 
+    /// Units used since the period began, or held, this decision's included.
     #[getter]
     fn used(&self) -> u64 {
         self.get().used
     }
 
+    /// Units left; `None`: there is no limit, or it is not in the plan.
     #[getter]
     fn available(&self) -> Option<u64> {
         (self.get().mode == Mode::Finite).then_some(self.get().available)
     }
 
+    /// When a denied request may succeed, if that can be foreseen.
     #[getter]
     fn retry_at(&self) -> Option<When> {
         self.get().retry_at.map(When)
     }
 
-    /// How long to wait before trying again, from now on.
+    /// The same from now on, by the engine's clock.
     #[getter]
     fn retry_after(&self) -> Option<TimeDelta> {
         let at = self.get().retry_at?;
         Some(TimeDelta::milliseconds((at.ms() - self.hub.get().now().ms()).max(0)))
     }
 
+    /// What became of the contact's session.
     #[getter]
     fn session(&self) -> Option<SessionOutcome> {
         self.get().session.map(Into::into)
     }
 
+    /// What became of the lease.
     #[getter]
     fn lease(&self) -> Option<LeaseOutcome> {
         self.get().lease.map(Into::into)
     }
 
+    /// What was charged, by resource and source.
     #[getter]
     fn charges<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let charge = |it: cotas::SourceCharge| {
@@ -152,36 +167,43 @@ impl Decision {
         PyTuple::new(py, charges)
     }
 
+    /// More was charged than `charges` lists: `Tenant.charges_of` its receipt has all of it.
     #[getter]
     fn more_charges(&self) -> bool {
         !self.get().charges.is_complete()
     }
 
+    /// The reservation that holds what was charged.
     #[getter]
     fn reservation(&self) -> Option<String> {
         self.get().reservation.map(|id| id.to_string())
     }
 
+    /// What a refund is asked with; given to decisions under an idempotency key.
     #[getter]
     fn receipt(&self) -> Option<String> {
         self.get().receipt.map(|receipt| receipt.to_string())
     }
 
+    /// Some of it goes beyond a soft limit.
     #[getter]
     fn overage(&self) -> bool {
         self.get().overage
     }
 
+    /// What the message must carry: it is a demonstration account's.
     #[getter]
     fn notice(&self) -> Option<&'static str> {
         self.get().demo_notice.then_some(DEMO_NOTICE)
     }
 
+    /// The tenant is in arrears.
     #[getter]
     fn past_due(&self) -> bool {
         self.get().past_due
     }
 
+    /// This is the stored decision of an earlier call with the same key.
     #[getter]
     fn replayed(&self) -> bool {
         self.get().replayed
@@ -229,7 +251,7 @@ impl Decision {
         Err(PyErr::from_value(denied.call1((slf,))?))
     }
 
-    /// All of it as a dictionary of plain values, as JSON takes them.
+    /// All of it as plain values, as JSON takes them.
     fn to_dict(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
         static PLAIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let plain = PLAIN.import(slf.py(), "cotas.documents", "plain")?;

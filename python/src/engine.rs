@@ -14,7 +14,7 @@ use crate::hub::{self, Hub, Weakly};
 use crate::open::{Database, How, Options};
 use crate::packed::Packed;
 
-/// The quota engine of one database.
+/// The quota engine of one database, to be shared by all threads.
 #[pyclass(frozen, subclass, weakref, module = "cotas._cotas")]
 pub struct Engine {
     pub handle: Weakly<cotas::Engine>,
@@ -70,7 +70,7 @@ impl Engine {
         Ok(Engine { handle: hub.engine(), hub: Py::new(py, hub)? })
     }
 
-    /// Lets go of the database. Closing twice does nothing.
+    /// Lets go of the database. Closing twice does nothing. Waits for the disk.
     fn close(&self, py: Python<'_>) {
         self.hub.get().close(py);
     }
@@ -80,17 +80,20 @@ impl Engine {
         self.handle.upgrade().is_none()
     }
 
+    /// What the engine's clock shows.
     #[getter]
     fn now(&self) -> When {
         When(self.hub.get().now())
     }
 
+    /// Where the live file lies; `None`: in memory.
     #[getter]
     fn live_path(&self) -> PyResult<Option<PathBuf>> {
         let engine = self.handle.upgrade().ok_or_else(errors::closed)?;
         Ok(engine.patient().live_path().map(ToOwned::to_owned))
     }
 
+    /// `Tenant.consume` by the tenant's name.
     #[pyo3(
         signature = (tenant, resource, units=Units(1)),
         text_signature = "($self, tenant, resource, units=1)",
@@ -105,6 +108,7 @@ impl Engine {
         self.decide(py, |engine| engine.consume(tenant.0, resource.0, units.0))
     }
 
+    /// `Tenant.check` by the tenant's name.
     #[pyo3(
         signature = (tenant, resource, units=Units(1)),
         text_signature = "($self, tenant, resource, units=1)",
@@ -119,6 +123,7 @@ impl Engine {
         self.decide(py, |engine| engine.check(tenant.0, resource.0, units.0))
     }
 
+    /// `Tenant.perform` by the tenant's name.
     #[pyo3(
         signature = (
             tenant, action, *, channel=Private(""), contact=Private(""), category=Private(""),

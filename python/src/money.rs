@@ -56,19 +56,23 @@ impl Engine {
         })
     }
 
+    /// Settles an invoice that was paid, by hand. Paid already, it changes nothing.
     #[pyo3(signature = (invoice, *, paid_on=None))]
     fn mark_paid(&self, py: Python<'_>, invoice: i64, paid_on: Option<Day>) -> PyResult<()> {
         self.ask(py, |engine| engine.mark_paid(invoice, paid_on.map(|day| day.0)))
     }
 
+    /// Cancels an invoice that was not paid.
     fn cancel_invoice(&self, py: Python<'_>, invoice: i64) -> PyResult<()> {
         self.ask(py, |engine| engine.cancel_invoice(invoice))
     }
 
+    /// Splits an invoice into instalments; gives their numbers.
     fn split_invoice(&self, py: Python<'_>, invoice: i64, parts: u32) -> PyResult<Vec<i64>> {
         self.ask(py, |engine| engine.split_invoice(invoice, parts))
     }
 
+    /// Changes how the next invoices are paid, and what the gateway calls the subscription.
     #[pyo3(signature = (tenant, payment_type, *, gateway_id=None))]
     fn set_payment_form(
         &self,
@@ -82,6 +86,7 @@ impl Engine {
         })
     }
 
+    /// Changes by which method the next invoices are paid: `boleto`, `card`, `pix` ...
     fn set_payment_method(
         &self,
         py: Python<'_>,
@@ -92,6 +97,7 @@ impl Engine {
         self.ask(py, |engine| engine.set_payment_method(tenant.0, method))
     }
 
+    /// Sets the token that a gateway sends with its events. Only its hash is kept.
     fn set_webhook_token(
         &self,
         py: Python<'_>,
@@ -118,7 +124,8 @@ impl Engine {
         Ok(outcome.into())
     }
 
-    /// The document in its normal form.
+    /// A CPF or CNPJ in its normal form: well-formed, its check digits right, in use by no tenant.
+    /// Reads SQLite.
     #[pyo3(signature = (text, kind))]
     fn validate_document(
         &self,

@@ -43,6 +43,7 @@ impl Meter {
 
 #[pymethods]
 impl Meter {
+    /// May so much be added? If so, it is.
     #[pyo3(
         signature = (units=Units(1), *, key=None),
         text_signature = "($self, units=1, *, key=None)",
@@ -51,6 +52,7 @@ impl Meter {
         self.decide(py, key, |meter| meter.add(units.0))
     }
 
+    /// Takes so much away, but never below zero. Always allowed.
     #[pyo3(
         signature = (units=Units(1), *, key=None),
         text_signature = "($self, units=1, *, key=None)",
@@ -59,11 +61,13 @@ impl Meter {
         self.decide(py, key, |meter| meter.subtract(units.0))
     }
 
+    /// Brings it to `value`: upwards if the limit allows it, downwards in any case.
     #[pyo3(signature = (value, *, key=None))]
     fn set(&self, py: Python<'_>, value: Units, key: Option<Key<'_>>) -> PyResult<Decision> {
         self.decide(py, key, |meter| meter.set(value.0))
     }
 
+    /// What `add` would answer. Changes nothing.
     #[pyo3(
         signature = (units=Units(1)),
         text_signature = "($self, units=1)",
@@ -87,7 +91,7 @@ impl Rate {
 
 #[pymethods]
 impl Rate {
-    /// May so many pass for `who` now?
+    /// May so many pass for `who` now? A denial says when.
     #[pyo3(
         name = "pass_",
         signature = (who, units=Units(1), *, key=None),
@@ -106,6 +110,7 @@ impl Rate {
         })
     }
 
+    /// What `pass_` would answer. Changes nothing.
     #[pyo3(
         signature = (who, units=Units(1)),
         text_signature = "($self, who, units=1)",

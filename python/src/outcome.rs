@@ -7,11 +7,13 @@ use pyo3::types::PyString;
 use crate::arguments::When;
 use crate::records;
 
-/// What became of the contact's session.
+/// What became of a contact's session.
 #[pyclass(frozen, eq, get_all, module = "cotas")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SessionOutcome {
+    /// It was opened by this; otherwise it was open already.
     opened: bool,
+    /// The first instant after it.
     expires_at: When,
 }
 
@@ -19,8 +21,11 @@ pub struct SessionOutcome {
 #[pyclass(frozen, eq, get_all, module = "cotas")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LeaseOutcome {
+    /// It was taken by this; otherwise its holder had it already, and it was prolonged.
     acquired: bool,
+    /// Rises with every lease of the tenant.
     fencing: u64,
+    /// The first instant after it, unless it is renewed.
     expires_at: When,
 }
 
@@ -82,6 +87,7 @@ impl Charge {
         self.resource.as_ref().map(|name| name.clone_ref(py))
     }
 
+    /// Where they came from; `None`: no grant gave them.
     #[getter]
     fn source(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         self.source.map(|source| records::source(py, source)).transpose()

@@ -51,6 +51,8 @@ impl Tenant {
         self.name.clone_ref(py)
     }
 
+    /// May this tenant use `units` of `resource` now? If so, they are used up. With `key`, at most
+    /// once per key.
     #[pyo3(
         signature = (resource, units=Units(1), *, key=None),
         text_signature = "($self, resource, units=1, *, key=None)",
@@ -68,6 +70,7 @@ impl Tenant {
         }
     }
 
+    /// What `consume` would answer. Changes nothing.
     #[pyo3(
         signature = (resource, units=Units(1)),
         text_signature = "($self, resource, units=1)",
@@ -76,6 +79,8 @@ impl Tenant {
         self.decide(py, |tenant| tenant.check(resource.0, units.0))
     }
 
+    /// May this tenant do `action` now? If so, its session is opened or continued, its lease is
+    /// taken, its rate and its charges are used up: all or nothing.
     #[pyo3(
         signature = (
             action, *, channel=Private(""), contact=Private(""), category=Private(""),
@@ -105,6 +110,7 @@ impl Tenant {
         }
     }
 
+    /// What `perform` would answer. Changes nothing.
     #[pyo3(
         signature = (
             action, *, channel=Private(""), contact=Private(""), category=Private(""),
@@ -130,6 +136,8 @@ impl Tenant {
         self.decide(py, |tenant| tenant.check_action(action.0, &about.details()))
     }
 
+    /// May this tenant's contact have a session on `resource`? While one is open nothing more is
+    /// charged.
     #[pyo3(
         signature = (
             resource, *, contact, direction=Way(cotas::Direction::Inbound), channel=Private(""),
@@ -158,18 +166,22 @@ impl Tenant {
         }
     }
 
+    /// The meter of a resource.
     fn meter(slf: Bound<'_, Self>, resource: Name<'_>) -> PyResult<Meter> {
         Meter::new(slf, resource.0)
     }
 
+    /// The rate of a resource.
     fn rate(slf: Bound<'_, Self>, resource: Name<'_>) -> PyResult<Rate> {
         Rate::new(slf, resource.0)
     }
 
+    /// Makes two names one contact, on all channels.
     fn link_contact(&self, py: Python<'_>, one: Private<'_>, other: Private<'_>) -> PyResult<()> {
         hub::decide(py, &self.handle, |tenant| tenant.link_contact(one.0, other.0))
     }
 
+    /// Gives back what a decision charged, to the same grants, once.
     fn refund(&self, py: Python<'_>, receipt: Private<'_>) -> PyResult<()> {
         hub::decide(py, &self.handle, |tenant| tenant.refund(&receipt.0.parse()?))
     }

@@ -3,6 +3,7 @@ its source says them. What stands elsewhere here, or nowhere, is listed with its
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import cotas
 import pytest
-from cotas import options, reports
+from cotas import _cotas, options, reports
 
 CORE = Path(__file__).resolve().parents[2] / "core" / "src"
 
@@ -50,8 +51,10 @@ NOWHERE = {
     "Engine::once": "verbs take `key`",
     "Tenant::once": "verbs take `key`",
     "Engine::without_waiting": "decisions wait detached, and only where they must",
+    "Tenant::consume_then": "bindings read a decision where it was made; Python has it then",
+    "Tenant::check_then": "the same",
     "Engine::resource": "numbers of resources are the engine's own; Python asks by name",
-    "Engine::resource_name": "the same",
+    "Engine::resource_name": "and is answered by name",
 }
 
 
@@ -175,3 +178,23 @@ def test_every_field_is_in_the_package(of: str, here: set[str], renamed: dict[st
     there = verbs(of) - {"open"} if of == "Builder" else fields(of)
     there -= {name for kind, name in ON_PAGES if kind == of}
     assert {renamed.get(name, name) for name in there} - here == set()
+
+
+def documented() -> list[tuple[str, str, str]]:
+    """What the stubs say of each class, of what it has, and of nothing else ("")."""
+    stubs = ast.parse(Path(_cotas.__file__).with_name("_cotas.pyi").read_text("utf-8"))
+    found = []
+    for kind in (node for node in stubs.body if isinstance(node, ast.ClassDef)):
+        found.append((kind.name, "", ast.get_docstring(kind) or ""))
+        for member in (node for node in kind.body if isinstance(node, ast.FunctionDef)):
+            found.append((kind.name, member.name, ast.get_docstring(member) or ""))
+    return [said for said in found if said[2]]
+
+
+def test_help_says_what_the_stubs_say() -> None:
+    stubs = documented()
+    assert len(stubs) > 80, "the test does not find them any more"
+    for kind, member, said in stubs:
+        of = getattr(_cotas, kind)
+        here = getattr(of, member).__doc__ if member else of.__doc__
+        assert (here or "").split() == said.split(), f"{kind}.{member}"
