@@ -3,7 +3,7 @@
 
 usage: python_threads.py
 
-The best of several rounds, taken in turns.
+The best of many short rounds, taken in turns, so that the threads had two cores at least once.
 """
 
 import sys
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import cotas
 
-ROUNDS = 20
-DECISIONS = 100_000
+ROUNDS = 300
+DECISIONS = 10_000
 THREADS = 2
 
 CATALOG = """

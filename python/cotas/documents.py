@@ -16,6 +16,7 @@ from enum import Enum
 from functools import cache
 from typing import Any, TypeVar
 
+from ._cotas import Decision
 from .errors import invalid
 
 T = TypeVar("T")
@@ -46,6 +47,8 @@ def plain(value: object) -> Any:
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
+    if isinstance(value, Decision):
+        return value.to_dict()
     names = getattr(type(value), "__match_args__", ())
     return {name: plain(getattr(value, name)) for name in names}
 

@@ -147,19 +147,11 @@ class QuotaExceeded(CotasError):
     decision: Decision
 
     def __init__(self, decision: Decision) -> None:
-        super().__init__(_denied(decision))
+        super().__init__(decision._denial())
         self.decision = decision
 
     def __reduce__(self) -> tuple[type[QuotaExceeded], tuple[Decision]]:  # type: ignore[override]
         return type(self), (self.decision,)
-
-
-def _denied(decision: Decision) -> str:
-    reason = "denied" if decision.reason is None else decision.reason.value.replace("_", " ")
-    if decision.resource is None:
-        return reason
-    of = "" if decision.limit is None else f" of {decision.limit}"
-    return f"{reason}: {decision.units} of {decision.resource} asked, {decision.used}{of} used"
 
 
 _BY_CODE: dict[int, type[CotasError]] = {

@@ -6,11 +6,10 @@ use chrono::TimeDelta;
 use cotas::rules::Mode;
 use cotas::{DEMO_NOTICE, Reason, Source, SourceCharge, SourceCharges, Timestamp};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::arguments::When;
-use crate::errors::invalid;
+use crate::errors::{self, invalid};
 use crate::hub::Hub;
 use crate::outcome::{Charge, LeaseOutcome, SessionOutcome};
 use crate::packed::Packed;
@@ -56,12 +55,22 @@ impl Decision {
         Decision { packed, hub: hub.clone_ref(py) }
     }
 
-    fn get(&self) -> cotas::Decision {
+    pub fn get(&self) -> cotas::Decision {
         self.packed.unpacked()
     }
 
-    fn name(&self, py: Python<'_>, resource: cotas::ResourceId) -> Option<Py<PyString>> {
+    pub fn name(&self, py: Python<'_>, resource: cotas::ResourceId) -> Option<Py<PyString>> {
         self.hub.get().name(py, resource)
+    }
+
+    /// Why it was denied, in words.
+    pub fn denial(&self, py: Python<'_>) -> String {
+        let decision = self.get();
+        let reason = decision.reason().map_or("denied", Reason::code).replace('_', " ");
+        let Some(resource) = self.resource(py) else { return reason };
+        let of = decision.limit().map_or(String::new(), |limit| format!(" of {limit}"));
+        let cotas::Decision { units, used, .. } = decision;
+        format!("{reason}: {units} of {resource} asked, {used}{of} used")
     }
 }
 
@@ -243,19 +252,12 @@ impl Decision {
 
     /// Raises `QuotaExceeded` unless it was allowed; gives itself.
     fn raise_if_denied(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
-        static DENIED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        if slf.get().allowed() {
-            return Ok(slf);
-        }
-        let denied = DENIED.import(slf.py(), "cotas.errors", "QuotaExceeded")?;
-        Err(PyErr::from_value(denied.call1((slf,))?))
+        if slf.get().allowed() { Ok(slf) } else { Err(errors::denied(&slf)) }
     }
 
-    /// All of it as plain values, as JSON takes them.
-    fn to_dict(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
-        static PLAIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let plain = PLAIN.import(slf.py(), "cotas.documents", "plain")?;
-        plain.call1((Self::attributes(&slf)?,))
+    /// What `QuotaExceeded` says.
+    fn _denial(&self, py: Python<'_>) -> String {
+        self.denial(py)
     }
 
     /// Pickles as the numbers it is made of, with the names that they mean.

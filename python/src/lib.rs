@@ -27,6 +27,7 @@ mod outcome;
 mod packed;
 #[cfg(feature = "test-panic")]
 mod panic;
+mod plain;
 mod records;
 mod tenant;
 

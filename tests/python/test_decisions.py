@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 import cotas
 import pytest
 from cotas import Reason
+from cotas.documents import plain
 
 
 def test_a_decision_explains_itself(acme: cotas.Tenant) -> None:
@@ -75,6 +76,22 @@ def test_a_decision_as_a_dictionary_is_json(acme: cotas.Tenant) -> None:
     assert document["allowed"] is True and document["reason"] is None
     assert document["session"] == {"opened": True, "expires_at": "2026-05-21T15:00:00.000Z"}
     assert document["charges"] == [{"resource": "sessions", "source": "plan", "units": 1}]
+
+
+def test_a_dictionary_has_all_that_a_decision_says(acme: cotas.Tenant) -> None:
+    decisions = [
+        acme.perform("start_call", holder="call-17", key="k"),
+        acme.consume("sms", 99),
+        acme.reserve({"sms": 1, "credits": 2}).decision,
+        acme.meter("storage_mb").add(1),
+    ]
+    for decision in decisions:
+        attributes = {name for name in dir(cotas.Decision) if not name.startswith("_")}
+        methods = {"raise_if_denied", "to_dict", "retry_after"}  # The last depends on the time.
+        said = {name: plain(getattr(decision, name)) for name in attributes - methods}
+        assert decision.to_dict() == said
+    quote = acme.quote("send_sms").to_dict()
+    assert quote["decision"]["available"] == 8 and quote["costs"][0]["cost"] == 1
 
 
 def test_a_session_is_opened_once_and_continued(

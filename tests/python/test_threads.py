@@ -194,3 +194,34 @@ def test_engines_are_opened_and_closed_by_all_at_once(database: Path) -> None:
     with cotas.open(database) as engine:
         assert engine.check("acme", "credits").used == 1 + 8 * 50
         assert engine.verify() == ()
+
+
+PROGRAM = """
+import pathlib, sys, threading, time
+import cotas
+
+engine = cotas.open(sys.argv[1])
+tenant = engine.tenant("acme")
+
+def work(number):
+    while True:
+        try:
+            tenant.consume("credits") if number % 2 else engine.tenant("acme")
+            denied = tenant.check("credits", 2_000)
+            denied.to_dict()
+            denied.raise_if_denied()
+        except cotas.CotasError:
+            pass
+
+for number in range(4):
+    threading.Thread(target=work, args=(number,), daemon=True).start()
+time.sleep(0.05)
+"""
+
+
+def test_a_program_ends_whatever_its_threads_are_doing(database: Path) -> None:
+    for _ in range(5):
+        command = [sys.executable, "-W", "error", "-c", PROGRAM, str(database)]
+        subprocess.run(command, check=True, timeout=60)
+    with cotas.open(database) as engine:
+        assert engine.verify() == ()
