@@ -1,5 +1,6 @@
-/* Usage: many ROUNDS. Exactly as many as the limit: from 8 threads, and from 4 forked children with 2 threads each that
- * use the handles of their parent. Also handles that are closed while others use them. */
+/* Usage: many ROUNDS. Exactly as many as the limit: from 8 threads, and from forked children with 2
+ * threads each that use the handles of their parent, and one that only closes them. Also handles that
+ * are closed while others use them. */
 #define _DEFAULT_SOURCE
 #include <pthread.h>
 #include <sys/mman.h>
@@ -9,7 +10,7 @@
 #include "test.h"
 
 #define THREADS 8
-#define CHILDREN 4
+#define CHILDREN 5
 
 static const cotas_tenant *tenant;
 static long *admitted;
@@ -37,22 +38,45 @@ static void by_threads(int count) {
     }
 }
 
+/* Whether this process has the live file mapped. */
+static int is_attached(void) {
+    char line[512];
+    int found = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    CHECK(maps != NULL);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        found |= strstr(line, "/many.db-live") != NULL;
+    }
+    CHECK(fclose(maps) == 0);
+    return found;
+}
+
+/* A child closes what it inherited for itself alone, and has nothing left then of what the threads
+ * of its parent had, whether it has used it or not. */
+static void child(cotas_engine *engine, int uses) {
+    if (uses) {
+        cotas_tenant *own = open_tenant(engine);
+        by_threads(2);
+        OK(cotas_tenant_close(own));
+    }
+    CHECK(is_attached());
+    OK(cotas_tenant_close((cotas_tenant *)tenant));
+    OK(cotas_engine_close(engine));
+    CHECK(!is_attached());
+    /* Not exit: the threads of the parent, whose memory a leak check misses, are not here. */
+    _exit(0);
+}
+
 static void by_children(cotas_engine *engine) {
-    int child, status;
-    for (child = 0; child < CHILDREN; child++) {
+    int count, status;
+    for (count = 0; count < CHILDREN; count++) {
         pid_t made = fork();
         CHECK(made >= 0);
         if (made == 0) {
-            cotas_tenant *own = open_tenant(engine);
-            by_threads(2);
-            OK(cotas_tenant_close(own));
-            OK(cotas_tenant_close((cotas_tenant *)tenant));
-            OK(cotas_engine_close(engine));
-            /* Not exit: the threads of the parent, whose memory a leak check misses, are not here. */
-            _exit(0);
+            child(engine, count > 0);
         }
     }
-    for (child = 0; child < CHILDREN; child++) {
+    for (count = 0; count < CHILDREN; count++) {
         CHECK(wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0);
     }
 }

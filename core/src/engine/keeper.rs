@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::{Engine, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
+use crate::live::lent::Lent;
 use crate::live::process;
 
 /// How often settlement looks for tenants that are due.
@@ -30,6 +31,8 @@ pub(super) struct Keeper {
     stop: AtomicBool,
     /// The thread, with the fork generation in which it was started.
     thread: Mutex<Option<(u64, JoinHandle<()>)>>,
+    /// What the thread holds.
+    lent: Lent<Shared>,
 }
 
 /// What a call of [`Engine::maintain`] did.
@@ -51,6 +54,7 @@ impl Keeper {
             started_in: AtomicU64::new(0),
             stop: AtomicBool::new(false),
             thread: Mutex::new(None),
+            lent: Lent::new(),
         }
     }
 
@@ -95,6 +99,7 @@ fn start(shared: &Arc<Shared>) {
     if before == generation || first.is_err() {
         return;
     }
+    keeper.lent.let_go_in_child();
     let weak = Arc::downgrade(shared);
     let spawned = thread::Builder::new().name("cotas".to_owned()).spawn(move || keep(&weak));
     match spawned {
@@ -110,6 +115,7 @@ fn keep(shared: &Weak<Shared>) {
     let mut settled_at: Option<Instant> = None;
     while let Some(shared) = shared.upgrade() {
         // Held over the wait below: whoever closes the engine sets `stop` and wakes us.
+        let shared = Lent::lend(shared, |shared| &shared.keeper.lent);
         if shared.keeper.stop.load(Ordering::Acquire) {
             return;
         }
@@ -145,6 +151,7 @@ impl Drop for Opened {
             } else {
                 // A thread of the parent's: it does not exist here.
                 std::mem::forget(handle);
+                keeper.lent.let_go_in_child();
             }
         }
         let _ = self.shared.checkpoint_within(Duration::from_secs(1));

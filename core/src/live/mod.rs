@@ -16,6 +16,7 @@ pub(crate) mod file;
 mod futex;
 pub(crate) mod history;
 pub(crate) mod layout;
+pub(crate) mod lent;
 pub(crate) mod lock;
 pub(crate) mod process;
 pub(crate) mod restore;
