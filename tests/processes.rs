@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::process::Child;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +15,18 @@ use cotas_tests::{
 
 fn database() -> Database {
     Database::new(env!("CARGO_BIN_EXE_puppet"))
+}
+
+/// A child has what this process had open when it was forked, also of other tests, which may wait
+/// for it to be let go. So tests that fork run alone.
+static FORKING: RwLock<()> = RwLock::new(());
+
+fn alone() -> RwLockWriteGuard<'static, ()> {
+    FORKING.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn beside_others() -> RwLockReadGuard<'static, ()> {
+    FORKING.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits for the puppets and adds up what they printed.
@@ -30,6 +43,7 @@ fn sum(children: Vec<Child>) -> u64 {
 
 #[test]
 fn i1_threads_and_processes_against_a_limit_admit_exactly_the_limit() {
+    let _others = beside_others();
     for maintenance in ["external", "inline", "thread"] {
         let database = database();
         let engine = database.with_acme();
@@ -60,6 +74,7 @@ fn i1_threads_and_processes_against_a_limit_admit_exactly_the_limit() {
 
 #[test]
 fn two_processes_open_one_session_per_contact() {
+    let _others = beside_others();
     let database = database();
     let engine = database.with_acme();
     engine.set_limit("acme", "sessions", Limit::Finite(100_000)).expect("is raised");
@@ -78,6 +93,7 @@ fn two_processes_open_one_session_per_contact() {
 
 #[test]
 fn i7_every_process_sees_a_change_on_its_next_decision() {
+    let _others = beside_others();
     let database = database();
     let engine = database.with_acme();
     database.told(&["suspend", "acme"]);
@@ -98,6 +114,7 @@ fn torn() -> Database {
 
 #[test]
 fn i2_a_torn_shutdown_loses_nothing() {
+    let _others = beside_others();
     let database = torn();
     let engine = database.open();
     assert_whole(&engine);
@@ -108,6 +125,7 @@ fn i2_a_torn_shutdown_loses_nothing() {
 
 #[test]
 fn after_a_power_cut_the_state_is_that_of_the_last_checkpoint_and_opening_says_so() {
+    let _others = beside_others();
     let database = torn();
     std::fs::remove_file(database.live()).expect("is removed");
     let engine = database.open();
@@ -119,6 +137,7 @@ fn after_a_power_cut_the_state_is_that_of_the_last_checkpoint_and_opening_says_s
 
 #[test]
 fn i2_what_was_acknowledged_by_the_disk_survives_a_power_cut() {
+    let _others = beside_others();
     for maintenance in ["thread", "inline", "external"] {
         let database = database();
         drop(database.with_acme());
@@ -135,6 +154,7 @@ fn i2_what_was_acknowledged_by_the_disk_survives_a_power_cut() {
 
 #[test]
 fn many_callers_may_wait_for_the_disk_at_once() {
+    let _others = beside_others();
     let database = database();
     let engine = database
         .builder()
@@ -160,6 +180,7 @@ fn many_callers_may_wait_for_the_disk_at_once() {
 
 #[test]
 fn a_decision_that_the_disk_does_not_confirm_in_time_is_applied_and_says_so() {
+    let _others = beside_others();
     let database = database();
     let engine = database.with_acme();
     let hasty = database
@@ -174,6 +195,7 @@ fn a_decision_that_the_disk_does_not_confirm_in_time_is_applied_and_says_so() {
 
 #[test]
 fn many_claims_wait_for_a_checkpoint_and_not_for_ever() {
+    let _others = beside_others();
     for maintenance in [Maintenance::External, Maintenance::Inline, Maintenance::Thread] {
         let database = database();
         let engine = database.builder().maintenance(maintenance).open().expect("opens");
@@ -188,6 +210,7 @@ fn many_claims_wait_for_a_checkpoint_and_not_for_ever() {
 
 #[test]
 fn opening_with_a_live_file_reads_no_tenant_from_sqlite() {
+    let _others = beside_others();
     let database = database();
     drop(database.with_acme());
     let hide = |sql: &str| {
@@ -204,6 +227,7 @@ fn opening_with_a_live_file_reads_no_tenant_from_sqlite() {
 
 #[test]
 fn the_second_open_in_a_process_shares_the_engine() {
+    let _others = beside_others();
     let database = database();
     let first = database.with_acme();
     let second = database.open();
@@ -240,6 +264,7 @@ fn decides_after_opening(builder: &Builder) -> u64 {
 
 #[test]
 fn an_engine_that_is_kept_open_is_found_again_without_opening_a_file() {
+    let _others = beside_others();
     let database = database();
     let (kept, passing) = (database.builder().keep_open(true), database.builder());
     drop(database.with_acme());
@@ -257,6 +282,7 @@ fn an_engine_that_is_kept_open_is_found_again_without_opening_a_file() {
 
 #[test]
 fn a_child_finds_the_engine_that_its_parent_kept_and_each_lets_it_go_alone() {
+    let _alone = alone();
     let database = database();
     let kept = database.builder().keep_open(true);
     drop(database.with_acme());
@@ -276,6 +302,7 @@ fn a_child_finds_the_engine_that_its_parent_kept_and_each_lets_it_go_alone() {
 
 #[test]
 fn an_engine_that_refuses_everything_is_not_kept() {
+    let _others = beside_others();
     let database = database();
     let kept = database.builder().keep_open(true);
     drop(database.with_acme());
@@ -296,6 +323,7 @@ fn an_engine_that_refuses_everything_is_not_kept() {
 
 #[test]
 fn maintenance_settles_tenants_promptly_by_the_wall_clock() {
+    let _others = beside_others();
     let engine = Engine::in_memory().maintenance(Maintenance::External).open().expect("opens");
     engine.load_catalog(&catalog()).expect("loads");
     let today = engine.now().to_utc().date_naive();
@@ -331,6 +359,7 @@ fn ended_well(pid: libc::pid_t) -> bool {
 
 #[test]
 fn forked_children_work_at_once_and_nobody_shares_a_connection() {
+    let _alone = alone();
     for maintenance in [Maintenance::Thread, Maintenance::External, Maintenance::Inline] {
         let database = database();
         let engine = database.builder().maintenance(maintenance).open().expect("opens");
