@@ -17,6 +17,7 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::iter;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr;
 use std::sync::atomic::{
@@ -165,6 +166,8 @@ struct Note<'a, T> {
     place: &'a Closable<T>,
     /// Where it is noted down; `None`: it is counted.
     record: Option<&'static Record>,
+    /// A record is one thread's.
+    _not_send: PhantomData<*const ()>,
 }
 
 impl<'a, T> Note<'a, T> {
@@ -183,7 +186,7 @@ impl<'a, T> Note<'a, T> {
         record.noted.store(place.address(), Ordering::Relaxed);
         // Before the word is looked at. Of the processor `catch_up` asks the same.
         compiler_fence(Ordering::SeqCst);
-        Note { place, record: Some(record) }
+        Note { place, record: Some(record), _not_send: PhantomData }
     }
 
     /// The first time in a thread, or while it uses another place.
@@ -193,7 +196,7 @@ impl<'a, T> Note<'a, T> {
             None if let Some(record) = Record::take() => Note::in_record(place, record),
             _ => {
                 place.word.fetch_add(1, Ordering::Acquire);
-                Note { place, record: None }
+                Note { place, record: None, _not_send: PhantomData }
             }
         }
     }

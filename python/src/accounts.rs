@@ -11,7 +11,6 @@ use crate::decision::Decision;
 use crate::documents::json;
 use crate::hub;
 use crate::outcome::Charge;
-use crate::packed::Packed;
 use crate::tenant::Tenant;
 
 /// What a quote says of one balance: resource, cost, used, available, limit.
@@ -32,11 +31,8 @@ impl Tenant {
         token: Option<Private<'_>>,
     ) -> PyResult<Decision> {
         let how = cotas::Occupancy { pending, token: token.map(|token| token.0) };
-        let packed = hub::ask(py, &self.handle, |tenant| {
-            let decision = tenant.seats(resource.0)?.occupy_as(holder.0, &how)?;
-            Ok(Packed::new(&decision))
-        })?;
-        Ok(Decision::new(packed, &self.hub, py))
+        let ask = |tenant: &cotas::Tenant| tenant.seats(resource.0)?.occupy_as(holder.0, &how);
+        Ok(Decision::of(&hub::ask(py, &self.handle, ask)?, &self.hub, py))
     }
 
     fn _vacate(&self, py: Python<'_>, resource: Name<'_>, holder: Private<'_>) -> PyResult<bool> {
@@ -120,7 +116,7 @@ impl Tenant {
         let about = About { channel, contact, category, holder, at, quantity, tariff };
         let details = about.details();
         let quote = hub::ask(py, &self.handle, |tenant| tenant.quote(action.0, &details))?;
-        let decision = Decision::new(Packed::new(&quote.decision), &self.hub, py);
+        let decision = Decision::of(&quote.decision, &self.hub, py);
         let cost = |it: cotas::CostLine| (it.resource, it.cost, it.used, it.available, it.limit);
         Ok((quote.tariff, decision, quote.costs.into_iter().map(cost).collect()))
     }
@@ -152,13 +148,10 @@ impl Tenant {
     ) -> PyResult<Option<Decision>> {
         let about = About { channel, contact, category, holder, at, quantity, tariff: None };
         let (details, cursor) = (about.details(), Cursor { source, since: since.0, position });
-        let packed = hub::decide(py, &self.handle, |tenant| {
-            let decision = match key {
-                None => tenant.perform_next(action.0, &details, &cursor)?,
-                Some(key) => key.of(tenant).perform_next(action.0, &details, &cursor)?,
-            };
-            Ok(decision.map(|decision| Packed::new(&decision)))
+        let decision = hub::decide(py, &self.handle, |tenant| match key {
+            None => tenant.perform_next(action.0, &details, &cursor),
+            Some(key) => key.of(tenant).perform_next(action.0, &details, &cursor),
         })?;
-        Ok(packed.map(|packed| Decision::new(packed, &self.hub, py)))
+        Ok(decision.map(|decision| Decision::of(&decision, &self.hub, py)))
     }
 }

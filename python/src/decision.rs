@@ -50,9 +50,27 @@ pub struct Decision {
 }
 
 impl Decision {
+    pub fn of(decision: &cotas::Decision, hub: &Py<Hub>, py: Python<'_>) -> Decision {
+        Decision { packed: Packed::of(decision), hub: hub.clone_ref(py) }
+    }
+
+    /// The object first, and then what is decided, written where it lies.
     #[inline]
-    pub fn new(packed: Packed, hub: &Py<Hub>, py: Python<'_>) -> Decision {
-        Decision { packed, hub: hub.clone_ref(py) }
+    pub fn made(
+        py: Python<'_>,
+        hub: &Py<Hub>,
+        make: impl FnOnce(&Packed) -> PyResult<()>,
+    ) -> PyResult<Py<Decision>> {
+        let decision = Decision { packed: Packed::default(), hub: hub.clone_ref(py) };
+        let decision = Py::new(py, decision)?;
+        make(&decision.get().packed)?;
+        Ok(decision)
+    }
+
+    /// Whether it says that the plan does not have the resource.
+    #[inline]
+    pub fn is_not_in_plan(&self) -> bool {
+        self.packed.is_not_in_plan()
     }
 
     pub fn get(&self) -> cotas::Decision {
@@ -329,7 +347,7 @@ impl Decision {
             replayed: flags.3,
         };
         let hub = Py::new(py, Hub::of_names(names))?;
-        Ok(Decision { packed: Packed::new(&decision), hub })
+        Ok(Decision { packed: Packed::of(&decision), hub })
     }
 }
 

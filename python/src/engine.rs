@@ -9,16 +9,16 @@ use pyo3::prelude::*;
 use crate::arguments::{About, Lapse, Name, Private, Units, When};
 use crate::clock::ManualClock;
 use crate::decision::Decision;
-use crate::errors;
-use crate::hub::{self, Hub, Weakly};
+use crate::hub::{self, Handle, Hub};
+use crate::known::{Called, Known};
 use crate::open::{Database, How, Options};
-use crate::packed::Packed;
 
 /// The quota engine of one database, to be shared by all threads.
 #[pyclass(frozen, subclass, weakref, module = "cotas._cotas")]
 pub struct Engine {
-    pub handle: Weakly<cotas::Engine>,
+    pub handle: Handle<cotas::Engine>,
     pub hub: Py<Hub>,
+    known: Known,
 }
 
 #[pymethods]
@@ -66,8 +66,7 @@ impl Engine {
         };
         let builder = options.builder()?;
         let engine = hub::wait(py, || builder.open())?;
-        let hub = Hub::new(engine, clock);
-        Ok(Engine { handle: hub.engine(), hub: Py::new(py, hub)? })
+        Engine::of(py, Hub::new(engine, clock))
     }
 
     /// Lets go of the database. Closing twice does nothing. Waits for the disk.
@@ -77,7 +76,7 @@ impl Engine {
 
     #[getter]
     fn closed(&self) -> bool {
-        self.handle.upgrade().is_none()
+        self.handle.is_closed()
     }
 
     /// What the engine's clock shows.
@@ -89,8 +88,8 @@ impl Engine {
     /// Where the live file lies; `None`: in memory.
     #[getter]
     fn live_path(&self) -> PyResult<Option<PathBuf>> {
-        let engine = self.handle.upgrade().ok_or_else(errors::closed)?;
-        Ok(engine.patient().live_path().map(ToOwned::to_owned))
+        let engine = self.handle.get()?;
+        Ok(engine.patient.live_path().map(ToOwned::to_owned))
     }
 
     /// `Tenant.consume` by the tenant's name.
@@ -102,10 +101,12 @@ impl Engine {
         &self,
         py: Python<'_>,
         tenant: Name<'_>,
-        resource: Name<'_>,
+        resource: Called<'_, '_>,
         units: Units,
-    ) -> PyResult<Decision> {
-        self.decide(py, |engine| engine.consume(tenant.0, resource.0, units.0))
+    ) -> PyResult<Py<Decision>> {
+        self.known.decide(py, self.hub.get(), resource, |resource| {
+            self.decide(py, |engine| engine.consume(tenant.0, resource, units.0))
+        })
     }
 
     /// `Tenant.check` by the tenant's name.
@@ -117,10 +118,12 @@ impl Engine {
         &self,
         py: Python<'_>,
         tenant: Name<'_>,
-        resource: Name<'_>,
+        resource: Called<'_, '_>,
         units: Units,
-    ) -> PyResult<Decision> {
-        self.decide(py, |engine| engine.check(tenant.0, resource.0, units.0))
+    ) -> PyResult<Py<Decision>> {
+        self.known.decide(py, self.hub.get(), resource, |resource| {
+            self.decide(py, |engine| engine.check(tenant.0, resource, units.0))
+        })
     }
 
     /// `Tenant.perform` by the tenant's name.
@@ -145,13 +148,18 @@ impl Engine {
         at: Option<When>,
         quantity: Option<Units>,
         tariff: Option<u64>,
-    ) -> PyResult<Decision> {
+    ) -> PyResult<Py<Decision>> {
         let about = About { channel, contact, category, holder, at, quantity, tariff };
         self.decide(py, |engine| engine.perform(tenant.0, action.0, &about.details()))
     }
 }
 
 impl Engine {
+    fn of(py: Python<'_>, hub: Hub) -> PyResult<Engine> {
+        let handle = hub.engine().clone();
+        Ok(Engine { handle, hub: Py::new(py, hub)?, known: Known::default() })
+    }
+
     /// The same engine with another durability, and another clock if one is given.
     fn again(
         &self,
@@ -159,13 +167,12 @@ impl Engine {
         clock: Option<Arc<cotas::ManualClock>>,
         durability: Durability,
     ) -> PyResult<Engine> {
-        let open = self.handle.upgrade().ok_or_else(errors::closed)?;
-        let mut engine = open.patient().with_durability(durability);
+        let open = self.handle.get()?;
+        let mut engine = open.patient.with_durability(durability);
         if let Some(clock) = &clock {
             engine = engine.with_clock(Arc::clone(clock) as _);
         }
-        let hub = Hub::new(engine, clock.or_else(|| self.hub.get().clock()));
-        Ok(Engine { handle: hub.engine(), hub: Py::new(py, hub)? })
+        Engine::of(py, Hub::new(engine, clock.or_else(|| self.hub.get().clock())))
     }
 
     #[inline]
@@ -173,11 +180,16 @@ impl Engine {
         &self,
         py: Python<'_>,
         ask: impl Fn(&cotas::Engine) -> Result<cotas::Decision, cotas::Error> + Sync,
-    ) -> PyResult<Decision> {
-        let packed = hub::decide(py, &self.handle, |it| match ask(it) {
-            Ok(ref decision) => Ok(Packed::new(decision)), // Where it lies: moving it takes longer.
-            Err(error) => Err(error),
-        })?;
-        Ok(Decision::new(packed, &self.hub, py))
+    ) -> PyResult<Py<Decision>> {
+        Decision::made(py, &self.hub, |to| {
+            hub::decide(py, &self.handle, |it| match ask(it) {
+                // Where it lies: moving it takes longer.
+                Ok(ref decision) => {
+                    to.write(decision);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            })
+        })
     }
 }

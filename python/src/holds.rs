@@ -17,7 +17,7 @@ impl Tenant {
         units: Amounts,
         ttl: Lapse,
         key: Option<Key<'_>>,
-    ) -> PyResult<Decision> {
+    ) -> PyResult<Py<Decision>> {
         let (ttl, units) = (ttl.duration()?, units.pairs());
         match key {
             None => self.decide(py, |tenant| tenant.reserve(&units, ttl)),
@@ -47,7 +47,7 @@ impl Tenant {
         at: Option<When>,
         quantity: Option<Units>,
         tariff: Option<u64>,
-    ) -> PyResult<Decision> {
+    ) -> PyResult<Py<Decision>> {
         let about = About { channel, contact, category, holder, at, quantity, tariff };
         let (ttl, about) = (ttl.duration()?, about.details());
         match key {
@@ -76,7 +76,7 @@ impl Tenant {
         holder: Private<'_>,
         ttl: Option<Lapse>,
         key: Option<Key<'_>>,
-    ) -> PyResult<Decision> {
+    ) -> PyResult<Py<Decision>> {
         let ttl = ttl.map(Lapse::duration).transpose()?;
         self.decide(py, |tenant| match key {
             None => tenant.leases(resource.0)?.acquire(holder.0, ttl),
@@ -89,7 +89,7 @@ impl Tenant {
         py: Python<'_>,
         resource: Name<'_>,
         holder: Private<'_>,
-    ) -> PyResult<Decision> {
+    ) -> PyResult<Py<Decision>> {
         self.decide(py, |tenant| tenant.leases(resource.0)?.check(holder.0))
     }
 

@@ -2,63 +2,79 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use cotas::{Clock as _, Error, ManualClock, ResourceId, SystemClock, Timestamp};
+use cotas::{Clock as _, Closable, Error, InUse, ManualClock, ResourceId, SystemClock, Timestamp};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::errors;
 
-/// A handle of the engine: as it is, and as it is asked while this thread is attached to the
-/// interpreter, when nothing may be waited for.
-pub struct Handle<T> {
-    patient: T,
+/// The two ways to ask the engine: as it is, and while this thread is attached to the interpreter,
+/// when nothing may be waited for.
+pub struct Ways<T> {
+    pub patient: T,
     /// `None`: by its options the engine waits in any case.
-    hasty: Option<T>,
+    pub hasty: Option<T>,
 }
+
+/// A handle of the engine that is gone once the engine is closed.
+pub struct Handle<T>(Arc<Closable<Ways<T>>>);
 
 impl<T> Handle<T> {
     pub fn new(patient: T, hasty: Option<T>) -> Handle<T> {
-        Handle { patient, hasty }
+        Handle(Arc::new(Closable::of(Ways { patient, hasty })))
     }
 
-    /// The handle whose calls wait.
-    pub fn patient(&self) -> &T {
-        &self.patient
+    /// A handle of an engine that has been closed.
+    fn closed() -> Handle<T> {
+        Handle(Arc::new(Closable::empty()))
     }
 
-    /// The handle whose calls do not wait.
-    pub fn hasty(&self) -> Option<&T> {
-        self.hasty.as_ref()
+    /// What it is a handle of: there until it is let go of, also if it is closed meanwhile.
+    #[inline]
+    pub fn get(&self) -> PyResult<InUse<'_, Ways<T>>> {
+        self.0.get(0).ok_or_else(errors::closed)
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.0.get(0).is_none()
+    }
+
+    fn close(&self) -> bool {
+        self.0.close(0)
     }
 }
 
-/// A handle that is gone once the engine is closed.
-pub type Weakly<T> = Weak<Handle<T>>;
+impl<T> Clone for Handle<T> {
+    fn clone(&self) -> Handle<T> {
+        Handle(Arc::clone(&self.0))
+    }
+}
 
-/// What the handles of one engine share. Only this holds the engine, so that closing lets go of the
+/// What the handles of one engine share: closing it closes them all, so that it lets go of the
 /// database whatever handles are still about.
 #[pyclass(frozen)]
 pub struct Hub {
-    held: Mutex<Option<Held>>,
+    engine: Handle<cotas::Engine>,
+    /// `None`: it is closed.
+    tenants: Mutex<Option<Tenants>>,
     names: RwLock<Vec<Option<Py<PyString>>>>,
-    engine: Weakly<cotas::Engine>,
     /// The clock that the engine was given.
     clock: Option<Arc<ManualClock>>,
 }
 
-struct Held {
-    /// Nothing but this keeps the engine open.
-    _engine: Arc<Handle<cotas::Engine>>,
-    tenants: HashMap<u64, Arc<Handle<cotas::Tenant>>>,
+/// The handles of tenants.
+#[derive(Default)]
+struct Tenants {
+    open: HashMap<u64, Handle<cotas::Tenant>>,
     next: u64,
 }
 
-impl Held {
-    fn keep(&mut self, tenant: Arc<Handle<cotas::Tenant>>) -> u64 {
+impl Tenants {
+    fn keep(&mut self, tenant: Handle<cotas::Tenant>) -> u64 {
         let number = self.next;
-        self.tenants.insert(number, tenant);
+        self.open.insert(number, tenant);
         self.next += 1;
         number
     }
@@ -67,10 +83,9 @@ impl Held {
 impl Hub {
     pub fn new(engine: cotas::Engine, clock: Option<Arc<ManualClock>>) -> Hub {
         let hasty = engine.without_waiting();
-        let engine = Arc::new(Handle::new(engine, hasty));
         Hub {
-            engine: Arc::downgrade(&engine),
-            held: Mutex::new(Some(Held { _engine: engine, tenants: HashMap::new(), next: 0 })),
+            engine: Handle::new(engine, hasty),
+            tenants: Mutex::new(Some(Tenants::default())),
             names: RwLock::default(),
             clock,
         }
@@ -78,7 +93,8 @@ impl Hub {
 
     /// A hub that knows names and nothing else: that of decisions which came from elsewhere.
     pub fn of_names(names: Vec<Option<Py<PyString>>>) -> Hub {
-        Hub { held: Mutex::new(None), names: RwLock::new(names), engine: Weak::new(), clock: None }
+        let (engine, tenants) = (Handle::closed(), Mutex::new(None));
+        Hub { engine, tenants, names: RwLock::new(names), clock: None }
     }
 
     /// What the engine's clock shows, also when the engine is closed.
@@ -91,33 +107,37 @@ impl Hub {
         self.clock.clone()
     }
 
-    pub fn engine(&self) -> Weakly<cotas::Engine> {
-        Weak::clone(&self.engine)
+    pub fn engine(&self) -> &Handle<cotas::Engine> {
+        &self.engine
     }
 
     /// Keeps the handle of a tenant until the engine is closed or it is forgotten, by the number
     /// that is given back.
-    pub fn keep(&self, tenant: Handle<cotas::Tenant>) -> PyResult<(u64, Weakly<cotas::Tenant>)> {
-        let tenant = Arc::new(tenant);
-        let mut held = self.held();
-        let number = held.as_mut().map(|held| held.keep(Arc::clone(&tenant)));
-        drop(held); // Making an exception may hand the interpreter to another who waits for it.
-        Ok((number.ok_or_else(errors::closed)?, Arc::downgrade(&tenant)))
+    pub fn keep(&self, tenant: &Handle<cotas::Tenant>) -> PyResult<u64> {
+        let mut tenants = self.tenants();
+        let number = tenants.as_mut().map(|tenants| tenants.keep(tenant.clone()));
+        drop(tenants); // Making an exception may hand the interpreter to another who waits for it.
+        number.ok_or_else(errors::closed)
     }
 
     /// Forgets the handle of a tenant.
     pub fn forget(&self, number: u64) {
-        let tenant = self.held().as_mut().and_then(|held| held.tenants.remove(&number));
+        let tenant = self.tenants().as_mut().and_then(|tenants| tenants.open.remove(&number));
         drop(tenant); // Outside the lock: it may be the last that held the engine.
     }
 
-    /// Lets go of the engine; says whether it was open. Waits for the disk.
-    pub fn close(&self, py: Python<'_>) -> bool {
+    /// Lets go of the engine. Waits for the disk.
+    pub fn close(&self, py: Python<'_>) {
         self.learn_names(py);
-        let held = self.held().take();
-        let was_open = held.is_some();
-        py.detach(move || drop(held));
-        was_open
+        py.detach(|| self.close_all());
+    }
+
+    fn close_all(&self) {
+        let tenants = self.tenants().take();
+        for tenant in tenants.iter().flat_map(|tenants| tenants.open.values()) {
+            tenant.close();
+        }
+        self.engine.close();
     }
 
     /// The name of a resource, the same object every time.
@@ -126,7 +146,7 @@ impl Hub {
         if let Some(Some(name)) = self.names().get(place) {
             return Some(name.clone_ref(py));
         }
-        let engine = self.engine.upgrade()?;
+        let engine = self.engine.0.get(0)?;
         let name = PyString::intern(py, engine.patient.resource_name(resource)?).unbind();
         let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
         if names.len() <= place {
@@ -143,8 +163,8 @@ impl Hub {
         (0..u16::MAX).map_while(|number| self.name(py, ResourceId::from_number(number))).collect()
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tenants(&self) -> MutexGuard<'_, Option<Tenants>> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn names(&self) -> std::sync::RwLockReadGuard<'_, Vec<Option<Py<PyString>>>> {
@@ -155,14 +175,10 @@ impl Hub {
 impl Drop for Hub {
     /// An engine that nobody closed is closed with its last handle.
     fn drop(&mut self) {
-        let held = self.held().take();
-        if held.is_some() {
-            let mut held = Some(held);
-            let attached = Python::try_attach(|py| {
-                let held = held.take();
-                py.detach(move || drop(held));
-            });
-            drop((attached, held));
+        if !self.engine.is_closed()
+            && Python::try_attach(|py| py.detach(|| self.close_all())).is_none()
+        {
+            self.close_all();
         }
     }
 }
@@ -172,29 +188,31 @@ impl Drop for Hub {
 #[inline]
 pub fn decide<T: Send + Sync, R: Send>(
     py: Python<'_>,
-    handle: &Weakly<T>,
+    handle: &Handle<T>,
     ask: impl Fn(&T) -> Result<R, Error> + Sync,
 ) -> PyResult<R> {
-    let handle = handle.upgrade().ok_or_else(errors::closed)?;
-    if let Some(hasty) = &handle.hasty {
-        match calmly(|| ask(hasty))? {
+    let ways = handle.get()?;
+    if let Some(hasty) = &ways.hasty {
+        // In a box: an answer is not to carry the room for an error from one place to the next.
+        match calmly(|| ask(hasty).map_err(Box::new))? {
             Ok(answer) => return Ok(answer),
-            Err(Error::Busy { .. }) => {}
+            Err(error) if matches!(*error, Error::Busy { .. }) => {}
             Err(error) => return Err(errors::raise(&error)),
         }
     }
-    wait(py, || ask(&handle.patient))
+    let patient = &ways.patient;
+    wait(py, || ask(patient))
 }
 
 /// Asks for something that may wait for the disk: detached.
 pub fn ask<T: Send + Sync, R: Send>(
     py: Python<'_>,
-    handle: &Weakly<T>,
+    handle: &Handle<T>,
     ask: impl FnOnce(&T) -> Result<R, Error> + Send,
 ) -> PyResult<R> {
-    let handle = handle.upgrade().ok_or_else(errors::closed)?;
-    let handle = &handle;
-    wait(py, move || ask(&handle.patient))
+    let ways = handle.get()?;
+    let patient = &ways.patient;
+    wait(py, move || ask(patient))
 }
 
 /// Does something that may wait, detached.

@@ -20,6 +20,7 @@ mod engine;
 mod errors;
 mod holds;
 mod hub;
+mod known;
 mod money;
 mod moves;
 mod open;

@@ -33,7 +33,7 @@ impl Meter {
         py: Python<'_>,
         key: Option<Key<'_>>,
         ask: impl Fn(cotas::Meter<'_>) -> Result<cotas::Decision, cotas::Error> + Sync,
-    ) -> PyResult<Decision> {
+    ) -> PyResult<Py<Decision>> {
         self.tenant.get().decide(py, |tenant| match key {
             None => ask(tenant.meter(&self.resource)?),
             Some(key) => ask(key.of(tenant).meter(&self.resource)?),
@@ -48,7 +48,7 @@ impl Meter {
         signature = (units=Units(1), *, key=None),
         text_signature = "($self, units=1, *, key=None)",
     )]
-    fn add(&self, py: Python<'_>, units: Units, key: Option<Key<'_>>) -> PyResult<Decision> {
+    fn add(&self, py: Python<'_>, units: Units, key: Option<Key<'_>>) -> PyResult<Py<Decision>> {
         self.decide(py, key, |meter| meter.add(units.0))
     }
 
@@ -57,13 +57,18 @@ impl Meter {
         signature = (units=Units(1), *, key=None),
         text_signature = "($self, units=1, *, key=None)",
     )]
-    fn subtract(&self, py: Python<'_>, units: Units, key: Option<Key<'_>>) -> PyResult<Decision> {
+    fn subtract(
+        &self,
+        py: Python<'_>,
+        units: Units,
+        key: Option<Key<'_>>,
+    ) -> PyResult<Py<Decision>> {
         self.decide(py, key, |meter| meter.subtract(units.0))
     }
 
     /// Brings it to `value`: upwards if the limit allows it, downwards in any case.
     #[pyo3(signature = (value, *, key=None))]
-    fn set(&self, py: Python<'_>, value: Units, key: Option<Key<'_>>) -> PyResult<Decision> {
+    fn set(&self, py: Python<'_>, value: Units, key: Option<Key<'_>>) -> PyResult<Py<Decision>> {
         self.decide(py, key, |meter| meter.set(value.0))
     }
 
@@ -72,7 +77,7 @@ impl Meter {
         signature = (units=Units(1)),
         text_signature = "($self, units=1)",
     )]
-    fn check(&self, py: Python<'_>, units: Units) -> PyResult<Decision> {
+    fn check(&self, py: Python<'_>, units: Units) -> PyResult<Py<Decision>> {
         self.decide(py, None, |meter| meter.check(units.0))
     }
 
@@ -103,7 +108,7 @@ impl Rate {
         who: Private<'_>,
         units: Units,
         key: Option<Key<'_>>,
-    ) -> PyResult<Decision> {
+    ) -> PyResult<Py<Decision>> {
         self.tenant.get().decide(py, |tenant| match key {
             None => tenant.rate(&self.resource)?.pass(who.0, units.0),
             Some(key) => key.of(tenant).rate(&self.resource)?.pass(who.0, units.0),
@@ -115,7 +120,7 @@ impl Rate {
         signature = (who, units=Units(1)),
         text_signature = "($self, who, units=1)",
     )]
-    fn check(&self, py: Python<'_>, who: Private<'_>, units: Units) -> PyResult<Decision> {
+    fn check(&self, py: Python<'_>, who: Private<'_>, units: Units) -> PyResult<Py<Decision>> {
         self.tenant.get().decide(py, |it| it.rate(&self.resource)?.check(who.0, units.0))
     }
 

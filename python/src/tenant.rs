@@ -7,18 +7,19 @@ use pyo3::types::PyString;
 use crate::arguments::{About, Key, Name, Private, Units, Way, When};
 use crate::decision::Decision;
 use crate::engine::Engine;
-use crate::errors;
-use crate::hub::{self, Handle, Hub, Weakly};
+use crate::hub::{self, Handle, Hub, Ways};
+use crate::known::{Called, Known};
 use crate::moves::{Meter, Rate};
 use crate::packed::Packed;
 
 /// A tenant of an engine, found once and used many times, by any number of threads.
 #[pyclass(frozen, subclass, weakref, module = "cotas._cotas")]
 pub struct Tenant {
-    pub handle: Weakly<cotas::Tenant>,
+    pub handle: Handle<cotas::Tenant>,
     pub hub: Py<Hub>,
     number: u64,
     name: Py<PyString>,
+    known: Known,
 }
 
 #[pymethods]
@@ -32,18 +33,17 @@ impl Tenant {
         let text: Name<'_> = name.extract()?;
         let name = name.cast::<PyString>()?;
         let engine = engine.get();
-        let open = engine.handle.upgrade().ok_or_else(errors::closed)?;
+        let open = engine.handle.get()?;
+        let Ways { patient, hasty } = &*open;
         let (patient, hasty) = hub::wait(py, || {
-            let hasty =
-                open.hasty().map(|hasty| open.patient().tenant(text.0).map(|it| (it, hasty)));
-            match hasty.transpose()? {
-                Some((patient, hasty)) => Ok((patient, Some(hasty.tenant(text.0)?))),
-                None => Ok((open.patient().tenant(text.0)?, None)),
-            }
+            let hasty = hasty.as_ref().map(|hasty| hasty.tenant(text.0)).transpose()?;
+            Ok((patient.tenant(text.0)?, hasty))
         })?;
-        let (number, handle) = engine.hub.get().keep(Handle::new(patient, hasty))?;
+        let handle = Handle::new(patient, hasty);
+        let number = engine.hub.get().keep(&handle)?;
         let hub = engine.hub.clone_ref(py);
-        Ok(Tenant { handle, hub, number, name: name.clone().unbind() })
+        let (known, name) = (Known::default(), name.clone().unbind());
+        Ok(Tenant { handle, hub, number, name, known })
     }
 
     #[getter]
@@ -60,14 +60,16 @@ impl Tenant {
     fn consume(
         &self,
         py: Python<'_>,
-        resource: Name<'_>,
+        resource: Called<'_, '_>,
         units: Units,
-        key: Option<Key<'_>>,
-    ) -> PyResult<Decision> {
-        match key {
-            None => self.decide(py, |tenant| tenant.consume(resource.0, units.0)),
-            Some(key) => self.consume_once(py, resource, units, key),
+        key: Option<&Bound<'_, PyAny>>, // Read where there is one: a `Key` is long.
+    ) -> PyResult<Py<Decision>> {
+        if let Some(key) = key {
+            return self.consume_once(py, resource.name()?, units, key.extract()?);
         }
+        self.known.decide(py, self.hub.get(), resource, |resource| {
+            self.tell(py, |tenant, to| tenant.consume_then(resource, units.0, |it| to.write(it)))
+        })
     }
 
     /// What `consume` would answer. Changes nothing.
@@ -75,8 +77,15 @@ impl Tenant {
         signature = (resource, units=Units(1)),
         text_signature = "($self, resource, units=1)",
     )]
-    fn check(&self, py: Python<'_>, resource: Name<'_>, units: Units) -> PyResult<Decision> {
-        self.decide(py, |tenant| tenant.check(resource.0, units.0))
+    fn check(
+        &self,
+        py: Python<'_>,
+        resource: Called<'_, '_>,
+        units: Units,
+    ) -> PyResult<Py<Decision>> {
+        self.known.decide(py, self.hub.get(), resource, |resource| {
+            self.tell(py, |tenant, to| tenant.check_then(resource, units.0, |it| to.write(it)))
+        })
     }
 
     /// May this tenant do `action` now? If so, its session is opened or continued, its lease is
@@ -102,7 +111,7 @@ impl Tenant {
         quantity: Option<Units>,
         tariff: Option<u64>,
         key: Option<Key<'_>>,
-    ) -> PyResult<Decision> {
+    ) -> PyResult<Py<Decision>> {
         let about = About { channel, contact, category, holder, at, quantity, tariff };
         match key {
             None => self.decide(py, |tenant| tenant.perform(action.0, &about.details())),
@@ -131,7 +140,7 @@ impl Tenant {
         at: Option<When>,
         quantity: Option<Units>,
         tariff: Option<u64>,
-    ) -> PyResult<Decision> {
+    ) -> PyResult<Py<Decision>> {
         let about = About { channel, contact, category, holder, at, quantity, tariff };
         self.decide(py, |tenant| tenant.check_action(action.0, &about.details()))
     }
@@ -157,7 +166,7 @@ impl Tenant {
         category: Private<'_>,
         at: Option<When>,
         key: Option<Key<'_>>,
-    ) -> PyResult<Decision> {
+    ) -> PyResult<Py<Decision>> {
         let about = About { channel, contact, category, at, ..About::default() };
         let details = about.details();
         match key {
@@ -200,7 +209,7 @@ impl Tenant {
         resource: Name<'_>,
         units: Units,
         key: Key<'_>,
-    ) -> PyResult<Decision> {
+    ) -> PyResult<Py<Decision>> {
         self.decide(py, |tenant| key.of(tenant).consume(resource.0, units.0))
     }
 
@@ -210,12 +219,24 @@ impl Tenant {
         &self,
         py: Python<'_>,
         ask: impl Fn(&cotas::Tenant) -> Result<cotas::Decision, Error> + Sync,
-    ) -> PyResult<Decision> {
-        let packed = hub::decide(py, &self.handle, |it| match ask(it) {
-            Ok(ref decision) => Ok(Packed::new(decision)), // Where it lies: moving it takes longer.
+    ) -> PyResult<Py<Decision>> {
+        self.tell(py, |it, to| match ask(it) {
+            // Where it lies: moving it takes longer.
+            Ok(ref decision) => {
+                to.write(decision);
+                Ok(())
+            }
             Err(error) => Err(error),
-        })?;
-        Ok(Decision::new(packed, &self.hub, py))
+        })
+    }
+
+    #[inline]
+    fn tell(
+        &self,
+        py: Python<'_>,
+        ask: impl Fn(&cotas::Tenant, &Packed) -> Result<(), Error> + Sync,
+    ) -> PyResult<Py<Decision>> {
+        Decision::made(py, &self.hub, |to| hub::decide(py, &self.handle, |it| ask(it, to)))
     }
 }
 

@@ -31,6 +31,8 @@ ELSEWHERE: dict[str, Any] = {
     "Engine::grant_as": cotas.Engine.grant,
     "Engine::usage_by": cotas.Engine.usage,
     "Seats::occupy_as": cotas.Seats.occupy,
+    "Tenant::consume_then": cotas.Tenant.consume,
+    "Tenant::check_then": cotas.Tenant.check,
     "Tenant::leases": cotas.Tenant.lease,
     "Tenant::perform_next": cotas.Engine.replay,
     # What is held is a context manager of its own.
