@@ -28,6 +28,7 @@ C11 = ["gcc", "-std=c11", "-D_POSIX_C_SOURCE=200809L", *WARNINGS]
 CPP17 = ["g++", "-std=c++17", *WARNINGS]
 SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 VALGRIND = ["valgrind", "--quiet", "--error-exitcode=9", "--leak-check=full"]
+VALGRIND += ["--fair-sched=yes"]  # Else a thread that never waits is the only one to run.
 VALGRIND += ["--show-leak-kinds=definite,indirect", "--errors-for-leak-kinds=definite,indirect"]
 SECONDS_MAX = 170
 # Errors that no test sees, and why.

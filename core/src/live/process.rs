@@ -7,6 +7,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Timestamp;
+use crate::closable;
 
 /// `CLOCK_REALTIME_COARSE`: the time of the last tick, 1 to 4 ms old, without a system call.
 #[inline]
@@ -84,6 +85,7 @@ pub(crate) fn watch_forks(hooks: ForkHooks) {
     }
     extern "C" fn child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
+        closable::forget_other_threads();
         if let Some(hooks) = HOOKS.get() {
             (hooks.after_in_child)();
         }
