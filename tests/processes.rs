@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::Duration;
@@ -394,4 +395,36 @@ fn forked_children_work_at_once_and_nobody_shares_a_connection() {
         assert_eq!(engine.tenants().expect("reads").len(), 6);
         assert_sound(&engine);
     }
+}
+
+#[test]
+fn forks_writers_and_openers_do_not_wait_for_each_other_for_ever() {
+    let _alone = alone();
+    let (database, other) = (database(), self::database());
+    let (engine, other) = (&database.with_acme(), &other);
+    drop(other.with_acme());
+    let is_over = AtomicBool::new(false);
+    let until_over = &|work: &dyn Fn()| {
+        while !is_over.load(Ordering::Relaxed) {
+            work();
+        }
+    };
+    thread::scope(|scope| {
+        // In the lane, reading for long, and opening what another is just closing.
+        let limit = || engine.set_limit("acme", "credits", Limit::Finite(600)).expect("waits");
+        let load = || assert!(engine.load_catalog(&catalog()).expect("waits") > 0);
+        let verify = || assert_eq!(engine.verify().expect("waits"), []);
+        scope.spawn(move || until_over(&limit));
+        scope.spawn(move || until_over(&load));
+        scope.spawn(move || until_over(&verify));
+        let reopen =
+            || assert!(other.open().set_limit("acme", "credits", Limit::Finite(9)).is_ok());
+        scope.spawn(move || until_over(&reopen));
+        scope.spawn(move || until_over(&reopen));
+        for _ in 0..100 {
+            assert!(ended_well(in_child(|| engine.check("acme", "credits", 1).is_ok())));
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert_sound(engine);
 }

@@ -17,7 +17,7 @@ use crate::live::lock::{self, Held};
 use crate::live::snapshot::Snapshot;
 use crate::rules::settle::{CLOCK_JUMP_MS, Settled, settle};
 use crate::rules::{Account, Counting, Happening, Rulebook, Standing, Usage, standing};
-use crate::store::{Loaded, Sync, Write};
+use crate::store::{self, Loaded, Passage, Sync, Write};
 use crate::torture;
 
 /// How long a writer waits for the one before it.
@@ -45,13 +45,27 @@ pub(super) struct Manner {
     pub(super) confirm_jump: bool,
 }
 
+/// Being in the lane.
+pub(super) struct Lane<'a> {
+    _lock: Held<'a>,
+    _passage: Passage,
+}
+
 impl Shared {
-    /// Takes the lane.
-    pub(super) fn enter_lane(&self) -> Result<Held<'_>, Error> {
+    /// Takes the lane. Nobody who is in it waits for a fork, which might wait for somebody who
+    /// waits for the lane.
+    pub(super) fn enter_lane(&self) -> Result<Lane<'_>, Error> {
         self.check_poison()?;
-        // What a dead writer left is resolved block by block, by whoever comes to it.
-        lock::take(&self.live.memory, header::LANE_LOCK, LANE_PATIENCE)
-            .map_err(|_| Error::Busy { what: "the administrative lane" })
+        loop {
+            // What a dead writer left is resolved block by block, by whoever comes to it.
+            let lock = lock::take(&self.live.memory, header::LANE_LOCK, LANE_PATIENCE)
+                .map_err(|_| Error::Busy { what: "the administrative lane" })?;
+            if let Some(passage) = store::try_enter() {
+                return Ok(Lane { _lock: lock, _passage: passage });
+            }
+            drop(lock);
+            drop(store::enter());
+        }
     }
 
     /// Makes one change to one tenant. May block on the disk.

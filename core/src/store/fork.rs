@@ -27,17 +27,26 @@ pub(crate) struct Passage;
 
 /// Goes in, after any fork that is under way.
 pub(crate) fn enter() -> Passage {
+    loop {
+        match try_enter() {
+            Some(passage) => return passage,
+            None => std::thread::sleep(LOOK_AGAIN),
+        }
+    }
+}
+
+/// Goes in, unless a fork is under way.
+pub(crate) fn try_enter() -> Option<Passage> {
     let depth = DEPTH.get();
     if depth == 0 {
         INSIDE.fetch_add(1, Ordering::SeqCst);
-        while FORKING.load(Ordering::SeqCst) != 0 {
+        if FORKING.load(Ordering::SeqCst) != 0 {
             INSIDE.fetch_sub(1, Ordering::SeqCst);
-            std::thread::sleep(LOOK_AGAIN);
-            INSIDE.fetch_add(1, Ordering::SeqCst);
+            return None;
         }
     }
     DEPTH.set(depth + 1);
-    Passage
+    Some(Passage)
 }
 
 impl Drop for Passage {

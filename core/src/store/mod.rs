@@ -23,7 +23,7 @@ use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
 
 pub(crate) use billing::{InvoiceRow, Payment, PurchaseRow};
-pub(crate) use fork::{enter, watch_forks};
+pub(crate) use fork::{Passage, enter, try_enter, watch_forks};
 pub(crate) use open::Meta;
 pub(crate) use outbox::EventRow;
 pub(crate) use profiles::ProfileRow;
