@@ -29,7 +29,7 @@ pub(crate) fn date(text: &str, what: &'static str) -> Result<chrono::NaiveDate, 
 }
 
 /// An instant that need not be: 0 is none.
-fn time(at_ms: i64) -> Option<Timestamp> {
+pub(crate) fn instant(at_ms: i64) -> Option<Timestamp> {
     (at_ms != 0).then(|| Timestamp::from_ms(at_ms))
 }
 
@@ -74,8 +74,8 @@ pub unsafe extern "C" fn cotas_grant(
         let source: Source = coded(call.text(source, source_len, "source")?, "source")?;
         let new = NewGrant {
             priority: Some(priority),
-            starts_at: time(starts_at_ms),
-            expires_at: time(expires_at_ms),
+            starts_at: instant(starts_at_ms),
+            expires_at: instant(expires_at_ms),
             ..NewGrant::new(source, units)
         };
         let key = call.text_or_none(key, key_len, "key")?;

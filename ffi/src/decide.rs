@@ -2,8 +2,9 @@
 
 use std::ffi::c_char;
 
-use cotas_core::{Decision, Details, Direction, Error, Reason, ResourceId, Timestamp};
+use cotas_core::{Decision, Details, Direction, Error, Reason, ResourceId};
 
+use crate::administration::instant;
 use crate::call::{Call, call};
 use crate::decision::cotas_decision;
 use crate::engine::resource_id;
@@ -30,11 +31,6 @@ fn direction(number: i32) -> Result<Direction, Failure> {
         OUTBOUND => Ok(Direction::Outbound),
         _ => Err(Failure::argument("direction", format!("{number} is none"))),
     }
-}
-
-/// When something happened: 0 is now.
-fn time(at_ms: i64) -> Option<Timestamp> {
-    (at_ms != 0).then(|| Timestamp::from_ms(at_ms))
 }
 
 /// Tells the caller of a decision where the engine made it: moving one takes longer than making it.
@@ -222,7 +218,7 @@ pub unsafe extern "C" fn cotas_admit(
             let details = Details {
                 channel: call.text(channel, channel_len, "channel")?,
                 contact: call.text(contact, contact_len, "contact")?,
-                at: time(at_ms),
+                at: instant(at_ms),
                 ..Details::default()
             };
             match call.text_or_none(key, key_len, "key")? {
@@ -265,7 +261,7 @@ pub unsafe extern "C" fn cotas_perform(
                 channel: call.text(channel, channel_len, "channel")?,
                 contact: call.text(contact, contact_len, "contact")?,
                 quantity: Some(quantity),
-                at: time(at_ms),
+                at: instant(at_ms),
                 ..Details::default()
             };
             match call.text_or_none(key, key_len, "key")? {

@@ -2,8 +2,9 @@
 
 use std::ffi::c_char;
 
-use cotas_core::{Interval, Timestamp};
+use cotas_core::Interval;
 
+use crate::administration::instant;
 use crate::call::call;
 use crate::documents::json;
 use crate::engine::cotas_engine;
@@ -13,11 +14,6 @@ use crate::failure::Failure;
 fn interval(code: &str) -> Result<Interval, Failure> {
     let unknown = || Failure::argument("interval", "hour, day or month".to_owned());
     Interval::from_code(code).ok_or_else(unknown)
-}
-
-/// An end of a span of time that is open where it is 0.
-fn end(at_ms: i64) -> Option<Timestamp> {
-    (at_ms != 0).then(|| Timestamp::from_ms(at_ms))
 }
 
 /// The subscriptions of a tenant, the latest first, as a JSON document.
@@ -127,7 +123,7 @@ pub unsafe extern "C" fn cotas_usage(
         let of = (engine, tenant, tenant_len);
         call.report(of, (buffer, capacity, needed), |engine, tenant| {
             let interval = self::interval(call.text(interval, interval_len, "interval")?)?;
-            json(&engine.usage_by(tenant, interval, end(from_ms), end(to_ms))?.to_json())
+            json(&engine.usage_by(tenant, interval, instant(from_ms), instant(to_ms))?.to_json())
         })
     })
 }

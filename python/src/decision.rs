@@ -4,13 +4,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::TimeDelta;
 use cotas::rules::Mode;
-use cotas::{DEMO_NOTICE, Reason, Source, SourceCharge, SourceCharges, Timestamp};
+use cotas::{DEMO_NOTICE, Error, Reason, Source, SourceCharge, SourceCharges, Timestamp};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::arguments::When;
 use crate::errors::{self, invalid};
-use crate::hub::Hub;
+use crate::hub::{self, Handle, Hub};
 use crate::outcome::{Charge, LeaseOutcome, SessionOutcome};
 use crate::packed::Packed;
 use crate::records;
@@ -54,17 +54,37 @@ impl Decision {
         Decision { packed: Packed::of(decision), hub: hub.clone_ref(py) }
     }
 
-    /// The object first, and then what is decided, written where it lies.
+    /// Makes the object first; what is decided is then written where it lies.
     #[inline]
-    pub fn made(
+    pub fn told<T: Send + Sync>(
         py: Python<'_>,
         hub: &Py<Hub>,
-        make: impl FnOnce(&Packed) -> PyResult<()>,
+        handle: &Handle<T>,
+        ask: impl Fn(&T, &Packed) -> Result<(), Error> + Sync,
     ) -> PyResult<Py<Decision>> {
         let decision = Decision { packed: Packed::default(), hub: hub.clone_ref(py) };
         let decision = Py::new(py, decision)?;
-        make(&decision.get().packed)?;
+        let packed = &decision.get().packed;
+        hub::decide(py, handle, |it| ask(it, packed))?;
         Ok(decision)
+    }
+
+    /// As [`told`](Self::told), of a decision that is given back.
+    #[inline]
+    pub fn asked<T: Send + Sync>(
+        py: Python<'_>,
+        hub: &Py<Hub>,
+        handle: &Handle<T>,
+        ask: impl Fn(&T) -> Result<cotas::Decision, Error> + Sync,
+    ) -> PyResult<Py<Decision>> {
+        Decision::told(py, hub, handle, |it, to| match ask(it) {
+            // Where it lies: moving it takes longer.
+            Ok(ref decision) => {
+                to.write(decision);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        })
     }
 
     /// Whether it says that the plan does not have the resource.
@@ -372,7 +392,7 @@ struct State(
 );
 
 fn mode_of(number: u8) -> Option<Mode> {
-    [Mode::Disabled, Mode::Finite, Mode::Unlimited].into_iter().find(|&it| it as u8 == number)
+    Mode::ALL.into_iter().find(|&it| it as u8 == number)
 }
 
 /// The charges of a pickle. A list that was not complete is one entry too long to be.

@@ -181,15 +181,6 @@ impl Engine {
         py: Python<'_>,
         ask: impl Fn(&cotas::Engine) -> Result<cotas::Decision, cotas::Error> + Sync,
     ) -> PyResult<Py<Decision>> {
-        Decision::made(py, &self.hub, |to| {
-            hub::decide(py, &self.handle, |it| match ask(it) {
-                // Where it lies: moving it takes longer.
-                Ok(ref decision) => {
-                    to.write(decision);
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            })
-        })
+        Decision::asked(py, &self.hub, &self.handle, ask)
     }
 }

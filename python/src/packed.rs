@@ -42,9 +42,6 @@ const HAS_RESOURCE: u64 = 16 << FLAGS;
 const HAS_CHARGE: u64 = 32 << FLAGS;
 const HAS_RETRY: u64 = 64 << FLAGS;
 
-const MODES: [Mode; 3] = [Mode::Disabled, Mode::Finite, Mode::Unlimited];
-const SOURCES: [Source; 4] = [Source::Plan, Source::Extra, Source::Package, Source::Manual];
-
 impl Packed {
     /// A decision that is known already.
     pub fn of(decision: &Decision) -> Packed {
@@ -125,7 +122,7 @@ impl Packed {
         let source = (bits >> SOURCE & 7).checked_sub(1);
         let charge = SourceCharge {
             resource,
-            source: source.and_then(|it| SOURCES.get(it as usize).copied()),
+            source: source.and_then(|it| Source::ALL.get(it as usize).copied()),
             units: read(&self.charged),
         };
         Decision {
@@ -133,7 +130,7 @@ impl Packed {
             shadowed: reasons(bits >> SHADOWED),
             resource: has(HAS_RESOURCE).then_some(resource),
             units: read(&self.units),
-            mode: MODES.get((bits >> MODE & 3) as usize).copied().unwrap_or_default(),
+            mode: Mode::ALL.get((bits >> MODE & 3) as usize).copied().unwrap_or_default(),
             used: read(&self.used),
             available: read(&self.available),
             contracted: read(&self.contracted),

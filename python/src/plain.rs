@@ -20,7 +20,7 @@ impl Decision {
         plain.set_item("shadowed", codes(decision.shadowed))?;
         plain.set_item("resource", decision.resource.and_then(|it| self.name(py, it)))?;
         plain.set_item("units", decision.units)?;
-        plain.set_item("mode", mode(decision.mode))?;
+        plain.set_item("mode", decision.mode.code())?;
         plain.set_item("limit", decision.limit())?;
         plain.set_item("used", decision.used)?;
         let available = (decision.mode == Mode::Finite).then_some(decision.available);
@@ -77,12 +77,4 @@ fn codes(reasons: Reasons) -> Vec<&'static str> {
 
 fn text(at: Timestamp) -> String {
     at.to_utc().to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-const fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Finite => "finite",
-        Mode::Unlimited => "unlimited",
-        Mode::Disabled => "disabled",
-    }
 }

@@ -41,15 +41,9 @@ pub fn reasons(py: Python<'_>, all: cotas::Reasons) -> PyResult<Bound<'_, PyTupl
 }
 
 pub fn mode(py: Python<'_>, mode: Mode) -> PyResult<Py<PyAny>> {
-    let place = match mode {
-        Mode::Finite => 0,
-        Mode::Unlimited => 1,
-        Mode::Disabled => 2,
-    };
-    MODES.get(py, "Mode", &["finite", "unlimited", "disabled"], place)
+    MODES.get(py, "Mode", &Mode::ALL.map(Mode::code), mode as usize)
 }
 
 pub fn source(py: Python<'_>, source: Source) -> PyResult<Py<PyAny>> {
-    let all = [Source::Plan, Source::Extra, Source::Package, Source::Manual];
-    SOURCES.get(py, "Source", &all.map(Source::code), source as usize)
+    SOURCES.get(py, "Source", &Source::ALL.map(Source::code), source as usize)
 }

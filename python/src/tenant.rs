@@ -220,14 +220,7 @@ impl Tenant {
         py: Python<'_>,
         ask: impl Fn(&cotas::Tenant) -> Result<cotas::Decision, Error> + Sync,
     ) -> PyResult<Py<Decision>> {
-        self.tell(py, |it, to| match ask(it) {
-            // Where it lies: moving it takes longer.
-            Ok(ref decision) => {
-                to.write(decision);
-                Ok(())
-            }
-            Err(error) => Err(error),
-        })
+        Decision::asked(py, &self.hub, &self.handle, ask)
     }
 
     #[inline]
@@ -236,7 +229,7 @@ impl Tenant {
         py: Python<'_>,
         ask: impl Fn(&cotas::Tenant, &Packed) -> Result<(), Error> + Sync,
     ) -> PyResult<Py<Decision>> {
-        Decision::made(py, &self.hub, |to| hub::decide(py, &self.handle, |it| ask(it, to)))
+        Decision::told(py, &self.hub, &self.handle, ask)
     }
 }
 

@@ -262,6 +262,9 @@ pub enum Source {
 }
 
 impl Source {
+    /// Every source, in the order of their numbers.
+    pub const ALL: [Source; 4] = [Source::Plan, Source::Extra, Source::Package, Source::Manual];
+
     /// The code used in databases and reports.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -285,9 +288,7 @@ impl Source {
     /// The source with this code.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Source> {
-        [Source::Plan, Source::Extra, Source::Package, Source::Manual]
-            .into_iter()
-            .find(|source| source.code() == code)
+        Self::ALL.into_iter().find(|source| source.code() == code)
     }
 
     /// The order of use: the plan's units come first, so that what was bought lasts.

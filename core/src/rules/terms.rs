@@ -17,6 +17,19 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Every mode, in the order of their numbers.
+    pub const ALL: [Mode; 3] = [Mode::Disabled, Mode::Finite, Mode::Unlimited];
+
+    /// The code that Python and reports use.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Mode::Disabled => "disabled",
+            Mode::Finite => "finite",
+            Mode::Unlimited => "unlimited",
+        }
+    }
+
     pub(crate) const fn to_number(self) -> u64 {
         match self {
             Mode::Disabled => 0,
