@@ -20,8 +20,9 @@ from ._cotas import (
     Meter,
     Rate,
     SessionOutcome,
+    Tenant,
 )
-from .engine import Durability, Engine, Maintenance, Tenant, in_memory, open
+from .engine import Durability, Engine, Maintenance, in_memory, open
 from .errors import (
     AlreadyResolved,
     Busy,

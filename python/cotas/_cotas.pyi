@@ -1,5 +1,6 @@
-"""The engine: handles that decide. `cotas.Engine` and `cotas.Tenant` build on what is here."""
+"""The engine: handles that decide. `cotas.Engine` builds on the one here."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
@@ -7,7 +8,11 @@ from typing import Any, Literal, final
 
 from typing_extensions import Self, disjoint_base
 
+from .holds import Lease, Reservation
 from .names import Mode, Reason, Source
+from .reports import Quote
+from .seats import Seats
+from .traffic import Progress
 
 __all__ = [
     "Charge",
@@ -183,7 +188,7 @@ class Rate:
     def check(self, who: str, units: int = 1) -> Decision:
         """What `pass_` would answer. Changes nothing."""
 
-@disjoint_base
+@final
 class Tenant:
     """A tenant of an engine, found once and used many times, by any number of threads."""
 
@@ -244,13 +249,16 @@ class Tenant:
         """Makes two names one contact, on all channels."""
     def refund(self, receipt: str) -> None:
         """Gives back what a decision charged, to the same grants, once."""
-    def _reserve(self, units: dict[str, int], ttl: timedelta, key: str | None) -> Decision: ...
-    def _reserve_action(
+    def reserve(
+        self, units: Mapping[str, int], *, ttl: timedelta | None = None, key: str | None = None
+    ) -> Reservation:
+        """Sets units of several resources aside for `ttl`, which is five minutes unless it says
+        otherwise: all or none. Unless it is committed in time they go back."""
+    def reserve_action(
         self,
         action: str,
-        ttl: timedelta,
-        key: str | None,
         *,
+        ttl: timedelta | None = None,
         channel: str = "",
         contact: str = "",
         category: str = "",
@@ -258,13 +266,18 @@ class Tenant:
         at: datetime | None = None,
         quantity: int | None = None,
         tariff: int | None = None,
-    ) -> Decision: ...
+        key: str | None = None,
+    ) -> Reservation:
+        """As `reserve`, what an action charges; all else as for `perform`."""
+    def lease(
+        self, resource: str, holder: str, *, ttl: timedelta | None = None, key: str | None = None
+    ) -> Lease:
+        """May `holder` have a lease? If so it is taken, for `ttl` or as long as the catalog says. A
+        holder that has it already has it prolonged."""
+    def check_lease(self, resource: str, holder: str) -> Decision:
+        """What `lease` would answer. Changes nothing."""
     def _commit(self, id: str, units: dict[str, int] | None = None) -> None: ...
     def _release(self, id: str) -> None: ...
-    def _acquire(
-        self, resource: str, holder: str, ttl: timedelta | None, key: str | None
-    ) -> Decision: ...
-    def _check_lease(self, resource: str, holder: str) -> Decision: ...
     def _renew(
         self, resource: str, holder: str, fencing: int, ttl: timedelta | None
     ) -> LeaseOutcome: ...
@@ -280,8 +293,7 @@ class Tenant:
     def _replace(self, resource: str, old: str, new: str) -> None: ...
     def _seats(self, resource: str) -> str: ...
     def _seat_warning(self, resource: str) -> tuple[str, str] | None: ...
-    def _progress(self, source: bytes) -> tuple[datetime, list[int], list[int]] | None: ...
-    def _quote(
+    def quote(
         self,
         action: str,
         *,
@@ -292,7 +304,14 @@ class Tenant:
         at: datetime | None = None,
         quantity: int | None = None,
         tariff: int | None = None,
-    ) -> tuple[int, Decision, list[tuple[str, int, int, int | None, int | None]]]: ...
+    ) -> Quote:
+        """What an action would cost of each balance, and by which tariff; all else as for `perform`,
+        which takes the tariff and says if another one is in force by then. Changes nothing."""
+    def seats(self, resource: str) -> Seats:
+        """The seats of a resource."""
+    def progress(self, source: bytes) -> Progress | None:
+        """How far this tenant has come in a replay of the log that `source` identifies; `None`:
+        none of its events was decided."""
     def _perform_next(
         self,
         source: bytes,

@@ -12,14 +12,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _cotas, reports
+from ._cotas import Tenant
 from .documents import plain
 from .guards import RAISES, Guard, TenantOf
-from .holds import Lease, Reservation
 from .names import InvoiceStatus
-from .options import About, TenantOptions, new_tenant
+from .options import TenantOptions, new_tenant
 from .payments import Gateway, PaymentEvent
-from .seats import Seats
-from .traffic import Progress, Traffic, replayed
+from .traffic import Traffic, replayed
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -37,62 +36,6 @@ Interval = Literal["hour", "day", "month"]
 """How much time is summed up."""
 
 Path = str | PathLike[str]
-
-_HOLD = timedelta(minutes=5)
-
-
-class Tenant(_cotas.Tenant):
-    """A tenant of an engine, found once and used many times, by any number of threads."""
-
-    __slots__ = ()
-
-    def reserve(
-        self, units: Mapping[str, int], *, ttl: timedelta = _HOLD, key: str | None = None
-    ) -> Reservation:
-        """Sets units of several resources aside for `ttl`, all or none. Unless it is committed in
-        time they go back."""
-        return Reservation(self, self._reserve(dict(units), ttl, key))
-
-    def reserve_action(
-        self,
-        action: str,
-        *,
-        ttl: timedelta = _HOLD,
-        key: str | None = None,
-        **about: Unpack[About],
-    ) -> Reservation:
-        """As `reserve`, what an action charges; `about` as for `perform`."""
-        return Reservation(self, self._reserve_action(action, ttl, key, **about))
-
-    def lease(
-        self, resource: str, holder: str, *, ttl: timedelta | None = None, key: str | None = None
-    ) -> Lease:
-        """May `holder` have a lease? If so it is taken, for `ttl` or as long as the catalog says.
-        A holder that has it already has it prolonged."""
-        return Lease(self, resource, holder, self._acquire(resource, holder, ttl, key))
-
-    def check_lease(self, resource: str, holder: str) -> _cotas.Decision:
-        """What `lease` would answer. Changes nothing."""
-        return self._check_lease(resource, holder)
-
-    def seats(self, resource: str) -> Seats:
-        """The seats of a resource."""
-        return Seats(self, resource)
-
-    def progress(self, source: bytes) -> Progress | None:
-        """How far this tenant has come in a replay of the log that `source` identifies; `None`: none
-        of its events was decided."""
-        decided = self._progress(source)
-        if decided is None:
-            return None
-        since, counts, refused = decided
-        return Progress(since, *counts, *refused)
-
-    def quote(self, action: str, **about: Unpack[About]) -> reports.Quote:
-        """What an action would cost of each balance, and by which tariff; `about` as for `perform`,
-        which takes the tariff and says if another one is in force by then. Changes nothing."""
-        tariff, decision, costs = self._quote(action, **about)
-        return reports.Quote(tariff, decision, tuple(reports.Cost(*cost) for cost in costs))
 
 
 class Engine(_cotas.Engine):
@@ -321,14 +264,15 @@ class Engine(_cotas.Engine):
         *,
         tenant: TenantOf = "tenant",
         quantity: int | Callable[..., int] | None = None,
-        ttl: timedelta = _HOLD,
+        ttl: timedelta | None = None,
         denied: Any = RAISES,
     ) -> Guard:
         """Makes of a function or coroutine one that is called only where its tenant may do `action`.
 
         What the action charges is set aside, committed when the function is through, and given back
-        where it raises. `tenant` is the name of the argument that names the tenant, or a function
-        of all arguments; so is `quantity`. A denial raises `QuotaExceeded`, or gives `denied`,
+        where it raises or takes longer than `ttl`: five minutes, unless it says otherwise.
+        `tenant` is the name of the argument that names the tenant, or a function of all arguments;
+        `quantity`: how much, or such a function. A denial raises `QuotaExceeded`, or gives `denied`,
         called with the decision if it can be called."""
         return Guard(self, action, tenant=tenant, quantity=quantity, ttl=ttl, denied=denied)
 

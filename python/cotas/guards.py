@@ -33,7 +33,7 @@ class Guard:
         *,
         tenant: TenantOf,
         quantity: int | Callable[..., int] | None,
-        ttl: timedelta,
+        ttl: timedelta | None,
         denied: Any,
     ) -> None:
         self._engine = engine

@@ -15,18 +15,6 @@ Limit = int | Literal["unlimited", "disabled"]
 """So many units; or as many as one likes; or not part of the plan."""
 
 
-class About(TypedDict, total=False):
-    """What an action is about."""
-
-    channel: str
-    contact: str
-    category: str
-    holder: str
-    at: datetime | None
-    quantity: int | None
-    tariff: int | None
-
-
 @dataclass(frozen=True)
 class Extra:
     """Units on top of a plan's."""

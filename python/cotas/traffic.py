@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ._cotas import Decision, ManualClock
+from ._cotas import Decision, ManualClock, Tenant
 
 if TYPE_CHECKING:
-    from .engine import Engine, Tenant
+    from .engine import Engine
 
 
 @dataclass(frozen=True)

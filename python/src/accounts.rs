@@ -5,20 +5,15 @@ use cotas::catalog::Feature;
 use cotas::{Cursor, Progress};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::arguments::{About, Key, Name, Private, Units, When};
 use crate::decision::Decision;
 use crate::documents::json;
 use crate::hub;
 use crate::outcome::Charge;
+use crate::records;
 use crate::tenant::Tenant;
-
-/// What a quote says of one balance: resource, cost, used, available, limit.
-type Cost = (String, u64, u64, Option<u64>, Option<u64>);
-
-/// How far a log of traffic was decided: its first time; the last place, and how many of its events
-/// opened a session, continued one, or did something else; how many were refused, and why.
-type Decided = (When, [u64; 4], [u64; 3]);
 
 #[pymethods]
 impl Tenant {
@@ -49,13 +44,23 @@ impl Tenant {
         hub::ask(py, &self.handle, |tenant| tenant.seats(resource.0)?.replace(old.0, new.0))
     }
 
-    fn _progress(&self, py: Python<'_>, source: &[u8]) -> PyResult<Option<Decided>> {
+    /// The seats of a resource.
+    fn seats<'py>(slf: &Bound<'py, Self>, resource: Name<'_>) -> PyResult<Bound<'py, PyAny>> {
+        records::SEATS.make(slf.py(), (slf, resource.0))
+    }
+
+    /// How far this tenant has come in a replay of the log that `source` identifies; `None`: none
+    /// of its events was decided.
+    fn progress<'py>(&self, py: Python<'py>, source: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
         let progress = hub::ask(py, &self.handle, |tenant| tenant.progress(source))?;
-        Ok(progress.map(|it| {
-            let Progress { position, opened, continued, others, .. } = it;
-            let refused = [it.refused, it.refused_quota, it.refused_status];
-            (When(it.since), [position, opened, continued, others], refused)
-        }))
+        let made = progress.map(|it| {
+            let Progress { since, position, opened, continued, others, .. } = it;
+            let Progress { refused, refused_quota: quota, refused_status: status, .. } = it;
+            let since = When(since);
+            let counts = (since, position, opened, continued, others, refused, quota, status);
+            records::PROGRESS.make(py, counts)
+        });
+        made.transpose()
     }
 
     fn _seats(&self, py: Python<'_>, resource: Name<'_>) -> PyResult<String> {
@@ -91,7 +96,8 @@ impl Tenant {
         Ok(charges.into_iter().map(charge).collect())
     }
 
-    /// The tariff, the decision that there would be, and what is charged of each balance.
+    /// What an action would cost of each balance, and by which tariff; all else as for `perform`,
+    /// which takes the tariff and says if another one is in force by then. Changes nothing.
     #[pyo3(
         signature = (
             action, *, channel=Private(""), contact=Private(""), category=Private(""),
@@ -101,9 +107,9 @@ impl Tenant {
             at=None, quantity=None, tariff=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
-    fn _quote(
+    fn quote<'py>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
         action: Name<'_>,
         channel: Private<'_>,
         contact: Private<'_>,
@@ -112,13 +118,16 @@ impl Tenant {
         at: Option<When>,
         quantity: Option<Units>,
         tariff: Option<u64>,
-    ) -> PyResult<(u64, Decision, Vec<Cost>)> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         let about = About { channel, contact, category, holder, at, quantity, tariff };
         let details = about.details();
         let quote = hub::ask(py, &self.handle, |tenant| tenant.quote(action.0, &details))?;
+        let cost = |it: cotas::CostLine| {
+            records::COST.make(py, (it.resource, it.cost, it.used, it.available, it.limit))
+        };
+        let costs: Vec<_> = quote.costs.into_iter().map(cost).collect::<PyResult<_>>()?;
         let decision = Decision::of(&quote.decision, &self.hub, py);
-        let cost = |it: cotas::CostLine| (it.resource, it.cost, it.used, it.available, it.limit);
-        Ok((quote.tariff, decision, quote.costs.into_iter().map(cost).collect()))
+        records::QUOTE.make(py, (quote.tariff, decision, PyTuple::new(py, costs)?))
     }
 
     /// `perform` at a place in a file of traffic; `None`: this place was decided before.

@@ -8,7 +8,7 @@ use cotas::{Details, Direction, Timestamp};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDate, PyDateTime, PyDelta, PyDeltaAccess, PyDict, PyString};
+use pyo3::types::{PyDate, PyDateTime, PyDelta, PyDeltaAccess, PyMapping, PyString};
 
 use crate::errors::invalid;
 
@@ -241,13 +241,14 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Amounts {
     type Error = PyErr;
 
     fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let Ok(amounts) = obj.cast::<PyDict>() else {
-            return Err(PyTypeError::new_err(format!("{} is no dict", shown(&obj))));
+        let Ok(amounts) = obj.cast::<PyMapping>() else {
+            return Err(PyTypeError::new_err(format!("{} is no mapping", shown(&obj))));
         };
-        let amount = |(name, units): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+        let amount = |item: Bound<'_, PyAny>| {
+            let (name, units) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
             Ok((name.extract::<Name<'_>>()?.0.to_owned(), units.extract::<Units>()?.0))
         };
-        amounts.iter().map(amount).collect::<PyResult<_>>().map(Amounts)
+        amounts.items()?.iter().map(amount).collect::<PyResult<_>>().map(Amounts)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reservations and leases: what `cotas.holds` makes context managers of.
+//! Reservations and leases, of which `cotas.holds` makes context managers.
 
 use cotas::{Error, ReservationId};
 use pyo3::prelude::*;
@@ -7,39 +7,45 @@ use crate::arguments::{About, Amounts, Key, Lapse, Name, Private, Units, When};
 use crate::decision::Decision;
 use crate::hub;
 use crate::outcome::LeaseOutcome;
+use crate::records;
 use crate::tenant::Tenant;
+
+/// How long a reservation is held that does not say how long.
+const FIVE_MINUTES: Lapse = Lapse(300_000);
 
 #[pymethods]
 impl Tenant {
-    fn _reserve(
-        &self,
-        py: Python<'_>,
+    /// Sets units of several resources aside for `ttl`, which is five minutes unless it says
+    /// otherwise: all or none. Unless it is committed in time they go back.
+    #[pyo3(signature = (units, *, ttl=None, key=None))]
+    fn reserve<'py>(
+        slf: &Bound<'py, Self>,
         units: Amounts,
-        ttl: Lapse,
+        ttl: Option<Lapse>,
         key: Option<Key<'_>>,
-    ) -> PyResult<Py<Decision>> {
-        let (ttl, units) = (ttl.duration()?, units.pairs());
-        match key {
-            None => self.decide(py, |tenant| tenant.reserve(&units, ttl)),
-            Some(key) => self.decide(py, |tenant| key.of(tenant).reserve(&units, ttl)),
-        }
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (ttl, units) = (ttl.unwrap_or(FIVE_MINUTES).duration()?, units.pairs());
+        let decision = slf.get().decide(slf.py(), |tenant| match key {
+            None => tenant.reserve(&units, ttl),
+            Some(key) => key.of(tenant).reserve(&units, ttl),
+        })?;
+        records::RESERVATION.make(slf.py(), (slf, decision))
     }
 
+    /// As `reserve`, what an action charges; all else as for `perform`.
     #[pyo3(
         signature = (
-            action, ttl, key, *, channel=Private(""), contact=Private(""), category=Private(""),
-            holder=Private(""), at=None, quantity=None, tariff=None,
+            action, *, ttl=None, channel=Private(""), contact=Private(""), category=Private(""),
+            holder=Private(""), at=None, quantity=None, tariff=None, key=None,
         ),
-        text_signature = "($self, action, ttl, key, *, channel='', contact='', category='', \
-            holder='', at=None, quantity=None, tariff=None)",
+        text_signature = "($self, action, *, ttl=None, channel='', contact='', category='', \
+            holder='', at=None, quantity=None, tariff=None, key=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
-    fn _reserve_action(
-        &self,
-        py: Python<'_>,
+    fn reserve_action<'py>(
+        slf: &Bound<'py, Self>,
         action: Name<'_>,
-        ttl: Lapse,
-        key: Option<Key<'_>>,
+        ttl: Option<Lapse>,
         channel: Private<'_>,
         contact: Private<'_>,
         category: Private<'_>,
@@ -47,13 +53,43 @@ impl Tenant {
         at: Option<When>,
         quantity: Option<Units>,
         tariff: Option<u64>,
-    ) -> PyResult<Py<Decision>> {
+        key: Option<Key<'_>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let about = About { channel, contact, category, holder, at, quantity, tariff };
-        let (ttl, about) = (ttl.duration()?, about.details());
-        match key {
-            None => self.decide(py, |tenant| tenant.reserve_action(action.0, &about, ttl)),
-            Some(key) => self.decide(py, |it| key.of(it).reserve_action(action.0, &about, ttl)),
-        }
+        let (ttl, about) = (ttl.unwrap_or(FIVE_MINUTES).duration()?, about.details());
+        let decision = slf.get().decide(slf.py(), |tenant| match key {
+            None => tenant.reserve_action(action.0, &about, ttl),
+            Some(key) => key.of(tenant).reserve_action(action.0, &about, ttl),
+        })?;
+        records::RESERVATION.make(slf.py(), (slf, decision))
+    }
+
+    /// May `holder` have a lease? If so it is taken, for `ttl` or as long as the catalog says. A
+    /// holder that has it already has it prolonged.
+    #[pyo3(signature = (resource, holder, *, ttl=None, key=None))]
+    fn lease<'py>(
+        slf: &Bound<'py, Self>,
+        resource: Name<'_>,
+        holder: Private<'_>,
+        ttl: Option<Lapse>,
+        key: Option<Key<'_>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let ttl = ttl.map(Lapse::duration).transpose()?;
+        let decision = slf.get().decide(slf.py(), |tenant| match key {
+            None => tenant.leases(resource.0)?.acquire(holder.0, ttl),
+            Some(key) => key.of(tenant).leases(resource.0)?.acquire(holder.0, ttl),
+        })?;
+        records::LEASE.make(slf.py(), (slf, resource.0, holder.0, decision))
+    }
+
+    /// What `lease` would answer. Changes nothing.
+    fn check_lease(
+        &self,
+        py: Python<'_>,
+        resource: Name<'_>,
+        holder: Private<'_>,
+    ) -> PyResult<Py<Decision>> {
+        self.decide(py, |tenant| tenant.leases(resource.0)?.check(holder.0))
     }
 
     #[pyo3(signature = (id, units=None))]
@@ -67,30 +103,6 @@ impl Tenant {
 
     fn _release(&self, py: Python<'_>, id: Name<'_>) -> PyResult<()> {
         hub::decide(py, &self.handle, |tenant| tenant.release(&reservation(id)?))
-    }
-
-    fn _acquire(
-        &self,
-        py: Python<'_>,
-        resource: Name<'_>,
-        holder: Private<'_>,
-        ttl: Option<Lapse>,
-        key: Option<Key<'_>>,
-    ) -> PyResult<Py<Decision>> {
-        let ttl = ttl.map(Lapse::duration).transpose()?;
-        self.decide(py, |tenant| match key {
-            None => tenant.leases(resource.0)?.acquire(holder.0, ttl),
-            Some(key) => key.of(tenant).leases(resource.0)?.acquire(holder.0, ttl),
-        })
-    }
-
-    fn _check_lease(
-        &self,
-        py: Python<'_>,
-        resource: Name<'_>,
-        holder: Private<'_>,
-    ) -> PyResult<Py<Decision>> {
-        self.decide(py, |tenant| tenant.leases(resource.0)?.check(holder.0))
     }
 
     fn _renew(

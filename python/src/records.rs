@@ -1,10 +1,12 @@
-//! Members of the enumerations in `cotas.names`: looked up once, the same objects ever after.
+//! What the half in Python defines: members of the enumerations in `cotas.names`, the same objects
+//! every time, and classes whose objects this half gives. Looked up once.
 
 use cotas::rules::Mode;
 use cotas::{Reason, Source};
+use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyTuple, PyType};
 
 /// The members of one enumeration, by the numbers of the engine's.
 struct Members(PyOnceLock<Vec<Py<PyAny>>>);
@@ -46,4 +48,33 @@ pub fn mode(py: Python<'_>, mode: Mode) -> PyResult<Py<PyAny>> {
 
 pub fn source(py: Python<'_>, source: Source) -> PyResult<Py<PyAny>> {
     SOURCES.get(py, "Source", &Source::ALL.map(Source::code), source as usize)
+}
+
+/// A class of the half in Python.
+pub struct Class {
+    module: &'static str,
+    name: &'static str,
+    found: PyOnceLock<Py<PyType>>,
+}
+
+pub static COST: Class = Class::new("cotas.reports", "Cost");
+pub static LEASE: Class = Class::new("cotas.holds", "Lease");
+pub static PROGRESS: Class = Class::new("cotas.traffic", "Progress");
+pub static QUOTE: Class = Class::new("cotas.reports", "Quote");
+pub static RESERVATION: Class = Class::new("cotas.holds", "Reservation");
+pub static SEATS: Class = Class::new("cotas.seats", "Seats");
+
+impl Class {
+    const fn new(module: &'static str, name: &'static str) -> Class {
+        Class { module, name, found: PyOnceLock::new() }
+    }
+
+    /// Makes an object of it.
+    pub fn make<'py>(
+        &self,
+        py: Python<'py>,
+        arguments: impl PyCallArgs<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.found.import(py, self.module, self.name)?.call1(arguments)
+    }
 }

@@ -12,8 +12,10 @@ use crate::known::{Called, Known};
 use crate::moves::{Meter, Rate};
 use crate::packed::Packed;
 
+// All of it is here and not in a class of Python's that builds on it: the interpreter takes its
+// short way to a method only where an object is of the very class that defines it.
 /// A tenant of an engine, found once and used many times, by any number of threads.
-#[pyclass(frozen, subclass, weakref, module = "cotas._cotas")]
+#[pyclass(frozen, weakref, module = "cotas")]
 pub struct Tenant {
     pub handle: Handle<cotas::Tenant>,
     pub hub: Py<Hub>,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import MappingProxyType
 
 import cotas
 import pytest
@@ -52,6 +53,19 @@ def test_a_reservation_that_is_out_of_time_goes_back(
     assert used(acme, "sms") == 0
     with pytest.raises(cotas.AlreadyResolved, match="expired"):
         held.commit()
+
+
+def test_a_reservation_lasts_five_minutes_unless_it_says_otherwise(
+    acme: cotas.Tenant, manual_clock: cotas.ManualClock
+) -> None:
+    held = [acme.reserve(MappingProxyType({"sms": 3})), acme.reserve_action("send_sms")]
+    manual_clock.advance(timedelta(minutes=5) - timedelta(milliseconds=1))
+    assert used(acme, "sms") == 4
+    manual_clock.advance(timedelta(milliseconds=1))
+    assert used(acme, "sms") == 0
+    for each in held:
+        with pytest.raises(cotas.AlreadyResolved, match="expired"):
+            each.commit()
 
 
 def test_a_lease_is_held_while_its_block_runs(acme: cotas.Tenant) -> None:
