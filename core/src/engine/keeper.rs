@@ -1,17 +1,16 @@
 //! Maintenance: checkpoints, and settlement promptly after its time.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-
-use parking_lot::Mutex;
 
 use super::{Engine, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::live::lent::Lent;
 use crate::live::process;
+use crate::store;
 
 /// How often settlement looks for tenants that are due.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
@@ -29,11 +28,14 @@ pub(super) struct Keeper {
     /// Fork generation, plus one, in which the thread was started; 0: it has not been.
     started_in: AtomicU64,
     stop: AtomicBool,
-    /// The thread, with the fork generation in which it was started.
-    thread: Mutex<Option<(u64, JoinHandle<()>)>>,
+    /// Locked inside the store alone, so that no fork finds it locked.
+    thread: Mutex<Option<Started>>,
     /// What the thread holds.
     lent: Lent<Shared>,
 }
+
+/// A thread, and the fork generation in which it was started.
+type Started = (u64, JoinHandle<()>);
 
 /// What a call of [`Engine::maintain`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -56,6 +58,13 @@ impl Keeper {
             thread: Mutex::new(None),
             lent: Lent::new(),
         }
+    }
+
+    /// Notes which thread there is, and gives the one that was noted before.
+    fn note_thread(&self, thread: Option<Started>) -> Option<Started> {
+        let _passage = store::enter();
+        let mut noted = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *noted, thread)
     }
 
     fn is_started(&self) -> bool {
@@ -103,7 +112,7 @@ fn start(shared: &Arc<Shared>) {
     let weak = Arc::downgrade(shared);
     let spawned = thread::Builder::new().name("cotas".to_owned()).spawn(move || keep(&weak));
     match spawned {
-        Ok(handle) => std::mem::forget(keeper.thread.lock().replace((generation - 1, handle))),
+        Ok(handle) => std::mem::forget(keeper.note_thread(Some((generation - 1, handle)))),
         // No thread to be had now: the next call tries again.
         Err(_) => keeper.started_in.store(0, Ordering::Release),
     }
@@ -145,7 +154,7 @@ impl Drop for Opened {
         let keeper = &self.shared.keeper;
         keeper.stop.store(true, Ordering::Release);
         self.shared.live.wake_checkpointer();
-        if let Some((generation, handle)) = keeper.thread.lock().take() {
+        if let Some((generation, handle)) = keeper.note_thread(None) {
             if generation == process::fork_generation() {
                 let _ = handle.join();
             } else {

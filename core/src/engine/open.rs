@@ -177,6 +177,7 @@ impl Builder {
     /// Opens. Reads and writes the disk; with a live file that can be adopted or joined it takes
     /// well under a millisecond and reads no tenant.
     pub fn open(&self) -> Result<Engine, Error> {
+        store::watch_forks();
         let opened = match &self.path {
             Some(path) => self.open_shared(path)?,
             None => Arc::new(Opened { shared: Arc::new(self.open_in_memory()?) }),
@@ -199,15 +200,18 @@ impl Builder {
         let path = canonical(path)?;
         // Dropped where nothing is locked: closing waits for a thread and for the disk.
         drop(take_unusable(&path));
+        // Dropped after what follows: should it be the last, closing waits for a thread, which may
+        // wait for a fork, which waits for whoever is inside.
+        let found;
         // No fork of this process while a database is being opened.
         let _passage = store::enter();
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = open.get(&path).and_then(|place| place.opened.upgrade());
-        let opened = match found {
+        found = open.get(&path).and_then(|place| place.opened.upgrade());
+        let opened = match &found {
             Some(opened) if opened.shared.maintenance != self.maintenance => {
                 return Err(OpenError::AlreadyOpen { path, what: "maintenance" }.into());
             }
-            Some(opened) => opened,
+            Some(opened) => Arc::clone(opened),
             None => Arc::new(Opened { shared: Arc::new(self.attach(&path)?) }),
         };
         let is_kept = self.keep_open && opened.shared.live.poison().is_none();
@@ -257,8 +261,7 @@ impl Builder {
     /// Attaches this process: as the first, or as one of many.
     fn attach(&self, path: &Path) -> Result<Shared, Error> {
         let live_path = self.live_path(path)?;
-        let store = Arc::new(Store::at(path.to_owned()));
-        store::watch_forks(&store);
+        let store = Store::at(path.to_owned());
         attach::create_database(path)?;
         let lock_path = with_suffix(path, "-lock");
         let attachment = Attachment::open(&lock_path, path)?;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::mem::MaybeUninit;
 use std::os::unix::fs::MetadataExt;
-use std::sync::Once;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
 use crate::clock::Timestamp;
 use crate::closable;
@@ -69,33 +69,45 @@ pub(crate) struct ForkHooks {
     pub(crate) after_in_child: fn(),
 }
 
-static HOOKS: std::sync::OnceLock<ForkHooks> = std::sync::OnceLock::new();
+/// What runs around forks; NULL: nothing yet.
+static HOOKS: AtomicPtr<ForkHooks> = AtomicPtr::new(ptr::null_mut());
+/// Whether the handlers are registered.
+static IS_WATCHING: AtomicBool = AtomicBool::new(false);
 
-/// Runs `hooks` around every fork of this process from now on. The first call counts.
-pub(crate) fn watch_forks(hooks: ForkHooks) {
+fn hooks() -> Option<&'static ForkHooks> {
+    // SAFETY: NULL, or what `watch_forks` was given, which lives as long as the program.
+    unsafe { HOOKS.load(Ordering::Acquire).as_ref() }
+}
+
+/// Runs `hooks` around every fork of this process from now on.
+///
+/// Not a `Once`: a child that is forked while another thread is in it would wait for ever. Two
+/// threads may both register; hooks run twice around each fork then, which they have to bear.
+pub(crate) fn watch_forks(hooks: &'static ForkHooks) {
     extern "C" fn prepare() {
-        if let Some(hooks) = HOOKS.get() {
+        if let Some(hooks) = self::hooks() {
             (hooks.before)();
         }
     }
     extern "C" fn parent() {
-        if let Some(hooks) = HOOKS.get() {
+        if let Some(hooks) = self::hooks() {
             (hooks.after_in_parent)();
         }
     }
     extern "C" fn child() {
         FORKS.fetch_add(1, Ordering::Relaxed);
         closable::forget_other_threads();
-        if let Some(hooks) = HOOKS.get() {
+        if let Some(hooks) = self::hooks() {
             (hooks.after_in_child)();
         }
     }
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let _ = HOOKS.set(hooks);
-        // SAFETY: the handlers are plain functions that live as long as the program.
-        unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
-    });
+    if IS_WATCHING.load(Ordering::Acquire) {
+        return;
+    }
+    HOOKS.store(ptr::from_ref(hooks).cast_mut(), Ordering::Release);
+    // SAFETY: the handlers are plain functions that live as long as the program.
+    unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+    IS_WATCHING.store(true, Ordering::Release);
 }
 
 /// Blocks every signal in this thread, so that the host's handlers never run on it.

@@ -13,6 +13,8 @@ use crate::live::process::{self, ForkHooks};
 static INSIDE: AtomicU32 = AtomicU32::new(0);
 /// Forks that are under way, in as many threads: nobody may go in.
 static FORKING: AtomicU32 = AtomicU32::new(0);
+/// Threads that wait to go in: the next fork lets them.
+static WAITING: AtomicU32 = AtomicU32::new(0);
 static STORES: Mutex<Vec<Weak<Store>>> = Mutex::new(Vec::new());
 
 const LOOK_AGAIN: Duration = Duration::from_micros(50);
@@ -27,10 +29,17 @@ pub(crate) struct Passage;
 
 /// Goes in, after any fork that is under way.
 pub(crate) fn enter() -> Passage {
+    try_enter().unwrap_or_else(wait_to_enter)
+}
+
+#[cold]
+fn wait_to_enter() -> Passage {
+    WAITING.fetch_add(1, Ordering::SeqCst);
     loop {
-        match try_enter() {
-            Some(passage) => return passage,
-            None => std::thread::sleep(LOOK_AGAIN),
+        std::thread::sleep(LOOK_AGAIN);
+        if let Some(passage) = try_enter() {
+            WAITING.fetch_sub(1, Ordering::SeqCst);
+            return passage;
         }
     }
 }
@@ -59,13 +68,19 @@ impl Drop for Passage {
     }
 }
 
-/// Closes the connection of `store` before every fork of this process.
-pub(crate) fn watch_forks(store: &Arc<Store>) {
-    process::watch_forks(ForkHooks {
+/// Watches the forks of this process. Whoever goes in or takes a lock that a child may need has
+/// called this before.
+pub(crate) fn watch_forks() {
+    static HOOKS: ForkHooks = ForkHooks {
         before: close_all,
         after_in_parent: open_gate,
         after_in_child: open_empty_gate,
-    });
+    };
+    process::watch_forks(&HOOKS);
+}
+
+/// Closes the connection of `store` before every fork of this process.
+pub(super) fn close_before_forks(store: &Arc<Store>) {
     let _passage = enter();
     let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
     stores.retain(|store| store.strong_count() > 0);
@@ -73,6 +88,11 @@ pub(crate) fn watch_forks(store: &Arc<Store>) {
 }
 
 fn close_all() {
+    // Whoever found the gate shut goes in first: forks of several threads, one after another,
+    // would keep it shut for ever.
+    while WAITING.load(Ordering::SeqCst) != 0 {
+        std::thread::sleep(LOOK_AGAIN);
+    }
     FORKING.fetch_add(1, Ordering::SeqCst);
     while INSIDE.load(Ordering::SeqCst) != 0 {
         std::thread::sleep(LOOK_AGAIN);
@@ -92,5 +112,6 @@ fn open_gate() {
 /// The threads that were about to go in, or to fork, do not exist in the child.
 fn open_empty_gate() {
     INSIDE.store(0, Ordering::SeqCst);
+    WAITING.store(0, Ordering::SeqCst);
     FORKING.store(0, Ordering::SeqCst);
 }

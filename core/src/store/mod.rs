@@ -17,7 +17,7 @@ mod trail;
 mod write;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
@@ -47,8 +47,10 @@ pub(crate) struct Store {
 
 impl Store {
     /// A database in a file.
-    pub(crate) fn at(path: PathBuf) -> Store {
-        Store { path: Some(path), connection: Mutex::new(None) }
+    pub(crate) fn at(path: PathBuf) -> Arc<Store> {
+        let store = Arc::new(Store { path: Some(path), connection: Mutex::new(None) });
+        fork::close_before_forks(&store);
+        store
     }
 
     /// A database that is gone when it is dropped.
@@ -113,6 +115,18 @@ impl Store {
     fn close_inside(&self) {
         if self.path.is_some() {
             self.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+    }
+}
+
+impl Drop for Store {
+    /// SQLite has locks of its own, which no child is to find taken. A fork that is closing
+    /// connections may be who drops this, with nothing left to close.
+    fn drop(&mut self) {
+        let connection = self.connection.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(connection) = connection {
+            let _passage = fork::enter();
+            drop(connection);
         }
     }
 }
