@@ -65,6 +65,19 @@ fn others_during(changes: u64, engine: &Engine, threads: u64, other: impl Fn() +
 }
 
 #[test]
+fn who_changes_without_a_pause_keeps_nobody_out_of_the_lane() {
+    let _alone = alone();
+    let database = database();
+    let engine = database.with_acme();
+    let work = || assert_eq!(engine.acknowledge_events(0).expect("waits"), 0);
+    let others = others_during(1_000, &engine, 1, work);
+    // One turn each, but for a thread that has to wait for a processor.
+    let late = others.iter().filter(|&&others| others > 20).count();
+    assert!(late <= 2, "{late} of 1,000 changes had to wait for more than 20 of another");
+    assert_sound(&engine);
+}
+
+#[test]
 fn forks_without_a_pause_keep_nobody_out_of_the_store() {
     let _alone = alone();
     let database = database();

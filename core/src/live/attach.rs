@@ -254,9 +254,7 @@ fn init(file: File, identity: Identity) -> io::Result<LiveFile> {
     memory.put(header::EPOCH, identity.epoch);
     memory.put(header::TOKEN_CURRENT, identity.token);
     memory.put(header::TOKEN_INTENDED, identity.token);
-    for at in
-        [header::LANE_LOCK, header::CHECKPOINT_LOCK, header::DIRECTORY_LOCK, header::ALLOCATOR_LOCK]
-    {
+    for at in header::LOCKS {
         lock::init(&memory, at);
     }
     directory::create(&memory).map_err(|error| io::Error::other(format!("{error:?}")))?;

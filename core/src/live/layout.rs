@@ -6,7 +6,7 @@
 /// "COTASLIV", the first word of every live file.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"COTASLIV");
 /// Changes with every change to what this module says.
-pub(crate) const LAYOUT_VERSION: u64 = 3;
+pub(crate) const LAYOUT_VERSION: u64 = 4;
 
 /// Bytes in a word.
 pub(crate) const WORD: u64 = 8;
@@ -63,6 +63,10 @@ pub(crate) mod header {
     pub(crate) const CHECKPOINT_LOCK: u64 = 1024 + 64;
     pub(crate) const DIRECTORY_LOCK: u64 = 1024 + 128;
     pub(crate) const ALLOCATOR_LOCK: u64 = 1024 + 192;
+    /// Held by the one who waits for the lane next.
+    pub(crate) const LANE_TURN: u64 = 1024 + 256;
+    pub(crate) const LOCKS: [u64; 5] =
+        [LANE_LOCK, CHECKPOINT_LOCK, DIRECTORY_LOCK, ALLOCATOR_LOCK, LANE_TURN];
 
     /// Chunks of the block table, one word each.
     pub(crate) const BLOCK_CHUNKS: u64 = 2048;
