@@ -19,7 +19,7 @@ fn plan(engine: &Engine) -> String {
 /// Open invoices: what for, how much, when.
 fn open_invoices(engine: &Engine) -> Vec<(String, i64, String)> {
     let invoices = engine.invoices("acme").expect("reads").into_iter();
-    let open = invoices.filter(|it| it.status == cotas::InvoiceStatus::Pending);
+    let open = invoices.filter(|it| matches!(it.status.code(), "pending" | "overdue"));
     open.map(|it| (it.title, it.amount.get(), it.due.to_string())).collect()
 }
 

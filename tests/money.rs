@@ -172,6 +172,7 @@ fn overdue_makes_past_due_and_paying_ends_it() {
     engine.create_tenant(&new).expect("is created");
     let invoice = engine.invoices("whaz").expect("reads")[0].clone();
     assert_eq!((invoice.due, invoice.recurring), (date("2026-05-30"), false));
+    engine.set_payment_form("whaz", "Asaas", None).expect("changes");
     clock.set(Timestamp::parse_rfc3339("2026-06-01T06:00:00-03:00").expect("a time"));
     let reference = invoice.id.to_string();
     let overdue = |id: &str| event(id, "PAYMENT_OVERDUE", "pay_7", &reference, "2026-05-30");

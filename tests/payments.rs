@@ -27,7 +27,7 @@ fn opened() -> (Engine, Arc<ManualClock>) {
     (engine, clock)
 }
 
-/// Acme pays its plan before each period; it has bought 50 credits and not paid them.
+/// Acme pays its plan before each period, at a gateway; it has bought 50 credits and not paid them.
 fn set_up(engine: &Engine) {
     let catalog = Catalog::parse(CATALOG, "payments.toml").expect("is valid");
     engine.load_catalog(&catalog).expect("loads");
@@ -36,6 +36,7 @@ fn set_up(engine: &Engine) {
     }
     let new = NewTenant::new("acme").plan("prepaid", date("2026-05-20"), true);
     engine.create_tenant(&new).expect("is created");
+    engine.set_payment_form("acme", "Asaas", None).expect("changes");
     engine.buy("acme", "more", 50, None).expect("sells");
 }
 
@@ -253,11 +254,9 @@ fn the_due_date_is_the_invoice_s_whenever_overdue_arrives() {
         let id = format!("evt_05b7&{number}");
         tell(&engine, &asaas(&id, "PAYMENT_OVERDUE", "pay_1", plan.id, day))
     };
-    // The gateway's charge was due earlier than the invoice is.
-    assert_eq!(overdue(1, "2026-05-04"), Ignored(IgnoredBecause::NothingToDo));
-    assert_eq!(status(&engine), Status::Active);
     // Due on a Wednesday, told two weeks later: the due date is what it was.
     clock.set(at("2026-06-03T06:00:00-03:00"));
+    assert_eq!(status(&engine), Status::Active, "a gateway tells what was not paid at a gateway");
     assert!(matches!(overdue(2, "2026-06-03"), Applied { status: InvoiceStatus::Overdue, .. }));
     assert_eq!(invoice(&engine, PLAN).due, date("2026-05-20"));
     let paid = asaas("evt_d&1", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-06-04");
@@ -268,6 +267,32 @@ fn the_due_date_is_the_invoice_s_whenever_overdue_arrives() {
     let next = engine.subscriptions("acme").expect("reads")[0].due;
     assert_eq!(next, date("2026-06-20"), "paid late keeps the day of the month");
     assert_sound(&engine);
+}
+
+#[test]
+fn an_overdue_that_is_told_before_the_due_date_is_applied_when_that_has_passed() {
+    for paid in [false, true] {
+        let (engine, clock) = opened();
+        let plan = invoice(&engine, PLAN);
+        // The gateway's charge was due earlier than the invoice is.
+        let early = asaas("evt_05b7&1", "PAYMENT_OVERDUE", "pay_1", plan.id, "2026-05-04");
+        assert_eq!(tell(&engine, &early), Ignored(IgnoredBecause::NothingToDo));
+        clock.set(at("2026-05-20T23:59:59-03:00"));
+        assert_eq!(status(&engine), Status::Active);
+        assert_eq!(invoice(&engine, PLAN).status, InvoiceStatus::Pending);
+        if paid {
+            let told = asaas("evt_d&1", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-05-20");
+            assert!(matches!(tell(&engine, &told), Applied { .. }));
+        }
+        clock.set(at("2026-05-21T00:00:00-03:00"));
+        let stands = (status(&engine), invoice(&engine, PLAN).status);
+        let owed = (Status::PastDue, InvoiceStatus::Overdue);
+        assert_eq!(stands, if paid { (Status::Active, InvoiceStatus::Paid) } else { owed });
+        engine.settle("acme").expect("settles");
+        assert_eq!((status(&engine), invoice(&engine, PLAN).status), stands);
+        assert_eq!(invoice(&engine, PACKAGE).status, InvoiceStatus::Pending, "nobody told of it");
+        assert_sound(&engine);
+    }
 }
 
 #[test]

@@ -409,7 +409,7 @@ fn a_scheduled_plan_that_is_paid_first_waits_for_its_payment() {
     engine.settle("acme").expect("settles");
     assert!(lapsed(&engine), "the present plan ends all the same");
     let open = engine.invoices("acme").expect("reads").into_iter();
-    let open: Vec<_> = open.filter(|it| it.status == cotas::InvoiceStatus::Pending).collect();
+    let open: Vec<_> = open.filter(|it| it.status == cotas::InvoiceStatus::Overdue).collect();
     assert_eq!((open.len(), open[0].title.as_str()), (1, "Outro"));
     engine.mark_paid(open[0].id, None).expect("is paid");
     let subscription = engine.report("acme").expect("reports").subscription.expect("has one");

@@ -83,6 +83,11 @@ fn set_status(scene: &mut Scene<'_>, to: Status, as_operator: bool) -> bool {
         scene.model.event(format!("is {}", to.code()));
     }
     scene.model.status = to;
+    if to == Cancelled {
+        scene.model.owed.clear();
+    } else if from == Cancelled && !scene.model.lapsed {
+        scene.model.bill();
+    }
     true
 }
 

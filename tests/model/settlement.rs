@@ -98,12 +98,15 @@ fn account(
             cadence_months: None,
             restored: 0,
             carry_over: BTreeMap::new(),
-            price_cents: None,
+            price_cents: Some(29_900),
             title: String::new(),
             pending: false,
+            by_hand: true,
         }),
         awaits_payment: false,
         scheduled: None,
+        owed: [first_due].into(),
+        charged_again: false,
         limits: numbers.map(|number| (number, Limit::Finite(100))).into(),
         features: [0; 4],
         grants: Vec::new(),
@@ -151,6 +154,7 @@ proptest! {
         let mut in_steps = at_once.clone();
         let once = settle(&mut at_once, &rules, start.plus_ms(end * HOUR_MS));
         let (mut closed, mut months) = (Vec::new(), Vec::new());
+        let (mut begun, mut overdue) = (Vec::new(), None);
         let mut happened = Vec::new();
         for hours in looks {
             let until = standing(&in_steps, &rules, in_steps.mark).valid_until;
@@ -159,11 +163,15 @@ proptest! {
             // Before `valid_until` there was nothing to do.
             prop_assert!(now >= until || !settled.changed);
             closed.extend(settled.closed);
+            begun.extend(settled.begun);
+            overdue = settled.overdue.or(overdue);
             months.extend(settled.months);
             happened.extend(settled.happened);
         }
         prop_assert_eq!(&at_once, &in_steps);
         prop_assert_eq!(once.closed, closed);
+        prop_assert_eq!(once.begun, begun);
+        prop_assert_eq!(once.overdue, overdue);
         prop_assert_eq!(once.happened, happened);
         prop_assert_eq!(months.len(), usize::from(end >= 396));
         prop_assert_eq!(once.months, months);

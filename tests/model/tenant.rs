@@ -127,6 +127,8 @@ pub struct Tenant {
     pub first_due: NaiveDate,
     pub auto_renew: bool,
     pub lapsed: bool,
+    /// Due dates of invoices that nobody has paid.
+    pub owed: BTreeSet<NaiveDate>,
     /// Of this subscription, and of all.
     pub renewed: u32,
     pub renewals: u64,
@@ -221,6 +223,7 @@ impl Tenant {
             first_due: NaiveDate::default(),
             auto_renew: false,
             lapsed: false,
+            owed: BTreeSet::new(),
             renewed: 0,
             renewals: 0,
             period: 1,
@@ -563,6 +566,9 @@ impl Tenant {
         (self.ai.0, self.analytics.0) = (PLANS[plan].ai, PLANS[plan].analytics);
         (self.first_due, self.auto_renew) = (due, auto_renew);
         (self.renewed, self.lapsed) = (0, false);
+        // Of the period that was under way nothing is owed.
+        self.owed.clear();
+        self.bill();
         self.grant_plan();
     }
 

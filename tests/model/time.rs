@@ -1,7 +1,7 @@
 //! What time does to a tenant of the model.
 
 use chrono::{Datelike, Days, Months, NaiveDate};
-use cotas::Resolution;
+use cotas::{Resolution, Status};
 
 use crate::catalog::{FREE_TIER, Kind, RESOURCES};
 use crate::tenant::{Reservation, Tenant, is_granted};
@@ -59,10 +59,22 @@ impl Tenant {
         self.limits[FREE_TIER].map(|_| midnight(first_of(self.month + 1)))
     }
 
+    /// When the first due date has passed that is not paid.
+    fn owed_until(&self) -> Option<i64> {
+        self.owed.first().map(|&due| midnight(due + Days::new(1)))
+    }
+
+    /// Writes the invoice that is due with the present period.
+    pub fn bill(&mut self) {
+        if matches!(self.status, Status::Active | Status::PastDue | Status::Suspended) {
+            self.owed.insert(self.due());
+        }
+    }
+
     fn next_boundary(&self) -> i64 {
         let expiries = self.grants.iter().filter(|it| it.left > 0).filter_map(|it| it.expires);
         let all = expiries.chain(self.period_end()).chain(self.month_end());
-        all.min().unwrap_or(i64::MAX)
+        all.chain(self.owed_until()).min().unwrap_or(i64::MAX)
     }
 
     /// Every boundary up to `now`, in order.
@@ -77,9 +89,17 @@ impl Tenant {
                 self.month += 1;
                 self.used[FREE_TIER] = 0;
             }
+            if self.owed_until() == Some(at) {
+                self.owed.pop_first();
+                if self.status == Status::Active {
+                    self.status = Status::PastDue;
+                    self.event("is past_due".to_owned());
+                }
+            }
             if self.period_end() == Some(at) {
                 if self.auto_renew {
                     self.renewed += 1;
+                    self.bill();
                     self.renewals += 1;
                     let carried = self.carried();
                     self.close_period();

@@ -91,6 +91,7 @@ fn each_turn_of_a_tenants_life_is_told_once_and_at_its_own_time() {
             EventKind::LeaseExpired { fencing },
             EventKind::ReservationExpired { reservation },
             EventKind::GrantExpired { grant, units: 3 },
+            EventKind::StatusChanged { from: Status::Active, to: Status::PastDue },
             EventKind::Renewed { period: 2 },
             EventKind::Renewed { period: 3 },
         ]

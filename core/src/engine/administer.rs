@@ -31,7 +31,12 @@ impl Engine {
         work: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let at = self.block_of(tenant)?;
-        self.shared.administer(at, tenant, self.now(), manner, work)
+        self.shared.administer(at, tenant, self.now(), manner, |under_way| {
+            let value = work(under_way)?;
+            // It may have written invoices, or changed how they are paid.
+            under_way.write.load_owed(under_way.loaded.row, &mut under_way.loaded.account)?;
+            Ok(value)
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Creating tenants: all of them in one transaction, or none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -308,6 +308,8 @@ fn account_of(
         subscription: None,
         awaits_payment: false,
         scheduled: None,
+        owed: BTreeSet::new(),
+        charged_again: false,
         limits: BTreeMap::new(),
         features: [0; 4],
         grants: Vec::new(),
@@ -351,5 +353,6 @@ fn account_of(
         let account = &mut loaded.account;
         add_grant(account, resource, Source::Extra, extra.units, at, extra.expires_at);
     }
+    write.load_owed(loaded.row, &mut loaded.account)?;
     Ok((loaded, at))
 }

@@ -6,13 +6,12 @@ use super::Engine;
 use super::lane::Work;
 use super::once::Verb;
 use super::paying::{end_debt, settle_paid};
-use super::subscriptions::MANUAL;
 use crate::billing::{Cents, PaymentMethod};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::settle::Begun;
-use crate::rules::{Rulebook, calendar};
-use crate::store::{InvoiceRow, Loaded, PurchaseRow, SubscriptionRow, Write};
+use crate::rules::{Account, calendar};
+use crate::store::{InvoiceRow, Loaded, MANUAL, PurchaseRow, SubscriptionRow, Write};
 
 /// The most instalments of an invoice.
 const PARTS_MAX: u32 = 24;
@@ -124,9 +123,16 @@ impl Effect {
 }
 
 impl Engine {
-    /// Invoices of a tenant, by due date. Reads SQLite.
+    /// Invoices of a tenant, by due date, as they stand now. Reads SQLite; changes nothing.
     pub fn invoices(&self, tenant: &str) -> Result<Vec<Invoice>, Error> {
-        let rows = self.shared.store.invoices(self.row_of(tenant)?)?;
+        let (loaded, _) = self.shared.view(self.block_of(tenant)?, tenant, self.now())?;
+        let Account { mark, time_zone, .. } = loaded.account;
+        let mut rows = self.shared.store.invoices(loaded.row)?;
+        // A due date may have passed since anybody settled.
+        let has_passed = |row: &InvoiceRow| calendar::end_of_due_day(row.due, time_zone) <= mark;
+        for row in rows.iter_mut().filter(|row| row.is_owed() && has_passed(row)) {
+            InvoiceStatus::Overdue.code().clone_into(&mut row.status);
+        }
         rows.iter().map(invoice_view).collect()
     }
 
@@ -257,14 +263,9 @@ pub(super) fn save_status(
 
 /// Writes the invoices that are due with a period: the plan's, and those of what is charged again
 /// with every due date. A tenant whose status is not billed gets none.
-pub(super) fn bill_period(
-    write: &Write<'_>,
-    loaded: &Loaded,
-    rules: &Rulebook,
-    begun: &Begun,
-) -> Result<(), Error> {
-    bill_plan(write, loaded, rules, begun)?;
-    if !rules.statuses.row(loaded.account.status).billed {
+pub(super) fn bill_period(write: &Write<'_>, loaded: &Loaded, begun: &Begun) -> Result<(), Error> {
+    bill_plan(write, loaded, begun)?;
+    if !begun.is_billed {
         return Ok(());
     }
     let purchases = write.recurring_purchases(loaded.row)?;
@@ -280,14 +281,8 @@ pub(super) fn bill_period(
 }
 
 /// Writes the plan's invoice that is due with a period.
-pub(super) fn bill_plan(
-    write: &Write<'_>,
-    loaded: &Loaded,
-    rules: &Rulebook,
-    begun: &Begun,
-) -> Result<(), Error> {
-    let is_billed = rules.statuses.row(loaded.account.status).billed;
-    let Some(cents) = begun.price_cents.filter(|&cents| is_billed && cents > 0) else {
+pub(super) fn bill_plan(write: &Write<'_>, loaded: &Loaded, begun: &Begun) -> Result<(), Error> {
+    let Some(cents) = begun.price_cents.filter(|&cents| begun.is_billed && cents > 0) else {
         return Ok(());
     };
     let Some(row) = write.subscription(begun.subscription)? else { return Ok(()) };
@@ -340,6 +335,7 @@ pub(super) fn new_invoice(
         settled: false,
         effect: Effect::Nothing.code().to_owned(),
         told_at: None,
+        told_overdue: false,
     };
     new.recurring = is_debited(&new);
     new

@@ -6,13 +6,12 @@ use chrono::{Datelike, NaiveDate};
 
 use super::invoices::{self, bill_period};
 use super::lane::Work;
-use super::subscriptions::MANUAL;
 use crate::catalog::{Compiled, Limit, Plan};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::settle::{Begun, close_period, grant_plan};
 use crate::rules::{EventKind, Happening, ResourceId, Subscription, calendar};
-use crate::store::{ACTIVE, Loaded, Overrides, PENDING, SubscriptionRow, Write};
+use crate::store::{ACTIVE, Loaded, MANUAL, Overrides, PENDING, SubscriptionRow, Write};
 
 /// What a tenant subscribes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +57,7 @@ impl Payment {
 
     /// A new subscription that is paid in this way.
     pub(super) fn row(self, state: &str, terms: Subscription, at: Timestamp) -> SubscriptionRow {
+        let terms = Subscription { by_hand: self.label == MANUAL, ..terms };
         SubscriptionRow {
             id: 0,
             state: state.to_owned(),
@@ -95,14 +95,14 @@ fn begin(
     terms: Subscription,
     at: Timestamp,
 ) -> Result<(), Error> {
-    let begun = Begun::of(&terms);
     let account = &mut loaded.account;
+    let begun = Begun::of(&terms, account.status, &compiled.rulebook);
     account.subscription = Some(terms);
     account.limits = limits_of(compiled, plan, &loaded.overrides);
     account.features = compiled.features(&plan.features, &loaded.overrides.features);
     account.period_start = at;
     grant_plan(account, &compiled.rulebook, at);
-    bill_period(write, loaded, &compiled.rulebook, &begun)
+    bill_period(write, loaded, &begun)
 }
 
 /// The limits that a plan comes to for a tenant: its own go before the plan's.
@@ -243,5 +243,6 @@ pub(super) fn terms_from(
         carry_over: compiled.units(&plan.carry_over),
         price_cents: plan.price_cents,
         pending: false,
+        by_hand: false,
     }
 }

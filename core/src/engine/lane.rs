@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::late::{Late, bring_claim, meta_after, note_claim, noted_claim, return_to_account};
-use super::{Engine, Shared, invoices};
+use super::{Engine, Shared, invoices, status};
 use crate::catalog::{Catalog, Compiled, Names, NamesError};
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -16,7 +16,7 @@ use crate::live::layout::{block, header, slot};
 use crate::live::lock::{self, Held, LockError};
 use crate::live::snapshot::Snapshot;
 use crate::rules::settle::{CLOCK_JUMP_MS, Settled, settle};
-use crate::rules::{Account, Counting, Happening, Rulebook, Standing, Usage, standing};
+use crate::rules::{Account, Counting, Happening, Rulebook, Standing, Status, Usage, standing};
 use crate::store::{self, Loaded, Passage, Sync, Write};
 use crate::torture;
 
@@ -404,16 +404,24 @@ pub(super) fn settle_loaded(
     rules: &Rulebook,
     now: Timestamp,
 ) -> Result<Vec<Happening>, Error> {
-    let settled = settle(&mut loaded.account, rules, now);
-    write_settled(write, loaded, rules, &settled)?;
+    let settled = settle_account(loaded, rules, now);
+    write_settled(write, loaded, &settled)?;
     Ok(settled.happened)
+}
+
+/// Settles the account, and gives the reason for the status that it has then.
+pub(super) fn settle_account(loaded: &mut Loaded, rules: &Rulebook, now: Timestamp) -> Settled {
+    let settled = settle(&mut loaded.account, rules, now);
+    if settled.in_arrears {
+        status::DEBT.clone_into(&mut loaded.status_reason);
+    }
+    settled
 }
 
 /// Writes what came of settling into the books, but for what happened.
 pub(super) fn write_settled(
     write: &Write<'_>,
     loaded: &Loaded,
-    rules: &Rulebook,
     settled: &Settled,
 ) -> Result<(), Error> {
     for closed in &settled.closed {
@@ -430,7 +438,15 @@ pub(super) fn write_settled(
         write.begin_subscription(replaced.new, replaced.at)?;
     }
     for begun in &settled.begun {
-        invoices::bill_period(write, loaded, rules, begun)?;
+        invoices::bill_period(write, loaded, begun)?;
+    }
+    if let Some(due) = settled.overdue {
+        write.make_overdue(loaded.row, due)?;
+    }
+    if settled.in_arrears {
+        let (from, to) = (Status::Active, Status::PastDue);
+        let detail = status::detail(from, to, status::DEBT, false);
+        write.audit(Some(loaded.row), loaded.account.mark, "status", &detail)?;
     }
     Ok(())
 }

@@ -6,15 +6,12 @@ use chrono::NaiveDate;
 use super::invoices::{Effect, InvoiceStatus, bill_period, save_status, wrong_status};
 use super::joining::activate;
 use super::lane::Work;
-use super::status::become_status;
+use super::status::{DEBT, become_status};
 use super::{lane, purchases};
 use crate::error::Error;
 use crate::rules::settle::{Begun, Settled, begin_scheduled, close_period, grant_plan};
 use crate::rules::{EventKind, Happening, Scheduled, Status, calendar};
 use crate::store::InvoiceRow;
-
-/// The reason of a suspension that a payment ends.
-const DEBT: &str = "debt";
 
 /// An invoice was paid. What it pays for is given once, however often it is told.
 pub(super) fn settle_paid(
@@ -74,14 +71,14 @@ fn renew(work: &mut Work<'_>, subscription: i64) -> Result<(), Error> {
         terms.renewed += 1;
     }
     terms.paid = terms.renewed;
-    let begun = Begun::of(terms);
+    let begun = Begun::of(terms, account.status, rules);
     account.renewals += 1;
     let closed = close_period(account, rules, now, true);
     work.write.save_period(work.loaded.row, &closed)?;
     grant_plan(&mut work.loaded.account, rules, now);
     let kind = EventKind::Renewed { period: work.loaded.account.period };
     work.happened.push(Happening { at: now, resource: None, kind });
-    bill_period(work.write, work.loaded, rules, &begun)
+    bill_period(work.write, work.loaded, &begun)
 }
 
 /// Begins the scheduled plan that its payment came too late for: now, its day of the month stays.
@@ -98,7 +95,7 @@ fn begin_late(work: &mut Work<'_>) -> Result<(), Error> {
     let mut settled = Settled::default();
     begin_scheduled(account, rules, now, &mut settled);
     work.happened.append(&mut settled.happened);
-    lane::write_settled(work.write, work.loaded, rules, &settled)
+    lane::write_settled(work.write, work.loaded, &settled)
 }
 
 /// A tenant in arrears that has no overdue invoice any more is in order again; so is one that was
@@ -118,10 +115,14 @@ pub(super) fn end_debt(work: &mut Work<'_>, why: &str) -> Result<(), Error> {
 }
 
 /// An invoice was not paid in time. Which time is the invoice's to say, however early or late a
-/// gateway tells of it: before its due day nothing is overdue.
+/// gateway tells of it: told before the due day, it is remembered until that has passed.
 pub(super) fn settle_overdue(work: &mut Work<'_>, row: &mut InvoiceRow) -> Result<bool, Error> {
-    let today = calendar::date_of(work.now, work.loaded.account.time_zone);
-    if InvoiceStatus::of(row) != InvoiceStatus::Pending || today < row.due {
+    if InvoiceStatus::of(row) != InvoiceStatus::Pending {
+        return Ok(false);
+    }
+    if calendar::date_of(work.now, work.loaded.account.time_zone) < row.due {
+        row.told_overdue = true;
+        work.write.save_invoice(row)?;
         return Ok(false);
     }
     save_status(work, row, InvoiceStatus::Overdue)?;

@@ -93,7 +93,8 @@ impl Engine {
                 return Err(paid_already());
             }
             drop_scheduled(work)?;
-            if let Some(begun) = work.loaded.account.subscription.as_ref().map(Begun::of) {
+            if let Some(terms) = &work.loaded.account.subscription {
+                let begun = begun(work, terms);
                 bill_plan_again(work, &begun)?;
             }
             let what = "plan schedule cancelled";
@@ -171,14 +172,18 @@ fn schedule(
     };
     work.write.save_scheduled(&next)?;
     invoices::cancel_plan_invoices(work, present.id)?;
-    let begun = Begun { due: present.due(), ..Begun::of(&next.terms) };
+    let begun = Begun { due: present.due(), ..begun(work, &next.terms) };
     work.loaded.account.scheduled = Some(next);
     bill_plan_again(work, &begun)
 }
 
+fn begun(work: &Work<'_>, terms: &Subscription) -> Begun {
+    Begun::of(terms, work.loaded.account.status, &work.compiled.rulebook)
+}
+
 /// The plan's invoice of a period alone: what is charged with it has its own already.
 fn bill_plan_again(work: &Work<'_>, begun: &Begun) -> Result<(), Error> {
-    invoices::bill_plan(work.write, work.loaded, &work.compiled.rulebook, begun)
+    invoices::bill_plan(work.write, work.loaded, begun)
 }
 
 /// Brings a subscription to another version of its plan.
@@ -202,6 +207,7 @@ fn move_to(work: &mut Work<'_>, terms: &Subscription, newest: &Plan) -> Result<(
         paid: terms.paid,
         lapsed: terms.lapsed,
         pending: terms.pending,
+        by_hand: terms.by_hand,
         ..moved
     });
     Ok(())

@@ -1,12 +1,16 @@
 //! The life of an account: its status, who changed it, and why.
 
 use super::Engine;
-use super::invoices::{self, bill_period};
+use super::invoices::{self, InvoiceStatus, bill_period};
 use super::lane::Work;
 use super::once::Verb;
 use crate::error::Error;
 use crate::rules::settle::Begun;
 use crate::rules::{EventKind, Happening, Status};
+use crate::store::InvoiceRow;
+
+/// The reason of a status that a payment ends.
+pub(super) const DEBT: &str = "debt";
 
 impl Engine {
     /// Moves a tenant to another status, giving a reason. A move that the table of `seed 001`
@@ -59,21 +63,29 @@ pub(super) fn become_status(
     reason.clone_into(&mut work.loaded.status_reason);
     let kind = EventKind::StatusChanged { from, to };
     work.happened.push(Happening { at: work.now, resource: None, kind });
-    let by = if as_operator { " (operator)" } else { "" };
-    let detail = format!("{} -> {}{by}: {reason}", from.code(), to.code());
+    let detail = detail(from, to, reason, as_operator);
     Ok(work.write.audit(Some(work.loaded.row), work.now, "status", &detail)?)
 }
 
+/// A change of status as the audit trail tells it.
+pub(super) fn detail(from: Status, to: Status, reason: &str, as_operator: bool) -> String {
+    let by = if as_operator { " (operator)" } else { "" };
+    format!("{} -> {}{by}: {reason}", from.code(), to.code())
+}
+
 /// The invoice that is due with the present period, unless it exists: there is none where the
-/// period began while nobody was billed.
+/// period began while nobody was billed, or where it was cancelled with the account.
 fn bill_present_period(work: &mut Work<'_>) -> Result<(), Error> {
     let Some(terms) = work.loaded.account.subscription.as_ref().filter(|it| !it.lapsed) else {
         return Ok(());
     };
-    let begun = Begun::of(terms);
+    let rules = &work.compiled.rulebook;
+    let begun = Begun::of(terms, work.loaded.account.status, rules);
     let invoices = work.write.invoices(work.loaded.row)?;
-    if invoices.iter().any(|it| it.subscription == Some(terms.id) && it.due == begun.due) {
+    let is_of_it = |it: &InvoiceRow| it.subscription == Some(terms.id) && it.due == begun.due;
+    let stands = |it: &InvoiceRow| InvoiceStatus::of(it) != InvoiceStatus::Cancelled;
+    if invoices.iter().any(|it| is_of_it(it) && stands(it)) {
         return Ok(());
     }
-    bill_period(work.write, work.loaded, &work.compiled.rulebook, &begun)
+    bill_period(work.write, work.loaded, &begun)
 }

@@ -10,15 +10,13 @@ use crate::billing::PaymentMethod;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::Status;
-use crate::store::{ACTIVE, InvoiceRow, PENDING, SCHEDULED, SubscriptionRow};
+use crate::store::{ACTIVE, InvoiceRow, MANUAL, PENDING, SCHEDULED, SubscriptionRow};
 
 /// Longest label of a payment type, and longest id of a gateway's, in bytes.
 const LABEL_BYTES_MAX: usize = 128;
 
 /// The status of a subscription in force, in a list.
 pub(super) const IN_FORCE: &str = "active";
-/// How a subscription is paid unless somebody says otherwise.
-pub(super) const MANUAL: &str = "Manual";
 
 /// A subscription in a list: the current one, or a past one (seed 000, "Plano atual").
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -61,6 +59,10 @@ impl Engine {
         self.change_once(tenant, &verb, |work| {
             let row = payable(work, tenant)?;
             work.write.set_payment_type(row.id, payment_type, gateway_id)?;
+            let present = work.loaded.account.subscription.as_mut();
+            if let Some(terms) = present.filter(|it| it.id == row.id) {
+                terms.by_hand = payment_type == MANUAL;
+            }
             change_unpaid(work, row.id, |invoice| {
                 payment_type.clone_into(&mut invoice.payment_type);
                 invoice.recurring = is_debited(invoice);

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::call::Call;
 use super::decide::Obstacle;
-use super::lane::merge;
+use super::lane::{merge, settle_account};
 use super::state::{held_lease, kept_session, regained_at};
 use super::{Engine, Shared};
 use crate::catalog::Kind;
@@ -19,7 +19,7 @@ use crate::live::layout::{block, slot};
 use crate::report::{Interval, UsageReport};
 use crate::rules::calendar::hour_of;
 use crate::rules::decide::decide;
-use crate::rules::settle::{CLOCK_JUMP_MS, settle};
+use crate::rules::settle::CLOCK_JUMP_MS;
 use crate::rules::{Decision, Mode, Reason, ResourceId, Source, Standing, State, Status, standing};
 use crate::store::Loaded;
 
@@ -380,7 +380,7 @@ impl Shared {
             let mark = loaded.account.mark;
             let now = if now > mark.plus_ms(CLOCK_JUMP_MS) { mark } else { now.max(mark) };
             let rules = &compiled.rulebook;
-            settle(&mut loaded.account, rules, now);
+            settle_account(&mut loaded, rules, now);
             let standing = standing(&loaded.account, rules, now);
             return Ok((loaded, standing));
         }

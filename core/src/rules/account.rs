@@ -1,6 +1,6 @@
 //! A tenant as settlement sees it: everything that decides what it may do, and when that changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
@@ -30,6 +30,12 @@ pub struct Account {
     pub awaits_payment: bool,
     /// What takes the current subscription's place when its period ends.
     pub scheduled: Option<Scheduled>,
+    /// Due dates of invoices that wait to be paid and that the clock makes overdue: those paid by
+    /// hand, of which no gateway tells, and those of which one has told too early.
+    pub owed: BTreeSet<NaiveDate>,
+    /// Whether something that was bought is charged again with every due date; known where it
+    /// matters, which is where a plan that is paid by hand costs nothing itself.
+    pub charged_again: bool,
     /// Limits in force: the plan's, with the tenant's own on top.
     pub limits: BTreeMap<ResourceId, Limit>,
     /// Features in force, one bit each.
@@ -120,6 +126,11 @@ impl Account {
         u64::from(date.year().unsigned_abs()) * 12 + u64::from(date.month0())
     }
 
+    /// Whether there is an invoice for a period of a subscription, and the clock makes it overdue.
+    pub(super) fn will_owe(&self, terms: &Subscription) -> bool {
+        terms.by_hand && (terms.has_price() || self.charged_again)
+    }
+
     /// Looks at every limit, and says which thresholds have been reached since the last look.
     pub fn watch(&mut self, rules: &Rulebook, now: Timestamp) -> Vec<Happening> {
         let mut happened = Vec::new();
@@ -145,6 +156,7 @@ impl Account {
 
 /// What a tenant has subscribed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools)] // Each can be without the others.
 pub struct Subscription {
     /// Its number in the database.
     pub id: i64,
@@ -194,6 +206,10 @@ pub struct Subscription {
     /// Its payment was taken back: it waits to be paid again.
     #[serde(default)]
     pub pending: bool,
+    /// Whether it is paid by hand: no gateway tells that it was not paid in time. Stored as the
+    /// type of payment.
+    #[serde(skip)]
+    pub by_hand: bool,
 }
 
 impl Subscription {
@@ -202,6 +218,12 @@ impl Subscription {
     pub fn due(&self) -> NaiveDate {
         let months = self.renewed.saturating_mul(self.period_months);
         calendar::due_date(self.anchor_day, self.first_due, months)
+    }
+
+    /// Whether a period costs something.
+    #[must_use]
+    pub fn has_price(&self) -> bool {
+        self.price_cents.is_some_and(|cents| cents > 0)
     }
 
     /// Whether the end of the present period renews it.

@@ -1,13 +1,13 @@
 //! Settlement: what changes by itself when its time has come.
 //!
-//! Every boundary is applied at its own instant, in order: expire, reset, grant. The outcome is
-//! the same whenever it is done and in however many steps.
+//! Every boundary is applied at its own instant, in order: expire, make overdue, reset, grant. The
+//! outcome is the same whenever it is done and in however many steps.
 
 use chrono::NaiveDate;
 
 use super::account::{Account, Grant, Scheduled, Source, Subscription, Usage};
 use super::terms::Counting;
-use super::{EventKind, Happening, ResourceId, Rulebook, calendar};
+use super::{EventKind, Happening, ResourceId, Rulebook, Status, calendar};
 use crate::catalog::{Kind, Limit, Reset};
 use crate::clock::{DAY_MS, Timestamp};
 
@@ -57,17 +57,20 @@ pub struct Begun {
     pub price_cents: Option<i64>,
     /// Its due date.
     pub due: NaiveDate,
+    /// Whether the tenant's status was one that is billed.
+    pub is_billed: bool,
 }
 
 impl Begun {
-    /// The present period of a subscription.
+    /// The present period of a subscription, for a tenant of this status.
     #[must_use]
-    pub fn of(terms: &Subscription) -> Begun {
+    pub fn of(terms: &Subscription, status: Status, rules: &Rulebook) -> Begun {
         Begun {
             subscription: terms.id,
             title: terms.title.clone(),
             price_cents: terms.price_cents,
             due: terms.due(),
+            is_billed: rules.statuses.row(status).billed,
         }
     }
 }
@@ -94,6 +97,10 @@ pub struct Settled {
     pub begun: Vec<Begun>,
     /// Subscriptions that took another one's place, in order.
     pub replaced: Vec<Replaced>,
+    /// The last due date that has passed: what the clock makes overdue and was due by then is.
+    pub overdue: Option<NaiveDate>,
+    /// Whether it put the tenant in arrears.
+    pub in_arrears: bool,
     /// Grants that it ended, with their last figures.
     pub ended: Vec<Grant>,
     /// What somebody may want to be told of, in order.
@@ -112,6 +119,9 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
         expire_grants(account, at, &mut settled);
         if month_end(account, rules) == Some(at) {
             close_month(account, rules, at, &mut settled);
+        }
+        if owed_until(account) == Some(at) {
+            make_overdue(account, &mut settled);
         }
         if period_end(account) == Some(at) {
             end_period(account, rules, at, &mut settled);
@@ -132,7 +142,42 @@ pub(super) fn next_boundary(account: &Account, rules: &Rulebook) -> Option<Times
     let expiries = holding.filter_map(|grant| grant.expires_at);
     let starts = account.grants.iter().map(|grant| grant.starts_at);
     let starts = starts.filter(|&at| at > account.mark);
-    expiries.chain(starts).chain(period_end(account)).chain(month_end(account, rules)).min()
+    let others = period_end(account).into_iter().chain(month_end(account, rules));
+    expiries.chain(starts).chain(others).chain(owed_until(account)).min()
+}
+
+/// When the first due date has passed of what is owed.
+fn owed_until(account: &Account) -> Option<Timestamp> {
+    let first = account.owed.first()?;
+    Some(calendar::end_of_due_day(*first, account.time_zone))
+}
+
+/// What was due by now and is not paid is overdue: whoever is in good standing is in arrears.
+fn make_overdue(account: &mut Account, settled: &mut Settled) {
+    let (at, zone) = (account.mark, account.time_zone);
+    while let Some(due) = account.owed.pop_first() {
+        if calendar::end_of_due_day(due, zone) > at {
+            account.owed.insert(due);
+            break;
+        }
+        settled.overdue = Some(due);
+    }
+    if account.status == Status::Active {
+        account.status = Status::PastDue;
+        settled.in_arrears = true;
+        let kind = EventKind::StatusChanged { from: Status::Active, to: Status::PastDue };
+        settled.happened.push(Happening { at, resource: None, kind });
+    }
+}
+
+/// Notes a period that has begun, and what will be owed for it.
+fn note_begun(account: &mut Account, rules: &Rulebook, settled: &mut Settled) {
+    let Some(terms) = &account.subscription else { return };
+    let begun = Begun::of(terms, account.status, rules);
+    if begun.is_billed && account.will_owe(terms) {
+        account.owed.insert(begun.due);
+    }
+    settled.begun.push(begun);
 }
 
 /// When the current period ends, if it ends by itself: one day after the due date (seed 000).
@@ -206,7 +251,7 @@ fn end_period(account: &mut Account, rules: &Rulebook, at: Timestamp, settled: &
         } else {
             subscription.renewed += 1;
             subscription.restored = 0;
-            settled.begun.push(Begun::of(subscription));
+            note_begun(account, rules, settled);
         }
         account.renewals += 1;
         settled.closed.push(close_period(account, rules, at, true));
@@ -233,10 +278,10 @@ pub fn begin_scheduled(
     if let Some(old) = &account.subscription {
         settled.replaced.push(Replaced { old: old.id, new: terms.id, at });
     }
-    settled.begun.push(Begun::of(&terms));
     let kind = EventKind::PlanChanged { plan: terms.plan.clone() };
     settled.happened.push(Happening { at, resource: None, kind });
     account.subscription = Some(terms);
+    note_begun(account, rules, settled);
     (account.limits, account.features) = (limits, features);
     grant_plan(account, rules, at);
 }

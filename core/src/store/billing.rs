@@ -6,7 +6,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{Store, Write, sqlite};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::rules::ResourceId;
+use crate::rules::{Account, ResourceId};
+
+/// How a subscription is paid unless somebody says otherwise; no gateway tells of its invoices.
+pub(crate) const MANUAL: &str = "Manual";
+
+/// [`InvoiceRow::is_owed`] in SQL.
+const IS_OWED: &str = "status = 'pending' AND (payment_type = 'Manual' OR told_overdue = 1)";
 
 const DOING: &str = "writing invoices";
 const READING: &str = "reading invoices";
@@ -35,6 +41,15 @@ pub(crate) struct InvoiceRow {
     pub(crate) payment_method: String,
     /// When, by the gateway's clock, its payment or the reversal happened that was last told.
     pub(crate) told_at: Option<Timestamp>,
+    /// Whether a gateway told that it was not paid in time, before its due date had passed.
+    pub(crate) told_overdue: bool,
+}
+
+impl InvoiceRow {
+    /// Whether the clock says that it is overdue, once its due date has passed.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.status == "pending" && (self.payment_type == MANUAL || self.told_overdue)
+    }
 }
 
 /// A purchase as it is stored.
@@ -79,6 +94,7 @@ fn invoice(row: &Row<'_>) -> rusqlite::Result<InvoiceRow> {
         effect: row.get("effect")?,
         payment_method: row.get("payment_method")?,
         told_at: row.get::<_, Option<i64>>("told_at")?.map(Timestamp::from_ms),
+        told_overdue: row.get("told_overdue")?,
     })
 }
 
@@ -132,15 +148,59 @@ fn invoices_of(connection: &Connection, tenant: i64) -> Result<Vec<InvoiceRow>, 
     statement.query_map([tenant], invoice).and_then(Iterator::collect).map_err(sqlite(READING))
 }
 
+/// Reads what the clock will make overdue of a tenant.
+pub(super) fn load_owed(
+    connection: &Connection,
+    tenant: i64,
+    account: &mut Account,
+) -> Result<(), StoreError> {
+    let sql = format!("SELECT DISTINCT due FROM invoices WHERE tenant = ?1 AND {IS_OWED}");
+    let mut statement = connection.prepare_cached(&sql).map_err(sqlite(READING))?;
+    let due = statement.query_map([tenant], |row| date(row, "due")).map_err(sqlite(READING))?;
+    let due: Result<Vec<_>, _> = due.collect();
+    account.owed = due.map_err(sqlite(READING))?.into_iter().flatten().collect();
+    let plans = account.subscription.iter().chain(account.scheduled.iter().map(|it| &it.terms));
+    let matters = plans.into_iter().any(|it| it.by_hand && !it.has_price());
+    account.charged_again = matters && is_charged_again(connection, tenant)?;
+    Ok(())
+}
+
+fn is_charged_again(connection: &Connection, tenant: i64) -> Result<bool, StoreError> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM purchases WHERE tenant = ?1 AND recurring = 1 \
+             AND ended_at IS NULL)",
+        )
+        .and_then(|mut statement| statement.query_row([tenant], |row| row.get(0)))
+        .map_err(sqlite(READING))
+}
+
 impl Write<'_> {
+    /// Reads what the clock will make overdue of a tenant, as it stands by now.
+    pub(crate) fn load_owed(&self, tenant: i64, account: &mut Account) -> Result<(), StoreError> {
+        load_owed(self.connection, tenant, account)
+    }
+
+    /// Makes overdue what the clock makes so and was due on `due` or before.
+    pub(crate) fn make_overdue(&self, tenant: i64, due: NaiveDate) -> Result<(), StoreError> {
+        let sql = format!(
+            "UPDATE invoices SET status = 'overdue' WHERE tenant = ?1 AND due <= ?2 AND {IS_OWED}"
+        );
+        self.connection
+            .prepare_cached(&sql)
+            .and_then(|mut statement| statement.execute(params![tenant, due.to_string()]))
+            .map_err(sqlite(DOING))?;
+        Ok(())
+    }
+
     /// Adds an invoice and returns its number.
     pub(crate) fn insert_invoice(&self, new: &InvoiceRow) -> Result<i64, StoreError> {
         self.connection
             .prepare_cached(
                 "INSERT INTO invoices (tenant, subscription, purchase, title, cents, \
                  payment_type, status, recurring, part, parts, due, paid_on, gateway_id, settled, \
-                 effect, payment_method, told_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
-                 ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                 effect, payment_method, told_at, told_overdue) VALUES (?1, ?2, ?3, ?4, ?5, ?6, \
+                 ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
             )
             .and_then(|mut statement| {
                 statement.insert(params![
@@ -161,6 +221,7 @@ impl Write<'_> {
                     new.effect,
                     new.payment_method,
                     new.told_at.map(Timestamp::ms),
+                    new.told_overdue,
                 ])
             })
             .map_err(sqlite(DOING))
@@ -172,7 +233,7 @@ impl Write<'_> {
             .prepare_cached(
                 "UPDATE invoices SET payment_type = ?2, status = ?3, due = ?4, paid_on = ?5, \
                  gateway_id = ?6, settled = ?7, cents = ?8, parts = ?9, recurring = ?10, \
-                 payment_method = ?11, told_at = ?12 WHERE id = ?1",
+                 payment_method = ?11, told_at = ?12, told_overdue = ?13 WHERE id = ?1",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -188,6 +249,7 @@ impl Write<'_> {
                     invoice.recurring,
                     invoice.payment_method,
                     invoice.told_at.map(Timestamp::ms),
+                    invoice.told_overdue,
                 ])
             })
             .map_err(sqlite(DOING))?;

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
 
-pub(crate) use billing::{InvoiceRow, Payment, PurchaseRow};
+pub(crate) use billing::{InvoiceRow, MANUAL, Payment, PurchaseRow};
 pub(crate) use fork::{Passage, enter, try_enter, watch_forks};
 pub(crate) use open::Meta;
 pub(crate) use outbox::EventRow;

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::billing::MANUAL;
 use super::open::words;
 use super::tenants::{LOADING, SAVING, corrupt};
 use super::{Store, Write, sqlite};
@@ -45,36 +46,39 @@ fn read(
     let mut statement = connection.prepare_cached(sql).map_err(sqlite(LOADING))?;
     let rows = statement
         .query_map(parameters, |row| {
-            let terms: String = row.get(6)?;
-            let row = |subscription| -> rusqlite::Result<SubscriptionRow> {
-                Ok(SubscriptionRow {
-                    id: row.get(0)?,
-                    state: row.get(1)?,
-                    started_at: Timestamp::from_ms(row.get(2)?),
-                    ended_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ms),
-                    payment_type: row.get(4)?,
-                    gateway_id: row.get(5)?,
-                    payment_method: row.get(7)?,
-                    terms: subscription,
-                })
+            let payment_type: String = row.get(4)?;
+            let terms = match read_terms(&row.get::<_, String>(6)?, &payment_type) {
+                Ok(terms) => terms,
+                Err(error) => return Ok(Err(error)),
             };
-            serde_json::from_str(&terms)
-                .map(row)
-                .map_err(|_| terms)
-                .map_or_else(|terms| Ok(Err(terms)), |row| row.map(Ok))
+            Ok(Ok(SubscriptionRow {
+                id: row.get(0)?,
+                state: row.get(1)?,
+                started_at: Timestamp::from_ms(row.get(2)?),
+                ended_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_ms),
+                payment_type,
+                gateway_id: row.get(5)?,
+                payment_method: row.get(7)?,
+                terms,
+            }))
         })
         .map_err(sqlite(LOADING))?;
-    rows.map(|row| row.map_err(sqlite(LOADING))?.map_err(|terms| corrupt("subscription", &terms)))
-        .collect()
+    rows.map(|row| row.map_err(sqlite(LOADING))?).collect()
 }
 
 /// The terms of a subscription.
 pub(super) fn load_terms(connection: &Connection, id: i64) -> Result<Subscription, StoreError> {
-    let terms: String = connection
-        .prepare_cached("SELECT terms FROM subscriptions WHERE id = ?1")
-        .and_then(|mut statement| statement.query_row([id], |row| row.get(0)))
+    let (terms, payment_type): (String, String) = connection
+        .prepare_cached("SELECT terms, payment_type FROM subscriptions WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))))
         .map_err(sqlite(LOADING))?;
-    serde_json::from_str(&terms).map_err(|_| corrupt("subscription", &terms))
+    read_terms(&terms, &payment_type)
+}
+
+fn read_terms(terms: &str, payment_type: &str) -> Result<Subscription, StoreError> {
+    let read: Subscription =
+        serde_json::from_str(terms).map_err(|_| corrupt("subscription", terms))?;
+    Ok(Subscription { by_hand: payment_type == MANUAL, ..read })
 }
 
 /// Reads what a tenant has before it: a subscription that waits to be paid, one that is scheduled.
@@ -85,15 +89,16 @@ pub(super) fn load_planned(
 ) -> Result<(), StoreError> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT state, terms, limits, features FROM subscriptions WHERE tenant = ?1 \
-             AND state IN ('pending', 'scheduled')",
+            "SELECT state, terms, limits, features, payment_type FROM subscriptions \
+             WHERE tenant = ?1 AND state IN ('pending', 'scheduled')",
         )
         .map_err(sqlite(LOADING))?;
     let rows = statement
         .query_map([tenant], |row| {
             let limits: Option<String> = row.get(2)?;
             let features: Option<Vec<u8>> = row.get(3)?;
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, limits.zip(features)))
+            let (state, terms): (String, String) = (row.get(0)?, row.get(1)?);
+            Ok((state, read_terms(&terms, &row.get::<_, String>(4)?), limits.zip(features)))
         })
         .map_err(sqlite(LOADING))?;
     for row in rows {
@@ -101,8 +106,7 @@ pub(super) fn load_planned(
         match brings {
             Some((limits, features)) if state == SCHEDULED => {
                 account.scheduled = Some(Scheduled {
-                    terms: serde_json::from_str(&terms)
-                        .map_err(|_| corrupt("subscription", &terms))?,
+                    terms: terms?,
                     limits: serde_json::from_str(&limits)
                         .map_err(|_| corrupt("limits", &limits))?,
                     features: words(&features),

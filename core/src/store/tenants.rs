@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::stored_next;
 use super::open::{blob, words};
-use super::subscriptions;
-use super::{Write, sqlite};
+use super::{Write, billing, sqlite, subscriptions};
 use crate::catalog::{Feature, Limit};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
@@ -297,6 +296,7 @@ pub(super) fn load_tenant(
     account.grants = load_grants(connection, loaded.row)?;
     load_usage(connection, loaded.row, account)?;
     account.held = super::seats::count(connection, loaded.row)?;
+    billing::load_owed(connection, loaded.row, account)?;
     Ok(Some(loaded))
 }
 
@@ -334,6 +334,8 @@ fn read_tenant(row: &Row<'_>) -> Result<(Loaded, Option<i64>), StoreError> {
                 subscription: None,
                 awaits_payment: false,
                 scheduled: None,
+                owed: BTreeSet::new(),
+                charged_again: false,
                 limits,
                 features: words(&features),
                 grants: Vec::new(),

@@ -1,0 +1,4 @@
+-- Whether a gateway told, before the due date had passed, that it was not paid in time.
+ALTER TABLE invoices ADD COLUMN told_overdue INTEGER NOT NULL DEFAULT 0;
+-- The clock looks for what waits to be paid with every change of a tenant.
+CREATE INDEX invoices_pending ON invoices (tenant, due) WHERE status = 'pending';

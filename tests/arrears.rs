@@ -1,0 +1,200 @@
+//! What is not paid in time: invoices that are paid by hand become overdue by the clock, whoever
+//! looks first and however late.
+
+use cotas::{Catalog, Clock, Engine, Invoice, InvoiceStatus, NewTenant, Status, Timestamp};
+use cotas_tests::{Database, NOON, add_tenant, assert_sound, at, date, in_memory};
+
+use InvoiceStatus::{Overdue, Paid, Pending};
+use Status::{Active, PastDue};
+
+/// Each noon of so many days.
+fn noons(days: i64) -> impl Iterator<Item = Timestamp> {
+    (0..days).map(|day| at(NOON).plus_ms(day * 86_400_000))
+}
+
+fn invoices(engine: &Engine) -> Vec<Invoice> {
+    engine.invoices("acme").expect("reads")
+}
+
+/// Maintenance settles by no other.
+#[derive(Debug)]
+struct Wall(Timestamp);
+
+impl Clock for Wall {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+
+    fn is_wall(&self) -> bool {
+        true
+    }
+}
+
+fn standing(engine: &Engine) -> (Status, Vec<InvoiceStatus>) {
+    let status = engine.report("acme").expect("reports").status;
+    (status, invoices(engine).into_iter().map(|it| it.status).collect())
+}
+
+fn with_packages(engine: &Engine) {
+    let text = format!("{}{}", cotas_tests::CATALOG, cotas_tests::payments::PACKAGES);
+    engine.load_catalog(&Catalog::parse(&text, "c.toml").expect("valid")).expect("loads");
+}
+
+fn statuses_told(engine: &Engine) -> Vec<String> {
+    let events = engine.events(0, 1_000).expect("reads").into_iter();
+    let told = events.filter(|it| it.kind.code() == "status_changed");
+    told.map(|it| format!("{} {:?}", it.at, it.kind)).collect()
+}
+
+#[test]
+fn what_is_paid_by_hand_is_overdue_when_its_due_day_has_passed_in_the_tenant_s_zone() {
+    for (zone, passed) in [
+        ("America/Sao_Paulo", "2026-05-21T03:00:00Z"),
+        ("America/Rio_Branco", "2026-05-21T05:00:00Z"),
+        ("America/Noronha", "2026-05-21T02:00:00Z"),
+    ] {
+        let (engine, clock) = in_memory(NOON);
+        let mut new = NewTenant::new("acme").plan("full", date("2026-05-20"), true);
+        new.time_zone = Some(zone.parse().expect("a zone"));
+        engine.create_tenant(&new).expect("is created");
+        clock.set(at(passed).plus_ms(-1));
+        let decision = engine.consume("acme", "credits", 1).expect("decides");
+        assert!(decision.allowed() && !decision.past_due, "{zone}: the due day is fully usable");
+        assert_eq!(standing(&engine), (Active, vec![Pending]), "{zone}");
+
+        clock.set(at(passed));
+        assert_eq!(standing(&engine), (PastDue, vec![Overdue]), "{zone}: as the next decision");
+        assert_eq!(engine.report("acme").expect("reports").status_reason, "debt");
+        assert_eq!(statuses_told(&engine), [""; 0], "a report changes nothing");
+        let decision = engine.consume("acme", "credits", 1).expect("decides");
+        assert!(decision.allowed() && decision.past_due, "{zone}: everything, with a warning");
+        // The next period's comes with its renewal.
+        assert_eq!(standing(&engine), (PastDue, vec![Overdue, Pending]), "{zone}");
+        let told = statuses_told(&engine);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with(&at(passed).to_string()), "{told:?}");
+        assert_sound(&engine);
+    }
+}
+
+#[test]
+fn three_months_that_nobody_looked_at_come_to_the_same_as_a_look_each_day() {
+    // Also where those in arrears are not billed, so that each month's invoice hangs on the last.
+    for statuses in ["", "[statuses.past_due]\nbilled = false"] {
+        let text = format!("{}\n{statuses}", cotas_tests::CATALOG);
+        let opened = || {
+            let (engine, clock) = in_memory(NOON);
+            engine.load_catalog(&Catalog::parse(&text, "c.toml").expect("valid")).expect("loads");
+            add_tenant(&engine, "acme", "full", "2026-05-31", true);
+            (engine, clock)
+        };
+        let (daily, clock) = opened();
+        for noon in noons(100) {
+            clock.set(noon);
+            daily.settle("acme").expect("settles");
+        }
+        let (once, clock) = opened();
+        clock.set(noons(100).last().expect("some"));
+        once.settle("acme").expect("settles");
+        assert_eq!(invoices(&daily), invoices(&once), "{statuses}");
+        assert_eq!(statuses_told(&daily), statuses_told(&once), "{statuses}");
+        let open = invoices(&once).iter().map(|it| it.status).collect::<Vec<_>>();
+        let expected: &[_] =
+            if statuses.is_empty() { &[Overdue, Overdue, Overdue, Pending] } else { &[Overdue] };
+        assert_eq!(open, expected, "{statuses}");
+        assert_sound(&once);
+    }
+}
+
+#[test]
+fn who_pays_the_last_that_is_overdue_is_in_good_standing() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    clock.set(at("2026-06-25T12:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    assert_eq!(standing(&engine), (PastDue, vec![Overdue, Overdue, Pending]));
+    let of = |which: usize| invoices(&engine)[which].id;
+    engine.mark_paid(of(1), None).expect("is paid");
+    assert_eq!(standing(&engine), (PastDue, vec![Overdue, Paid, Pending]), "one is owed still");
+    engine.mark_paid(of(0), None).expect("is paid");
+    assert_eq!(standing(&engine), (Active, vec![Paid, Paid, Pending]));
+    assert!(!engine.consume("acme", "credits", 1).expect("decides").past_due);
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_gateway_tells_what_was_not_paid_at_a_gateway() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", false);
+    engine.set_payment_form("acme", "Asaas", Some("sub_1")).expect("changes");
+    clock.set(at("2026-05-25T12:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    // A slip that was paid on a Friday evening is told of on Monday.
+    assert_eq!(standing(&engine), (Active, vec![Pending]));
+    engine.set_payment_form("acme", "Manual", None).expect("changes");
+    assert_eq!(standing(&engine), (PastDue, vec![Overdue]), "by hand it is owed by now");
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_purchase_that_is_not_paid_is_overdue_until_it_is_given_up() {
+    let (engine, clock) = in_memory(NOON);
+    with_packages(&engine);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    let bought = engine.buy("acme", "more", 50, None).expect("sells").invoice;
+    clock.set(at("2026-05-05T00:00:00-03:00"));
+    assert_eq!(standing(&engine), (PastDue, vec![Overdue, Pending]));
+    engine.cancel_invoice(bought).expect("is cancelled");
+    assert_eq!(standing(&engine).0, Active);
+    assert_sound(&engine);
+}
+
+#[test]
+fn only_an_active_tenant_falls_into_arrears() {
+    for (status, reason) in [(Status::Suspended, "abuse"), (Status::Cancelled, "")] {
+        let (engine, clock) = in_memory(NOON);
+        add_tenant(&engine, "acme", "full", "2026-05-04", false);
+        engine.set_status("acme", status, reason, false).expect("changes");
+        clock.set(at("2026-05-25T12:00:00-03:00"));
+        engine.settle("acme").expect("settles");
+        let report = engine.report("acme").expect("reports");
+        assert_eq!((report.status, report.status_reason.as_str()), (status, reason));
+        assert_sound(&engine);
+    }
+}
+
+#[test]
+fn who_comes_back_from_cancelled_is_billed_for_the_present_period() {
+    let (engine, _) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    engine.set_status("acme", Status::Cancelled, "gone", false).expect("changes");
+    assert_eq!(standing(&engine).1, [InvoiceStatus::Cancelled]);
+    engine.set_status("acme", Active, "back", true).expect("an operator may");
+    assert_eq!(standing(&engine).1, [InvoiceStatus::Cancelled, Pending]);
+    engine.set_status("acme", Status::Suspended, "debt", false).expect("changes");
+    engine.set_status("acme", Active, "", false).expect("changes");
+    assert_eq!(standing(&engine).1, [InvoiceStatus::Cancelled, Pending], "once");
+    assert_sound(&engine);
+}
+
+#[test]
+fn maintenance_and_a_rebuilt_live_file_know_of_due_dates() {
+    let database = Database::new(env!("CARGO_BIN_EXE_puppet"));
+    let engine = database.open();
+    with_packages(&engine);
+    for name in ["acme", "other"] {
+        add_tenant(&engine, name, "full", "2026-05-20", true);
+        engine
+            .set_payment_form(name, if name == "acme" { "Asaas" } else { "Manual" }, None)
+            .expect("changes");
+        engine.buy(name, "more", 1, None).expect("sells");
+    }
+    drop(engine);
+    std::fs::remove_file(database.live()).expect("is removed");
+    let clock = Wall(at("2026-05-05T00:00:00-03:00"));
+    let engine = database.builder().clock(std::sync::Arc::new(clock)).open().expect("opens");
+    assert_eq!(engine.maintain().expect("maintains").settled, 1, "the other one");
+    let decision = |name| engine.consume(name, "credits", 1).expect("decides");
+    assert!(decision("other").past_due && !decision("acme").past_due);
+    assert_sound(&engine);
+}
