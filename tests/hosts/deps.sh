@@ -3,14 +3,16 @@
 # missing and apt is there. What it cannot install the tests name, and skip or fail.
 set -euo pipefail
 
-# A command or a file, and the package that brings it.
-wanted=(gcc:gcc g++:g++ valgrind:valgrind php:php-cli ruby:ruby puma:puma rackup:ruby-rack
-    go:golang-go luajit:luajit2 nginx:nginx-light node:nodejs npm:npm
+# A command or a pattern of files, and the package that brings it.
+wanted=(gcc:gcc g++:g++ valgrind:valgrind php:php-cli "/usr/sbin/php-fpm*:php-fpm"
+    ruby:ruby puma:puma rackup:ruby-rack go:golang-go luajit:luajit2 nginx:nginx-light
+    node:nodejs npm:npm
     /usr/lib/nginx/modules/ngx_http_lua_module.so:libnginx-mod-http-lua
     /usr/share/lua/5.1/cjson/util.lua:lua-cjson)
 packages=()
 for pair in "${wanted[@]}"; do
-    [ -e "${pair%%:*}" ] || command -v "${pair%%:*}" > /dev/null || packages+=("${pair#*:}")
+    wants=${pair%%:*}
+    compgen -G "$wants" > /dev/null || command -v "$wants" > /dev/null || packages+=("${pair#*:}")
 done
 if [ ${#packages[@]} -eq 0 ]; then
     exit 0

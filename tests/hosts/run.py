@@ -5,7 +5,9 @@ Arguments: parts of names of tests; none: all. An interpreter that is missing is
 CI=true, else its tests are skipped, which is said.
 """
 
+import contextlib
 import difflib
+import glob
 import os
 import pathlib
 import re
@@ -21,6 +23,7 @@ import php_workers
 import webhooks
 
 NGINX_LUA = "/usr/lib/nginx/modules/ngx_http_lua_module.so"
+PHP_FPM = max(glob.glob("/usr/sbin/php-fpm*"), default="/usr/sbin/php-fpm")
 TESTS = []
 
 
@@ -117,15 +120,51 @@ def php_webhook(*settings):
 test("webhook in PHP", "php")(php_webhook)
 
 
-@test("webhook in PHP, with the declarations preloaded", "php")
-def php_webhook_preloaded():
+@contextlib.contextmanager
+def php_preload():
+    """The setting that has PHP read the declarations as it starts, made as the guide says."""
     docs = (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8")
     [lines] = re.findall(r"```c\n(#define FFI_SCOPE.*?)```", docs, flags=re.S)
     header = (ROOT / "include" / "cotas_ffi.h").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory(dir=TARGET) as place:
         preloaded = pathlib.Path(place) / "cotas_preload.h"
         preloaded.write_text(lines + header, encoding="utf-8")
-        php_webhook("-d", f"ffi.preload={preloaded}")
+        yield "-d", f"ffi.preload={preloaded}"
+
+
+@test("webhook in PHP, with the declarations preloaded", "php")
+def php_webhook_preloaded():
+    with php_preload() as setting:
+        php_webhook(*setting)
+
+
+@contextlib.contextmanager
+def placed(language, configurations):
+    """A copy of an example where its servers may write, with free ports in the place of those that
+    its configurations name. `configurations`: what each says besides where root starts it, since
+    workers must be those to whom the database belongs."""
+    with tempfile.TemporaryDirectory(dir=TARGET) as place:
+        shutil.copytree(EXAMPLES / language, place, dirs_exist_ok=True)
+        files = {pathlib.Path(place) / name: more for name, more in configurations.items()}
+        named = {it for file in files for it in re.findall(r":(\d+)", file.read_text("utf-8"))}
+        ports = {port: free_port() for port in sorted(named)}
+        for file, more in files.items():
+            text = re.sub(r":(\d+)", lambda it: f":{ports[it[1]]}", file.read_text("utf-8"))
+            file.write_text(text + (more if os.geteuid() == 0 else ""), "utf-8")
+        yield place, ports
+
+
+@test("webhook in PHP, PHP-FPM behind nginx with four workers", PHP_FPM, "nginx")
+def php_fpm_webhook():
+    """With the declarations read by each request, and by the master before it forks."""
+    fpm = [PHP_FPM, "--allow-to-run-as-root", "-p", ".", "-y", "php-fpm.conf", "-d", "ffi.enable=1"]
+    nginx = ["nginx", "-p", ".", "-c", "nginx.conf"]
+    configurations = {"nginx.conf": "user root;\n", "php-fpm.conf": "user = root\n"}
+    with php_preload() as preloaded:
+        for settings in ([], preloaded):
+            with placed("php", configurations) as (place, ports):
+                behind = ([*fpm, *settings], ports["9000"])
+                webhooks.example(*nginx, cwd=place, port=ports["8080"], behind=behind)
 
 
 @test("webhook in Node", "node", "npm")
@@ -153,16 +192,9 @@ def python_webhook():
 
 @test("webhook in Lua, nginx with two workers", "nginx", NGINX_LUA, "/usr/share/lua/5.1/cjson")
 def lua_webhook():
-    """nginx writes where it is started, and its configuration names the port: a copy of it."""
-    port = free_port()
-    with tempfile.TemporaryDirectory(dir=TARGET) as place:
-        shutil.copytree(EXAMPLES / "lua", place, dirs_exist_ok=True)
-        configuration = pathlib.Path(place) / "nginx.conf"
-        text = configuration.read_text(encoding="utf-8").replace(":8080;", f":{port};")
-        # Its workers have to be those to whom the database belongs.
-        text += "user root;\n" if os.geteuid() == 0 else ""
-        configuration.write_text(text, encoding="utf-8")
-        webhooks.example("nginx", "-p", place, "-c", "nginx.conf", cwd=place, port=port)
+    with placed("lua", {"nginx.conf": "user root;\n"}) as (place, ports):
+        nginx = ["nginx", "-p", place, "-c", "nginx.conf"]
+        webhooks.example(*nginx, cwd=place, port=ports["8080"])
 
 
 def outcome(name, needed, function):

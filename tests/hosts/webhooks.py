@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import math
+import pathlib
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -136,14 +137,17 @@ def play_at_once(server):
     assert statuses.count(200) == 9 and statuses.count(402) == len(contacts) - 9, statuses
 
 
-def example(*command, cwd, port=None, **more):
-    """Starts an example on a port of the loopback and asks it all that."""
-    with database() as path:
+def example(*command, cwd, port=None, behind=None, **more):
+    """Starts an example on a port of the loopback and asks it all that. `behind`: the command and
+    the port of a server that the example asks in its turn."""
+    with database() as path, contextlib.ExitStack() as servers:
         prepare(path)
         more = {"COTAS_DB": str(path), "WHATSAPP_APP_SECRET": SECRET, **more}
-        with Server(command, path.with_name("server.log"), cwd, port, **more) as server:
-            play(server)
-            play_at_once(server)
+        for one, place in filter(None, [behind, (command, port)]):
+            log = path.with_name(f"{pathlib.Path(one[0]).name}.log")
+            server = servers.enter_context(Server(one, log, cwd, place, **more))
+        play(server)
+        play_at_once(server)
         assert sessions_used(path, "padaria-aurora") == 2
         assert sessions_used(path, "mercado-são-jorge") == 1
         assert sessions_used(path, "clinica-boa-vista") == 10

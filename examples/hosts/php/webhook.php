@@ -5,8 +5,8 @@
 //   export COTAS_DB=quotas.db COTAS_HEADER=/usr/include/cotas_ffi.h WHATSAPP_APP_SECRET=...
 //   PHP_CLI_SERVER_WORKERS=4 php -d ffi.enable=1 -S 127.0.0.1:8080 webhook.php
 //
-// Under PHP-FPM it is the front controller, and ffi.preload spares each request the reading of the
-// header (docs/hosts.md). ../README.md makes the database.
+// Under PHP-FPM (php-fpm.conf, nginx.conf) it is the front controller, and ffi.preload spares each
+// request the reading of the header (docs/hosts.md). ../README.md makes the database.
 
 declare(strict_types=1);
 
