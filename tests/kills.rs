@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -210,6 +210,24 @@ fn counter_proof_without_the_dedupe_a_retry_of_any_verb_takes_effect_twice() {
     }
 }
 
+/// Starts a process and waits until it stops at `point`.
+fn stopped_at(point: &str, mut command: Command) -> Child {
+    command.env("COTAS_CRASH", point).env("COTAS_STOP", "1");
+    let stopped = command.spawn().expect("starts");
+    let mut status = 0;
+    // SAFETY: waits for the child to stop.
+    unsafe { libc::waitpid(stopped.id() as libc::pid_t, &raw mut status, libc::WUNTRACED) };
+    assert!(libc::WIFSTOPPED(status), "it never came to {point}");
+    stopped
+}
+
+/// Has a process that was stopped go on to its end.
+fn gone_on(stopped: Child) -> Output {
+    // SAFETY: a signal to a child of ours that has not been waited for.
+    unsafe { libc::kill(stopped.id() as libc::pid_t, libc::SIGCONT) };
+    stopped.wait_with_output().expect("ends")
+}
+
 /// How many of one process that is stopped in the middle of a decision, another that comes
 /// meanwhile, and one that comes afterwards are admitted to the last five.
 fn admitted_around_a_stopped_one(without: &str) -> u64 {
@@ -226,18 +244,9 @@ fn admitted_around_a_stopped_one(without: &str) -> u64 {
         // Whoever finds the tenant held for too long prints nothing.
         String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0)
     };
-    let mut command = consume("1");
-    command.env("COTAS_CRASH", "undo.word:1").env("COTAS_STOP", "1");
-    let stopped = command.spawn().expect("starts");
-    let pid = stopped.id() as libc::pid_t;
-    let mut status = 0;
-    // SAFETY: waits for the child to stop.
-    unsafe { libc::waitpid(pid, &raw mut status, libc::WUNTRACED) };
-    assert!(libc::WIFSTOPPED(status));
+    let stopped = stopped_at("undo.word:1", consume("1"));
     let meanwhile = count(consume("5").output().expect("starts"));
-    // SAFETY: a signal to a child of ours that has not been waited for.
-    unsafe { libc::kill(pid, libc::SIGCONT) };
-    let first = count(stopped.wait_with_output().expect("ends"));
+    let first = count(gone_on(stopped));
     assert_eq!(first, 1, "it goes on where it was");
     first + meanwhile + count(consume("10").output().expect("starts"))
 }
@@ -279,6 +288,24 @@ fn a_death_at_any_word_of_taking_back_takes_back_once_and_tells_once() {
             break;
         }
     }
+}
+
+/// One process finds a reservation due, and is about to take it back; meanwhile another dies with
+/// a change that is committed and not applied. What is taken back then must not be overwritten.
+#[test]
+fn what_is_taken_back_beside_a_death_in_the_lane_stays_taken_back() {
+    const TWO_HOURS_LATER: &str = "2026-05-04T14:00:00-03:00";
+    let database = database();
+    let engine = with_acme(&database);
+    allowed(engine.tenant("acme").expect("exists").reserve(&SET_ASIDE, HOUR));
+    let mut command = database.command(&["consume", "acme", "1", "1"]);
+    command.env("COTAS_NOW", at(TWO_HOURS_LATER).ms().to_string()).stdout(Stdio::piped());
+    let stopped = stopped_at("overcome", command);
+    assert!(database.dies_at("lane.committed", &["limit", "acme", "12"]));
+    assert!(gone_on(stopped).status.success());
+    let later = engine.with_clock(Arc::new(ManualClock::new(at(TWO_HOURS_LATER))));
+    assert_eq!(stands(&later, "acme", "credits"), (1, 21, 0));
+    assert_sound(&later);
 }
 
 // ---- at random --------------------------------------------------------------------------------

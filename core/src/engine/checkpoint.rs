@@ -38,7 +38,8 @@ impl Shared {
     /// than `patience`.
     pub(super) fn checkpoint_within(&self, patience: Duration) -> Result<usize, Error> {
         self.check_poison()?;
-        let _round = lock::take(&self.live.memory, header::CHECKPOINT_LOCK, patience)
+        let (turn, lock) = (header::CHECKPOINT_TURN, header::CHECKPOINT_LOCK);
+        let _round = lock::take_in_turn(&self.live.memory, turn, lock, patience)
             .map_err(|_| Error::Busy { what: "the checkpoint" })?;
         // Whoever drew a ticket up to here had marked its block before.
         let ticket = self.live.header(header::WANTED);

@@ -21,6 +21,7 @@ use crate::live::file::GrowError;
 use crate::live::layout::block;
 use crate::rules::decide::decide_into;
 use crate::rules::{Charge, Decision, ResourceId};
+use crate::torture;
 
 /// Times that a decision makes room and tries again; each time something has been settled.
 const TRIES: u32 = 64;
@@ -328,6 +329,7 @@ impl Engine {
         obstacle: Obstacle,
     ) -> Result<(), Error> {
         let shared = &self.shared;
+        torture::point("overcome");
         match obstacle {
             Obstacle::Error(error) => Err(*error),
             Obstacle::Unknown => Err(Error::UnknownTenant(name.to_owned())),
@@ -411,12 +413,12 @@ pub(super) struct Found {
 }
 
 impl Shared {
-    /// Locks a block that an operation may work on at `now`.
+    /// Locks the block of a tenant that exists and on which no change is under way: what is written
+    /// to one where a change is may be overwritten when that is resolved.
     #[inline(always)]
-    pub(super) fn ready_block(
+    pub(super) fn live_block(
         &self,
         at: u64,
-        now: Timestamp,
         patience: Duration,
     ) -> Result<BlockGuard<'_>, Obstacle> {
         let guard = self.lock_block_within(at, patience)?;
@@ -426,6 +428,18 @@ impl Shared {
         if !guard.is_live() {
             return Err(Obstacle::Unknown);
         }
+        Ok(guard)
+    }
+
+    /// Locks a block that an operation may work on at `now`.
+    #[inline(always)]
+    pub(super) fn ready_block(
+        &self,
+        at: u64,
+        now: Timestamp,
+        patience: Duration,
+    ) -> Result<BlockGuard<'_>, Obstacle> {
+        let guard = self.live_block(at, patience)?;
         if now >= guard.valid_until() {
             return Err(Obstacle::Due);
         }

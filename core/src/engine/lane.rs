@@ -3,7 +3,7 @@
 //! lane lock, `BEGIN IMMEDIATE`, block lock, `pending`, settle and compute, write, `COMMIT`,
 //! apply, `pending` off, unlock. `docs/live-file.md` says what a death at each step leaves behind.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::late::{Late, bring_claim, meta_after, note_claim, noted_claim, return_to_account};
 use super::{Engine, Shared, invoices, status};
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::live::block::BlockGuard;
 use crate::live::directory;
 use crate::live::layout::{block, header, slot};
-use crate::live::lock::{self, Held, LockError};
+use crate::live::lock::{self, Held};
 use crate::live::snapshot::Snapshot;
 use crate::rules::settle::{CLOCK_JUMP_MS, Settled, settle};
 use crate::rules::{Account, Counting, Happening, Rulebook, Standing, Status, Usage, standing};
@@ -56,10 +56,10 @@ impl Shared {
     /// waits for the lane.
     pub(super) fn enter_lane(&self) -> Result<Lane<'_>, Error> {
         self.check_poison()?;
-        let until = Instant::now() + LANE_PATIENCE;
+        let (turn, lock) = (header::LANE_TURN, header::LANE_LOCK);
         loop {
-            let lock = self
-                .take_lane_in_turn(until)
+            // What a dead writer left is resolved block by block, by whoever comes to it.
+            let lock = lock::take_in_turn(&self.live.memory, turn, lock, LANE_PATIENCE)
                 .map_err(|_| Error::Busy { what: "the administrative lane" })?;
             if let Some(passage) = store::try_enter() {
                 return Ok(Lane { _lock: lock, _passage: passage });
@@ -67,19 +67,6 @@ impl Shared {
             drop(lock);
             drop(store::enter());
         }
-    }
-
-    /// A mutex goes to whoever asks for it while it is free: a thread that makes one change after
-    /// another would have it again before those who sleep have woken up. So one at a time waits
-    /// for the lane, and the others wait for their turn to.
-    fn take_lane_in_turn(&self, until: Instant) -> Result<Held<'_>, LockError> {
-        let take = |lock| {
-            let patience = until.saturating_duration_since(Instant::now());
-            // What a dead writer left is resolved block by block, by whoever comes to it.
-            lock::take(&self.live.memory, lock, patience)
-        };
-        let _turn = take(header::LANE_TURN)?;
-        take(header::LANE_LOCK)
     }
 
     /// Makes one change to one tenant. May block on the disk.

@@ -1,9 +1,9 @@
 //! Taking back what has expired: sessions, keys and rates silently, leases and reservations with
 //! an event. Each claim is a step of its own, which stands by itself.
 
-use super::Shared;
 use super::decide::Obstacle;
 use super::reserve::{self, Back};
+use super::{BLOCK_PATIENCE, Shared};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
@@ -105,7 +105,7 @@ impl Shared {
         done: &mut u64,
     ) -> Result<(), Obstacle> {
         loop {
-            let mut guard = self.lock_block(at)?;
+            let mut guard = self.live_block(at, BLOCK_PATIENCE)?;
             if Timestamp::from_word(guard.get(block::HOLDS_DUE)) > now {
                 return Ok(());
             }
@@ -178,7 +178,7 @@ impl Shared {
         done: &mut u64,
     ) -> Result<(), Obstacle> {
         loop {
-            let mut guard = self.lock_block(at)?;
+            let mut guard = self.live_block(at, BLOCK_PATIENCE)?;
             if now > guard.mark().plus_ms(CLOCK_JUMP_MS) {
                 return Ok(()); // Such a clock is not believed.
             }

@@ -63,10 +63,11 @@ pub(crate) mod header {
     pub(crate) const CHECKPOINT_LOCK: u64 = 1024 + 64;
     pub(crate) const DIRECTORY_LOCK: u64 = 1024 + 128;
     pub(crate) const ALLOCATOR_LOCK: u64 = 1024 + 192;
-    /// Held by the one who waits for the lane next.
+    /// Held by the one who waits for the lane next, and for a round of checkpoints.
     pub(crate) const LANE_TURN: u64 = 1024 + 256;
-    pub(crate) const LOCKS: [u64; 5] =
-        [LANE_LOCK, CHECKPOINT_LOCK, DIRECTORY_LOCK, ALLOCATOR_LOCK, LANE_TURN];
+    pub(crate) const CHECKPOINT_TURN: u64 = 1024 + 320;
+    pub(crate) const LOCKS: [u64; 6] =
+        [LANE_LOCK, CHECKPOINT_LOCK, DIRECTORY_LOCK, ALLOCATOR_LOCK, LANE_TURN, CHECKPOINT_TURN];
 
     /// Chunks of the block table, one word each.
     pub(crate) const BLOCK_CHUNKS: u64 = 2048;

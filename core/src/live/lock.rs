@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libc::{EBUSY, EOWNERDEAD, ETIMEDOUT, pthread_mutex_t, timespec};
 
@@ -82,6 +82,21 @@ pub(crate) fn take(
         _ => return Err(LockError::Broken),
     }
     Ok(Held { mutex, memory: PhantomData })
+}
+
+/// As [`take`], of a lock that is held for long. A mutex goes to whoever asks for it while it is
+/// free: a thread that takes it again and again would have it before those who sleep have woken
+/// up. So one at a time waits for it, with the turn in hand, and the others wait for the turn.
+pub(crate) fn take_in_turn(
+    memory: &Memory,
+    turn: u64,
+    lock: u64,
+    patience: Duration,
+) -> Result<Held<'_>, LockError> {
+    let until = Instant::now() + patience;
+    let left = || until.saturating_duration_since(Instant::now());
+    let _turn = take(memory, turn, left())?;
+    take(memory, lock, left())
 }
 
 /// Most holders let go within nanoseconds; going to sleep takes a thousand times as long. A
