@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use cotas::billing::Gateway;
 use cotas::{
-    Catalog, Engine, IgnoredBecause, Invoice, InvoiceStatus, Maintenance, ManualClock, NewTenant,
-    PaymentOutcome, Reason, Status,
+    Catalog, Engine, EventKind, IgnoredBecause, Invoice, InvoiceStatus, Language, Maintenance,
+    ManualClock, NewTenant, PaymentOutcome, Reason, Status,
 };
 use cotas_tests::payments::{CATALOG, TOKEN, asaas, asaas_of_subscription};
 use cotas_tests::{Database, assert_sound, at, balance, date};
@@ -219,6 +219,55 @@ fn a_payment_marked_by_hand_and_by_webhook_at_once_settles_once() {
         });
         assert_eq!(balance(&engine, "acme", "credits").0, before + 1, "round {round}");
     }
+    assert_sound(&engine);
+}
+
+// ---- amounts --------------------------------------------------------------------------------
+
+fn differences(engine: &Engine) -> Vec<(i64, i64, i64)> {
+    let events = engine.events(0, 1_000).expect("reads").into_iter();
+    let differs = |event: cotas::Event| match event.kind {
+        EventKind::PaymentDiffers { invoice, amount_cents, paid_cents } => {
+            Some((invoice, amount_cents, paid_cents))
+        }
+        _ => None,
+    };
+    events.filter_map(differs).collect()
+}
+
+#[test]
+fn another_amount_than_the_invoice_s_is_noted_and_told_and_settles_it() {
+    for (value, paid) in [("39.99", 39_99), ("40.01", 40_01), ("0.00", 0), ("40.00", 40_00)] {
+        let (engine, _) = opened();
+        let bought = invoice(&engine, PACKAGE);
+        let event = |id: &str, what: &str| {
+            let body = asaas(id, what, "pay_1", bought.id, "2026-05-04");
+            let body = String::from_utf8(body).expect("UTF-8");
+            tell(&engine, body.replace("100.00", value).as_bytes())
+        };
+        assert!(matches!(event("e&1", "PAYMENT_CONFIRMED"), Applied { .. }), "{value}");
+        event("e&2", "PAYMENT_RECEIVED");
+        let settled = invoice(&engine, PACKAGE);
+        assert_eq!((settled.status, settled.amount.get()), (InvoiceStatus::Paid, 40_00));
+        assert_eq!(settled.paid.map(|paid| paid.get()), Some(paid));
+        assert_eq!(balance(&engine, "acme", "credits").0, 150, "{value}: given once");
+        let told = if paid == 40_00 { vec![] } else { vec![(bought.id, 40_00, paid)] };
+        assert_eq!(differences(&engine), told, "{value}: once");
+        let page = engine.statement("acme").expect("reports").to_page(Language::Portuguese);
+        assert_eq!(page.contains("Valor pago"), paid != 40_00, "{page}");
+        let shown = format!("R$ {}", value.replace('.', ","));
+        assert!(page.contains(&shown), "{page}");
+        assert_sound(&engine);
+    }
+}
+
+#[test]
+fn what_is_paid_by_hand_has_the_invoice_s_amount_unless_a_gateway_says_otherwise() {
+    let (engine, _) = opened();
+    let bought = invoice(&engine, PACKAGE);
+    engine.mark_paid(bought.id, None).expect("is paid");
+    assert_eq!(invoice(&engine, PACKAGE).paid, None, "nobody said how much");
+    assert_eq!(differences(&engine), []);
     assert_sound(&engine);
 }
 

@@ -135,6 +135,7 @@ class Invoice(Document):
     due: date
     paid_on: date | None
     gateway_id: str | None
+    paid: Decimal | None
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,7 @@ def test_a_host_reads_a_payment_event_itself(engine: cotas.Engine) -> None:
     assert engine.apply_payment(event).outcome == "duplicate" and nova.check("sms")
     [invoice] = [it for it in engine.invoices("nova") if it.paid_on is not None]
     assert (invoice.paid_on, invoice.payment_method) == (date(2026, 5, 19), "card")
+    assert invoice.paid == invoice.amount == Decimal("299")
     assert engine.apply_payment(paid(id="e-2", kind="other")).because == "unknown_event"
     assert engine.apply_payment(paid(id="e-3", payment="p-9", reference=None)).because == (
         "unknown_payment"

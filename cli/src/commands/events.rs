@@ -77,6 +77,11 @@ fn details(kind: &EventKind) -> Vec<(String, Value)> {
             vec![("from", json!(from.code())), ("to", json!(to.code()))]
         }
         EventKind::PlanChanged { plan } => vec![("plan", json!(plan))],
+        EventKind::PaymentDiffers { invoice, amount_cents, paid_cents } => vec![
+            ("invoice", json!(invoice)),
+            ("amount_cents", json!(amount_cents)),
+            ("paid_cents", json!(paid_cents)),
+        ],
         EventKind::GrantExpired { grant, units } => {
             vec![("grant", json!(grant)), ("units", json!(units))]
         }

@@ -201,10 +201,12 @@ pub fn invoice_table(invoices: &[Invoice], currency: &str) -> String {
     let names = ["for", "payment", "status", "recurring", "instalment", "due", "paid on"];
     let mut header = vec![right("invoice"), right("amount")];
     header.extend(names.map(words));
+    let otherwise = invoices.iter().any(Invoice::was_paid_otherwise);
+    header.extend(otherwise.then(|| right("amount paid")));
     let rows = invoices.iter().map(|it| {
         let paid_on = it.paid_on.map(|day| day.to_string()).unwrap_or_default();
         let recurring = if it.recurring { "yes" } else { "no" };
-        vec![
+        let mut row = vec![
             right(it.id),
             money(it.amount),
             words(&it.title),
@@ -214,7 +216,9 @@ pub fn invoice_table(invoices: &[Invoice], currency: &str) -> String {
             words(instalment(it)),
             words(it.due),
             words(paid_on),
-        ]
+        ];
+        row.extend(otherwise.then(|| it.paid.map_or_else(|| right(""), money)));
+        row
     });
     table(header, rows)
 }

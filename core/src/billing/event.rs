@@ -145,7 +145,7 @@ pub struct PaymentEvent {
     pub customer: Option<String>,
     /// What the host called the payment when it was created.
     pub reference: Option<String>,
-    /// What was to be paid.
+    /// What was paid or, of what is not paid, was to be.
     #[serde(rename = "amount_cents")]
     pub amount: Option<Cents>,
     /// How it is or was to be paid.

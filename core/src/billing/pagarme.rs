@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use chrono_tz::America::Sao_Paulo;
 
 use super::payload::{self, Object};
-use super::{Gateway, PayloadError, PaymentEvent, PaymentEventKind, PaymentMethod};
+use super::{Cents, Gateway, PayloadError, PaymentEvent, PaymentEventKind, PaymentMethod};
 
 /// Reads the body of a webhook.
 ///
@@ -86,7 +86,7 @@ fn event(
     Ok(PaymentEvent {
         payment: payment.own_id()?,
         subscription: either(&sources, &["subscription", "subscription_id", "subscriptionId"])?,
-        amount: payment.cents("amount")?,
+        amount: amount(payment, kind)?,
         due: due(payment, &sources)?,
         paid_on: payment
             .date("paid_at", payload::instant)?
@@ -115,6 +115,15 @@ fn charge_of<'a>(
         charges = paid;
     }
     Ok(if charges.len() == 1 { charges.pop() } else { None })
+}
+
+/// What was paid, which may be more than was asked for, or what was to be paid.
+fn amount(payment: &Object, kind: PaymentEventKind) -> Result<Option<Cents>, PayloadError> {
+    let paid = match kind {
+        PaymentEventKind::Paid => payment.cents("paid_amount")?,
+        _ => None,
+    };
+    paid.map_or_else(|| payment.cents("amount"), |paid| Ok(Some(paid)))
 }
 
 /// What the host called it: the order's code where there is an order.
@@ -240,7 +249,7 @@ mod tests {
             subscription: Some("sub_JRKVKEmHZlImZojO".to_owned()),
             customer: Some("cus_ADWMDOHxPiEbXLo4".to_owned()),
             reference: Some("WKDTXRSV7Q-01".to_owned()),
-            amount: Some(super::super::Cents::new(15_000).unwrap()),
+            amount: Some(Cents::new(15_000).unwrap()),
             method: PaymentMethod::Card,
             due: NaiveDate::from_ymd_opt(2025, 1, 1),
             original_due: None,
@@ -256,8 +265,12 @@ mod tests {
     fn amounts_are_whole_cents() {
         let mut data = charge();
         data["amount"] = json!(12356);
-        let event = read(&hook("charge.paid", &data)).unwrap();
-        assert_eq!(event.amount.unwrap().to_string(), "123.56");
+        let amount =
+            |name: &str, data: &Value| read(&hook(name, data)).unwrap().amount.unwrap().to_string();
+        assert_eq!(amount("charge.payment_failed", &data), "123.56");
+        assert_eq!(amount("charge.overpaid", &data), "150.00", "what was paid");
+        data["paid_amount"] = Value::Null;
+        assert_eq!(amount("charge.paid", &data), "123.56");
         for (value, shown) in [(json!(123.56), "123.56"), (json!(-1), "-1")] {
             data["amount"] = value;
             let expected =

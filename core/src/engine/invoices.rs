@@ -41,6 +41,9 @@ pub struct Invoice {
     pub due: NaiveDate,
     /// "Data de pagamento".
     pub paid_on: Option<NaiveDate>,
+    /// What was paid, which may be another amount; `None`: nothing, or nobody said how much.
+    #[serde(rename = "paid_cents")]
+    pub paid: Option<Cents>,
     /// The gateway's id of the payment.
     pub gateway_id: Option<String>,
 }
@@ -59,6 +62,14 @@ pub enum InvoiceStatus {
     Cancelled,
     /// Paid, and taken back.
     Refunded,
+}
+
+impl Invoice {
+    /// Whether another amount was paid than it is over.
+    #[must_use]
+    pub fn was_paid_otherwise(&self) -> bool {
+        self.paid.is_some_and(|paid| paid != self.amount)
+    }
 }
 
 impl InvoiceStatus {
@@ -140,7 +151,7 @@ impl Engine {
     /// already, it changes nothing. Waits for the disk.
     pub fn mark_paid(&self, invoice: i64, paid_on: Option<NaiveDate>) -> Result<(), Error> {
         let verb = Verb::new("mark_paid", None, &(invoice, paid_on));
-        self.with_invoice(invoice, &verb, |work, row| settle_paid(work, row, paid_on))
+        self.with_invoice(invoice, &verb, |work, row| settle_paid(work, row, paid_on, None))
     }
 
     /// Cancels an invoice that was not paid: it is no debt any more. Waits for the disk.
@@ -224,6 +235,7 @@ fn invoice_view(row: &InvoiceRow) -> Result<Invoice, Error> {
         part: (row.part, row.parts),
         due: row.due,
         paid_on: row.paid_on,
+        paid: row.paid_cents.map(Cents::new).transpose()?,
         gateway_id: row.gateway_id.clone(),
     })
 }
@@ -336,6 +348,7 @@ pub(super) fn new_invoice(
         effect: Effect::Nothing.code().to_owned(),
         told_at: None,
         told_overdue: false,
+        paid_cents: None,
     };
     new.recurring = is_debited(&new);
     new

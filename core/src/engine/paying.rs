@@ -8,16 +8,20 @@ use super::joining::activate;
 use super::lane::Work;
 use super::status::{DEBT, become_status};
 use super::{lane, purchases};
+use crate::billing::Cents;
 use crate::error::Error;
 use crate::rules::settle::{Begun, Settled, begin_scheduled, close_period, grant_plan};
 use crate::rules::{EventKind, Happening, Scheduled, Status, calendar};
 use crate::store::InvoiceRow;
 
-/// An invoice was paid. What it pays for is given once, however often it is told.
+/// An invoice was paid. What it pays for is given once, however often it is told, and whatever the
+/// amount: what a gateway calls paid is paid, be it with interest or less a discount that the host
+/// has granted there. That the amounts differ is told.
 pub(super) fn settle_paid(
     work: &mut Work<'_>,
     row: &mut InvoiceRow,
     paid_on: Option<NaiveDate>,
+    paid: Option<Cents>,
 ) -> Result<(), Error> {
     match InvoiceStatus::of(row) {
         InvoiceStatus::Paid => return Ok(()),
@@ -26,6 +30,7 @@ pub(super) fn settle_paid(
     }
     let today = calendar::date_of(work.now, work.loaded.account.time_zone);
     row.paid_on = Some(paid_on.unwrap_or(today));
+    note_amount(work, row, paid);
     let given_before = row.settled;
     row.settled = true;
     save_status(work, row, InvoiceStatus::Paid)?;
@@ -39,6 +44,15 @@ pub(super) fn settle_paid(
     }
     wait_for_what_was_taken_back(work)?;
     end_debt(work, "paid")
+}
+
+fn note_amount(work: &mut Work<'_>, row: &mut InvoiceRow, paid: Option<Cents>) {
+    row.paid_cents = paid.map(Cents::get);
+    if let Some(paid_cents) = row.paid_cents.filter(|&cents| cents != row.cents) {
+        let kind =
+            EventKind::PaymentDiffers { invoice: row.id, amount_cents: row.cents, paid_cents };
+        work.happened.push(Happening { at: work.now, resource: None, kind });
+    }
 }
 
 /// The period after the next due date is paid. One that has lapsed for want of payment goes on.

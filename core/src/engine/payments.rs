@@ -188,7 +188,7 @@ fn apply(
             let unpaid =
                 !matches!(InvoiceStatus::of(row), InvoiceStatus::Paid | InvoiceStatus::Cancelled);
             if unpaid {
-                settle_paid(work, row, event.paid_on)?;
+                settle_paid(work, row, event.paid_on, event.amount)?;
             }
             unpaid
         }

@@ -111,9 +111,13 @@ impl Statement {
         if instalments {
             header.push(Column::Words(page.say("Instalment", "Parcela")));
         }
+        let otherwise = self.invoices.iter().any(Invoice::was_paid_otherwise);
+        if otherwise {
+            header.push(Column::Numbers(page.say("Amount paid", "Valor pago")));
+        }
         let row = |it: &Invoice| {
             let paid_on = it.paid_on.map(|day| date(day, language));
-            vec![
+            let mut row = vec![
                 it.id.to_string(),
                 money(it.amount, &self.currency, language),
                 it.title.clone(),
@@ -122,8 +126,11 @@ impl Statement {
                 yes_or_no(it.recurring, language),
                 date(it.due, language),
                 paid_on.unwrap_or_default(),
-                format!("{}/{}", it.part.0, it.part.1),
-            ]
+            ];
+            row.extend(instalments.then(|| format!("{}/{}", it.part.0, it.part.1)));
+            let paid = it.paid.map(|paid| money(paid, &self.currency, language));
+            row.extend(otherwise.then(|| paid.unwrap_or_default()));
+            row
         };
         let rows = self.invoices.iter().map(row).collect();
         page.table(page.say("Invoices", "Faturas"), &header, rows);

@@ -54,6 +54,15 @@ pub enum EventKind {
         /// The plan's name.
         plan: String,
     },
+    /// An invoice was paid, and not with the amount that it is over.
+    PaymentDiffers {
+        /// Number of the invoice.
+        invoice: i64,
+        /// What was to be paid, in cents.
+        amount_cents: i64,
+        /// What was paid, in cents.
+        paid_cents: i64,
+    },
     /// Units of a grant have run out of time.
     GrantExpired {
         /// Number of the grant.
@@ -93,6 +102,7 @@ const PLAN_CHANGED: u8 = 6;
 const GRANT_EXPIRED: u8 = 7;
 const LEASE_EXPIRED: u8 = 8;
 const RESERVATION_EXPIRED: u8 = 9;
+const PAYMENT_DIFFERS: u8 = 10;
 
 impl EventKind {
     /// The event of reaching `percent` of `limit`.
@@ -114,6 +124,7 @@ impl EventKind {
             EventKind::Lapsed => "lapsed",
             EventKind::StatusChanged { .. } => "status_changed",
             EventKind::PlanChanged { .. } => "plan_changed",
+            EventKind::PaymentDiffers { .. } => "payment_differs",
             EventKind::GrantExpired { .. } => "grant_expired",
             EventKind::LeaseExpired { .. } => "lease_expired",
             EventKind::ReservationExpired { .. } => "reservation_expired",
@@ -136,6 +147,11 @@ impl EventKind {
             EventKind::PlanChanged { plan } => {
                 StoredEvent { text: plan.clone(), ..numbers(PLAN_CHANGED, 0, 0) }
             }
+            &EventKind::PaymentDiffers { invoice, amount_cents, paid_cents } => {
+                let cents = [amount_cents, paid_cents].map(i64::cast_unsigned);
+                let of_cents = numbers(PAYMENT_DIFFERS, cents[0], cents[1]);
+                StoredEvent { text: invoice.to_string(), ..of_cents }
+            }
             &EventKind::GrantExpired { grant, units } => numbers(GRANT_EXPIRED, grant, units),
             &EventKind::LeaseExpired { fencing } => numbers(LEASE_EXPIRED, fencing, 0),
             &EventKind::ReservationExpired { reservation: ReservationId(handle) } => {
@@ -157,6 +173,11 @@ impl EventKind {
                 EventKind::StatusChanged { from: status(first)?, to: status(second)? }
             }
             PLAN_CHANGED => EventKind::PlanChanged { plan: text },
+            PAYMENT_DIFFERS => EventKind::PaymentDiffers {
+                invoice: text.parse().ok()?,
+                amount_cents: first.cast_signed(),
+                paid_cents: second.cast_signed(),
+            },
             GRANT_EXPIRED => EventKind::GrantExpired { grant: first, units: second },
             LEASE_EXPIRED => EventKind::LeaseExpired { fencing: first },
             RESERVATION_EXPIRED => {

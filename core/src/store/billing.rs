@@ -39,6 +39,8 @@ pub(crate) struct InvoiceRow {
     pub(crate) effect: String,
     /// The code of the way in which it is paid; empty: nobody chose.
     pub(crate) payment_method: String,
+    /// What was paid, as a gateway told.
+    pub(crate) paid_cents: Option<i64>,
     /// When, by the gateway's clock, its payment or the reversal happened that was last told.
     pub(crate) told_at: Option<Timestamp>,
     /// Whether a gateway told that it was not paid in time, before its due date had passed.
@@ -95,6 +97,7 @@ fn invoice(row: &Row<'_>) -> rusqlite::Result<InvoiceRow> {
         payment_method: row.get("payment_method")?,
         told_at: row.get::<_, Option<i64>>("told_at")?.map(Timestamp::from_ms),
         told_overdue: row.get("told_overdue")?,
+        paid_cents: row.get("paid_cents")?,
     })
 }
 
@@ -199,8 +202,8 @@ impl Write<'_> {
             .prepare_cached(
                 "INSERT INTO invoices (tenant, subscription, purchase, title, cents, \
                  payment_type, status, recurring, part, parts, due, paid_on, gateway_id, settled, \
-                 effect, payment_method, told_at, told_overdue) VALUES (?1, ?2, ?3, ?4, ?5, ?6, \
-                 ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+                 effect, payment_method, told_at, told_overdue, paid_cents) VALUES (?1, ?2, ?3, \
+                 ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
             )
             .and_then(|mut statement| {
                 statement.insert(params![
@@ -222,6 +225,7 @@ impl Write<'_> {
                     new.payment_method,
                     new.told_at.map(Timestamp::ms),
                     new.told_overdue,
+                    new.paid_cents,
                 ])
             })
             .map_err(sqlite(DOING))
@@ -233,7 +237,8 @@ impl Write<'_> {
             .prepare_cached(
                 "UPDATE invoices SET payment_type = ?2, status = ?3, due = ?4, paid_on = ?5, \
                  gateway_id = ?6, settled = ?7, cents = ?8, parts = ?9, recurring = ?10, \
-                 payment_method = ?11, told_at = ?12, told_overdue = ?13 WHERE id = ?1",
+                 payment_method = ?11, told_at = ?12, told_overdue = ?13, paid_cents = ?14 \
+                 WHERE id = ?1",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -250,6 +255,7 @@ impl Write<'_> {
                     invoice.payment_method,
                     invoice.told_at.map(Timestamp::ms),
                     invoice.told_overdue,
+                    invoice.paid_cents,
                 ])
             })
             .map_err(sqlite(DOING))?;

@@ -330,7 +330,7 @@ mod tests {
                 "SELECT i.payment_method = '' AND i.told_at IS NULL AND s.payment_method = ''
                  AND s.limits IS NULL AND s.features IS NULL AND p.expires_ms IS NULL
                  AND p.grant_id IS NULL AND p.taken_back = 0 AND k.answer IS NULL
-                 AND i.told_overdue = 0
+                 AND i.told_overdue = 0 AND i.paid_cents IS NULL
                  FROM invoices i JOIN subscriptions s ON s.id = i.subscription
                  JOIN purchases p ON p.id = i.purchase JOIN admin_keys k",
                 [],
