@@ -218,6 +218,8 @@ fn a_database_that_is_none_or_another_programs_or_newer() {
     .expect("is written");
     let error = open_error(Engine::open(&path));
     assert!(matches!(error, OpenError::ForeignDatabase { .. }), "{error}");
+    let error = open_error(Engine::open(directory.path()));
+    assert!(matches!(&error, OpenError::Io { path, .. } if path == directory.path()), "{error}");
 
     for (statement, is_expected) in [
         ("PRAGMA application_id = 7", 101),

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::billing::{DocumentError, PayloadError, PriceError};
-use crate::catalog::CatalogError;
+use crate::catalog::{CatalogError, with_article};
 use crate::clock::Timestamp;
 use crate::engine::Resolution;
 use crate::rules::{Receipt, ReservationId, Status};
@@ -251,16 +251,14 @@ pub enum Error {
     #[error("the report is for managers and above")]
     RoleTooLow,
     /// The verb does not fit the kind of resource.
-    #[error("{resource:?} is a {kind}: {verb} needs {needed}")]
+    #[error("{resource:?} is {}; {needed} is needed", with_article(kind))]
     WrongKind {
         /// The resource.
         resource: String,
         /// Its kind.
         kind: &'static str,
-        /// What was asked.
-        verb: &'static str,
-        /// The kind that it works on.
-        needed: &'static str,
+        /// What the verb works on: "a seat", "an allowance or a session".
+        needed: String,
     },
     /// An argument is not acceptable.
     #[error("{what}: {why}")]

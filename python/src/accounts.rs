@@ -46,6 +46,7 @@ impl Tenant {
 
     /// The seats of a resource.
     fn seats<'py>(slf: &Bound<'py, Self>, resource: Name<'_>) -> PyResult<Bound<'py, PyAny>> {
+        hub::decide(slf.py(), &slf.get().handle, |tenant| tenant.seats(resource.0).map(drop))?;
         records::SEATS.make(slf.py(), (slf, resource.0))
     }
 

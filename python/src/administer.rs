@@ -1,7 +1,5 @@
 //! What changes what a tenant may do, and the upkeep of the database: all of it waits for the disk.
 
-use std::path::PathBuf;
-
 use chrono::NaiveDate;
 use cotas::catalog::Feature;
 use cotas::{Catalog, Error, Limit, NewGrant, Source, Status, TenantForm, Terms};
@@ -9,7 +7,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyString};
 
-use crate::arguments::{Day, Name, Private, Units, When, known};
+use crate::arguments::{Day, FilePath, Name, Private, Units, When, known};
 use crate::engine::Engine;
 use crate::errors::invalid;
 use crate::hub;
@@ -271,8 +269,8 @@ impl Engine {
     }
 
     /// Copies the database, as of now, to `target`, which must not exist yet.
-    fn backup(&self, py: Python<'_>, target: PathBuf) -> PyResult<()> {
-        self.ask(py, |engine| engine.backup(&target))
+    fn backup(&self, py: Python<'_>, target: FilePath) -> PyResult<()> {
+        self.ask(py, |engine| engine.backup(&target.0))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a Python program passes, read strictly: the exception names what was wrong, and repeats
 //! the value unless it may be personal.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -45,6 +46,9 @@ pub struct Day(pub NaiveDate);
 /// A `timedelta` in milliseconds.
 #[derive(Clone, Copy)]
 pub struct Lapse(pub i64);
+
+/// A path: text, or anything that `os.fspath` takes.
+pub struct FilePath(pub PathBuf);
 
 /// Which way a message goes.
 #[derive(Clone, Copy)]
@@ -191,6 +195,15 @@ impl Lapse {
 fn milliseconds(delta: &Bound<'_, PyDelta>) -> i64 {
     let seconds = i64::from(delta.get_days()) * 86_400 + i64::from(delta.get_seconds());
     seconds * 1_000 + i64::from(delta.get_microseconds()).div_euclid(1_000)
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for FilePath {
+    type Error = PyErr;
+
+    fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        let no_path = |_| PyTypeError::new_err(format!("{} is no path", shown(&obj)));
+        obj.extract::<PathBuf>().map(FilePath).map_err(no_path)
+    }
 }
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Way {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cotas::{Durability, Maintenance};
 use pyo3::prelude::*;
 
-use crate::arguments::{About, Lapse, Name, Private, Units, When};
+use crate::arguments::{About, FilePath, Lapse, Name, Private, Units, When};
 use crate::clock::ManualClock;
 use crate::decision::Decision;
 use crate::hub::{self, Handle, Hub};
@@ -40,7 +40,7 @@ impl Engine {
         database: Option<Database<'_>>,
         durability: How<Durability>,
         maintenance: How<Maintenance>,
-        live_directory: Option<PathBuf>,
+        live_directory: Option<FilePath>,
         clock: Option<&Bound<'_, ManualClock>>,
         checkpoint_interval: Option<Lapse>,
         disk_patience: Option<Lapse>,
@@ -57,7 +57,7 @@ impl Engine {
             path,
             durability,
             maintenance,
-            live_directory,
+            live_directory: live_directory.map(|path| path.0),
             checkpoint_interval,
             disk_patience,
             allow_network_file_system,

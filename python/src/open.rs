@@ -6,15 +6,25 @@ use std::sync::Arc;
 use cotas::{Builder, Durability, Maintenance, ManualClock};
 use pyo3::prelude::*;
 
-use crate::arguments::{Lapse, choice};
+use crate::arguments::{FilePath, Lapse, choice};
 use crate::engine::Engine;
 use crate::errors::invalid;
 
 /// What is opened: a file, another engine's database, or, absent, one in memory.
-#[derive(FromPyObject)]
 pub enum Database<'py> {
     Engine(Bound<'py, Engine>),
     File(PathBuf),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Database<'py> {
+    type Error = PyErr;
+
+    fn extract(obj: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(engine) = obj.cast::<Engine>() {
+            return Ok(Database::Engine(engine.to_owned()));
+        }
+        Ok(Database::File(FilePath::extract(obj)?.0))
+    }
 }
 
 /// How an engine is opened, as keyword arguments say it.

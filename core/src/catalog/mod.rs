@@ -23,5 +23,5 @@ mod wordings;
 pub(crate) use compile::{Compiled, CompiledAction, CompiledSession, is_granted};
 pub use error::CatalogError;
 pub use model::*;
-pub(crate) use names::{NamedResource, Names, NamesError};
+pub(crate) use names::{NamedResource, Names, NamesError, with_article};
 pub use parse::MAX_TEXT_BYTES;

@@ -60,7 +60,8 @@ pub(crate) enum NamesError {
     KindChanged { name: String, was: String, is: &'static str },
 }
 
-fn with_article(kind: &str) -> String {
+/// The name of a kind as a sentence has it.
+pub(crate) fn with_article(kind: &str) -> String {
     let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {kind}")
 }

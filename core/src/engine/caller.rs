@@ -217,10 +217,9 @@ impl Caller<'_> {
     pub(super) fn resource_of(
         &self,
         name: &str,
-        verb: &'static str,
-        kind: &'static str,
+        kind: &str,
     ) -> Result<(ResourceId, crate::catalog::Kind), Error> {
-        administer::resource_of(self.engine.shared.compiled()?, name, verb, kind)
+        administer::resource_of(self.engine.shared.compiled()?, name, kind)
     }
 }
 

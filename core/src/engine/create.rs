@@ -348,7 +348,7 @@ fn account_of(
         }
     }
     for extra in new.extras {
-        let resource = administer::grantable_resource(compiled, extra.resource, "an extra")?;
+        let resource = administer::grantable_resource(compiled, extra.resource)?;
         administer::check_amount(extra.units)?;
         let account = &mut loaded.account;
         add_grant(account, resource, Source::Extra, extra.units, at, extra.expires_at);

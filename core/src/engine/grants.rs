@@ -64,7 +64,7 @@ impl Engine {
         let verb = Verb::new("grant", key, &(resource, new));
         self.change_once(tenant, &verb, |work| {
             let name = resource;
-            let resource = grantable_resource(work.compiled, name, "a grant")?;
+            let resource = grantable_resource(work.compiled, name)?;
             let starts_at = new.starts_at.unwrap_or(work.now).max(work.now);
             if new.expires_at.is_some_and(|at| at <= starts_at) {
                 let why = "it has passed already, or the grant would not have begun".to_owned();

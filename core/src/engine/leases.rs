@@ -43,7 +43,7 @@ impl<'a> Once<'a> {
 
 impl<'a> Leases<'a> {
     fn new(caller: Caller<'a>, resource: &str) -> Result<Leases<'a>, Error> {
-        match caller.resource_of(resource, "a lease", "lease")? {
+        match caller.resource_of(resource, "lease")? {
             (resource, Kind::Lease { ttl_ms }) => Ok(Leases { caller, resource, ttl_ms }),
             (resource, _) => Err(super::call::compiled_name_error(&caller.engine.shared, resource)),
         }

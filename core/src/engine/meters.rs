@@ -44,7 +44,7 @@ impl<'a> Once<'a> {
 
 impl<'a> Meter<'a> {
     fn new(caller: Caller<'a>, resource: &str) -> Result<Meter<'a>, Error> {
-        let (resource, _) = caller.resource_of(resource, "a meter's verb", "meter")?;
+        let (resource, _) = caller.resource_of(resource, "meter")?;
         Ok(Meter { caller, resource })
     }
 

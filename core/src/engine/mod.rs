@@ -290,7 +290,7 @@ impl Shared {
 
     #[cold]
     fn resource_or_why_not(&self, name: &str) -> Result<ResourceId, Error> {
-        administer::granted_resource(self.compiled()?, name, "consume")
+        administer::granted_resource(self.compiled()?, name)
     }
 
     #[cold]

@@ -414,6 +414,10 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// The path with its directory resolved, so that one file has one name; the file itself need
 /// not exist, and a link to it is followed if it does.
 fn canonical(path: &Path) -> Result<PathBuf, OpenError> {
+    if path.is_dir() {
+        let source = std::io::ErrorKind::IsADirectory.into();
+        return Err(OpenError::Io { doing: "open", path: path.to_owned(), source });
+    }
     if let Ok(path) = path.canonicalize() {
         return Ok(path);
     }

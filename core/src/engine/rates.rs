@@ -29,7 +29,7 @@ impl<'a> Once<'a> {
 
 impl<'a> Rates<'a> {
     fn new(caller: Caller<'a>, resource: &str) -> Result<Rates<'a>, Error> {
-        let (resource, _) = caller.resource_of(resource, "a rate", "rate")?;
+        let (resource, _) = caller.resource_of(resource, "rate")?;
         Ok(Rates { caller, resource })
     }
 

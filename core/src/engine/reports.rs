@@ -64,7 +64,7 @@ impl Engine {
     /// the next due date, and what will be charged then. Tokens are never shown. Reads SQLite.
     pub fn channels(&self, tenant: &str, resource: &str) -> Result<Channels, Error> {
         let compiled = self.shared.compiled()?;
-        let (number, kind) = resource_of(compiled, resource, "a list of channels", "seat")?;
+        let (number, kind) = resource_of(compiled, resource, "seat")?;
         let report = self.report(tenant)?;
         let catalog = &compiled.catalog;
         let balance = report.balances.iter().find(|it| it.resource == resource);

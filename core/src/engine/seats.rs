@@ -68,7 +68,7 @@ impl Tenant {
     pub fn seats(&self, resource: &str) -> Result<Seats<'_>, Error> {
         let caller = self.caller();
         let compiled = caller.engine.shared.compiled()?;
-        let (resource, _) = resource_of(compiled, resource, "a seat", "seat")?;
+        let (resource, _) = resource_of(compiled, resource, "seat")?;
         Ok(Seats { caller, resource })
     }
 }
