@@ -1940,6 +1940,17 @@ int32_t cotas_cancel_invoice(const struct cotas_engine *engine,
                              struct cotas_error *error);
 
 /**
+ * Ends what is charged again with every due date: that which an invoice of a purchase paid for, or
+ * was to pay for. What was paid for stays to the end of its period (cotas_statement: until when),
+ * and is charged no more. Ended before, it changes nothing.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_end_purchase(const struct cotas_engine *engine,
+                           int64_t invoice,
+                           struct cotas_error *error);
+
+/**
  * Sets the token that a gateway ("asaas" or "pagarme") sends with its events. Only its keyed hash
  * is kept.
  *

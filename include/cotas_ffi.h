@@ -811,6 +811,10 @@ int32_t cotas_cancel_invoice(const struct cotas_engine *engine,
                              int64_t invoice,
                              struct cotas_error *error);
 
+int32_t cotas_end_purchase(const struct cotas_engine *engine,
+                           int64_t invoice,
+                           struct cotas_error *error);
+
 int32_t cotas_set_webhook_token(const struct cotas_engine *engine,
                                 const char *gateway,
                                 size_t gateway_len,

@@ -79,6 +79,12 @@ fn what_is_bought_is_charged_in_full_at_once_and_again_with_the_due_date() {
     assert_eq!(desk.ok(&at(&["invoice", "pay", "2"])), "invoice 2 is paid\n");
     assert_eq!(desk.ok(&at(&["invoice", "pay", "2"])), "invoice 2 is paid\n");
     assert_eq!(contracted(), 3, "given once");
+    let ended = "it is charged no more, and counts until 2026-05-15\n";
+    assert_eq!(desk.ok(&at(&["invoice", "end", "2"])), ended);
+    assert_eq!(
+        desk.json(&at(&["invoice", "end", "2"])),
+        json!({ "invoice": 2, "until": "2026-05-15" })
+    );
     assert_eq!(desk.failure(&at(&["invoice", "cancel", "2"])), "invoice: it is paid");
     assert_eq!(
         desk.json(&at(&["invoice", "cancel", "1"])),

@@ -259,6 +259,24 @@ pub unsafe extern "C" fn cotas_cancel_invoice(
     unsafe { call(error) }.run(|call| Ok(call.engine(engine)?.engine.cancel_invoice(invoice)?))
 }
 
+/// Ends what is charged again with every due date: that which an invoice of a purchase paid for, or
+/// was to pay for. What was paid for stays to the end of its period (cotas_statement: until when),
+/// and is charged no more. Ended before, it changes nothing.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_end_purchase(
+    engine: *const cotas_engine,
+    invoice: i64,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.engine(engine)?.engine.end_purchase(invoice)?;
+        Ok(())
+    })
+}
+
 /// Sets the token that a gateway ("asaas" or "pagarme") sends with its events. Only its keyed hash
 /// is kept.
 ///

@@ -448,6 +448,9 @@ class Engine:
         """Settles an invoice that was paid, by hand. Paid already, it changes nothing."""
     def cancel_invoice(self, invoice: int) -> None:
         """Cancels an invoice that was not paid."""
+    def end_purchase(self, invoice: int, *, key: str | None = None) -> date | None:
+        """Ends what is charged again with every due date, by an invoice of its purchase; gives the
+        last day on which it counts, `None` where nothing of it does."""
     def split_invoice(self, invoice: int, parts: int) -> list[int]:
         """Splits an invoice into instalments; gives their numbers."""
     def set_payment_form(

@@ -1,6 +1,7 @@
 //! Money and accounts: purchases, invoices, payment events, documents. All of it waits for the disk
 //! or reads SQLite.
 
+use chrono::NaiveDate;
 use cotas::billing::{DocumentType, Gateway, PaymentEvent, PaymentMethod};
 use cotas::{Error, IgnoredBecause, PaymentOutcome};
 use pyo3::prelude::*;
@@ -65,6 +66,18 @@ impl Engine {
     /// Cancels an invoice that was not paid.
     fn cancel_invoice(&self, py: Python<'_>, invoice: i64) -> PyResult<()> {
         self.ask(py, |engine| engine.cancel_invoice(invoice))
+    }
+
+    /// Ends what is charged again with every due date, by an invoice of its purchase; gives the
+    /// last day on which it counts, `None` where nothing of it does.
+    #[pyo3(signature = (invoice, *, key=None))]
+    fn end_purchase(
+        &self,
+        py: Python<'_>,
+        invoice: i64,
+        key: Option<Private<'_>>,
+    ) -> PyResult<Option<NaiveDate>> {
+        self.change(py, key, |engine| engine.end_purchase(invoice))
     }
 
     /// Splits an invoice into instalments; gives their numbers.

@@ -50,6 +50,8 @@ static const char CATALOG[] =
     "[plans.full.features]\nrecording = true\nanalytics = \"full\"\n"
     "[packages.channels]\ntitle = \"API PLUS\"\nresource = \"channels\"\n"
     "prices = { 1 = \"5.00\", 10 = \"35.00\" }\n"
+    "[packages.lines]\ntitle = \"Lines\"\nresource = \"calls\"\nrecurring = true\n"
+    "prices = { 1 = \"9.00\" }\n"
     "[actions.receive_message]\ngate = \"receive\"\n"
     "session = { resource = \"sessions\", extend = true }\n"
     "[actions.send_sms]\ngate = \"send\"\ncharge = { sms = 1 }\n"

@@ -194,6 +194,12 @@ static void money(const cotas_engine *engine) {
     OK(cotas_cancel_invoice(engine, purchase.invoice, &error));
     OK(cotas_invoices(engine, TEXT("padaria"), ROOM, &error));
     CHECK(says("\"amount_cents\":3500") && says("\"status\":\"cancelled\""));
+    CHECK(cotas_end_purchase(engine, purchase.invoice, &error) == COTAS_E_INVALID_ARGUMENT);
+    OK(cotas_buy(engine, TEXT("padaria"), TEXT("lines"), 1, NONE, &purchase, &error));
+    CHECK(purchase.next_due[0] != 0);
+    OK(cotas_end_purchase(engine, purchase.invoice, &error));
+    OK(cotas_channels(engine, TEXT("padaria"), TEXT("channels"), ROOM, &error));
+    CHECK(!says("\"amount_cents\":900"));
     OK(cotas_set_webhook_token(engine, TEXT("asaas"), TEXT("a webhook's token"), &error));
     OK(cotas_payment_event(engine, TEXT("asaas"), (const uint8_t *)EVENT, strlen(EVENT),
                            TEXT("another token"), &payment, &error));

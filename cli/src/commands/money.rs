@@ -56,6 +56,13 @@ pub enum OneInvoice {
         #[command(flatten)]
         at: At,
     },
+    /// End what is charged again with every due date; what was paid for stays for its period
+    End {
+        /// The number of an invoice of the purchase
+        id: i64,
+        #[command(flatten)]
+        at: At,
+    },
     /// Cancel an invoice that was not paid
     Cancel {
         /// Its number
@@ -74,6 +81,14 @@ impl OneInvoice {
                 let text = numbers.iter().map(ToString::to_string).collect::<Vec<_>>();
                 let text = format!("invoice {id} is paid in {parts}: {}", text.join(", "));
                 return output.print(&text, &json!({ "instalments": numbers }));
+            }
+            OneInvoice::End { id, at } => {
+                let until = database.open(at.clock())?.end_purchase(*id)?;
+                let text = match until {
+                    Some(until) => format!("it is charged no more, and counts until {until}"),
+                    None => "it is charged no more".to_owned(),
+                };
+                return output.print(&text, &json!({ "invoice": id, "until": until }));
             }
             OneInvoice::Pay { id, on, at } => {
                 database.open(at.clock())?.mark_paid(*id, *on)?;

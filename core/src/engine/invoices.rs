@@ -396,6 +396,25 @@ pub(super) fn cancel_unpaid(work: &mut Work<'_>, subscription: i64) -> Result<()
     Ok(())
 }
 
+/// Cancels what is still to be paid for something bought that has ended: what would be charged
+/// again, and what it would have been given for.
+pub(super) fn cancel_purchase(work: &mut Work<'_>, purchase: i64) -> Result<(), Error> {
+    let today = calendar::date_of(work.now, work.loaded.account.time_zone);
+    let mut was_owed = false;
+    for mut row in work.write.invoices(work.loaded.row)? {
+        let is_meant = match Effect::of(&row) {
+            Effect::Give => !row.settled,
+            Effect::Nothing => row.parts == 1 && row.due >= today,
+            Effect::Activate | Effect::Renew => false,
+        };
+        if is_meant && row.purchase == Some(purchase) && InvoiceStatus::of(&row).waits() {
+            was_owed |= InvoiceStatus::of(&row) == InvoiceStatus::Overdue;
+            save_status(work, &mut row, InvoiceStatus::Cancelled)?;
+        }
+    }
+    if was_owed { end_debt(work, "the purchase was ended") } else { Ok(()) }
+}
+
 /// Cancels the plan's invoice of the present period, for which another one comes.
 pub(super) fn cancel_plan_invoices(work: &mut Work<'_>, subscription: i64) -> Result<(), Error> {
     let today = calendar::date_of(work.now, work.loaded.account.time_zone);

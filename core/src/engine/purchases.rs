@@ -6,12 +6,13 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::administer::check_amount;
-use super::invoices::{Effect, new_invoice, will_be_charged};
+use super::invoices::{self, Effect, InvoiceStatus, new_invoice, will_be_charged};
 use super::lane::Work;
 use super::limits::plan_of;
 use super::once::Verb;
 use super::{Engine, shorten};
 use crate::billing::{Cents, PackageQuote, PriceError, PriceTable};
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::settle::add_grant;
 use crate::rules::{Grant, Source, calendar};
@@ -65,6 +66,30 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Ends what is charged again with every due date: that which this invoice of a purchase paid
+    /// for, or was to pay for. Nothing is prorated: what was paid for stays to the end of its
+    /// period, and is charged no more; what was never paid is not given any more; what is owed
+    /// already stays owed. Ended before, it changes nothing. Gives the last day on which it counts;
+    /// `None`: nothing of it counts. Waits for the disk.
+    pub fn end_purchase(&self, invoice: i64) -> Result<Option<NaiveDate>, Error> {
+        let verb = Verb::new("end_purchase", None, &invoice);
+        self.with_invoice(invoice, &verb, |work, row| {
+            let purchase = row.purchase.map(|id| work.write.purchase(id)).transpose()?.flatten();
+            let Some(mut bought) = purchase.filter(|it| it.recurring) else {
+                let why = "nothing that it pays for is charged again".to_owned();
+                return Err(Error::InvalidArgument { what: "invoice", why });
+            };
+            if bought.ended_at.is_none() {
+                end(work, &mut bought)?;
+            }
+            let zone = work.loaded.account.time_zone;
+            let ends = grant_of(work, &bought).and_then(|grant| grant.expires_at);
+            Ok(ends.map(|at| calendar::date_of(at.plus_ms(-1), zone)))
+        })
+    }
+}
+
 fn prices(sizes: &BTreeMap<u64, i64>) -> Result<PriceTable, Error> {
     let size = |(&size, &cents): (&u64, &i64)| Ok::<_, Error>((size, Cents::new(cents)?));
     Ok(PriceTable::new(sizes.iter().map(size).collect::<Result<Vec<_>, _>>()?)?)
@@ -101,6 +126,7 @@ fn buy(
         expires_ms: package.expires_ms,
         grant: None,
         taken_back: 0,
+        ended_at: None,
     };
     let id = work.write.insert_purchase(work.loaded.row, &purchase)?;
     let Some(row) = work.write.subscription(subscription.id)? else { return Err(unknown()) };
@@ -132,7 +158,8 @@ fn buy(
 
 /// Gives what was bought, now that it is paid.
 pub(super) fn give(work: &mut Work<'_>, purchase: i64) -> Result<(), Error> {
-    let Some(mut bought) = work.write.purchase(purchase)? else { return Ok(()) };
+    let found = work.write.purchase(purchase)?;
+    let Some(mut bought) = found.filter(|it| it.ended_at.is_none()) else { return Ok(()) };
     let expires_at = bought.expires_ms.map(|ms| work.now.plus_ms(ms));
     let (account, now) = (&mut work.loaded.account, work.now);
     let PurchaseRow { resource, quantity, .. } = bought;
@@ -141,13 +168,47 @@ pub(super) fn give(work: &mut Work<'_>, purchase: i64) -> Result<(), Error> {
     Ok(work.write.save_purchase(&bought)?)
 }
 
+/// Ends a purchase with the period that is paid.
+fn end(work: &mut Work<'_>, bought: &mut PurchaseRow) -> Result<(), Error> {
+    let until = paid_until(work, bought.id)?;
+    bought.ended_at = Some(work.now);
+    work.write.save_purchase(bought)?;
+    invoices::cancel_purchase(work, bought.id)?;
+    if let Some(grant) = grant_of(work, bought) {
+        grant.expires_at = Some(grant.expires_at.map_or(until, |at| at.min(until)));
+    }
+    let detail = format!("{} of {}", bought.quantity, bought.package);
+    Ok(work.write.audit(Some(work.loaded.row), work.now, "purchase ended", &detail)?)
+}
+
+/// When the period ends that something charged again is paid for: the present one, or the next
+/// where that is paid already.
+fn paid_until(work: &Work<'_>, purchase: i64) -> Result<Timestamp, Error> {
+    let account = &work.loaded.account;
+    let Some(terms) = account.subscription.as_ref().filter(|it| !it.lapsed) else {
+        return Ok(work.now);
+    };
+    let is_paid = |it: &InvoiceRow| {
+        it.purchase == Some(purchase)
+            && it.due == terms.due()
+            && (Effect::of(it), it.parts) == (Effect::Nothing, 1)
+            && InvoiceStatus::of(it) == InvoiceStatus::Paid
+    };
+    let next_is_paid = work.write.invoices(work.loaded.row)?.iter().any(is_paid);
+    let last = if next_is_paid { terms.next_due() } else { terms.due() };
+    Ok(calendar::end_of_due_day(last, account.time_zone))
+}
+
+/// What was bought, as far as it is in force.
+fn grant_of<'w>(work: &'w mut Work<'_>, bought: &PurchaseRow) -> Option<&'w mut Grant> {
+    let grants = &mut work.loaded.account.grants;
+    grants.iter_mut().find(|it| Some(it.id) == bought.grant)
+}
+
 /// Takes back what is left of something bought whose payment was taken back.
 pub(super) fn take_back(work: &mut Work<'_>, purchase: i64) -> Result<(), Error> {
     let Some(mut bought) = work.write.purchase(purchase)? else { return Ok(()) };
-    let grants = &mut work.loaded.account.grants;
-    let Some(grant) = grants.iter_mut().find(|it| Some(it.id) == bought.grant) else {
-        return Ok(());
-    };
+    let Some(grant) = grant_of(work, &bought) else { return Ok(()) };
     bought.taken_back += grant.revoke(grant.remaining);
     Ok(work.write.save_purchase(&bought)?)
 }

@@ -216,7 +216,17 @@ impl Subscription {
     /// The present due date ("Próximo vencimento"): computed from the anchor, never chained.
     #[must_use]
     pub fn due(&self) -> NaiveDate {
-        let months = self.renewed.saturating_mul(self.period_months);
+        self.due_after(self.renewed)
+    }
+
+    /// The due date after the present one.
+    #[must_use]
+    pub fn next_due(&self) -> NaiveDate {
+        self.due_after(self.renewed.saturating_add(1))
+    }
+
+    fn due_after(&self, renewals: u32) -> NaiveDate {
+        let months = renewals.saturating_mul(self.period_months);
         calendar::due_date(self.anchor_day, self.first_due, months)
     }
 

@@ -70,6 +70,8 @@ pub(crate) struct PurchaseRow {
     pub(crate) grant: Option<u64>,
     /// Units of the grant that were taken back with the payment.
     pub(crate) taken_back: u64,
+    /// Since when it is not charged again any more.
+    pub(crate) ended_at: Option<Timestamp>,
 }
 
 fn date(row: &Row<'_>, name: &str) -> rusqlite::Result<Option<NaiveDate>> {
@@ -113,6 +115,7 @@ fn purchase(row: &Row<'_>) -> rusqlite::Result<PurchaseRow> {
         expires_ms: row.get("expires_ms")?,
         grant: row.get("grant_id")?,
         taken_back: row.get("taken_back")?,
+        ended_at: row.get::<_, Option<i64>>("ended_at")?.map(Timestamp::from_ms),
     })
 }
 
@@ -298,12 +301,15 @@ impl Write<'_> {
             .map_err(sqlite(DOING))
     }
 
-    /// Notes what became of a purchase: its grant, and what of it was taken back.
+    /// Notes what became of a purchase: its grant, what of it was taken back, its end.
     pub(crate) fn save_purchase(&self, purchase: &PurchaseRow) -> Result<(), StoreError> {
         self.connection
-            .prepare_cached("UPDATE purchases SET grant_id = ?2, taken_back = ?3 WHERE id = ?1")
+            .prepare_cached(
+                "UPDATE purchases SET grant_id = ?2, taken_back = ?3, ended_at = ?4 WHERE id = ?1",
+            )
             .and_then(|mut statement| {
-                statement.execute(params![purchase.id, purchase.grant, purchase.taken_back])
+                let PurchaseRow { id, grant, taken_back, ended_at, .. } = purchase;
+                statement.execute(params![id, grant, taken_back, ended_at.map(Timestamp::ms)])
             })
             .map_err(sqlite(DOING))?;
         Ok(())

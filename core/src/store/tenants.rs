@@ -197,7 +197,8 @@ impl Write<'_> {
                  ON CONFLICT DO UPDATE SET granted = excluded.granted, \
                  remaining = excluded.remaining, at_period_start = excluded.at_period_start, \
                  expired = excluded.expired, revoked = excluded.revoked, \
-                 returned = excluded.returned, ended = excluded.ended",
+                 returned = excluded.returned, expires_at = excluded.expires_at, \
+                 ended = excluded.ended",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
