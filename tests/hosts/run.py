@@ -24,6 +24,7 @@ import webhooks
 
 NGINX_LUA = "/usr/lib/nginx/modules/ngx_http_lua_module.so"
 PHP_FPM = max(glob.glob("/usr/sbin/php-fpm*"), default="/usr/sbin/php-fpm")
+JARS = ["/usr/share/java/jna.jar", "/usr/share/java/gson.jar"]
 TESTS = []
 
 
@@ -90,6 +91,21 @@ def go():
     program = str(TARGET / "go-story")
     run("go", "build", "-o", program, ".", cwd=STORIES / "go")
     story(program)
+
+
+def java(name, *sources):
+    """Compiles a program and gives the command that runs it."""
+    place = TARGET / "java" / name
+    place.mkdir(parents=True, exist_ok=True)
+    classes = ":".join([str(place), *JARS])
+    strictly = ["-Xlint:all,-serial", "-Werror", "-encoding", "UTF-8"]
+    run("javac", *strictly, "-cp", classes, "-d", place, *sources)
+    return "java", "-cp", classes, name
+
+
+@test("story by Java, JNA", "javac", *JARS)
+def java_story():
+    story(*java("Story", EXAMPLES / "java" / "Cotas.java", STORIES / "java" / "Story.java"))
 
 
 @test("story by LuaJIT", "luajit")
@@ -183,6 +199,12 @@ def go_webhook():
     program = str(TARGET / "go-webhook")
     run("go", "build", "-o", program, ".", cwd=EXAMPLES / "go")
     webhooks.example(program, cwd=EXAMPLES / "go")
+
+
+@test("webhook in Java", "javac", *JARS)
+def java_webhook():
+    sources = sorted((EXAMPLES / "java").glob("*.java"))
+    webhooks.example(*java("Webhook", *sources), cwd=EXAMPLES / "java")
 
 
 @test("webhook in Python, with the package", "python3")
