@@ -98,6 +98,8 @@ pub struct Told {
     limit: u64,
     period: u64,
     percents: BTreeSet<u64>,
+    /// Of other limits in the same period.
+    before: HashMap<u64, BTreeSet<u64>>,
 }
 
 #[derive(Clone, Debug)]
@@ -614,8 +616,12 @@ impl Tenant {
                 _ => self.period,
             };
             let told = self.told.entry(resource).or_default();
-            if (told.limit, told.period) != (limit, period) {
-                *told = Told { limit, period, percents: BTreeSet::new() };
+            if told.period != period {
+                *told = Told { limit, period, ..Told::default() };
+            } else if told.limit != limit {
+                let percents = told.before.remove(&limit).unwrap_or_default();
+                let percents = std::mem::replace(&mut told.percents, percents);
+                told.before.insert(std::mem::replace(&mut told.limit, limit), percents);
             }
             self.tell(resource);
         }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use cotas::{Engine, EventKind, Limit, Source, Status};
-use cotas_tests::wide::{acme, allowed, denied};
-use cotas_tests::{NOON, assert_sound, at, date};
+use cotas::{Engine, EventKind, Limit, ManualClock, Source, Status};
+use cotas_tests::wide::{acme, allowed, catalog, denied};
+use cotas_tests::{Database, NOON, add_tenant, assert_sound, at, date};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -120,6 +120,39 @@ fn a_purchase_that_lifts_the_limit_arms_the_thresholds_again() {
     assert_eq!(told(&engine, "tasks"), []);
     allowed(tenant.consume("tasks", 5));
     assert_eq!(told(&engine, "tasks"), [(80, 20, 20), (100, 20, 20)]);
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_limit_that_comes_back_in_the_same_period_tells_nothing_again() {
+    let database = Database::new(env!("CARGO_BIN_EXE_puppet"));
+    let engine = database.open();
+    engine.load_catalog(&catalog()).expect("loads");
+    add_tenant(&engine, "acme", "wide", "2026-05-20", true);
+    allowed(engine.consume("acme", "tasks", 9));
+    assert_eq!(told(&engine, "tasks"), [(50, 9, 10), (80, 9, 10)]);
+    let set = |engine: &Engine, limit| {
+        engine.set_limit("acme", "tasks", Limit::Finite(limit)).expect("changes");
+    };
+    set(&engine, 20);
+    set(&engine, 10);
+    assert_eq!(told(&engine, "tasks"), []);
+    allowed(engine.consume("acme", "tasks", 1));
+    assert_eq!(told(&engine, "tasks"), [(100, 10, 10)]);
+    set(&engine, 20);
+    assert_eq!(told(&engine, "tasks"), [(50, 10, 20)], "of this limit for the first time");
+    // The database remembers it.
+    drop(engine);
+    std::fs::remove_file(database.live()).expect("is removed");
+    let engine = database.open();
+    for limit in [10, 20, 12, 10, 20] {
+        set(&engine, limit);
+    }
+    assert_eq!(told(&engine, "tasks"), [(50, 10, 12), (80, 10, 12)]);
+    let later = std::sync::Arc::new(ManualClock::new(at("2026-05-21T12:00:00-03:00")));
+    let engine = engine.with_clock(later);
+    allowed(engine.consume("acme", "tasks", 10));
+    assert_eq!(told(&engine, "tasks"), [(50, 10, 20)], "of the next period anew");
     assert_sound(&engine);
 }
 

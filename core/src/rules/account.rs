@@ -71,7 +71,7 @@ pub struct Usage {
 }
 
 /// How far a limit has been followed: each threshold is reported once for each count and limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {
     /// The limit.
     pub limit: u64,
@@ -79,6 +79,31 @@ pub struct Watch {
     pub period: u64,
     /// Units used at which the next event is due; `u64::MAX`: none.
     pub next: u64,
+    /// The same of other limits that there were in this count, should one of them come back.
+    pub before: BTreeMap<u64, u64>,
+}
+
+impl Watch {
+    /// Limits of one count that are remembered, at most.
+    const BEFORE_MAX: usize = 64;
+
+    /// Goes on with a limit in a count: what was told of it then is not told again. `None`: it is
+    /// a limit that there has not been in this count.
+    fn turn_to(&mut self, limit: u64, period: u64) -> Option<u64> {
+        if self.period != period {
+            *self = Watch { limit, period, next: 0, before: BTreeMap::new() };
+            return None;
+        }
+        if self.limit == limit {
+            return Some(self.next);
+        }
+        self.before.insert(self.limit, self.next);
+        if self.before.len() > Watch::BEFORE_MAX {
+            self.before.pop_first();
+        }
+        self.limit = limit;
+        self.before.remove(&limit)
+    }
 }
 
 impl Account {
@@ -138,17 +163,15 @@ impl Account {
             let Some(policy) = rules.policy(resource) else { continue };
             let limit = self.contracted(rules, resource, now);
             let used = self.in_use(rules, resource);
-            let new = Watch { limit, period: self.count(policy.kind), next: 0 };
-            let watch = self.watches.get(&resource).copied().unwrap_or(new);
-            let same = watch.limit == limit && watch.period == new.period;
-            let due = if same { watch.next } else { 0 };
+            let period = self.count(policy.kind);
+            let new = || Watch { limit, period, next: 0, before: BTreeMap::new() };
+            let watch = self.watches.entry(resource).or_insert_with(new);
+            let due = watch.turn_to(limit, period).unwrap_or(0);
             for percent in thresholds::reached(&policy.thresholds, limit, due, used) {
                 let kind = EventKind::of_threshold(percent, used, limit);
                 happened.push(Happening { at: now, resource: Some(resource), kind });
             }
-            let next = thresholds::next(&policy.thresholds, limit, used);
-            let next = if same { next.max(watch.next) } else { next };
-            self.watches.insert(resource, Watch { next, ..new });
+            watch.next = thresholds::next(&policy.thresholds, limit, used).max(due);
         }
         happened
     }

@@ -155,10 +155,16 @@ impl Write<'_> {
         for resource in resources {
             let Usage { used, beyond } = account.used.get(resource).copied().unwrap_or_default();
             let watch = account.watches.get(resource);
+            let before = watch.map(|watch| &watch.before).filter(|before| !before.is_empty());
+            let before = before
+                .map(serde_json::to_string)
+                .transpose()
+                .map_err(|error| corrupt("thresholds", &error.to_string()))?;
             self.connection
                 .prepare_cached(
                     "INSERT INTO usage (tenant, resource, used, beyond, watched_limit, \
-                     watched_period, next_event) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                     watched_period, next_event, watched_before) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 )
                 .and_then(|mut statement| {
                     statement.execute(params![
@@ -169,6 +175,7 @@ impl Write<'_> {
                         watch.map(|watch| watch.limit.min(i64::MAX as u64)),
                         watch.map(|watch| watch.period),
                         watch.and_then(|watch| stored_next(watch.next)),
+                        before,
                     ])
                 })
                 .map_err(sqlite(SAVING))?;
@@ -409,7 +416,8 @@ fn load_usage(
             let next = row.get::<_, Option<u64>>("next_event")?.unwrap_or(u64::MAX);
             let limit: Option<u64> = row.get("watched_limit")?;
             let period: Option<u64> = row.get("watched_period")?;
-            let watch = limit.zip(period).map(|(limit, period)| Watch { limit, period, next });
+            let before: Option<String> = row.get("watched_before")?;
+            let watch = limit.zip(period).map(|(limit, period)| (limit, period, next, before));
             Ok((ResourceId(row.get("resource")?), usage, watch))
         })
         .map_err(sqlite(LOADING))?;
@@ -418,7 +426,11 @@ fn load_usage(
         if usage != Usage::default() {
             account.used.insert(resource, usage);
         }
-        account.watches.extend(watch.map(|watch| (resource, watch)));
+        if let Some((limit, period, next, before)) = watch {
+            let before = before.as_deref().unwrap_or("{}");
+            let before = serde_json::from_str(before).map_err(|_| corrupt("thresholds", before))?;
+            account.watches.insert(resource, Watch { limit, period, next, before });
+        }
     }
     Ok(())
 }
