@@ -221,6 +221,48 @@ fn a_clock_that_jumps_far_ahead_is_not_believed_until_confirmed() {
 }
 
 #[test]
+fn a_clock_that_is_centuries_ahead_is_refused_though_it_is_confirmed() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    let before = engine.report("acme").expect("reports");
+    for absurd in ["2226-07-01T12:00:00-03:00", "9999-12-31T12:00:00Z"] {
+        clock.set(at(absurd));
+        let refused = engine.confirm_clock("acme").expect_err("is refused");
+        assert_eq!(refused.code(), 406, "{refused}");
+        assert!(refused.to_string().contains("4096"), "{refused}");
+        assert_eq!(engine.report("acme").expect("reports"), before, "{absurd}");
+    }
+    // Each of 100 years of months is closed, and billed.
+    clock.set(at("2126-05-04T12:00:00-03:00"));
+    engine.confirm_clock("acme").expect("is confirmed");
+    assert_eq!(engine.report("acme").expect("reports").renewals, 1_200);
+    assert_eq!(engine.periods("acme").expect("reads").len(), 1_200);
+    assert_eq!(dues(&engine).len(), 1_201);
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_tenant_that_could_never_be_settled_up_to_the_present_is_not_created() {
+    let (engine, _) = in_memory(NOON);
+    let of = |year: &str| {
+        let created = at(&format!("{year}-05-01T12:00:00Z"));
+        let due = date(&format!("{year}-05-20"));
+        let new = NewTenant::new("acme").plan("full", due, true);
+        engine.create_tenant(&NewTenant { created_at: Some(created), ..new })
+    };
+    for year in ["0001", "1826"] {
+        let refused = of(year).expect_err("is refused");
+        assert_eq!(refused.code(), 406, "{refused}");
+        assert!(refused.to_string().starts_with("created_at: "), "{refused}");
+        assert!(engine.tenant("acme").is_err());
+    }
+    of("1996").expect("is created");
+    engine.confirm_clock("acme").expect("is confirmed");
+    assert_eq!(engine.report("acme").expect("reports").renewals, 360);
+    assert_sound(&engine);
+}
+
+#[test]
 fn a_denial_says_when_the_units_are_restored() {
     let (engine, _) = in_memory(NOON);
     add_tenant(&engine, "acme", "small", "2026-05-20", true);

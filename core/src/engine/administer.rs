@@ -19,7 +19,8 @@ impl Engine {
     }
 
     /// Believes a clock that shows more than 400 days past all that the tenant has seen, and
-    /// settles it there. Waits for the disk.
+    /// settles it there. One that is centuries ahead is refused all the same: each period on the
+    /// way is closed, and everybody else would wait. Waits for the disk.
     pub fn confirm_clock(&self, tenant: &str) -> Result<(), Error> {
         self.change(tenant, Manner { confirm_jump: true, ..DURABLE }, |_| Ok(()))
     }

@@ -18,8 +18,8 @@ use crate::live::block::{self, BlockGuard};
 use crate::live::layout::block as word;
 use crate::live::lock::HELD_AT_MOST;
 use crate::live::{Hash128, directory};
-use crate::rules::settle::add_grant;
-use crate::rules::{Account, Source, Standing, Status, calendar};
+use crate::rules::settle::{BOUNDARIES_MAX, add_grant, settle};
+use crate::rules::{Account, Rulebook, Source, Standing, Status, calendar};
 use crate::store::{Loaded, Overrides, Sync, Write};
 use crate::torture;
 
@@ -185,6 +185,7 @@ impl Shared {
             let at = new.created_at.unwrap_or(now);
             let (mut loaded, sum) = account_of(write, compiled, new, hash, at)?;
             let rules = &compiled.rulebook;
+            check_age(&loaded, rules, now)?;
             let mut happened = settle_loaded(write, &mut loaded, rules, sum)?;
             happened.extend(loaded.account.watch(rules, sum));
             let mut guard = self.vacant_block(hash, compiled)?;
@@ -253,6 +254,16 @@ impl Shared {
         }
         Ok(guard)
     }
+}
+
+/// Refuses a tenant that is so old that it could never be settled up to the present.
+fn check_age(loaded: &Loaded, rules: &Rulebook, now: Timestamp) -> Result<(), Error> {
+    let account = &loaded.account;
+    if now <= account.mark || !settle(&mut account.clone(), rules, now).is_cut_short {
+        return Ok(());
+    }
+    let why = format!("since {} more than {BOUNDARIES_MAX} periods have ended", account.mark);
+    Err(Error::InvalidArgument { what: "created_at", why })
 }
 
 /// Notes what a new tenant has of its own, and refuses what no tenant can have.

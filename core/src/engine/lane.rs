@@ -15,7 +15,7 @@ use crate::live::directory;
 use crate::live::layout::{block, header, slot};
 use crate::live::lock::{self, Held};
 use crate::live::snapshot::Snapshot;
-use crate::rules::settle::{CLOCK_JUMP_MS, Settled, settle};
+use crate::rules::settle::{BOUNDARIES_MAX, CLOCK_JUMP_MS, Settled, settle};
 use crate::rules::{Account, Counting, Happening, Rulebook, Standing, Status, Usage, standing};
 use crate::store::{self, Loaded, Passage, Sync, Write};
 use crate::torture;
@@ -391,9 +391,22 @@ pub(super) fn settle_loaded(
     rules: &Rulebook,
     now: Timestamp,
 ) -> Result<Vec<Happening>, Error> {
+    let mark = loaded.account.mark;
     let settled = settle_account(loaded, rules, now);
+    if settled.is_cut_short {
+        return Err(too_far(now, mark));
+    }
     write_settled(write, loaded, &settled)?;
     Ok(settled.happened)
+}
+
+/// More periods would end at once than anybody should wait for.
+fn too_far(now: Timestamp, mark: Timestamp) -> Error {
+    let why = format!(
+        "{now} is too far past {mark}: more than {BOUNDARIES_MAX} periods, months and grants would \
+         end at once"
+    );
+    Error::InvalidArgument { what: "clock", why }
 }
 
 /// Settles the account, and gives the reason for the status that it has then.

@@ -13,8 +13,10 @@ use crate::clock::{DAY_MS, Timestamp};
 
 /// A clock further ahead than this of all that a tenant has seen is not believed.
 pub const CLOCK_JUMP_MS: i64 = 400 * DAY_MS;
-/// Boundaries that one settlement applies at most; no tenant has more in 8,000 years of months.
-const BOUNDARIES_MAX: u32 = 200_000;
+/// Boundaries that one settlement applies at most: far more than 400 days have, with a thousand
+/// grants that begin and end, and as many as 170 years of periods and months. Whoever asks for more
+/// at once would keep everybody else waiting.
+pub const BOUNDARIES_MAX: u32 = 4_096;
 
 /// A period that has ended, as history keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,9 +109,11 @@ pub struct Settled {
     pub happened: Vec<Happening>,
     /// Whether it changed anything at all.
     pub changed: bool,
+    /// Whether there were more boundaries than one settlement applies.
+    pub is_cut_short: bool,
 }
 
-/// Applies every boundary up to and including `now`.
+/// Applies every boundary up to and including `now`, unless there are too many.
 pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settled {
     let mut settled = Settled::default();
     for _ in 0..BOUNDARIES_MAX {
@@ -130,7 +134,10 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
         // A month may be closed late, when a monthly meter joins: nothing before the mark is told.
         let told = account.watch(rules, account.mark);
         settled.happened.extend(told);
+        // Or else each of many periods would look at what all those before it gave.
+        drop_ended(account, &mut settled);
     }
+    settled.is_cut_short = next_boundary(account, rules).is_some_and(|at| at <= now);
     drop_ended(account, &mut settled);
     account.mark = account.mark.max(now);
     settled
