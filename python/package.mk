@@ -37,6 +37,11 @@ ifeq ($(CI),true)
 else
 	@echo "not run with pandas, polars and pyarrow: make test-frames"
 endif
+ifdef PYTHONS
+	$(MAKE) test-pythons
+else
+	@echo "not run on other interpreters: PYTHONS names none"
+endif
 ifdef FREE_THREADED_PYTHON
 	$(MAKE) test-free-threaded
 else
@@ -48,6 +53,17 @@ endif
 test-frames:
 	$(PY_TEST)/$(PIP) install --requirement tests/python/frames.txt
 	$(PY_TEST)/python -W error -m pytest --config-file $(PY_CONFIG) tests/python/frames.py
+
+# After test-python: its wheel as other interpreters take it, PYTHONS="python3.10 python3.13".
+.PHONY: test-pythons
+test-pythons:
+	$(if $(PYTHONS),,$(error PYTHONS names no interpreters))
+	set -e; for python in $(PYTHONS); do \
+	    $$python --version; \
+	    $$python -m venv --clear $(PY)/other; \
+	    $(PY)/other/bin/$(PIP) install $(PY)/test-dist/*.whl -r tests/python/requirements.txt; \
+	    $(PY)/other/bin/python -W error -m pytest --config-file $(PY_CONFIG) tests/python; \
+	done
 
 # The same tests with FREE_THREADED_PYTHON=/path/to/python3.14t, which needs a wheel of its own.
 FT := $(PY)/free-threaded
