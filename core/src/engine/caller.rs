@@ -11,6 +11,7 @@ use super::call::{
     charge, lifetime_ms,
 };
 use super::decide::With;
+use super::frequent::decided;
 use super::{Engine, KEY_BYTES_MAX, Shared, administer, check_key};
 use crate::error::Error;
 use crate::live::claims::ClaimKind;
@@ -64,17 +65,19 @@ impl<'a> Once<'a> {
     }
 
     #[inline]
-    pub(super) fn caller(&self) -> Result<Caller<'a>, Error> {
+    pub(super) fn caller(&self) -> Result<&Caller<'a>, Error> {
         match self.lifetime {
-            Ok(_) => Ok(self.caller),
+            Ok(_) => Ok(&self.caller),
             Err(lifetime) => Err(bad_lifetime(lifetime)),
         }
     }
 
     /// As [`Tenant::consume`](crate::Tenant::consume).
     pub fn consume(&self, resource: impl ResourceRef, units: u64) -> Result<Decision, Error> {
-        let caller = self.caller()?;
-        caller.consume(resource.resolve(caller.engine)?, units)
+        decided(|result| {
+            let caller = self.caller()?;
+            caller.consume_into(resource.resolve(caller.engine)?, units, result)
+        })
     }
 
     /// As [`Tenant::admit`](crate::Tenant::admit).
@@ -164,17 +167,25 @@ impl Caller<'_> {
         self.once("perform", |hasher| feed_action(hasher, action, details))
     }
 
-    pub(super) fn consume(&self, resource: ResourceId, units: u64) -> Result<Decision, Error> {
+    fn consume_into(
+        &self,
+        resource: ResourceId,
+        units: u64,
+        result: &mut Result<Decision, Error>,
+    ) -> Result<(), Error> {
         let compiled = self.engine.shared.compiled()?;
         administer::check_granted(compiled, resource)?;
         let asked = charge(resource, units)?;
         let once = self.once_charge(ChargeVerb::Consume, &asked)?;
         if let (Some(once), []) = (once, compiled.parents(resource)) {
-            return self.engine.run_once(self.at, self.name, from_ref(&asked), once);
+            self.engine.run_once(self.at, self.name, from_ref(&asked), once, result);
+            return Ok(());
         }
         let mut charges = NO_CHARGES;
         let charges = self.engine.charges_with_parents(&[asked], &mut charges)?;
-        self.engine.run(self.at, self.name, &Call { once, ..Call::consume(charges) })
+        let call = Call { once, ..Call::consume(charges) };
+        self.engine.run_into(self.at, self.name, &call, result);
+        Ok(())
     }
 
     pub(super) fn admit(

@@ -28,6 +28,21 @@ const ROOM_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a waiting caller looks again, in case the one it waits for has died.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// What comes of one round besides what is written.
+#[derive(Default)]
+struct Round {
+    /// Why a block could not be written.
+    failed: Option<Error>,
+    /// Bytes of the live file that tenants will soon ask for.
+    wanted: u64,
+}
+
+impl Round {
+    fn note(&mut self, error: Error) {
+        self.failed = self.failed.take().or(Some(error));
+    }
+}
+
 impl Shared {
     /// Writes everything that has changed. Waits for the disk. Says how many tenants that were.
     pub(super) fn checkpoint(&self) -> Result<usize, Error> {
@@ -48,22 +63,22 @@ impl Shared {
         if dirty.is_empty() && ticket <= self.live.header(header::DURABLE) {
             return Ok(0);
         }
-        let mut failed = None;
+        let mut round = Round::default();
         let mut rest = dirty.as_slice();
         loop {
-            rest = self.checkpoint_batch(rest, &mut failed)?;
+            rest = self.checkpoint_batch(rest, &mut round)?;
             if rest.is_empty() {
                 break;
             }
         }
-        if let Some(error) = failed {
+        if let Some(error) = round.failed {
             return Err(error);
         }
         torture::point("round.end");
         self.live.round_ended(ticket);
         // After those who wait for the disk have been told: nothing of theirs depends on it.
         self.trim_log();
-        self.live.memory.grow_ahead();
+        self.live.memory.grow_ahead(round.wanted);
         Ok(dirty.len())
     }
 
@@ -77,11 +92,11 @@ impl Shared {
     }
 
     /// One transaction: as many of `blocks` as fit. Returns the others. A block that cannot be
-    /// written now (its holder is stopped, say) keeps no other from it; `failed` says why.
+    /// written now (its holder is stopped, say) keeps no other from it.
     fn checkpoint_batch<'b>(
         &self,
         blocks: &'b [u64],
-        failed: &mut Option<Error>,
+        round: &mut Round,
     ) -> Result<&'b [u64], Error> {
         let _lane = self.enter_lane()?;
         self.store.with(|connection| {
@@ -93,13 +108,13 @@ impl Shared {
                 if rows >= ROWS_PER_COMMIT {
                     break;
                 }
-                match write.attempt(|| self.write_block(&write, at)) {
+                match write.attempt(|| self.write_block(&write, at, round)) {
                     Ok(Some((seq, count))) => {
                         written.push((at, seq));
                         rows += count;
                     }
                     Ok(None) => {}
-                    Err(error) => *failed = failed.take().or(Some(error)),
+                    Err(error) => round.note(error),
                 }
                 rest = others;
             }
@@ -113,7 +128,7 @@ impl Shared {
                 // One that is busy is confirmed by the next round, which finds it committed.
                 match self.lock_block_within(at, BLOCK_PATIENCE) {
                     Ok(mut guard) => guard.confirm_snapshot(seq),
-                    Err(error) => *failed = failed.take().or(Some(error)),
+                    Err(error) => round.note(error),
                 }
                 torture::point("checkpoint.confirmed");
             }
@@ -122,7 +137,12 @@ impl Shared {
     }
 
     /// Writes the checkpoint of one block; `None`: there is nothing to write.
-    fn write_block(&self, write: &Write<'_>, at: u64) -> Result<Option<(u64, usize)>, Error> {
+    fn write_block(
+        &self,
+        write: &Write<'_>,
+        at: u64,
+        round: &mut Round,
+    ) -> Result<Option<(u64, usize)>, Error> {
         let mut guard = self.lock_block_within(at, BLOCK_PATIENCE)?;
         self.resolve(&mut guard, write)?;
         if !guard.is_live() {
@@ -136,6 +156,7 @@ impl Shared {
             guard.mark_clean_if_clean();
             return Ok(None);
         }
+        round.wanted = round.wanted.saturating_add(guard.room_wanted_next());
         drop(guard);
         torture::point("checkpoint.snapshot");
         let rows = write.save_snapshot(row, &taken)?;

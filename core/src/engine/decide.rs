@@ -16,7 +16,8 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::block::BlockGuard;
 use crate::live::claim_index;
-use crate::live::claims::{ClaimError, Place};
+use crate::live::claim_room::ClaimError;
+use crate::live::claims::Place;
 use crate::live::file::GrowError;
 use crate::live::layout::block;
 use crate::rules::decide::decide_into;
@@ -184,7 +185,13 @@ impl Engine {
         result
     }
 
-    fn run_into(&self, at: u64, name: &str, call: &Call<'_>, result: &mut Result<Decision, Error>) {
+    pub(super) fn run_into(
+        &self,
+        at: u64,
+        name: &str,
+        call: &Call<'_>,
+        result: &mut Result<Decision, Error>,
+    ) {
         self.run_here(at, name, || *call, result);
     }
 

@@ -6,24 +6,24 @@ use super::call::{Call, LeaseCall, OnceCall, RateCall};
 use crate::error::Error;
 use crate::rules::{Charge, Decision};
 
+/// Has `decide` make a decision in the place in which it is returned, or say why not. What makes
+/// one elsewhere copies it, which takes a tenth as long as a decision under a new key.
+#[inline(always)]
+pub(super) fn decided(
+    decide: impl FnOnce(&mut Result<Decision, Error>) -> Result<(), Error>,
+) -> Result<Decision, Error> {
+    let mut result = Ok(Decision::nothing());
+    if let Err(error) = decide(&mut result) {
+        result = Err(error);
+    }
+    result
+}
+
 /// A function that makes a call of one kind, and decides about it where the host wants it.
 macro_rules! frequent {
-    ($(#[$doc:meta])* $name:ident, $into:ident, $part:ident: $of:ty, $field:ident) => {
+    ($(#[$doc:meta])* $name:ident, $part:ident: $of:ty, $field:ident) => {
         $(#[$doc])*
-        #[inline(always)]
         pub(super) fn $name(
-            &self,
-            at: u64,
-            name: &str,
-            charges: &[Charge],
-            $part: $of,
-        ) -> Result<Decision, Error> {
-            let mut result = Ok(Decision::nothing());
-            self.$into(at, name, charges, $part, &mut result);
-            result
-        }
-
-        fn $into(
             &self,
             at: u64,
             name: &str,
@@ -40,18 +40,18 @@ macro_rules! frequent {
 impl Engine {
     frequent! {
         /// Using up `charges` once per key.
-        run_once, run_once_into, once: OnceCall, once
+        run_once, once: OnceCall, once
     }
     frequent! {
         /// Setting `charges` aside for so many milliseconds.
-        run_hold, run_hold_into, hold_ms: i64, hold_ms
+        run_hold, hold_ms: i64, hold_ms
     }
     frequent! {
         /// Taking or prolonging a lease, which `charges` are for.
-        run_lease, run_lease_into, lease: LeaseCall<'_>, lease
+        run_lease, lease: LeaseCall<'_>, lease
     }
     frequent! {
         /// Passing a rate.
-        run_rate, run_rate_into, rate: RateCall, rate
+        run_rate, rate: RateCall, rate
     }
 }

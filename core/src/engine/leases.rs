@@ -9,6 +9,7 @@ use super::apply::{FENCING, is_of_epoch, prolong};
 use super::call::{Call, NO_CHARGES, lifetime_ms};
 use super::caller::{Caller, Once, feed_text};
 use super::decide::Obstacle;
+use super::frequent::decided;
 use super::reclaim::give_up_lease;
 use super::tenant::Tenant;
 use crate::catalog::Kind;
@@ -37,7 +38,7 @@ impl Tenant {
 impl<'a> Once<'a> {
     /// As [`Tenant::leases`]: taking one under a key.
     pub fn leases(&self, resource: &str) -> Result<Leases<'a>, Error> {
-        Leases::new(self.caller()?, resource)
+        Leases::new(*self.caller()?, resource)
     }
 }
 
@@ -53,6 +54,15 @@ impl<'a> Leases<'a> {
     /// A holder that has one keeps it, with its fencing number, and `ttl` begins anew. Touches no
     /// disk.
     pub fn acquire(&self, holder: &str, ttl: Option<Duration>) -> Result<Decision, Error> {
+        decided(|result| self.acquire_into(holder, ttl, result))
+    }
+
+    fn acquire_into(
+        &self,
+        holder: &str,
+        ttl: Option<Duration>,
+        result: &mut Result<Decision, Error>,
+    ) -> Result<(), Error> {
         let ttl_ms = self.ttl_ms(ttl)?;
         let mut charges = NO_CHARGES;
         let call = self.caller.engine.lease_call(self.resource, holder, ttl_ms, &mut charges)?;
@@ -64,9 +74,10 @@ impl<'a> Leases<'a> {
         })?;
         let Caller { engine, at, name, .. } = self.caller;
         match (once, call.lease) {
-            (None, Some(lease)) => engine.run_lease(at, name, call.charges, lease),
-            _ => engine.run(at, name, &Call { once, ..call }),
+            (None, Some(lease)) => engine.run_lease(at, name, call.charges, lease, result),
+            _ => engine.run_into(at, name, &Call { once, ..call }, result),
         }
+        Ok(())
     }
 
     /// Whether [`acquire`](Self::acquire) would succeed. Changes nothing.

@@ -38,7 +38,7 @@ impl Tenant {
 impl<'a> Once<'a> {
     /// As [`Tenant::meter`].
     pub fn meter(&self, resource: &str) -> Result<Meter<'a>, Error> {
-        Meter::new(self.caller()?, resource)
+        Meter::new(*self.caller()?, resource)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::call::{Call, RateCall};
 use super::caller::{Caller, Once, feed_text};
+use super::frequent::decided;
 use super::tenant::Tenant;
 use crate::error::Error;
 use crate::rules::{Decision, ResourceId};
@@ -23,7 +24,7 @@ impl Tenant {
 impl<'a> Once<'a> {
     /// As [`Tenant::rate`].
     pub fn rate(&self, resource: &str) -> Result<Rates<'a>, Error> {
-        Rates::new(self.caller()?, resource)
+        Rates::new(*self.caller()?, resource)
     }
 }
 
@@ -35,6 +36,15 @@ impl<'a> Rates<'a> {
 
     /// May `units` pass for `key` now? A denial says when. Touches no disk.
     pub fn pass(&self, key: &str, units: u64) -> Result<Decision, Error> {
+        decided(|result| self.pass_into(key, units, result))
+    }
+
+    fn pass_into(
+        &self,
+        key: &str,
+        units: u64,
+        result: &mut Result<Decision, Error>,
+    ) -> Result<(), Error> {
         let once = self.caller.once("pass", |hasher| {
             feed_text(hasher, key);
             std::hash::Hasher::write_u16(hasher, self.resource.0);
@@ -42,10 +52,13 @@ impl<'a> Rates<'a> {
         })?;
         let Caller { engine, at, name, .. } = self.caller;
         let rate = self.rate(key, units)?;
-        match once {
-            None => engine.run_rate(at, name, &[], rate),
-            once => engine.run(at, name, &Call { once, rate: Some(rate), ..Call::consume(&[]) }),
+        if once.is_none() {
+            engine.run_rate(at, name, &[], rate, result);
+        } else {
+            let call = Call { once, rate: Some(rate), ..Call::consume(&[]) };
+            engine.run_into(at, name, &call, result);
         }
+        Ok(())
     }
 
     /// What [`pass`](Self::pass) would answer. Changes nothing.

@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, Compiled, Names};
 use crate::error::{Error, OpenError};
 use crate::live::attach;
 use crate::live::block::{self, BlockGuard};
-use crate::live::claims::ClaimError;
+use crate::live::claim_room::ClaimError;
 use crate::live::snapshot::ClaimImage;
 use crate::live::{Identity, LiveFile, directory};
 use crate::rules::standing;

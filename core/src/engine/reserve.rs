@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::call::{Call, Charges, Details, NO_CHARGES, charge, lifetime_ms, push};
 use super::caller::{Caller, feed_action, feed_charge};
 use super::decide::Obstacle;
+use super::frequent::decided;
 use super::late::Late;
 use super::reclaim::note;
 use super::replayed::KEY_PERIOD_MASK;
@@ -78,6 +79,15 @@ pub(super) enum Back<'a> {
 impl Caller<'_> {
     /// Sets units of several resources aside.
     pub(super) fn reserve(&self, units: &[(&str, u64)], ttl: Duration) -> Result<Decision, Error> {
+        decided(|result| self.reserve_into(units, ttl, result))
+    }
+
+    fn reserve_into(
+        &self,
+        units: &[(&str, u64)],
+        ttl: Duration,
+        result: &mut Result<Decision, Error>,
+    ) -> Result<(), Error> {
         let hold_ms = lifetime_ms("ttl", ttl)?;
         let mut room = NO_CHARGES;
         let asked = self.asked(units, &mut room)?;
@@ -85,7 +95,8 @@ impl Caller<'_> {
         if let (None, [one]) = (&self.key, asked)
             && compiled.parents(one.resource).is_empty()
         {
-            return self.engine.run_hold(self.at, self.name, asked, hold_ms);
+            self.engine.run_hold(self.at, self.name, asked, hold_ms, result);
+            return Ok(());
         }
         let mut charges = NO_CHARGES;
         let charges = self.engine.charges_with_parents(asked, &mut charges)?;
@@ -96,7 +107,8 @@ impl Caller<'_> {
             hasher.write_i64(hold_ms);
         })?;
         let call = Call { hold_ms: Some(hold_ms), once, ..Call::consume(charges) };
-        self.engine.run(self.at, self.name, &call)
+        self.engine.run_into(self.at, self.name, &call, result);
+        Ok(())
     }
 
     /// Sets aside what an action charges.

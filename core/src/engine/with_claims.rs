@@ -130,16 +130,22 @@ impl Shared {
         if allowed {
             let head = apply::record_head(guard, call);
             let kind = apply::head_kind(call);
-            let mut record = head.map(|head| Record::new(head, kind));
+            // Made where it stays: it is written in pieces, and to copy it would wait for them.
+            let mut made;
+            let mut record = None;
+            if let Some(head) = head {
+                made = Record::new(head, kind);
+                record = Some(&mut made);
+            }
             let recorded = call.recorded();
-            apply::charges(guard, recorded, now, decision, record.as_mut());
+            apply::charges(guard, recorded, now, decision, record.as_deref_mut());
             let leased = asked.get(recorded.len()..).unwrap_or_default();
             if let Some(record) = &mut record {
                 record.stays();
             }
-            apply::charges(guard, leased, now, decision, record.as_mut());
+            apply::charges(guard, leased, now, decision, record.as_deref_mut());
             if changes.opens.is_some() {
-                apply::session_charges(guard, call, now, decision, record.as_mut());
+                apply::session_charges(guard, call, now, decision, record.as_deref_mut());
             }
             self.apply_claims(guard, call, found, decision, changes, (mark, seq));
             if let Some(head) = head {

@@ -10,7 +10,8 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU64, compiler_fence};
 
 use super::block::BlockGuard;
-use super::claims::{ClaimError, Place, Table};
+use super::claim_room::ClaimError;
+use super::claims::{Place, Table};
 use super::directory::Hash128;
 use super::file::{Memory, prefetch};
 use super::layout::{WORD, block, claim, claims, pack, unpack};
@@ -50,6 +51,15 @@ impl<'a> Buckets<'a> {
     #[inline(always)]
     fn next(self, at: usize) -> usize {
         (at + 1) & (self.cells.len() - 1)
+    }
+
+    /// Asks for the line of buckets at `at`, and for the two into which they go in an index twice
+    /// as large: they are moved by the next operation.
+    #[inline(always)]
+    fn expect_around(self, at: usize, to: Buckets<'_>) {
+        let home = to.home((at as u64) << self.shift);
+        let lines = [to.cells.get(home), to.cells.get(home + MOVED_PER_OPERATION as usize)];
+        self.cells.get(at).into_iter().chain(lines.into_iter().flatten()).for_each(prefetch);
     }
 
     /// All buckets once, from `at` on: the cell, and where it is.
@@ -180,6 +190,7 @@ impl<'a> BlockGuard<'a> {
                 store(bucket, 0);
             }
         }
+        from.expect_around(cursor as usize, to);
         if cursor >= from.cells.len() as u64 {
             store(table.cell(claims::SPARE_INDEX), old);
             crate::torture::point("claims.spared");
@@ -232,15 +243,21 @@ pub(super) fn index_has_room(table: Table<'_>, makes: u64) -> bool {
     table.get(claims::FILLED) + makes <= room_of(unpack(table.get(claims::INDEX)).1)
 }
 
-/// Asks for the line in which a search for `key` begins, in the claims of the block at `at`, which
+/// Asks for the lines in which a search for `key` begins, in the claims of the block at `at`, which
 /// need not be locked: nothing is read from it yet.
 #[inline(always)]
 pub(crate) fn expect(memory: &Memory, at: u64, key: Hash128) {
     let table = memory.get(at + block::CLAIMS);
-    if table != 0 {
-        let buckets = Buckets::of(memory, memory.get(table + claims::INDEX));
-        if let Some(cell) = buckets.cells.get(buckets.home(tag(key))) {
-            prefetch(cell);
+    if table == 0 {
+        return;
+    }
+    for index in [claims::INDEX, claims::OLD_INDEX] {
+        let index = memory.get(table + index);
+        if index != 0 {
+            let buckets = Buckets::of(memory, index);
+            if let Some(cell) = buckets.cells.get(buckets.home(tag(key))) {
+                prefetch(cell);
+            }
         }
     }
 }

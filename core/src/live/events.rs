@@ -2,7 +2,7 @@
 //! as what they tell of.
 
 use super::block::BlockGuard;
-use super::claims::ClaimError;
+use super::claim_room::ClaimError;
 use super::layout::{WORD, block, event, pack, unpack};
 use crate::clock::Timestamp;
 use crate::rules::ResourceId;

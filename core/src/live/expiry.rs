@@ -13,6 +13,7 @@ use super::claims::{Claim, OUTSIDE, Place};
 use super::file::{GrowError, Memory};
 use super::layout::{WORD, chunk_of, claim, claims, heap};
 use crate::clock::Timestamp;
+use crate::torture;
 
 /// An expiry heap, by the word that leads to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,8 +146,13 @@ impl<'a> BlockGuard<'a> {
         if len > 0 && nodes.entry((len - 1) / CHILDREN).0 > entry.0 {
             return self.rise(nodes, len, entry);
         }
-        // Nearly always: what comes last goes last.
-        self.write_cells(nodes.cells_of(len), entry);
+        // Nearly always: what comes last goes last. It needs no undo: beyond its length nobody
+        // reads a heap, and what was there before need not be waited for.
+        let [due, which] = nodes.cells_of(len);
+        due.store(entry.0 as u64, Relaxed);
+        torture::point("undo.word");
+        which.store(u64::from(entry.1.0), Relaxed);
+        torture::point("undo.word");
         self.write(claim, claim::POSITION, len + 1);
     }
 

@@ -249,14 +249,17 @@ impl Memory {
         Ok(start)
     }
 
-    /// Grows the file before it is full, and has the pages that will be written next made ready,
-    /// so that no decision waits for either. Failing is no harm: whoever needs the room is told.
-    pub(crate) fn grow_ahead(&self) {
+    /// Grows the file before it is full, also for the `wanted` bytes that tenants will soon ask
+    /// for, and has the pages that will be written next made ready, so that no decision waits for
+    /// either. Failing is no harm: whoever needs the room is told.
+    pub(crate) fn grow_ahead(&self, wanted: u64) {
         if let Ok(held) = lock::take(self, header::ALLOCATOR_LOCK, Duration::ZERO) {
             let len = self.get(header::FILE_LEN);
             let step = grow_step(len);
-            if len - self.get(header::NEXT_FREE).min(len) < step / 2 {
-                let _ = self.grow(len, (len + step).next_multiple_of(HEADER_BYTES));
+            let wanted = wanted.clamp(step / 2, GROW_BYTES.1);
+            let end = self.get(header::NEXT_FREE) + wanted;
+            if end > len {
+                let _ = self.grow(len, end.max(len + step).next_multiple_of(HEADER_BYTES));
             }
             drop(held);
         }

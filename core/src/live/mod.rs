@@ -8,6 +8,7 @@ mod aliases;
 pub(crate) mod attach;
 pub(crate) mod block;
 pub(crate) mod claim_index;
+pub(crate) mod claim_room;
 pub(crate) mod claims;
 pub(crate) mod directory;
 pub(crate) mod events;

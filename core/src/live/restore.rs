@@ -2,7 +2,8 @@
 //! the file is rebuilt. Nothing here can be undone; the caller holds `pending`, or the file alone.
 
 use super::block::{BlockGuard, Slot, grant_word};
-use super::claims::{ClaimError, ClaimKind, NO_KEY, Place, ReservationState};
+use super::claim_room::ClaimError;
+use super::claims::{ClaimKind, NO_KEY, Place, ReservationState};
 use super::directory::Hash128;
 use super::file::GrowError;
 use super::layout::{WORD, block, claim, claims, slot};

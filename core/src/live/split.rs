@@ -93,8 +93,6 @@ pub(crate) struct Record<'a> {
     kind: HeadKind,
     /// The claim in which the next entry goes.
     last: Claim<'a>,
-    count: u64,
-    parts: u64,
     stays: bool,
 }
 
@@ -102,7 +100,7 @@ impl<'a> Record<'a> {
     /// A record in `head`, a claim that has just been made.
     pub(crate) fn new(head: Claim<'a>, kind: HeadKind) -> Record<'a> {
         head.fill_word(LINK, if kind == HeadKind::Key { OWN_ENTRY } else { 0 });
-        Record { head, kind, last: head, count: 0, parts: 0, stays: false }
+        Record { head, kind, last: head, stays: false }
     }
 
     /// What comes from now on is only told of.
@@ -118,10 +116,11 @@ impl<'a> Record<'a> {
         (grant, source): (u64, Option<Source>),
     ) {
         let (head_word, head_entries) = self.kind.own();
-        let word = if self.count < head_entries {
-            head_word + 2 * self.count
+        let count = self.head.word(LINK) >> COUNT_SHIFT & COUNT_MASK;
+        let word = if count < head_entries {
+            head_word + 2 * count
         } else {
-            let in_part = (self.count - head_entries) % PART_ENTRIES;
+            let in_part = (count - head_entries) % PART_ENTRIES;
             if in_part == 0 {
                 self.add_part(guard);
             }
@@ -136,10 +135,8 @@ impl<'a> Record<'a> {
         let from = resource | source << SOURCE_SHIFT | grant & GRANT_MASK;
         self.last.fill_word(word, from);
         self.last.fill_word(word + 1, units);
-        self.count += 1;
-        let link = self.head.word(LINK);
-        let rest = link & !(COUNT_MASK << COUNT_SHIFT);
-        self.head.fill_word(LINK, rest | self.count << COUNT_SHIFT);
+        // No record has more entries than its count has room for.
+        self.head.fill_word(LINK, self.head.word(LINK) + (1 << COUNT_SHIFT));
     }
 
     #[cold]
@@ -147,19 +144,17 @@ impl<'a> Record<'a> {
         let part = guard.make_claim(ClaimKind::Part, ResourceId::NONE, None);
         part.fill_word(PART_LINK, 0);
         let link = u64::from(part.place.0) + 1;
-        if self.parts == 0 {
-            let rest = self.head.word(LINK) & !u64::from(u32::MAX);
-            self.head.fill_word(LINK, rest | link);
+        if self.last.place == self.head.place {
+            self.head.fill_word(LINK, self.head.word(LINK) | link);
         } else {
             self.last.fill_word(PART_LINK, link);
         }
         self.last = part;
-        self.parts += 1;
     }
 
     /// Notes that all parts of the record have changed in the operation with number `seq`.
     pub(crate) fn touch(&self, guard: &mut BlockGuard<'_>, seq: u64) {
-        if self.parts > 0 {
+        if self.last.place != self.head.place {
             guard.touch_parts(self.head, seq);
         }
     }
