@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use cotas::{
-    Catalog, Engine, Error, Limit, Maintenance, ManualClock, NewTenant, Reason, Status, Terms,
+    Catalog, Engine, Error, Language, Limit, Maintenance, ManualClock, NewTenant, Reason, Status,
+    Terms,
 };
 use cotas_tests::{NOON, add_tenant, add_tenant_with, assert_sound, at, balance, date, in_memory};
 
@@ -144,6 +145,36 @@ fn a_plan_that_lapses_is_usable_through_its_grace_days() {
     let denied = engine.consume("acme", "credits", 1).expect("decides");
     assert_eq!(denied.reason(), Some(Reason::PlanLapsed));
     assert_eq!(denied.used, 1, "a denial shows the numbers as they are");
+}
+
+#[test]
+fn a_plan_that_has_lapsed_is_no_plan_in_the_statement() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "strict", "2026-05-10", false);
+    add_tenant(&engine, "keeps", "full", "2026-05-10", false);
+    let plan_of = |name: &str| {
+        let statement = engine.statement(name).expect("reports");
+        let title = statement.plan.as_ref().map(|plan| plan.title.clone());
+        (title, statement.subscriptions[0].status, statement.to_page(Language::Portuguese))
+    };
+    clock.set(at("2026-05-13T23:59:59-03:00"));
+    let (title, status, _) = plan_of("acme");
+    assert_eq!((title.as_deref(), status), (Some("Plano estrito"), "active"), "in its grace");
+    clock.set(at("2026-05-14T00:00:00-03:00"));
+    for settled in [false, true] {
+        let (title, status, page) = plan_of("acme");
+        assert_eq!((title, status), (None, "lapsed"), "settled: {settled}");
+        assert!(page.contains("Nenhum plano ativo.") && page.contains("expirado"), "{page}");
+        engine.settle("acme").expect("settles");
+    }
+    let (title, status, _) = plan_of("keeps");
+    assert_eq!((title.as_deref(), status), (Some("Plano full"), "active"), "it is usable still");
+    let terms = Terms { plan: "small", first_due: date("2026-06-10"), auto_renew: false };
+    engine.change_plan("acme", &terms, None).expect("changes");
+    let listed = engine.subscriptions("acme").expect("reads");
+    let listed: Vec<_> = listed.iter().map(|it| (it.plan.as_str(), it.status)).collect();
+    assert_eq!(listed, [("small", "active"), ("strict", "cancelled")]);
+    assert_sound(&engine);
 }
 
 #[test]

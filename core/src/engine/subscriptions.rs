@@ -9,7 +9,7 @@ use super::{Engine, check_key};
 use crate::billing::PaymentMethod;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::rules::Status;
+use crate::rules::{Gates, Status};
 use crate::store::{ACTIVE, InvoiceRow, MANUAL, PENDING, SCHEDULED, SubscriptionRow};
 
 /// Longest label of a payment type, and longest id of a gateway's, in bytes.
@@ -17,6 +17,8 @@ const LABEL_BYTES_MAX: usize = 128;
 
 /// The status of a subscription in force, in a list.
 pub(super) const IN_FORCE: &str = "active";
+/// And of one that permits nothing any more, since nobody renewed it.
+const LAPSED: &str = "lapsed";
 
 /// A subscription in a list: the current one, or a past one (seed 000, "Plano atual").
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -39,8 +41,8 @@ pub struct SubscriptionRecord {
     /// "Próximo vencimento".
     #[serde(rename = "next_due")]
     pub due: NaiveDate,
-    /// `active`; `pending`: waits to be paid; `scheduled`: begins when the period of the one in
-    /// force ends; or `cancelled`.
+    /// `active`; `lapsed`: was not renewed, and permits nothing any more; `pending`: waits to be
+    /// paid; `scheduled`: begins when the period of the one in force ends; or `cancelled`.
     pub status: &'static str,
 }
 
@@ -93,7 +95,8 @@ impl Engine {
 
     /// The subscriptions of a tenant, the latest first. Reads SQLite.
     pub fn subscriptions(&self, tenant: &str) -> Result<Vec<SubscriptionRecord>, Error> {
-        let (loaded, _) = self.shared.view(self.block_of(tenant)?, tenant, self.now())?;
+        let (loaded, standing) = self.shared.view(self.block_of(tenant)?, tenant, self.now())?;
+        let has_lapsed = standing.gates.contains(Gates::PLAN_LAPSED);
         let rows = self.shared.store.subscriptions(loaded.row)?;
         let current = loaded.account.subscription.as_ref();
         let record = |row: SubscriptionRow| {
@@ -102,6 +105,7 @@ impl Engine {
             let status = match (in_force, row.state.as_str()) {
                 _ if loaded.account.status == Status::Cancelled => "cancelled",
                 (Some(terms), _) if terms.pending => PENDING,
+                (Some(_), _) if has_lapsed => LAPSED,
                 (Some(_), _) => IN_FORCE,
                 (None, PENDING) => PENDING,
                 (None, SCHEDULED) => SCHEDULED,

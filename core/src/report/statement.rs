@@ -16,7 +16,7 @@ use crate::{GrantView, Invoice, SubscriptionRecord};
 pub struct Statement {
     /// The tenant.
     pub tenant: String,
-    /// The plan in short; `None`: no plan is active.
+    /// The plan in short; `None`: no plan is active, or it has lapsed and permits nothing.
     pub plan: Option<PlanSummary>,
     /// What is contracted and available, by resource.
     pub balances: Vec<BalanceLine>,

@@ -165,6 +165,7 @@ fn source(source: Source, language: Language) -> String {
 fn standing(status: &'static str, language: Language) -> &'static str {
     match status {
         "active" => language.say("active", "ativo"),
+        "lapsed" => language.say("lapsed", "expirado"),
         "pending" => language.say("pending", "pendente"),
         "scheduled" => language.say("scheduled", "agendado"),
         _ => language.say("cancelled", "cancelado"),
