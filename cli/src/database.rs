@@ -35,6 +35,24 @@ impl At {
     }
 }
 
+/// When a change is made, and that it is made once.
+#[derive(Args)]
+pub struct How {
+    /// Do it once: the same key again changes nothing
+    #[arg(long)]
+    key: Option<String>,
+    #[command(flatten)]
+    at: At,
+}
+
+impl How {
+    /// An engine that makes it so.
+    pub fn open(&self, database: &Database) -> Result<Engine, Failure> {
+        let engine = database.open(self.at.clock())?;
+        Ok(self.key.as_deref().map_or_else(|| engine.clone(), |key| engine.once(key)))
+    }
+}
+
 impl Database {
     /// Opens the database, which must exist: a mistyped path is no new database.
     pub fn open(&self, clock: Arc<dyn Clock>) -> Result<Engine, Failure> {

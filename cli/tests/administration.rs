@@ -148,6 +148,45 @@ fn a_grant_with_a_key_is_given_once() {
 }
 
 #[test]
+fn every_change_is_made_once_under_its_key() {
+    let desk = with_padaria(&[]);
+    let all = |words: &[&str], more: &[&str]| {
+        [words, more, &BEGIN].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let run = |words: &[&str], more: &[&str]| {
+        let words = all(words, more);
+        desk.json(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let conflicts = |words: &[&str], more: &[&str]| {
+        let words = all(words, more);
+        let failure = desk.failure(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(failure, "the idempotency key was used before with other arguments");
+    };
+    let units = |of: &str| run(&["tenant", "show", of], &[])["balances"]["sms"]["limit"].clone();
+    for (verb, key) in [("limit", ["--key", "k-1"]), ("own-limit", ["--key", "k-2"])] {
+        run(&["tenant", verb, "padaria", "sms", "9"], &key);
+        run(&["tenant", verb, "padaria", "sms", "7"], &[]);
+        run(&["tenant", verb, "padaria", "sms", "9"], &key);
+        assert_eq!(units("padaria"), 7, "{verb}: nothing was done again");
+        conflicts(&["tenant", verb, "padaria", "sms", "8"], &key);
+    }
+    let add = ["tenant", "add", "nova", "--plan", "small", "--first-due", "2026-06-20"];
+    run(&add, &["--key", "k-1"]);
+    run(&add, &["--key", "k-1"]);
+    assert_eq!(desk.failure(&add), "tenant \"nova\" exists already");
+    let status = ["tenant", "status", "padaria", "suspended", "--reason"];
+    run(&status, &["debt", "--key", "k-3"]);
+    conflicts(&status, &["abuse", "--key", "k-3"]);
+    let invoice = run(&["invoices", "padaria"], &[])[0]["id"].to_string();
+    run(&["invoice", "pay", &invoice], &["--key", "k-4"]);
+    run(&["invoice", "pay", &invoice], &["--key", "k-4"]);
+    conflicts(&["invoice", "pay", &invoice], &["--on", "2026-05-19", "--key", "k-4"]);
+    conflicts(&["invoice", "split", &invoice, "3"], &["--key", "k-4"]);
+    conflicts(&["invoice", "cancel", &invoice], &["--key", "k-4"]);
+    conflicts(&["invoice", "end", &invoice], &["--key", "k-4"]);
+}
+
+#[test]
 fn a_clock_far_ahead_is_believed_when_confirmed() {
     let desk = with_padaria(&[]);
     let at = ["--at", "2028-01-01T00:00:00Z"];

@@ -4,7 +4,7 @@ use clap::Args;
 use cotas::{NewGrant, Source, Timestamp};
 use serde_json::json;
 
-use crate::database::{At, Database};
+use crate::database::{Database, How};
 use crate::failure::Failure;
 use crate::output::{Output, grouped};
 use crate::values;
@@ -30,25 +30,22 @@ pub struct Grant {
     /// When what is left of them ceases to count
     #[arg(long, value_name = "RFC3339", value_parser = values::instant)]
     expires: Option<Timestamp>,
-    /// Do it once: the same key again changes nothing
-    #[arg(long)]
-    key: Option<String>,
     #[command(flatten)]
-    at: At,
+    how: How,
 }
 
 impl Grant {
     /// Gives the units.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
-        let engine = database.open(self.at.clock())?;
-        let Grant { tenant, resource, units, source, starts, priority, expires, key, .. } = self;
+        let engine = self.how.open(database)?;
+        let Grant { tenant, resource, units, source, starts, priority, expires, .. } = self;
         let new = NewGrant {
             priority: *priority,
             starts_at: *starts,
             expires_at: *expires,
             ..NewGrant::new(*source, *units)
         };
-        engine.grant_as(tenant, resource, &new, key.as_deref())?;
+        engine.grant_as(tenant, resource, &new, None)?;
         let report = engine.report(tenant)?;
         let available =
             report.balances.iter().find(|it| it.resource == *resource).map(|it| it.available);

@@ -6,7 +6,7 @@ use cotas::billing::{Cents, PackageQuote};
 use cotas::{Engine, Invoice};
 use serde_json::{Value, json};
 
-use crate::database::{At, Database};
+use crate::database::{At, Database, How};
 use crate::failure::Failure;
 use crate::output::{Output, grouped, right, table, words};
 use crate::values;
@@ -45,7 +45,7 @@ pub enum OneInvoice {
         #[arg(long, value_name = "YYYY-MM-DD", value_parser = values::date)]
         on: Option<NaiveDate>,
         #[command(flatten)]
-        at: At,
+        how: How,
     },
     /// Have an invoice paid in monthly instalments; what it pays for comes with the first
     Split {
@@ -54,21 +54,21 @@ pub enum OneInvoice {
         /// How many instalments
         parts: u32,
         #[command(flatten)]
-        at: At,
+        how: How,
     },
     /// End what is charged again with every due date; what was paid for stays for its period
     End {
         /// The number of an invoice of the purchase
         id: i64,
         #[command(flatten)]
-        at: At,
+        how: How,
     },
     /// Cancel an invoice that was not paid
     Cancel {
         /// Its number
         id: i64,
         #[command(flatten)]
-        at: At,
+        how: How,
     },
 }
 
@@ -76,26 +76,26 @@ impl OneInvoice {
     /// Does it.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let (id, status) = match self {
-            OneInvoice::Split { id, parts, at } => {
-                let numbers = database.open(at.clock())?.split_invoice(*id, *parts)?;
+            OneInvoice::Split { id, parts, how } => {
+                let numbers = how.open(database)?.split_invoice(*id, *parts)?;
                 let text = numbers.iter().map(ToString::to_string).collect::<Vec<_>>();
                 let text = format!("invoice {id} is paid in {parts}: {}", text.join(", "));
                 return output.print(&text, &json!({ "instalments": numbers }));
             }
-            OneInvoice::End { id, at } => {
-                let until = database.open(at.clock())?.end_purchase(*id)?;
+            OneInvoice::End { id, how } => {
+                let until = how.open(database)?.end_purchase(*id)?;
                 let text = match until {
                     Some(until) => format!("it is charged no more, and counts until {until}"),
                     None => "it is charged no more".to_owned(),
                 };
                 return output.print(&text, &json!({ "invoice": id, "until": until }));
             }
-            OneInvoice::Pay { id, on, at } => {
-                database.open(at.clock())?.mark_paid(*id, *on)?;
+            OneInvoice::Pay { id, on, how } => {
+                how.open(database)?.mark_paid(*id, *on)?;
                 (id, "paid")
             }
-            OneInvoice::Cancel { id, at } => {
-                database.open(at.clock())?.cancel_invoice(*id)?;
+            OneInvoice::Cancel { id, how } => {
+                how.open(database)?.cancel_invoice(*id)?;
                 (id, "cancelled")
             }
         };
@@ -134,19 +134,16 @@ pub struct Buy {
     package: String,
     /// How many units
     quantity: u64,
-    /// Do it once: the same key again changes nothing
-    #[arg(long)]
-    key: Option<String>,
     #[command(flatten)]
-    at: At,
+    how: How,
 }
 
 impl Buy {
     /// Buys.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
-        let engine = database.open(self.at.clock())?;
-        let Buy { tenant, package, quantity, key, .. } = self;
-        let bought = engine.buy(tenant, package, *quantity, key.as_deref())?;
+        let engine = self.how.open(database)?;
+        let Buy { tenant, package, quantity, .. } = self;
+        let bought = engine.buy(tenant, package, *quantity, None)?;
         if bought.replayed {
             let text = "it was bought under this key before; nothing changed";
             let json = json!({ "bought": false, "invoice": bought.invoice });

@@ -7,7 +7,7 @@ use cotas::billing::PaymentMethod;
 use cotas::{Engine, Error, Terms};
 
 use super::tenant_view;
-use crate::database::{At, Database};
+use crate::database::{Database, How};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::values;
@@ -100,22 +100,11 @@ impl Joining {
     }
 }
 
-/// When it is done, and that it is done once.
-#[derive(Args)]
-pub struct How {
-    /// Do it once: the same key again changes nothing
-    #[arg(long)]
-    key: Option<String>,
-    #[command(flatten)]
-    at: At,
-}
-
 impl Plan {
     /// Does it; the answer is what the tenant has now.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let (tenant, how) = self.subject();
-        let engine = database.open(how.at.clock())?;
-        let engine = how.key.as_deref().map_or_else(|| engine.clone(), |key| engine.once(key));
+        let engine = how.open(database)?;
         self.apply(&engine, tenant)?;
         let report = engine.report(tenant)?;
         output.print(&tenant_view::text(&report), &serde_json::json!(report))

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::secret::read_text;
 use super::tenant_view;
-use crate::database::{At, Database};
+use crate::database::{At, Database, How};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::values::{self, AsPlannedOr, OwnFeature, OwnLimit, PlanChoice, Units};
@@ -44,7 +44,7 @@ pub enum Tenant {
         #[arg(long)]
         as_operator: bool,
         #[command(flatten)]
-        at: At,
+        how: How,
     },
     /// Change the number of a tenant's plan until it joins another; extras stay
     Limit {
@@ -56,7 +56,7 @@ pub enum Tenant {
         #[arg(value_parser = values::limit)]
         limit: Limit,
         #[command(flatten)]
-        at: At,
+        how: How,
     },
     /// Give a tenant a feature of its own, whatever its plan says
     Feature {
@@ -68,7 +68,7 @@ pub enum Tenant {
         #[arg(value_parser = values::feature_or_as_planned)]
         value: AsPlannedOr<Feature>,
         #[command(flatten)]
-        at: At,
+        how: How,
     },
     /// Give a tenant a limit of its own, whatever plan it is on or joins later
     OwnLimit {
@@ -80,7 +80,7 @@ pub enum Tenant {
         #[arg(value_parser = values::limit_or_as_planned)]
         limit: AsPlannedOr<Limit>,
         #[command(flatten)]
-        at: At,
+        how: How,
     },
     /// Delete a demonstration that has ended, with all that is known of it
     Purge {
@@ -148,7 +148,7 @@ pub struct Add {
     #[arg(long, value_name = "FILE", long_help = ACCOUNT_HELP)]
     account: Option<PathBuf>,
     #[command(flatten)]
-    at: At,
+    how: How,
 }
 
 impl Tenant {
@@ -161,23 +161,23 @@ impl Tenant {
             }
             Tenant::Add(add) => (add.run(database)?, &add.name),
             Tenant::Show { name, at } => (database.open(at.clock())?, name),
-            Tenant::Status { name, status, reason, as_operator, at } => {
-                let engine = database.open(at.clock())?;
+            Tenant::Status { name, status, reason, as_operator, how } => {
+                let engine = how.open(database)?;
                 engine.set_status(name, *status, reason, *as_operator)?;
                 (engine, name)
             }
-            Tenant::Limit { name, resource, limit, at } => {
-                let engine = database.open(at.clock())?;
+            Tenant::Limit { name, resource, limit, how } => {
+                let engine = how.open(database)?;
                 engine.set_limit(name, resource, *limit)?;
                 (engine, name)
             }
-            Tenant::Feature { name, feature, value, at } => {
-                let engine = database.open(at.clock())?;
+            Tenant::Feature { name, feature, value, how } => {
+                let engine = how.open(database)?;
                 engine.set_feature(name, feature, value.own().as_ref())?;
                 (engine, name)
             }
-            Tenant::OwnLimit { name, resource, limit, at } => {
-                let engine = database.open(at.clock())?;
+            Tenant::OwnLimit { name, resource, limit, how } => {
+                let engine = how.open(database)?;
                 engine.set_own_limit(name, resource, limit.own())?;
                 (engine, name)
             }
@@ -195,7 +195,7 @@ impl Tenant {
 
 impl Add {
     fn run(&self, database: &Database) -> Result<Engine, Failure> {
-        let engine = database.open(self.at.clock())?;
+        let engine = self.how.open(database)?;
         let account = self.account.as_deref().map(read_text).transpose()?;
         let account = account.as_deref().map(HolderForm::parse).transpose()?;
         let limits: Vec<_> =
