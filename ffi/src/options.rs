@@ -2,10 +2,11 @@
 
 use std::ffi::c_char;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cotas_core::{Durability, Engine, Maintenance, ManualClock, Timestamp};
+use parking_lot::Mutex;
 
 use crate::call::{self, call};
 use crate::engine::EngineHandle;
@@ -74,12 +75,12 @@ impl Handled for OptionsHandle {
 
 impl OptionsHandle {
     fn set(&self, change: impl FnOnce(&mut Settings)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.0.lock());
     }
 
     /// Opens the database at `path`, or one in memory, with what has been set.
     pub(crate) fn open(&self, path: Option<&str>) -> Result<EngineHandle, Failure> {
-        let settings = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let settings = self.0.lock().clone();
         let mut builder = path.map_or_else(Engine::in_memory, Engine::builder);
         builder = builder
             .durability(settings.durability)
