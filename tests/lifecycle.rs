@@ -211,6 +211,28 @@ fn what_cannot_be_scheduled_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn a_scheduled_plan_is_paid_as_the_present_one_is_by_then() {
+    let (engine, clock) = in_memory(NOON);
+    add_tenant(&engine, "acme", "full", "2026-05-20", true);
+    engine.schedule_plan("acme", "small", None).expect("is scheduled");
+    engine.set_payment_form("acme", "Asaas", Some("sub_1")).expect("changes");
+    engine.set_payment_method("acme", cotas::billing::PaymentMethod::Pix).expect("changes");
+    for day in [NOON, "2026-05-21T12:00:00-03:00"] {
+        clock.set(at(day));
+        engine.settle("acme").expect("settles");
+        for invoice in engine.invoices("acme").expect("reads") {
+            if invoice.status != cotas::InvoiceStatus::Cancelled {
+                assert_eq!(invoice.payment_type, "Asaas", "{day}: {invoice:?}");
+                assert!(invoice.payment_method.is_some(), "{day}: {invoice:?}");
+            }
+        }
+        let subscriptions = engine.subscriptions("acme").expect("reads");
+        assert_eq!(subscriptions[0].gateway_id.as_deref(), Some("sub_1"), "{day}");
+    }
+    assert_sound(&engine);
+}
+
+#[test]
 fn a_scheduled_plan_begins_at_its_own_boundary_of_several_that_were_missed() {
     let (engine, clock) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-31", true);

@@ -377,6 +377,27 @@ fn a_payment_is_found_by_the_gateway_s_subscription_and_its_due_date() {
 }
 
 #[test]
+fn a_gateway_s_subscription_is_one_tenant_s() {
+    let (engine, _) = opened();
+    engine.set_payment_form("acme", "Asaas", Some("sub_1")).expect("changes");
+    let new = NewTenant::new("other").plan("prepaid", date("2026-05-20"), true);
+    engine.create_tenant(&new).expect("is created");
+    let refused = engine.set_payment_form("other", "Asaas", Some("sub_1")).expect_err("is acme's");
+    assert_eq!(refused.code(), 406);
+    assert_eq!(refused.to_string(), "gateway id: another tenant's subscription has it");
+    // What acme pays is acme's.
+    let body = asaas_of_subscription("e&1", "PAYMENT_RECEIVED", "pay_9", "sub_1", "2026-05-20");
+    assert!(matches!(tell(&engine, &body), Applied { .. }));
+    assert_eq!(invoice(&engine, PLAN).status, InvoiceStatus::Paid);
+    assert_eq!(engine.invoices("other").expect("reads")[0].status, InvoiceStatus::Pending);
+    // Its own it may name again, also after a change of plan.
+    let terms = cotas::Terms { plan: "prepaid", first_due: date("2026-05-25"), auto_renew: true };
+    engine.change_plan("acme", &terms, None).expect("changes");
+    engine.set_payment_form("acme", "Asaas", Some("sub_1")).expect("is its own");
+    assert_sound(&engine);
+}
+
+#[test]
 fn a_subscription_that_ends_at_the_gateway_is_not_renewed_and_another_one_is_left_alone() {
     let (engine, clock) = opened();
     engine.set_payment_form("acme", "Asaas", Some("sub_1")).expect("changes");

@@ -9,7 +9,7 @@ use super::{Engine, check_key};
 use crate::billing::PaymentMethod;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::rules::{Gates, Status};
+use crate::rules::{Account, Gates, Status};
 use crate::store::{ACTIVE, InvoiceRow, MANUAL, PENDING, SCHEDULED, SubscriptionRow};
 
 /// Longest label of a payment type, and longest id of a gateway's, in bytes.
@@ -48,7 +48,8 @@ pub struct SubscriptionRecord {
 
 impl Engine {
     /// Changes how the next invoices of a tenant are paid, and what the gateway calls the
-    /// subscription (seed 000). Invoices that exist and are not paid follow. Waits for the disk.
+    /// subscription (seed 000), which is no other tenant's. Invoices that exist and are not paid
+    /// follow, and so does a plan that is scheduled. Waits for the disk.
     pub fn set_payment_form(
         &self,
         tenant: &str,
@@ -59,16 +60,20 @@ impl Engine {
         gateway_id.map_or(Ok(()), |id| check_label("gateway id", id))?;
         let verb = Verb::new("set_payment_form", None, &(payment_type, gateway_id));
         self.change_once(tenant, &verb, |work| {
-            let row = payable(work, tenant)?;
-            work.write.set_payment_type(row.id, payment_type, gateway_id)?;
-            let present = work.loaded.account.subscription.as_mut();
-            if let Some(terms) = present.filter(|it| it.id == row.id) {
-                terms.by_hand = payment_type == MANUAL;
+            if let Some(id) = gateway_id
+                && work.write.gateway_id_is_anothers(work.loaded.row, id)?
+            {
+                let why = "another tenant's subscription has it".to_owned();
+                return Err(Error::InvalidArgument { what: "gateway id", why });
             }
-            change_unpaid(work, row.id, |invoice| {
-                payment_type.clone_into(&mut invoice.payment_type);
-                invoice.recurring = is_debited(invoice);
-            })?;
+            for row in payable(work, tenant)? {
+                work.write.set_payment_type(row.id, payment_type, gateway_id)?;
+                note_by_hand(work, row.id, payment_type == MANUAL);
+                change_unpaid(work, row.id, |invoice| {
+                    payment_type.clone_into(&mut invoice.payment_type);
+                    invoice.recurring = is_debited(invoice);
+                })?;
+            }
             Ok(work.write.audit(Some(work.loaded.row), work.now, "payment form", payment_type)?)
         })
     }
@@ -79,15 +84,16 @@ impl Engine {
     pub fn set_payment_method(&self, tenant: &str, method: PaymentMethod) -> Result<(), Error> {
         let verb = Verb::new("set_payment_method", None, &method);
         self.change_once(tenant, &verb, |work| {
-            let row = payable(work, tenant)?;
-            if row.payment_type == MANUAL {
-                let why = "the subscription is paid by hand, not at a gateway".to_owned();
-                return Err(Error::InvalidArgument { what: "payment method", why });
+            for row in payable(work, tenant)? {
+                if row.payment_type == MANUAL {
+                    let why = "the subscription is paid by hand, not at a gateway".to_owned();
+                    return Err(Error::InvalidArgument { what: "payment method", why });
+                }
+                work.write.set_payment_method(row.id, method.code())?;
+                change_unpaid(work, row.id, |invoice| {
+                    method.code().clone_into(&mut invoice.payment_method);
+                })?;
             }
-            work.write.set_payment_method(row.id, method.code())?;
-            change_unpaid(work, row.id, |invoice| {
-                method.code().clone_into(&mut invoice.payment_method);
-            })?;
             let what = "payment method";
             Ok(work.write.audit(Some(work.loaded.row), work.now, what, method.code())?)
         })
@@ -128,14 +134,30 @@ impl Engine {
     }
 }
 
-/// The subscription whose invoices come next: one that waits to be paid, else the one in force.
-fn payable(work: &Work<'_>, tenant: &str) -> Result<SubscriptionRow, Error> {
+/// The subscriptions whose invoices come next: one that waits to be paid, else the one in force and
+/// what is to follow it.
+fn payable(work: &Work<'_>, tenant: &str) -> Result<Vec<SubscriptionRow>, Error> {
     if let Some(pending) = work.write.pending_subscription(work.loaded.row)? {
-        return Ok(pending);
+        return Ok(vec![pending]);
     }
-    let current = work.loaded.account.subscription.as_ref().map(|it| it.id);
-    let row = current.map(|id| work.write.subscription(id)).transpose()?.flatten();
-    row.filter(|row| row.state == ACTIVE).ok_or_else(|| Error::NoSubscription(tenant.to_owned()))
+    let Account { subscription, scheduled, .. } = &work.loaded.account;
+    let ids = subscription.iter().chain(scheduled.iter().map(|it| &it.terms)).map(|it| it.id);
+    let rows: Result<Vec<_>, _> = ids.map(|id| work.write.subscription(id)).collect();
+    let rows: Vec<_> = rows?.into_iter().flatten().collect();
+    let is_current = |row: &SubscriptionRow| row.state == ACTIVE;
+    if !rows.iter().any(is_current) {
+        return Err(Error::NoSubscription(tenant.to_owned()));
+    }
+    Ok(rows)
+}
+
+/// Notes whether a subscription is paid by hand, where the account has it.
+fn note_by_hand(work: &mut Work<'_>, subscription: i64, by_hand: bool) {
+    let Account { subscription: present, scheduled, .. } = &mut work.loaded.account;
+    let next = scheduled.iter_mut().map(|it| &mut it.terms);
+    if let Some(terms) = present.iter_mut().chain(next).find(|it| it.id == subscription) {
+        terms.by_hand = by_hand;
+    }
 }
 
 /// Changes the invoices of a subscription that wait to be paid.

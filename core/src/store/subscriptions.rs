@@ -187,6 +187,18 @@ impl Write<'_> {
         self.save_terms(terms)
     }
 
+    /// Whether another tenant has a subscription, which has not ended, with this gateway id.
+    pub(crate) fn gateway_id_is_anothers(&self, tenant: i64, id: &str) -> Result<bool, StoreError> {
+        self.connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM subscriptions s JOIN tenants t ON t.id = s.tenant \
+                 WHERE s.gateway_id = ?2 AND s.tenant != ?1 AND s.state != 'cancelled' \
+                 AND t.status != 'cancelled')",
+            )
+            .and_then(|mut statement| statement.query_row(params![tenant, id], |row| row.get(0)))
+            .map_err(sqlite(LOADING))
+    }
+
     /// Notes how the next invoices of a subscription are paid.
     pub(crate) fn set_payment_type(
         &self,
