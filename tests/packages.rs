@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cotas::{Engine, InvoiceStatus, ManualClock, NewTenant, Occupancy, Reason};
+use cotas::{Engine, InvoiceStatus, ManualClock, NewTenant, Occupancy, Reason, Terms};
 use cotas_tests::{Database, NOON, assert_sound, at, balance, date, in_memory};
 
 use InvoiceStatus::{Cancelled, Overdue, Paid, Pending};
@@ -158,6 +158,42 @@ fn only_what_is_charged_again_can_be_ended() {
         .expect("loads");
     let bought = buy_and_pay(&engine, 1);
     assert_eq!(engine.end_purchase(bought).expect_err("is charged once").code(), 406);
+    assert_sound(&engine);
+}
+
+#[test]
+fn what_is_used_up_is_not_charged_again_since_it_is_given_once() {
+    let with = |kind: &str| {
+        let text = format!(
+            "[resources.things]\nkind = \"{kind}\"\n[plans.p]\ntitle = \"P\"\nprice = \"1.00\"\n\
+             limits = {{ things = 1 }}\n[packages.more]\ntitle = \"More\"\nresource = \"things\"\n\
+             recurring = true\nprices = {{ 1 = \"2.00\" }}\n"
+        );
+        cotas::Catalog::parse(&text, "c.toml").map(|_| ()).map_err(|error| error.to_string())
+    };
+    for kind in ["allowance", "session"] {
+        let refused = with(kind).expect_err("one would pay for nothing");
+        assert!(refused.starts_with("c.toml:10: packages.more.recurring: "), "{refused}");
+    }
+    assert_eq!((with("seat"), with("meter")), (Ok(()), Ok(())));
+}
+
+#[test]
+fn what_is_bought_after_the_plan_has_lapsed_is_owed_for_no_date_that_has_passed() {
+    let (engine, clock) = in_memory(NOON);
+    set_up(&engine);
+    let terms = Terms { plan: "premium", first_due: date("2026-05-10"), auto_renew: false };
+    engine.change_plan("loja", &terms, None).expect("changes");
+    clock.set(at("2026-06-05T12:00:00-03:00"));
+    pay_all(&engine, "2026-05-10");
+    let bought = engine.buy("loja", PACKAGE, 1, None).expect("sells");
+    assert_eq!((bought.next_due, bought.next_total.get()), (None, 0), "no date can be foreseen");
+    assert_eq!(engine.report("loja").expect("reports").status.code(), "active");
+    assert_eq!(charged(&engine), pairs([("2026-06-05", Pending)]));
+    // The next plan's due date charges it again.
+    let terms = Terms { first_due: date("2026-06-30"), ..terms };
+    engine.change_plan("loja", &terms, None).expect("changes");
+    assert_eq!(charged(&engine), pairs([("2026-06-05", Pending), ("2026-06-30", Pending)]));
     assert_sound(&engine);
 }
 

@@ -57,7 +57,7 @@ period = "1 year"
 #for plan.cadence
 [packages.more]
 title = "More"                              # package.title
-resource = "things"                         # package.resource
+resource = "users"                          # package.resource
 prices = { 1 = "1.00" }                     # package.prices
 #in package
 [actions.act]

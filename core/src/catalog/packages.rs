@@ -8,7 +8,7 @@ use super::plans::{Plans, title};
 use super::resources::{Resources, lookup};
 use super::tree::{Node, Table};
 use super::values::{check_name, duration, price};
-use super::{Kind, Package};
+use super::{Kind, Package, is_granted};
 
 /// The most packages of a catalog.
 const MAX_PACKAGES: usize = 256;
@@ -35,11 +35,13 @@ fn package(node: &Node, resources: &Resources, plans: &Plans) -> Result<Package>
     if prices.is_empty() {
         return Err(node.place.error("has no prices; write prices = { 1 = \"5.00\" }".to_owned()));
     }
+    let resource = table.required("resource", |node| sold(node, resources))?;
+    let used_up = resources.get(&resource).is_some_and(|it| is_granted(it.kind));
     Ok(Package {
         title: table.required("title", title)?,
-        resource: table.required("resource", |node| sold(node, resources))?,
+        recurring: table.optional("recurring", |node| recurring(node, used_up))?.unwrap_or(false),
+        resource,
         prices,
-        recurring: table.optional("recurring", Node::flag)?.unwrap_or(false),
         expires_ms: table.optional("expires", duration)?,
         feature: table.optional("feature", |node| needed_feature(node, plans))?,
     })
@@ -56,6 +58,16 @@ fn size(node: &Node) -> Result<u64> {
 
 fn size_price(node: &Node) -> Result<i64> {
     price(node)?.ok_or_else(|| node.expected("a price in quotes such as \"5.00\""))
+}
+
+/// Whether it is charged again: of what is used up one would pay again for what was given once.
+fn recurring(node: &Node, used_up: bool) -> Result<bool> {
+    let recurring = node.flag()?;
+    if recurring && used_up {
+        let why = "what is used up is given once: it is bought anew and not charged again";
+        return Err(node.place.error(why.to_owned()));
+    }
+    Ok(recurring)
 }
 
 /// A resource of which more can be given.

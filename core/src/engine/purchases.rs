@@ -25,7 +25,7 @@ pub struct Purchase {
     pub invoice: i64,
     /// What it costs, of which packages, and whether a bigger quantity would cost less.
     pub quote: PackageQuote,
-    /// When it is charged again, in full; `None`: never.
+    /// When it is charged again, in full; `None`: never, or with a plan that is to come.
     pub next_due: Option<NaiveDate>,
     /// All that will be charged on that day, the plan and what is charged again, this purchase
     /// included.
@@ -141,7 +141,7 @@ fn buy(
     let at_once = InvoiceRow { recurring: false, effect, ..bought(today) };
     let invoice = work.write.insert_invoice(&at_once)?;
     // No proration: the next due date charges the full price again.
-    let next_due = package.recurring.then(|| subscription.due());
+    let next_due = (package.recurring && !subscription.lapsed).then(|| subscription.due());
     if let Some(due) = next_due {
         work.write.insert_invoice(&bought(due))?;
     }
