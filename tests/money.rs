@@ -217,6 +217,14 @@ fn a_purchase_is_paid_in_instalments_of_whole_cents_and_given_with_the_first() {
         assert_eq!(engine.split_invoice(all[2], parts).expect_err("is refused").code(), 406);
     }
     assert_eq!(engine.split_invoice(999, 2).expect_err("is unknown").code(), 423);
+    // 5.00 in 24 parts is 0.20 and a rest; less than a cent each is nothing to pay.
+    let small = WHAZING.replace("1  = \"5.00\"", "1 = \"0.03\"");
+    let catalog = Catalog::parse(&small, "small.toml").expect("is valid");
+    engine.load_catalog(&catalog).expect("loads");
+    let cents = engine.buy("whaz", "canais_api_plus", 1, None).expect("sells").invoice;
+    let refused = engine.split_invoice(cents, 4).expect_err("is refused");
+    assert_eq!(refused.to_string(), "instalments: 0.03 is not 4 times a cent");
+    assert_eq!(engine.split_invoice(cents, 3).expect("a cent each").len(), 3);
     // What is owed for something that was given stays owed over a change of plan.
     clock.set(at("2026-02-10T10:00:00-03:00"));
     let terms = cotas::Terms { plan: "comum", first_due: date("2026-02-28"), auto_renew: true };

@@ -187,6 +187,10 @@ impl Engine {
             if InvoiceStatus::of(row) != InvoiceStatus::Pending || row.gateway_id.is_some() {
                 return Err(wrong_status(row));
             }
+            if row.cents < i64::from(parts) {
+                let why = format!("{} is not {parts} times a cent", Cents::new(row.cents)?);
+                return Err(Error::InvalidArgument { what: "instalments", why });
+            }
             split(work, row, parts)
         })
     }
