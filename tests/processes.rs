@@ -9,7 +9,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::Duration;
 
-use cotas::{Builder, Durability, Engine, Error, Limit, Maintenance, Origin};
+use cotas::{Builder, Durability, Engine, Error, Limit, Maintenance, OpenError, Origin};
 use cotas_tests::{
     Database, add_tenant, assert_sound, assert_whole, balance, catalog, open_sessions,
 };
@@ -235,7 +235,7 @@ fn the_second_open_in_a_process_shares_the_engine() {
     assert!(second.consume("acme", "credits", 1).expect("decides").allowed());
     assert_eq!(balance(&first, "acme", "credits").0, 992);
     let other = database.builder().maintenance(Maintenance::Thread).open();
-    assert!(matches!(other, Err(Error::Open(cotas::OpenError::AlreadyOpen { .. }))));
+    assert!(matches!(other, Err(Error::Open(OpenError::AlreadyOpen { .. }))));
 }
 
 /// Files opened while `work` is done, of those that stand beside the database.
@@ -276,7 +276,7 @@ fn an_engine_that_is_kept_open_is_found_again_without_opening_a_file() {
     let again = || (10..110).for_each(|used| assert_eq!(decides_after_opening(&kept), used));
     assert_eq!(opened_while(&database, again), 0);
     let other = kept.clone().maintenance(Maintenance::Thread).open();
-    assert!(matches!(other, Err(Error::Open(cotas::OpenError::AlreadyOpen { .. }))));
+    assert!(matches!(other, Err(Error::Open(OpenError::AlreadyOpen { .. }))));
     assert_eq!(decides_after_opening(&passing), 110);
     assert!(!is_attached(&database), "whoever opens it last says");
 }
@@ -427,4 +427,35 @@ fn forks_writers_and_openers_do_not_wait_for_each_other_for_ever() {
         is_over.store(true, Ordering::Relaxed);
     });
     assert_sound(engine);
+}
+
+/// Closing the last engine waits for its thread, and that may wait for a fork. The fork must not
+/// wait for who closes: not even where that is somebody who found the engine while it was let go,
+/// and could not use it.
+#[test]
+fn whoever_closes_an_engine_keeps_no_fork_waiting() {
+    let _alone = alone();
+    let database = database();
+    drop(database.with_acme());
+    let builder = |maintenance| {
+        database.builder().maintenance(maintenance).checkpoint_interval(Duration::ZERO)
+    };
+    let is_over = AtomicBool::new(false);
+    let reopen = &|maintenance| {
+        while !is_over.load(Ordering::Relaxed) {
+            match builder(maintenance).open() {
+                Ok(engine) => assert!(engine.consume("acme", "credits", 1).is_ok()),
+                Err(Error::Open(OpenError::AlreadyOpen { .. })) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for maintenance in [Maintenance::Thread, Maintenance::External].repeat(2) {
+            scope.spawn(move || reopen(maintenance));
+        }
+        (0..300).for_each(|_| assert!(ended_well(in_child(|| true))));
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert_sound(&database.open());
 }

@@ -6,11 +6,15 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::AcqRel;
+use std::time::Duration;
 
 use super::file::{self, FIRST_BYTES, Memory};
 use super::layout::{HEADER_BYTES, LAYOUT_VERSION, MAGIC, WORD, header};
 use super::{Identity, LiveFile, directory, lock, process};
 use crate::error::OpenError;
+
+/// How long somebody who joins waits for another who is growing the file.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();
@@ -130,16 +134,14 @@ pub(crate) fn open(path: &Path, database_id: Option<[u64; 2]>) -> Result<Found, 
         let why = "it belongs to another database";
         return Err(OpenError::LiveFileForeign { path: path.to_owned(), why });
     }
-    let claimed = memory.get(header::FILE_LEN);
-    if claimed > memory.address_space() {
-        let source = io::Error::from(io::ErrorKind::OutOfMemory);
-        return Err(io_error("map all of", path)(source));
-    }
-    if claimed > len || memory.get(header::NEXT_FREE) > claimed {
+    let live = LiveFile::of(memory);
+    check_is_seen_whole(&live, path)?;
+    let claimed = live.header(header::FILE_LEN);
+    if claimed > len || live.header(header::NEXT_FREE) > claimed {
         let why = format!("it has {len} bytes and says that it has {claimed}");
         return Err(OpenError::LiveFileDamaged { path: path.to_owned(), why });
     }
-    Ok(Found::Usable(LiveFile::of(memory)))
+    Ok(Found::Usable(live))
 }
 
 fn words(memory: &Memory, at: u64) -> [u64; 2] {
@@ -175,8 +177,21 @@ pub(crate) fn check_joins(
     if live.header(header::LOCK_INODE) != inode {
         return Err(OpenError::LiveFileMissing { path: path.to_owned() });
     }
+    check_namespace(live, path)?;
+    // Whoever grows the file holds this lock: it never outgrows what all who are attached can see.
+    let _held = lock::take(&live.memory, header::ALLOCATOR_LOCK, PATIENCE)
+        .map_err(|_| OpenError::Busy { path: path.to_owned() })?;
+    check_is_seen_whole(live, path)?;
     live.memory.cell(header::ADDRESS_LIMIT).fetch_min(live.memory.address_space(), AcqRel);
-    check_namespace(live, path)
+    Ok(())
+}
+
+/// Looks whether this process could set aside as much address space as the file has bytes.
+fn check_is_seen_whole(live: &LiveFile, path: &Path) -> Result<(), OpenError> {
+    if live.header(header::FILE_LEN) <= live.memory.address_space() {
+        return Ok(());
+    }
+    Err(io_error("map all of", path)(io::Error::from(io::ErrorKind::OutOfMemory)))
 }
 
 fn check_namespace(live: &LiveFile, path: &Path) -> Result<(), OpenError> {
@@ -314,5 +329,37 @@ pub(crate) fn check_file_system(directory: &Path) -> Result<(), OpenError> {
     match NETWORK.iter().find(|(number, _)| *number == kind) {
         Some((_, kind)) => Err(OpenError::NetworkFileSystem { path: directory.to_owned(), kind }),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn who_sees_less_of_the_file_than_another_is_growing_it_to_does_not_join() {
+        const SMALL: u64 = 2 << 20;
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("live");
+        let identity = Identity { database_id: [1, 2], hash_key: [3, 4], epoch: 1, token: 5 };
+        fs::write(&path, []).expect("is written");
+        let attachment = Attachment::open(&directory.path().join("lock"), &path).expect("opens");
+        let file = || open_like(&path, &path).expect("opens");
+        let large = init(file(), identity).expect("is made");
+        adopt(&large, &attachment, &path).expect("is adopted");
+        let small = LiveFile::of(Memory::map_within(file(), &[SMALL]).expect("is mapped"));
+        // Another is growing the file when the small one comes.
+        let held = lock::take(&large.memory, header::ALLOCATOR_LOCK, PATIENCE).expect("is free");
+        thread::scope(|scope| {
+            let joins = scope.spawn(|| check_joins(&small, &attachment, &path));
+            file::reserve(large.memory.file(), 0, 2 * SMALL).expect("has room");
+            large.set_header(header::FILE_LEN, 2 * SMALL);
+            drop(held);
+            let refused = joins.join().expect("ends").expect_err("it cannot see all of it");
+            assert!(matches!(refused, OpenError::Io { .. }), "{refused}");
+        });
+        assert_eq!(large.header(header::ADDRESS_LIMIT), large.memory.address_space());
     }
 }

@@ -60,8 +60,13 @@ const NOWHERE_WORDS: usize = 40;
 impl Memory {
     /// Maps `file`, which has at least a header's length.
     pub(crate) fn map(file: File) -> io::Result<Memory> {
+        Memory::map_within(file, &ADDRESS_SPACE)
+    }
+
+    /// The same in as much address space as is to be had.
+    pub(super) fn map_within(file: File, sizes: &[u64]) -> io::Result<Memory> {
         let mut last = io::Error::from(io::ErrorKind::OutOfMemory);
-        for bytes in ADDRESS_SPACE {
+        for &bytes in sizes {
             let Ok(len) = usize::try_from(bytes) else { continue };
             // The mapping reaches past the end of the file on purpose: pages become usable as the
             // file grows, and stay where they are. Until then nobody can touch them, nor does

@@ -116,8 +116,21 @@ fn spin(mutex: *mut pthread_mutex_t) -> i32 {
     EBUSY
 }
 
+/// The C library waits by the clock on the wall. One that is set ahead meanwhile ends no patience.
 #[cold]
 fn wait(mutex: *mut pthread_mutex_t, patience: Duration) -> i32 {
+    let until = Instant::now() + patience;
+    let mut left = patience;
+    loop {
+        let result = wait_by_the_wall(mutex, left);
+        left = until.saturating_duration_since(Instant::now());
+        if result != ETIMEDOUT || left.is_zero() {
+            return result;
+        }
+    }
+}
+
+fn wait_by_the_wall(mutex: *mut pthread_mutex_t, patience: Duration) -> i32 {
     let mut until = MaybeUninit::<timespec>::uninit();
     // SAFETY: `clock_gettime` fills `until`; `mutex` is a mutex as in `take`.
     unsafe {
@@ -146,5 +159,45 @@ impl Drop for Held<'_> {
         }
         // SAFETY: this thread holds the mutex.
         unsafe { libc::pthread_mutex_unlock(self.mutex) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::super::file::reserve;
+    use super::super::layout::{HEADER_BYTES, header};
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_mins(1);
+
+    #[test]
+    fn whoever_lets_go_has_it_again_after_those_who_wait() {
+        let file = tempfile::tempfile().expect("a file");
+        reserve(&file, 0, HEADER_BYTES).expect("has room");
+        let memory = &Memory::map(file).expect("is mapped");
+        let (turn, lock) = (header::LANE_TURN, header::LANE_LOCK);
+        init(memory, turn);
+        init(memory, lock);
+        for round in 0..200 {
+            let had = &AtomicBool::new(false);
+            let held = take_in_turn(memory, turn, lock, PATIENCE).expect("is free");
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    let _held = take_in_turn(memory, turn, lock, PATIENCE).expect("is had");
+                    had.store(true, Ordering::Relaxed);
+                });
+                // Until it waits, which it does not without a turn.
+                let until = Instant::now() + Duration::from_secs(2);
+                while take(memory, turn, Duration::ZERO).is_ok() && Instant::now() < until {
+                    thread::yield_now();
+                }
+                drop(held);
+                let _held = take_in_turn(memory, turn, lock, PATIENCE).expect("is had again");
+                assert!(had.load(Ordering::Relaxed), "round {round}: another waited for it");
+            });
+        }
     }
 }

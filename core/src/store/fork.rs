@@ -115,3 +115,37 @@ fn open_empty_gate() {
     WAITING.store(0, Ordering::SeqCst);
     FORKING.store(0, Ordering::SeqCst);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_fork_lets_in_whoever_waits_for_another() {
+        let (is_in, is_shut) = (&AtomicBool::new(false), &AtomicBool::new(false));
+        close_all();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let _passage = enter();
+                is_in.store(true, Ordering::SeqCst);
+            });
+            while WAITING.load(Ordering::SeqCst) == 0 {
+                thread::yield_now();
+            }
+            scope.spawn(|| {
+                close_all();
+                is_shut.store(true, Ordering::SeqCst);
+                let was_let_in = is_in.load(Ordering::SeqCst);
+                open_gate();
+                assert!(was_let_in, "it waits for a second fork");
+            });
+            thread::sleep(Duration::from_millis(20)); // It may shut the gate now, if it ever does.
+            let was_shut_twice = is_shut.load(Ordering::SeqCst);
+            open_gate();
+            assert!(!was_shut_twice, "somebody waited to go in");
+        });
+    }
+}
