@@ -418,9 +418,9 @@ class Engine:
     def schedule_plan(self, tenant: str, plan: str, *, key: str | None = None) -> date:
         """Has a tenant join another plan when its present period ends; gives that due date. Waits
         for the disk."""
-    def cancel_scheduled_plan(self, tenant: str) -> bool:
+    def cancel_scheduled_plan(self, tenant: str, *, key: str | None = None) -> bool:
         """Takes back what `schedule_plan` did; says whether a plan was scheduled."""
-    def move_to_newest_version(self, tenant: str) -> bool:
+    def move_to_newest_version(self, tenant: str, *, key: str | None = None) -> bool:
         """Moves a tenant to the newest version of its plan; says whether it was on an older one."""
     def set_limit(
         self, tenant: str, resource: str, limit: _Limit, *, key: str | None = None
@@ -444,20 +444,27 @@ class Engine:
         self, tenant: str, name: str, feature: bool | str | None, *, key: str | None = None
     ) -> None:
         """Gives a tenant a feature of its own; `None`: as its plan says. Waits for the disk."""
-    def mark_paid(self, invoice: int, *, paid_on: date | None = None) -> None:
+    def mark_paid(
+        self, invoice: int, *, paid_on: date | None = None, key: str | None = None
+    ) -> None:
         """Settles an invoice that was paid, by hand. Paid already, it changes nothing."""
-    def cancel_invoice(self, invoice: int) -> None:
+    def cancel_invoice(self, invoice: int, *, key: str | None = None) -> None:
         """Cancels an invoice that was not paid."""
     def end_purchase(self, invoice: int, *, key: str | None = None) -> date | None:
         """Ends what is charged again with every due date, by an invoice of its purchase; gives the
         last day on which it counts, `None` where nothing of it does."""
-    def split_invoice(self, invoice: int, parts: int) -> list[int]:
+    def split_invoice(self, invoice: int, parts: int, *, key: str | None = None) -> list[int]:
         """Splits an invoice into instalments; gives their numbers."""
     def set_payment_form(
-        self, tenant: str, payment_type: str, *, gateway_id: str | None = None
+        self,
+        tenant: str,
+        payment_type: str,
+        *,
+        gateway_id: str | None = None,
+        key: str | None = None,
     ) -> None:
         """Changes how the next invoices are paid, and what the gateway calls the subscription."""
-    def set_payment_method(self, tenant: str, method: str) -> None:
+    def set_payment_method(self, tenant: str, method: str, *, key: str | None = None) -> None:
         """Changes by which method the next invoices are paid: `boleto`, `card`, `pix` ..."""
     def set_webhook_token(self, gateway: str, token: str) -> None:
         """Sets the token that a gateway sends with its events. Only its hash is kept."""

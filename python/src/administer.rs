@@ -169,13 +169,25 @@ impl Engine {
     }
 
     /// Takes back what `schedule_plan` did; says whether a plan was scheduled.
-    fn cancel_scheduled_plan(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<bool> {
-        self.ask(py, |engine| engine.cancel_scheduled_plan(tenant.0))
+    #[pyo3(signature = (tenant, *, key=None))]
+    fn cancel_scheduled_plan(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<bool> {
+        self.change(py, key, |engine| engine.cancel_scheduled_plan(tenant.0))
     }
 
     /// Moves a tenant to the newest version of its plan; says whether it was on an older one.
-    fn move_to_newest_version(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<bool> {
-        self.ask(py, |engine| engine.move_to_newest_version(tenant.0))
+    #[pyo3(signature = (tenant, *, key=None))]
+    fn move_to_newest_version(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<bool> {
+        self.change(py, key, |engine| engine.move_to_newest_version(tenant.0))
     }
 
     /// Changes the number of a tenant's plan. Waits for the disk.

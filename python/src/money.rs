@@ -58,14 +58,26 @@ impl Engine {
     }
 
     /// Settles an invoice that was paid, by hand. Paid already, it changes nothing.
-    #[pyo3(signature = (invoice, *, paid_on=None))]
-    fn mark_paid(&self, py: Python<'_>, invoice: i64, paid_on: Option<Day>) -> PyResult<()> {
-        self.ask(py, |engine| engine.mark_paid(invoice, paid_on.map(|day| day.0)))
+    #[pyo3(signature = (invoice, *, paid_on=None, key=None))]
+    fn mark_paid(
+        &self,
+        py: Python<'_>,
+        invoice: i64,
+        paid_on: Option<Day>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<()> {
+        self.change(py, key, |engine| engine.mark_paid(invoice, paid_on.map(|day| day.0)))
     }
 
     /// Cancels an invoice that was not paid.
-    fn cancel_invoice(&self, py: Python<'_>, invoice: i64) -> PyResult<()> {
-        self.ask(py, |engine| engine.cancel_invoice(invoice))
+    #[pyo3(signature = (invoice, *, key=None))]
+    fn cancel_invoice(
+        &self,
+        py: Python<'_>,
+        invoice: i64,
+        key: Option<Private<'_>>,
+    ) -> PyResult<()> {
+        self.change(py, key, |engine| engine.cancel_invoice(invoice))
     }
 
     /// Ends what is charged again with every due date, by an invoice of its purchase; gives the
@@ -81,33 +93,43 @@ impl Engine {
     }
 
     /// Splits an invoice into instalments; gives their numbers.
-    fn split_invoice(&self, py: Python<'_>, invoice: i64, parts: u32) -> PyResult<Vec<i64>> {
-        self.ask(py, |engine| engine.split_invoice(invoice, parts))
+    #[pyo3(signature = (invoice, parts, *, key=None))]
+    fn split_invoice(
+        &self,
+        py: Python<'_>,
+        invoice: i64,
+        parts: u32,
+        key: Option<Private<'_>>,
+    ) -> PyResult<Vec<i64>> {
+        self.change(py, key, |engine| engine.split_invoice(invoice, parts))
     }
 
     /// Changes how the next invoices are paid, and what the gateway calls the subscription.
-    #[pyo3(signature = (tenant, payment_type, *, gateway_id=None))]
+    #[pyo3(signature = (tenant, payment_type, *, gateway_id=None, key=None))]
     fn set_payment_form(
         &self,
         py: Python<'_>,
         tenant: Name<'_>,
         payment_type: Name<'_>,
         gateway_id: Option<Name<'_>>,
+        key: Option<Private<'_>>,
     ) -> PyResult<()> {
-        self.ask(py, |engine| {
+        self.change(py, key, |engine| {
             engine.set_payment_form(tenant.0, payment_type.0, gateway_id.map(|id| id.0))
         })
     }
 
     /// Changes by which method the next invoices are paid: `boleto`, `card`, `pix` ...
+    #[pyo3(signature = (tenant, method, *, key=None))]
     fn set_payment_method(
         &self,
         py: Python<'_>,
         tenant: Name<'_>,
         method: Name<'_>,
+        key: Option<Private<'_>>,
     ) -> PyResult<()> {
         let method = known("payment method", method.0, PaymentMethod::from_code)?;
-        self.ask(py, |engine| engine.set_payment_method(tenant.0, method))
+        self.change(py, key, |engine| engine.set_payment_method(tenant.0, method))
     }
 
     /// Sets the token that a gateway sends with its events. Only its hash is kept.

@@ -18,6 +18,11 @@ PACKAGES = """
 title = "Pacote de SMS"
 resource = "sms"
 prices = { 1 = "5.00", 10 = "35.00" }
+[packages.lines]
+title = "Linhas"
+resource = "calls"
+recurring = true
+prices = { 1 = "9.00" }
 """
 
 TOKEN = "a-webhook-token-of-the-host"
@@ -122,6 +127,42 @@ def test_money_is_exact(engine: cotas.Engine) -> None:
     assert statement.plan is not None and statement.plan.title == "Plano full"
     assert statement.currency == "BRL" and statement.invoices
     assert "Plano full" in engine.page("acme") and "Saldos" in engine.page("acme", "balances")
+
+
+def test_what_is_charged_again_is_ended_once(engine: cotas.Engine) -> None:
+    engine.load_catalog(CATALOG + PACKAGES)
+    bought = engine.buy("acme", "lines", 1).invoice
+    for _ in range(2):
+        engine.mark_paid(bought, key="paid-1")
+        assert engine.end_purchase(bought, key="ended-1") == FIRST_DUE
+    with pytest.raises(cotas.IdempotencyConflict):
+        engine.mark_paid(bought, paid_on=date(2026, 5, 19), key="paid-1")
+    again = [it for it in engine.invoices("acme") if it.title == "Linhas" and it.due == FIRST_DUE]
+    assert [it.status for it in again] == [cotas.InvoiceStatus.CANCELLED]
+    plan = next(it for it in engine.invoices("acme") if it.title == "Plano full")
+    with pytest.raises(cotas.InvalidArgument, match="charged again"):
+        engine.end_purchase(plan.id)
+
+
+def test_every_change_of_money_takes_a_key(engine: cotas.Engine) -> None:
+    engine.load_catalog(CATALOG + PACKAGES)
+
+    def change_all() -> list[int]:
+        engine.set_payment_form("acme", "Asaas", gateway_id="sub_1", key="form-1")
+        engine.set_payment_method("acme", "boleto", key="method-1")
+        engine.move_to_newest_version("acme", key="version-1")
+        engine.cancel_scheduled_plan("acme", key="schedule-1")
+        bought = engine.buy("acme", "sms_pack", 10, key="buy-1").invoice
+        parts = engine.split_invoice(bought, 2, key="split-1")
+        engine.cancel_invoice(parts[1], key="cancel-1")
+        return parts
+
+    parts = change_all()
+    assert change_all() == parts
+    with pytest.raises(cotas.IdempotencyConflict):
+        engine.cancel_invoice(parts[0], key="cancel-1")
+    [form] = engine.subscriptions("acme")
+    assert (form.payment_type, form.payment_method) == ("Asaas", "boleto")
 
 
 def test_a_gateway_pays_an_invoice(engine: cotas.Engine) -> None:
