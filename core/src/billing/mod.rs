@@ -16,4 +16,5 @@ pub use cep::Cep;
 pub use document::{Document, DocumentError, DocumentType, PersonType};
 pub use event::{Gateway, PaymentEvent, PaymentEventKind, PaymentMethod};
 pub use payload::{BODY_BYTES_MAX, PayloadError};
+pub(crate) use prices::SIZES_MAX;
 pub use prices::{Hint, PackageQuote, PriceError, PriceTable, QUANTITY_MAX};

@@ -8,7 +8,7 @@ use super::Cents;
 /// The largest quantity that is quoted.
 pub const QUANTITY_MAX: u64 = 100_000;
 /// The most sizes that a table may have.
-const SIZES_MAX: usize = 32;
+pub(crate) const SIZES_MAX: usize = 32;
 
 /// Why there is no price.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

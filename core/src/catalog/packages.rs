@@ -9,13 +9,10 @@ use super::resources::{Resources, lookup};
 use super::tree::{Node, Table};
 use super::values::{check_name, duration, price};
 use super::{Kind, Package, is_granted};
+use crate::billing::{Cents, PriceTable, SIZES_MAX};
 
 /// The most packages of a catalog.
 const MAX_PACKAGES: usize = 256;
-/// The most sizes of a package.
-const MAX_SIZES: usize = 64;
-/// The largest size.
-const MAX_SIZE: u64 = 1_000_000_000;
 
 /// The catalog's packages.
 pub(super) fn packages(
@@ -30,18 +27,20 @@ fn package(node: &Node, resources: &Resources, plans: &Plans) -> Result<Package>
     check_name(&node.place.key, &node.place)?;
     let table = node.table()?;
     table.only(&["title", "resource", "prices", "recurring", "expires", "feature"])?;
-    let sizes = table.named("prices", MAX_SIZES, |node| Ok((size(node)?, size_price(node)?)))?;
-    let prices: BTreeMap<u64, i64> = sizes.into_values().collect();
-    if prices.is_empty() {
+    let sizes = table.named("prices", SIZES_MAX, |node| Ok((size(node)?, size_price(node)?)))?;
+    if sizes.is_empty() {
         return Err(node.place.error("has no prices; write prices = { 1 = \"5.00\" }".to_owned()));
     }
+    // What could never be quoted is refused here, and not when somebody wants to buy it.
+    let prices = PriceTable::new(sizes.into_values());
+    let prices = prices.map_err(|error| node.place.error(error.to_string()))?;
     let resource = table.required("resource", |node| sold(node, resources))?;
     let used_up = resources.get(&resource).is_some_and(|it| is_granted(it.kind));
     Ok(Package {
         title: table.required("title", title)?,
         recurring: table.optional("recurring", |node| recurring(node, used_up))?.unwrap_or(false),
         resource,
-        prices,
+        prices: prices.sizes().iter().map(|&(size, cents)| (size, cents.get())).collect(),
         expires_ms: table.optional("expires", duration)?,
         feature: table.optional("feature", |node| needed_feature(node, plans))?,
     })
@@ -51,12 +50,12 @@ fn size(node: &Node) -> Result<u64> {
     let key = &node.place.key;
     let digits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
     let size = if digits { key.parse().ok() } else { None };
-    size.filter(|size| (1..=MAX_SIZE).contains(size)).ok_or_else(|| {
+    size.ok_or_else(|| {
         node.place.error(format!("{} is no size; write a number from 1", quoted(key)))
     })
 }
 
-fn size_price(node: &Node) -> Result<i64> {
+fn size_price(node: &Node) -> Result<Cents> {
     price(node)?.ok_or_else(|| node.expected("a price in quotes such as \"5.00\""))
 }
 

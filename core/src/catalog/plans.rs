@@ -7,6 +7,7 @@ use super::resources::{MAX_RESOURCES, Resources, lookup};
 use super::tree::{Node, Table, Value};
 use super::values::{check_name, months, price};
 use super::{Feature, Kind, Limit, OnLapse, Plan, RenewOn};
+use crate::billing::Cents;
 
 /// Plans of a catalog, by name.
 pub(super) type Plans = BTreeMap<String, Plan>;
@@ -45,7 +46,7 @@ fn plan(node: &Node, resources: &Resources) -> Result<Plan> {
     let period_months = table.optional("period", months)?.unwrap_or(1);
     Ok(Plan {
         title: table.required("title", title)?,
-        price_cents: table.required("price", price)?,
+        price_cents: table.required("price", price)?.map(Cents::get),
         period_months,
         cadence_months: table.optional("cadence", |node| cadence(node, period_months))?,
         on_lapse: table.optional("on_lapse", on_lapse)?.unwrap_or_default(),

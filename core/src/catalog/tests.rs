@@ -280,6 +280,31 @@ fn a_price_that_is_not_exact_cents_is_refused() {
     }
 }
 
+/// The refusal of a package, whose table stands on line 17.
+#[track_caller]
+fn assert_package_refused(body: &str, expected: &str) {
+    let package = format!("[packages.more]\ntitle = 'More'\nresource = 'users'\n{body}");
+    assert_refused(&package, &format!("catalog.toml:17: packages.more: {expected}"));
+}
+
+#[test]
+fn a_package_that_could_never_be_quoted_is_refused() {
+    let none = "has no prices; write prices = { 1 = \"5.00\" }";
+    assert_package_refused("prices = {}", none);
+    assert_package_refused("prices = { 10 = '35.00' }", "a price table needs a package of 1");
+    assert_package_refused(
+        "prices = { 1 = '5.00', 100001 = '9.00' }",
+        "100001 is not a package size: 1 to 100000",
+    );
+    let twice = "the package of 1 has two prices";
+    assert_package_refused("prices = { 1 = '5.00', 01 = '4.00' }", twice);
+    let many: Vec<_> = (1..34).map(|size| format!("{size} = '1.00'")).collect();
+    let body = format!("prices = {{ {} }}", many.join(", "));
+    let text = format!("{BASE}[packages.more]\ntitle = 'More'\nresource = 'users'\n{body}");
+    let refused = refusal(&text, "catalog.toml");
+    assert!(refused.ends_with("33 entries, at most 32 are allowed"), "{refused}");
+}
+
 #[test]
 fn an_unknown_key_is_refused_with_the_one_that_was_meant() {
     let expected = "unknown key \"resource\"; did you mean \"resources\"?";

@@ -1,9 +1,9 @@
 //! The values that catalogs write in a way of their own: names, durations, periods and prices.
 
-use crate::clock::{DAY_MS, HOUR_MS, SECOND_MS};
-
 use super::error::{Result, quoted};
 use super::tree::{Node, Place, Value};
+use crate::billing::Cents;
+use crate::clock::{DAY_MS, HOUR_MS, SECOND_MS};
 
 /// The longest name of a resource, plan, action, feature or level, in bytes.
 const MAX_NAME_BYTES: usize = 64;
@@ -11,8 +11,6 @@ const MAX_NAME_BYTES: usize = 64;
 const MAX_DURATION_MS: i64 = 400 * DAY_MS;
 /// The longest period.
 const MAX_PERIOD_MONTHS: u32 = 120;
-/// The highest price: ten thousand million.
-const MAX_PRICE_CENTS: i64 = 1_000_000_000_000;
 
 /// Refuses `name` unless it can name something.
 pub(super) fn check_name(name: &str, place: &Place) -> Result<()> {
@@ -79,29 +77,19 @@ pub(super) fn months(node: &Node) -> Result<u32> {
 /// A price such as `"299.00"`, in cents, or `None` for `"custom"`.
 ///
 /// It is read digit by digit: a float could not hold every amount exactly.
-pub(super) fn price(node: &Node) -> Result<Option<i64>> {
+pub(super) fn price(node: &Node) -> Result<Option<Cents>> {
     let cents = match &node.value {
         Value::Text(text) if text == "custom" => return Ok(None),
-        Value::Text(text) => cents(text),
-        Value::Integer(units) => units.checked_mul(100),
+        Value::Text(text) => Cents::parse(text).ok(),
+        Value::Integer(units) => units.checked_mul(100).and_then(|cents| Cents::new(cents).ok()),
         _ => None,
     };
-    cents.filter(|cents| (0..=MAX_PRICE_CENTS).contains(cents)).map(Some).ok_or_else(|| {
+    cents.map(Some).ok_or_else(|| {
         node.expected(
             "a price in quotes such as \"299.00\" (0 to 10000000000, at most two decimals) \
              or \"custom\"",
         )
     })
-}
-
-fn cents(text: &str) -> Option<i64> {
-    let (units, decimals) = text.split_once('.').unwrap_or((text, "00"));
-    let decimals = match decimals.len() {
-        1 => whole::<i64>(decimals)? * 10,
-        2 => whole::<i64>(decimals)?,
-        _ => return None,
-    };
-    whole::<i64>(units)?.checked_mul(100)?.checked_add(decimals)
 }
 
 /// A number of decimal digits only: no sign, no blank.

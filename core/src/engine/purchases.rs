@@ -12,6 +12,7 @@ use super::limits::plan_of;
 use super::once::Verb;
 use super::{Engine, shorten};
 use crate::billing::{Cents, PackageQuote, PriceError, PriceTable};
+use crate::catalog::Compiled;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::settle::add_grant;
@@ -39,10 +40,7 @@ pub struct Purchase {
 impl Engine {
     /// What a quantity of a package costs (seed 002): the cheapest exact composition of sizes.
     pub fn quote_package(&self, package: &str, quantity: u64) -> Result<PackageQuote, Error> {
-        let compiled = self.shared.compiled()?;
-        let unknown = || Error::UnknownPackage(shorten(package));
-        let package = compiled.catalog.packages.get(package).ok_or_else(unknown)?;
-        Ok(prices(&package.prices)?.quote(quantity)?)
+        quote(self.shared.compiled()?, package, quantity)
     }
 
     /// Buys on top of a plan: an invoice over the full price is due at once, and what was bought is
@@ -56,10 +54,14 @@ impl Engine {
     ) -> Result<Purchase, Error> {
         check_amount(quantity)?;
         let verb = Verb::new("buy", key, &(package, quantity));
+        // Composing a large quantity takes a while, for which nobody else shall wait.
+        let compiled = self.shared.compiled()?;
+        let quoted = quote(compiled, package, quantity);
         let answer = self.answer_once(tenant, &verb, |work| {
-            let unknown = || Error::UnknownPackage(shorten(package));
-            let prices_of = work.compiled.catalog.packages.get(package).ok_or_else(unknown)?;
-            let quote = prices(&prices_of.prices)?.quote(quantity)?;
+            let quote = match quoted {
+                quoted if compiled.version == work.compiled.version => quoted?,
+                _ => quote(work.compiled, package, quantity)?,
+            };
             buy(work, tenant, package, quantity, quote)
         })?;
         Ok(Purchase { replayed: answer.replayed, ..answer.value })
@@ -88,6 +90,12 @@ impl Engine {
             Ok(ends.map(|at| calendar::date_of(at.plus_ms(-1), zone)))
         })
     }
+}
+
+fn quote(compiled: &Compiled, package: &str, quantity: u64) -> Result<PackageQuote, Error> {
+    let unknown = || Error::UnknownPackage(shorten(package));
+    let package = compiled.catalog.packages.get(package).ok_or_else(unknown)?;
+    Ok(prices(&package.prices)?.quote(quantity)?)
 }
 
 fn prices(sizes: &BTreeMap<u64, i64>) -> Result<PriceTable, Error> {
