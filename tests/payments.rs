@@ -377,6 +377,23 @@ fn a_payment_is_found_by_the_gateway_s_subscription_and_its_due_date() {
 }
 
 #[test]
+fn what_a_purged_demonstration_pays_late_is_nobody_s() {
+    let (engine, clock) = opened();
+    let demo = NewTenant { status: Status::Demo, ..NewTenant::new("demo") };
+    engine.create_tenant(&demo).expect("is created");
+    let terms = cotas::Terms { plan: "prepaid", first_due: date("2026-06-20"), auto_renew: true };
+    let chosen = engine.choose_plan("demo", &terms, "Asaas", None).expect("chooses");
+    clock.set(at("2026-05-19T12:00:00-03:00"));
+    engine.purge_demo("demo").expect("is purged");
+    let bought = engine.buy("acme", "more", 50, None).expect("sells").invoice;
+    assert!(bought > chosen, "a number that a gateway may have heard of is not given again");
+    let late = asaas("e&1", "PAYMENT_RECEIVED", "pay_1", chosen, "2026-05-19");
+    assert_eq!(tell(&engine, &late), Ignored(IgnoredBecause::UnknownPayment));
+    assert_eq!(balance(&engine, "acme", "credits").0, 100, "acme has paid for nothing");
+    assert_sound(&engine);
+}
+
+#[test]
 fn a_gateway_s_subscription_is_one_tenant_s() {
     let (engine, _) = opened();
     engine.set_payment_form("acme", "Asaas", Some("sub_1")).expect("changes");

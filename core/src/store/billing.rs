@@ -199,13 +199,16 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Adds an invoice and returns its number.
+    /// Adds an invoice and returns its number, which was never another's: a gateway may have heard
+    /// of one that was deleted with its tenant.
     pub(crate) fn insert_invoice(&self, new: &InvoiceRow) -> Result<i64, StoreError> {
         self.connection
             .prepare_cached(
-                "INSERT INTO invoices (tenant, subscription, purchase, title, cents, \
+                "INSERT INTO invoices (id, tenant, subscription, purchase, title, cents, \
                  payment_type, status, recurring, part, parts, due, paid_on, gateway_id, settled, \
-                 effect, payment_method, told_at, told_overdue, paid_cents) VALUES (?1, ?2, ?3, \
+                 effect, payment_method, told_at, told_overdue, paid_cents) \
+                 VALUES (1 + max((SELECT coalesce(max(id), 0) FROM invoices), (SELECT \
+                 coalesce(max(value), 0) FROM meta WHERE name = 'invoices_deleted')), ?1, ?2, ?3, \
                  ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
             )
             .and_then(|mut statement| {
@@ -321,6 +324,19 @@ impl Write<'_> {
             .prepare_cached("SELECT * FROM purchases WHERE id = ?1")
             .and_then(|mut statement| statement.query_row([id], purchase).optional())
             .map_err(sqlite(READING))
+    }
+
+    /// Notes which numbers of invoices have been given, before some are deleted.
+    pub(super) fn note_invoices(&self) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO meta (name, value) SELECT 'invoices_deleted', coalesce(max(id), 0) \
+                 FROM invoices WHERE true ON CONFLICT DO UPDATE SET \
+                 value = max(value, excluded.value)",
+            )
+            .and_then(|mut statement| statement.execute([]))
+            .map_err(sqlite(DOING))?;
+        Ok(())
     }
 
     /// Sets the keyed hash of the token that a gateway sends.

@@ -272,6 +272,7 @@ impl Write<'_> {
     /// Deletes a tenant and all that is stored of it, but for the audit trail and the payment
     /// events, which name nobody.
     pub(crate) fn delete_tenant(&self, tenant: i64) -> Result<(), StoreError> {
+        self.note_invoices()?;
         for table in OF_A_TENANT {
             let sql = format!("DELETE FROM {table} WHERE tenant = ?1");
             self.connection.execute(&sql, [tenant]).map_err(sqlite("deleting a tenant"))?;
