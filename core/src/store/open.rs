@@ -314,6 +314,8 @@ mod tests {
         connection
             .execute_batch(
                 "INSERT INTO admin_keys VALUES (x'01', x'02', 3);
+                 INSERT INTO usage (tenant, resource, used, watched_limit, watched_period,
+                 next_event) VALUES (1, 0, 7, 10, 1, 8);
                  INSERT INTO subscriptions (tenant, plan, state, started_at, terms)
                  VALUES (1, 'full', 'active', 0, '{}');
                  INSERT INTO purchases (tenant, package, resource, quantity, cents, recurring,
@@ -330,9 +332,10 @@ mod tests {
                 "SELECT i.payment_method = '' AND i.told_at IS NULL AND s.payment_method = ''
                  AND s.limits IS NULL AND s.features IS NULL AND p.expires_ms IS NULL
                  AND p.grant_id IS NULL AND p.taken_back = 0 AND k.answer IS NULL
-                 AND i.told_overdue = 0 AND i.paid_cents IS NULL
+                 AND i.told_overdue = 0 AND i.paid_cents IS NULL AND u.watched_before IS NULL
                  FROM invoices i JOIN subscriptions s ON s.id = i.subscription
-                 JOIN purchases p ON p.id = i.purchase JOIN admin_keys k",
+                 JOIN purchases p ON p.id = i.purchase JOIN usage u ON u.tenant = i.tenant
+                 JOIN admin_keys k",
                 [],
                 |row| row.get(0),
             )
