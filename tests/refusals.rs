@@ -245,6 +245,7 @@ const BACK_TO_SCHEMA_1: &str = "
     ALTER TABLE tenants DROP COLUMN next_event;
     ALTER TABLE grants DROP COLUMN returned;
     ALTER TABLE usage DROP COLUMN beyond;
+    ALTER TABLE usage DROP COLUMN watched_before;
     ALTER TABLE usage DROP COLUMN watched_limit;
     ALTER TABLE usage DROP COLUMN watched_period;
     ALTER TABLE usage DROP COLUMN next_event;

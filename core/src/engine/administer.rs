@@ -47,25 +47,24 @@ pub(super) fn resource_of(
     name: &str,
     needed: &str,
 ) -> Result<(ResourceId, Kind), Error> {
-    resource_among(compiled, name, &with_article(needed), |kind| kind.name() == needed)
+    resource_among(compiled, name, || with_article(needed), |kind| kind.name() == needed)
 }
 
 fn resource_among(
     compiled: &Compiled,
     name: &str,
-    needed: &str,
+    needed: impl FnOnce() -> String,
     fits: impl FnOnce(Kind) -> bool,
 ) -> Result<(ResourceId, Kind), Error> {
     match compiled.resource(name) {
         Some((resource, kind)) if fits(kind) => Ok((resource, kind)),
-        Some((_, kind)) => Err(wrong_kind(name, kind, needed)),
+        Some((_, kind)) => Err(wrong_kind(name, kind, needed())),
         None => Err(unknown_resource(name)),
     }
 }
 
-fn wrong_kind(name: &str, kind: Kind, needed: &str) -> Error {
-    let (resource, needed) = (name.to_owned(), needed.to_owned());
-    Error::WrongKind { resource, kind: kind.name(), needed }
+fn wrong_kind(name: &str, kind: Kind, needed: String) -> Error {
+    Error::WrongKind { resource: name.to_owned(), kind: kind.name(), needed }
 }
 
 /// The kinds that are used up from grants.
@@ -73,21 +72,21 @@ const GRANTED: &str = "an allowance or a session";
 
 /// The number of a resource that is used up from grants.
 pub(super) fn granted_resource(compiled: &Compiled, name: &str) -> Result<ResourceId, Error> {
-    resource_among(compiled, name, GRANTED, is_granted).map(|(resource, _)| resource)
+    resource_among(compiled, name, || GRANTED.to_owned(), is_granted).map(|(resource, _)| resource)
 }
 
 /// The number of a resource that can be set aside.
 pub(super) fn reservable_resource(compiled: &Compiled, name: &str) -> Result<ResourceId, Error> {
     let needed = "an allowance or a meter";
     let fits = |kind| matches!(kind, Kind::Allowance | Kind::Meter { .. });
-    resource_among(compiled, name, needed, fits).map(|(resource, _)| resource)
+    resource_among(compiled, name, || needed.to_owned(), fits).map(|(resource, _)| resource)
 }
 
 /// The number of a resource of which more can be given: units, or places.
 pub(super) fn grantable_resource(compiled: &Compiled, name: &str) -> Result<ResourceId, Error> {
     let needed = "anything but a rate";
     let fits = |kind| !matches!(kind, Kind::Rate { .. });
-    resource_among(compiled, name, needed, fits).map(|(resource, _)| resource)
+    resource_among(compiled, name, || needed.to_owned(), fits).map(|(resource, _)| resource)
 }
 
 /// The number of a resource that a plan may limit: any.
@@ -102,7 +101,7 @@ pub(super) fn check_granted(compiled: &Compiled, resource: ResourceId) -> Result
     let name = || compiled.resource_name(resource).unwrap_or("?");
     match compiled.kind(resource) {
         Some(kind) if is_granted(kind) => Ok(()),
-        Some(kind) => Err(wrong_kind(name(), kind, GRANTED)),
+        Some(kind) => Err(wrong_kind(name(), kind, GRANTED.to_owned())),
         None => Err(unknown_resource(name())),
     }
 }
