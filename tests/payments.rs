@@ -262,6 +262,26 @@ fn another_amount_than_the_invoice_s_is_noted_and_told_and_settles_it() {
 }
 
 #[test]
+fn what_is_paid_though_it_was_cancelled_gives_nothing_and_is_told() {
+    let (engine, _) = opened();
+    let bought = invoice(&engine, PACKAGE);
+    engine.cancel_invoice(bought.id).expect("is cancelled");
+    let event =
+        |id: &str, what: &str| tell(&engine, &asaas(id, what, "pay_1", bought.id, "2026-05-04"));
+    for (id, what) in [("e&1", "PAYMENT_CONFIRMED"), ("e&2", "PAYMENT_RECEIVED")] {
+        assert_eq!(event(id, what), Ignored(IgnoredBecause::NothingToDo));
+    }
+    let told = invoice(&engine, PACKAGE);
+    assert_eq!((told.status, told.paid_on), (InvoiceStatus::Cancelled, Some(date("2026-05-04"))));
+    assert_eq!(told.paid.map(|paid| paid.get()), Some(10_000), "it waits to be given back");
+    assert_eq!(differences(&engine), [(bought.id, 0, 10_000)], "nothing was to be paid; once");
+    assert_eq!(balance(&engine, "acme", "credits").0, 100);
+    let page = engine.statement("acme").expect("reports").to_page(Language::Portuguese);
+    assert!(page.contains("Valor pago") && page.contains("100,00"), "{page}");
+    assert_sound(&engine);
+}
+
+#[test]
 fn what_is_paid_by_hand_has_the_invoice_s_amount_unless_a_gateway_says_otherwise() {
     let (engine, _) = opened();
     let bought = invoice(&engine, PACKAGE);

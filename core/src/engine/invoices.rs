@@ -65,10 +65,11 @@ pub enum InvoiceStatus {
 }
 
 impl Invoice {
-    /// Whether another amount was paid than it is over.
+    /// Whether another amount was paid than it is over; of one that was cancelled, any.
     #[must_use]
     pub fn was_paid_otherwise(&self) -> bool {
-        self.paid.is_some_and(|paid| paid != self.amount)
+        let is_cancelled = self.status == InvoiceStatus::Cancelled;
+        self.paid.is_some_and(|paid| is_cancelled || paid != self.amount)
     }
 }
 

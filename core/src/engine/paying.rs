@@ -28,9 +28,11 @@ pub(super) fn settle_paid(
         InvoiceStatus::Cancelled => return Err(wrong_status(row)),
         InvoiceStatus::Pending | InvoiceStatus::Overdue | InvoiceStatus::Refunded => {}
     }
-    let today = calendar::date_of(work.now, work.loaded.account.time_zone);
-    row.paid_on = Some(paid_on.unwrap_or(today));
-    note_amount(work, row, paid);
+    row.paid_on = Some(paid_on.unwrap_or_else(|| today(work)));
+    row.paid_cents = paid.map(Cents::get);
+    if let Some(paid_cents) = row.paid_cents.filter(|&cents| cents != row.cents) {
+        tell_difference(work, row.id, row.cents, paid_cents);
+    }
     let given_before = row.settled;
     row.settled = true;
     save_status(work, row, InvoiceStatus::Paid)?;
@@ -46,13 +48,31 @@ pub(super) fn settle_paid(
     end_debt(work, "paid")
 }
 
-fn note_amount(work: &mut Work<'_>, row: &mut InvoiceRow, paid: Option<Cents>) {
-    row.paid_cents = paid.map(Cents::get);
-    if let Some(paid_cents) = row.paid_cents.filter(|&cents| cents != row.cents) {
-        let kind =
-            EventKind::PaymentDiffers { invoice: row.id, amount_cents: row.cents, paid_cents };
-        work.happened.push(Happening { at: work.now, resource: None, kind });
+/// An invoice was paid though it had been cancelled: nothing is given for it. That the money is
+/// there is noted and told once, so that somebody gives it back.
+pub(super) fn note_paid_in_vain(
+    work: &mut Work<'_>,
+    row: &mut InvoiceRow,
+    paid_on: Option<NaiveDate>,
+    paid: Option<Cents>,
+) -> Result<(), Error> {
+    if row.paid_cents.is_some() {
+        return Ok(());
     }
+    let paid_cents = paid.map_or(row.cents, Cents::get);
+    row.paid_on = Some(paid_on.unwrap_or_else(|| today(work)));
+    row.paid_cents = Some(paid_cents);
+    tell_difference(work, row.id, 0, paid_cents);
+    Ok(work.write.save_invoice(row)?)
+}
+
+fn tell_difference(work: &mut Work<'_>, invoice: i64, amount_cents: i64, paid_cents: i64) {
+    let kind = EventKind::PaymentDiffers { invoice, amount_cents, paid_cents };
+    work.happened.push(Happening { at: work.now, resource: None, kind });
+}
+
+fn today(work: &Work<'_>) -> NaiveDate {
+    calendar::date_of(work.now, work.loaded.account.time_zone)
 }
 
 /// The period after the next due date is paid. One that has lapsed for want of payment goes on.

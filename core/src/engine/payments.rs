@@ -8,7 +8,7 @@ use super::Engine;
 use super::administer::DURABLE;
 use super::invoices::InvoiceStatus;
 use super::lane::Work;
-use super::paying::{settle_overdue, settle_paid, settle_reversed};
+use super::paying::{note_paid_in_vain, settle_overdue, settle_paid, settle_reversed};
 use super::subscriptions::check_label;
 use crate::billing::{Gateway, PaymentEvent, PaymentEventKind, PaymentMethod, asaas, pagarme};
 use crate::clock::Timestamp;
@@ -184,14 +184,17 @@ fn apply(
     work.write.save_invoice(row)?;
     let changed = match event.kind {
         _ if is_stale => false,
-        PaymentEventKind::Paid => {
-            let unpaid =
-                !matches!(InvoiceStatus::of(row), InvoiceStatus::Paid | InvoiceStatus::Cancelled);
-            if unpaid {
-                settle_paid(work, row, event.paid_on, event.amount)?;
+        PaymentEventKind::Paid => match InvoiceStatus::of(row) {
+            InvoiceStatus::Paid => false,
+            InvoiceStatus::Cancelled => {
+                note_paid_in_vain(work, row, event.paid_on, event.amount)?;
+                false
             }
-            unpaid
-        }
+            InvoiceStatus::Pending | InvoiceStatus::Overdue | InvoiceStatus::Refunded => {
+                settle_paid(work, row, event.paid_on, event.amount)?;
+                true
+            }
+        },
         PaymentEventKind::Overdue => settle_overdue(work, row)?,
         PaymentEventKind::Reversed => settle_reversed(work, row)?,
         PaymentEventKind::SubscriptionEnded | PaymentEventKind::Other => false,

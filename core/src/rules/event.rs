@@ -58,7 +58,7 @@ pub enum EventKind {
     PaymentDiffers {
         /// Number of the invoice.
         invoice: i64,
-        /// What was to be paid, in cents.
+        /// What was to be paid, in cents; 0: the invoice had been cancelled.
         amount_cents: i64,
         /// What was paid, in cents.
         paid_cents: i64,
