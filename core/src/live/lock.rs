@@ -86,7 +86,8 @@ pub(crate) fn take(
 
 /// As [`take`], of a lock that is held for long. A mutex goes to whoever asks for it while it is
 /// free: a thread that takes it again and again would have it before those who sleep have woken
-/// up. So one at a time waits for it, with the turn in hand, and the others wait for the turn.
+/// up. So one at a time waits for it, with the turn in hand, and the others wait for the turn. That
+/// is a courtesy: who has the turn may have been stopped, and the lock be free.
 pub(crate) fn take_in_turn(
     memory: &Memory,
     turn: u64,
@@ -94,9 +95,11 @@ pub(crate) fn take_in_turn(
     patience: Duration,
 ) -> Result<Held<'_>, LockError> {
     let until = Instant::now() + patience;
-    let left = || until.saturating_duration_since(Instant::now());
-    let _turn = take(memory, turn, left())?;
-    take(memory, lock, left())
+    let _turn = match take(memory, turn, patience / 4) {
+        Err(LockError::Busy) => None,
+        turn => Some(turn?),
+    };
+    take(memory, lock, until.saturating_duration_since(Instant::now()))
 }
 
 /// Most holders let go within nanoseconds; going to sleep takes a thousand times as long. A
@@ -173,14 +176,30 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_mins(1);
 
-    #[test]
-    fn whoever_lets_go_has_it_again_after_those_who_wait() {
+    fn memory() -> Memory {
         let file = tempfile::tempfile().expect("a file");
         reserve(&file, 0, HEADER_BYTES).expect("has room");
-        let memory = &Memory::map(file).expect("is mapped");
+        let memory = Memory::map(file).expect("is mapped");
+        init(&memory, header::LANE_TURN);
+        init(&memory, header::LANE_LOCK);
+        memory
+    }
+
+    #[test]
+    fn who_is_stopped_in_its_turn_keeps_nobody_from_a_lock_that_is_free() {
+        let memory = &memory();
         let (turn, lock) = (header::LANE_TURN, header::LANE_LOCK);
-        init(memory, turn);
-        init(memory, lock);
+        let _stopped = take(memory, turn, PATIENCE).expect("is free");
+        for patience in [Duration::ZERO, Duration::from_millis(100)] {
+            let take = || take_in_turn(memory, turn, lock, patience).is_ok();
+            assert!(thread::scope(|scope| scope.spawn(take).join().expect("ends")));
+        }
+    }
+
+    #[test]
+    fn whoever_lets_go_has_it_again_after_those_who_wait() {
+        let memory = &memory();
+        let (turn, lock) = (header::LANE_TURN, header::LANE_LOCK);
         for round in 0..200 {
             let had = &AtomicBool::new(false);
             let held = take_in_turn(memory, turn, lock, PATIENCE).expect("is free");
