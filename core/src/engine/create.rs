@@ -18,7 +18,7 @@ use crate::live::block::{self, BlockGuard};
 use crate::live::layout::block as word;
 use crate::live::lock::HELD_AT_MOST;
 use crate::live::{Hash128, directory};
-use crate::rules::settle::{BOUNDARIES_MAX, add_grant, settle};
+use crate::rules::settle::{BOUNDARIES_MAX, CLOCK_JUMP_MS, add_grant, settle};
 use crate::rules::{Account, Rulebook, Source, Standing, Status, calendar};
 use crate::store::{Loaded, Overrides, Sync, Write};
 use crate::torture;
@@ -39,7 +39,8 @@ pub struct NewTenant<'a> {
     pub status: Status,
     /// The zone of its days; `None`: the catalog's.
     pub time_zone: Option<Tz>,
-    /// When it came to be; `None`: now.
+    /// When it came to be; `None`: now. Of one that is more than 400 days old all periods up to
+    /// now are settled with its creation.
     pub created_at: Option<Timestamp>,
     /// What it subscribes to.
     pub plan: Option<Terms<'a>>,
@@ -183,15 +184,17 @@ impl Shared {
                 continue;
             }
             let at = new.created_at.unwrap_or(now);
-            let (mut loaded, sum) = account_of(write, compiled, new, hash, at)?;
+            let mut loaded = account_of(write, compiled, new, hash, at)?;
             let rules = &compiled.rulebook;
             check_age(&loaded, rules, now)?;
-            let mut happened = settle_loaded(write, &mut loaded, rules, sum)?;
-            happened.extend(loaded.account.watch(rules, sum));
+            // Who says how old it is has no clock that jumps: what is older is settled at once.
+            let seen = if now > at.plus_ms(CLOCK_JUMP_MS) { now } else { at };
+            let mut happened = settle_loaded(write, &mut loaded, rules, seen)?;
+            happened.extend(loaded.account.watch(rules, seen));
             let mut guard = self.vacant_block(hash, compiled)?;
             torture::point("create.published");
             let taken = guard.take_snapshot(0);
-            let standing = save(write, &mut loaded, rules, sum, &taken)?;
+            let standing = save(write, &mut loaded, rules, seen, &taken)?;
             happened.iter().try_for_each(|happening| write.tell(loaded.row, happening))?;
             guard.ensure_standing(&standing)?;
             write.audit(Some(loaded.row), at, "created", new.status.code())?;
@@ -299,14 +302,14 @@ fn pay_first(
     choose(write, loaded, compiled, terms, Payment::of_type(payment_type), at).map(|_| ())
 }
 
-/// The account of a new tenant, with a row of its own, and the instant at which it begins.
+/// The account of a new tenant, with a row of its own.
 fn account_of(
     write: &Write<'_>,
     compiled: &Compiled,
     new: &NewTenant<'_>,
     hash: Hash128,
     at: Timestamp,
-) -> Result<(Loaded, Timestamp), Error> {
+) -> Result<Loaded, Error> {
     let time_zone = new.time_zone.unwrap_or(compiled.catalog.time_zone);
     let demo_days = compiled.catalog.demo_days;
     let account = Account {
@@ -365,5 +368,5 @@ fn account_of(
         add_grant(account, resource, Source::Extra, extra.units, at, extra.expires_at);
     }
     write.load_owed(loaded.row, &mut loaded.account)?;
-    Ok((loaded, at))
+    Ok(loaded)
 }
