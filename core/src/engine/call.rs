@@ -240,15 +240,16 @@ impl<'a> Call<'a> {
         ]
     }
 
+    /// Whether claims have a say in what is decided.
+    #[inline(always)]
+    pub(super) fn looks_claims_up(&self) -> bool {
+        self.session.is_some() || self.lease.is_some() || self.rate.is_some()
+    }
+
     /// Whether the claim table has anything to do with the call.
     #[inline]
     pub(super) fn has_claims(&self) -> bool {
-        self.once.is_some()
-            || self.session.is_some()
-            || self.cursor.is_some()
-            || self.lease.is_some()
-            || self.rate.is_some()
-            || self.hold_ms.is_some()
+        self.looks_claims_up() || self.answers() || self.cursor.is_some()
     }
 
     /// The request that the rules decide.

@@ -31,6 +31,11 @@ impl Shared {
     ) -> Result<(), Obstacle> {
         // What expires does so by the tenant's own high-water mark of time.
         let mark = now.max(guard.mark());
+        let mut looked = None;
+        if !call.looks_claims_up() {
+            // What no claim has a say in is decided while the bucket of the key is on its way.
+            looked = Some(look(guard, call, now, mark, decision));
+        }
         let mut key = None;
         if let Some(once) = &call.once {
             key = guard.find_claim(once.key);
@@ -44,7 +49,10 @@ impl Shared {
                 key = guard.find_claim(once.key); // It may be reclaimed by now.
             }
         }
-        let (found, changes) = look(guard, call, now, mark, decision);
+        let (found, changes) = match looked {
+            Some(looked) => looked,
+            None => look(guard, call, now, mark, decision),
+        };
         if call.lease.is_some() && (found.expired || may_reclaim_leases(guard, decision, mark)) {
             return Err(Obstacle::LeasesDue);
         }
