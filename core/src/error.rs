@@ -52,7 +52,10 @@ pub enum OpenError {
         why: &'static str,
     },
     /// The live file has another layout, or was made with another C library or processor.
-    #[error("{path} was made by an incompatible version: {what} is {found:#x}, not {expected:#x}")]
+    #[error(
+        "{path} was made by an incompatible version ({what} is {found:#x}, not {expected:#x}); \
+         stop who uses it and remove it to rebuild it from the last checkpoint"
+    )]
     LiveFileVersion {
         /// The file.
         path: PathBuf,
