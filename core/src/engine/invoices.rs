@@ -373,7 +373,7 @@ pub(super) fn cancel_those_to_come(
     work: &mut Work<'_>,
     subscription: Option<i64>,
 ) -> Result<(), Error> {
-    let today = calendar::date_of(work.now, work.loaded.account.time_zone);
+    let today = work.today();
     let to_come = |row: &InvoiceRow| {
         let of_next = match Effect::of(row) {
             Effect::Renew => row.due >= today,
@@ -404,7 +404,7 @@ pub(super) fn cancel_unpaid(work: &mut Work<'_>, subscription: i64) -> Result<()
 /// Cancels what is still to be paid for something bought that has ended: what would be charged
 /// again, and what it would have been given for.
 pub(super) fn cancel_purchase(work: &mut Work<'_>, purchase: i64) -> Result<(), Error> {
-    let today = calendar::date_of(work.now, work.loaded.account.time_zone);
+    let today = work.today();
     let mut was_owed = false;
     for mut row in work.write.invoices(work.loaded.row)? {
         let is_meant = match Effect::of(&row) {
@@ -422,7 +422,7 @@ pub(super) fn cancel_purchase(work: &mut Work<'_>, purchase: i64) -> Result<(), 
 
 /// Cancels the plan's invoice of the present period, for which another one comes.
 pub(super) fn cancel_plan_invoices(work: &mut Work<'_>, subscription: i64) -> Result<(), Error> {
-    let today = calendar::date_of(work.now, work.loaded.account.time_zone);
+    let today = work.today();
     cancel_where(work, |row| {
         let of_plan = row.subscription == Some(subscription) && Effect::of(row) == Effect::Renew;
         of_plan && row.due >= today

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use chrono::NaiveDate;
+
 use super::late::{Late, bring_claim, meta_after, note_claim, noted_claim, return_to_account};
 use super::{Engine, Shared, invoices, status};
 use crate::catalog::{Catalog, Compiled, Names, NamesError};
@@ -16,7 +18,9 @@ use crate::live::layout::{block, header, slot};
 use crate::live::lock::{self, Held};
 use crate::live::snapshot::Snapshot;
 use crate::rules::settle::{BOUNDARIES_MAX, CLOCK_JUMP_MS, Settled, settle};
-use crate::rules::{Account, Counting, Happening, Rulebook, Standing, Status, Usage, standing};
+use crate::rules::{
+    Account, Counting, Happening, Rulebook, Standing, Status, Usage, calendar, standing,
+};
 use crate::store::{self, Loaded, Passage, Sync, Write};
 use crate::torture;
 
@@ -35,6 +39,13 @@ pub(super) struct Work<'a> {
     pub(super) now: Timestamp,
     /// What the change makes happen, for those who want to be told.
     pub(super) happened: Vec<Happening>,
+}
+
+impl Work<'_> {
+    /// The day of the change, in the tenant's zone.
+    pub(super) fn today(&self) -> NaiveDate {
+        calendar::date_of(self.now, self.loaded.account.time_zone)
+    }
 }
 
 /// How a change is made.

@@ -28,7 +28,7 @@ pub(super) fn settle_paid(
         InvoiceStatus::Cancelled => return Err(wrong_status(row)),
         InvoiceStatus::Pending | InvoiceStatus::Overdue | InvoiceStatus::Refunded => {}
     }
-    row.paid_on = Some(paid_on.unwrap_or_else(|| today(work)));
+    row.paid_on = Some(paid_on.unwrap_or_else(|| work.today()));
     row.paid_cents = paid.map(Cents::get);
     if let Some(paid_cents) = row.paid_cents.filter(|&cents| cents != row.cents) {
         tell_difference(work, row.id, row.cents, paid_cents);
@@ -60,7 +60,7 @@ pub(super) fn note_paid_in_vain(
         return Ok(());
     }
     let paid_cents = paid.map_or(row.cents, Cents::get);
-    row.paid_on = Some(paid_on.unwrap_or_else(|| today(work)));
+    row.paid_on = Some(paid_on.unwrap_or_else(|| work.today()));
     row.paid_cents = Some(paid_cents);
     tell_difference(work, row.id, 0, paid_cents);
     Ok(work.write.save_invoice(row)?)
@@ -69,10 +69,6 @@ pub(super) fn note_paid_in_vain(
 fn tell_difference(work: &mut Work<'_>, invoice: i64, amount_cents: i64, paid_cents: i64) {
     let kind = EventKind::PaymentDiffers { invoice, amount_cents, paid_cents };
     work.happened.push(Happening { at: work.now, resource: None, kind });
-}
-
-fn today(work: &Work<'_>) -> NaiveDate {
-    calendar::date_of(work.now, work.loaded.account.time_zone)
 }
 
 /// The period after the next due date is paid. One that has lapsed for want of payment goes on.
@@ -154,7 +150,7 @@ pub(super) fn settle_overdue(work: &mut Work<'_>, row: &mut InvoiceRow) -> Resul
     if InvoiceStatus::of(row) != InvoiceStatus::Pending {
         return Ok(false);
     }
-    if calendar::date_of(work.now, work.loaded.account.time_zone) < row.due {
+    if work.today() < row.due {
         row.told_overdue = true;
         work.write.save_invoice(row)?;
         return Ok(false);

@@ -66,9 +66,7 @@ impl Engine {
         })?;
         Ok(Purchase { replayed: answer.replayed, ..answer.value })
     }
-}
 
-impl Engine {
     /// Ends what is charged again with every due date: that which this invoice of a purchase paid
     /// for, or was to pay for. Nothing is prorated: what was paid for stays to the end of its
     /// period, and is charged no more; what was never paid is not given any more; what is owed
@@ -138,7 +136,7 @@ fn buy(
     };
     let id = work.write.insert_purchase(work.loaded.row, &purchase)?;
     let Some(row) = work.write.subscription(subscription.id)? else { return Err(unknown()) };
-    let today = calendar::date_of(work.now, work.loaded.account.time_zone);
+    let today = work.today();
     let bought = |due| InvoiceRow {
         purchase: Some(id),
         title: package.title.clone(),

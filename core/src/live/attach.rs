@@ -6,15 +6,11 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::AcqRel;
-use std::time::Duration;
 
-use super::file::{self, FIRST_BYTES, Memory};
+use super::file::{self, ALLOCATOR_PATIENCE, FIRST_BYTES, Memory};
 use super::layout::{HEADER_BYTES, LAYOUT_VERSION, MAGIC, WORD, header};
 use super::{Identity, LiveFile, directory, lock, process};
 use crate::error::OpenError;
-
-/// How long somebody who joins waits for another who is growing the file.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();
@@ -179,7 +175,7 @@ pub(crate) fn check_joins(
     }
     check_namespace(live, path)?;
     // Whoever grows the file holds this lock: it never outgrows what all who are attached can see.
-    let _held = lock::take(&live.memory, header::ALLOCATOR_LOCK, PATIENCE)
+    let _held = lock::take(&live.memory, header::ALLOCATOR_LOCK, ALLOCATOR_PATIENCE)
         .map_err(|_| OpenError::Busy { path: path.to_owned() })?;
     check_is_seen_whole(live, path)?;
     live.memory.cell(header::ADDRESS_LIMIT).fetch_min(live.memory.address_space(), AcqRel);
@@ -351,7 +347,8 @@ mod tests {
         adopt(&large, &attachment, &path).expect("is adopted");
         let small = LiveFile::of(Memory::map_within(file(), &[SMALL]).expect("is mapped"));
         // Another is growing the file when the small one comes.
-        let held = lock::take(&large.memory, header::ALLOCATOR_LOCK, PATIENCE).expect("is free");
+        let held =
+            lock::take(&large.memory, header::ALLOCATOR_LOCK, ALLOCATOR_PATIENCE).expect("is free");
         thread::scope(|scope| {
             let joins = scope.spawn(|| check_joins(&small, &attachment, &path));
             file::reserve(large.memory.file(), 0, 2 * SMALL).expect("has room");

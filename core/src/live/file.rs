@@ -22,7 +22,7 @@ const GROW_BYTES: (u64, u64) = (1 << 20, 64 << 20);
 /// Bytes that are made ready for use at once.
 const READY_BYTES: u64 = 16 << 20;
 /// How long to wait for another thread that is growing the file.
-const ALLOCATOR_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const ALLOCATOR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why there is no more room in the live file.
 #[derive(Debug)]
