@@ -491,3 +491,103 @@ fn a_scheduled_plan_that_is_paid_first_waits_for_its_payment() {
     assert_eq!(balance(&engine, "acme", "credits"), (10, Some(10)));
     assert_sound(&engine);
 }
+
+/// Plans of a year whose credits are restored every month.
+const YEARLY: &str = r#"
+[resources.credits]
+kind = "allowance"
+[plans.yearly]
+title = "Anual"
+price = "2990.00"
+period = "12 months"
+cadence = "1 month"
+carry_over = { credits = 5 }
+limits = { credits = 10 }
+"#;
+
+fn yearly(now: &str, first_due: &str) -> (Engine, Arc<ManualClock>) {
+    let (engine, clock) = in_memory(now);
+    engine.load_catalog(&Catalog::parse(YEARLY, "yearly.toml").expect("parses")).expect("loads");
+    add_tenant(&engine, "acme", "yearly", first_due, true);
+    (engine, clock)
+}
+
+#[test]
+fn a_yearly_plan_is_not_renewed_before_it_began() {
+    let (engine, clock) = yearly("2026-05-20T12:00:00-03:00", "2026-08-10");
+    assert_eq!(engine.report("acme").expect("reports").renewals, 0);
+    assert_eq!(balance(&engine, "acme", "credits"), (10, Some(10)));
+    assert_eq!(engine.periods("acme").expect("reads"), []);
+    // The grid is that of the due date: the first interval ends on 10 June.
+    assert!(engine.consume("acme", "credits", 8).expect("decides").allowed());
+    for (now, renewals, available) in [
+        ("2026-06-10T23:59:59-03:00", 0, 2),
+        ("2026-06-11T00:00:00-03:00", 1, 12),
+        ("2026-07-11T00:00:00-03:00", 2, 15),
+        ("2026-08-11T00:00:00-03:00", 3, 15),
+        ("2026-09-11T00:00:00-03:00", 4, 15),
+    ] {
+        clock.set(at(now));
+        engine.settle("acme").expect("settles");
+        let report = engine.report("acme").expect("reports");
+        assert_eq!((report.renewals, balance(&engine, "acme", "credits").0), (renewals, available));
+    }
+    let periods = engine.periods("acme").expect("reads");
+    assert!(periods.iter().all(|period| period.start < period.end));
+    assert_sound(&engine);
+}
+
+#[test]
+fn the_grid_of_a_cadence_goes_back_to_the_beginning_wherever_the_first_due_date_lies() {
+    for (first_due, first_end) in [
+        ("2026-05-20", "2026-05-21T03:00:00Z"),
+        ("2026-05-21", "2026-05-22T03:00:00Z"),
+        ("2027-05-20", "2026-06-21T03:00:00Z"),
+        ("2027-05-31", "2026-06-01T03:00:00Z"),
+        ("2027-11-05", "2026-06-06T03:00:00Z"),
+        ("9999-12-31", "2026-06-01T03:00:00Z"),
+    ] {
+        let (engine, clock) = yearly("2026-05-20T12:00:00-03:00", first_due);
+        clock.set(at(first_end).plus_ms(-1));
+        engine.settle("acme").expect("settles");
+        assert_eq!(engine.report("acme").expect("reports").renewals, 0, "{first_due}");
+        clock.set(at(first_end));
+        engine.settle("acme").expect("settles");
+        assert_eq!(engine.report("acme").expect("reports").renewals, 1, "{first_due}");
+        assert_eq!(balance(&engine, "acme", "credits").0, 15, "{first_due}");
+    }
+}
+
+#[test]
+fn each_subscription_lists_its_own_period() {
+    let (engine, clock) = in_memory(MONTH_START);
+    add_tenant(&engine, "acme", "full", "2026-04-30", true);
+    clock.set(at("2026-06-15T12:00:00-03:00"));
+    engine.schedule_plan("acme", "strict", None).expect("schedules");
+    let listed = || -> Vec<_> {
+        let listed = engine.subscriptions("acme").expect("reads").into_iter();
+        listed.map(|it| (it.status, it.period_start.to_string(), it.due.to_string())).collect()
+    };
+    let due = |status, start: &str, due: &str| (status, start.to_owned(), due.to_owned());
+    assert_eq!(
+        listed(),
+        [
+            due("scheduled", "2026-07-01T03:00:00Z", "2026-07-30"),
+            due("active", "2026-05-31T03:00:00Z", "2026-06-30"),
+        ],
+        "one that is scheduled begins when the present period ends"
+    );
+    clock.set(at("2026-07-02T12:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    let terms = Terms { plan: "small", first_due: date("2026-08-10"), auto_renew: true };
+    engine.change_plan("acme", &terms, None).expect("changes");
+    assert_eq!(
+        listed(),
+        [
+            due("active", "2026-07-02T15:00:00Z", "2026-08-10"),
+            due("cancelled", "2026-07-01T03:00:00Z", "2026-07-30"),
+            due("cancelled", "2026-05-31T03:00:00Z", "2026-06-30"),
+        ],
+        "those before list the period in which they ended"
+    );
+}

@@ -63,6 +63,7 @@ impl Payment {
             state: state.to_owned(),
             started_at: at,
             ended_at: None,
+            last_start: None,
             payment_type: self.label,
             gateway_id: self.gateway_id,
             payment_method: self.method,
@@ -92,10 +93,11 @@ fn begin(
     loaded: &mut Loaded,
     compiled: &Compiled,
     plan: &Plan,
-    terms: Subscription,
+    mut terms: Subscription,
     at: Timestamp,
 ) -> Result<(), Error> {
     let account = &mut loaded.account;
+    terms.begin_grid(calendar::date_of(at, account.time_zone));
     let begun = Begun::of(&terms, account.status, &compiled.rulebook);
     account.subscription = Some(terms);
     account.limits = limits_of(compiled, plan, &loaded.overrides);
@@ -165,16 +167,17 @@ pub(super) fn end_present(work: &mut Work<'_>) -> Result<(), Error> {
     drop_scheduled(work)?;
     let account = &mut work.loaded.account;
     let Some(present) = account.subscription.take() else { return Ok(()) };
+    let last_start = account.period_start;
     let closed = close_period(account, &work.compiled.rulebook, work.now, false);
     work.write.save_period(work.loaded.row, &closed)?;
-    work.write.end_subscription(present.id, work.now)?;
+    work.write.end_subscription(&present, last_start, work.now)?;
     invoices::cancel_those_to_come(work, Some(present.id))
 }
 
 /// Forgets the plan that was scheduled; says whether there was one.
 pub(super) fn drop_scheduled(work: &mut Work<'_>) -> Result<bool, Error> {
     let Some(next) = work.loaded.account.scheduled.take() else { return Ok(false) };
-    work.write.end_subscription(next.terms.id, work.now)?;
+    work.write.drop_subscription(next.terms.id, work.now)?;
     invoices::cancel_unpaid(work, next.terms.id)?;
     Ok(true)
 }
@@ -182,7 +185,7 @@ pub(super) fn drop_scheduled(work: &mut Work<'_>) -> Result<bool, Error> {
 /// Forgets the plan that was chosen and waits to be paid.
 pub(super) fn drop_pending(work: &mut Work<'_>) -> Result<(), Error> {
     let Some(row) = work.write.pending_subscription(work.loaded.row)? else { return Ok(()) };
-    work.write.end_subscription(row.id, work.now)?;
+    work.write.drop_subscription(row.id, work.now)?;
     work.loaded.account.awaits_payment = false;
     invoices::cancel_unpaid(work, row.id)
 }

@@ -445,7 +445,7 @@ pub(super) fn write_settled(
         write.save_grant(loaded.row, grant, true)?;
     }
     for replaced in &settled.replaced {
-        write.end_subscription(replaced.old, replaced.at)?;
+        write.end_subscription(&replaced.old, replaced.last_start, replaced.at)?;
         write.begin_subscription(replaced.new, replaced.at)?;
     }
     for begun in &settled.begun {

@@ -95,12 +95,12 @@ fn renew(work: &mut Work<'_>, subscription: i64) -> Result<(), Error> {
     // Paid late: the anchor stays, the period begins now. Due dates that passed meanwhile are of
     // periods that nobody had.
     terms.lapsed = false;
-    terms.restored = 0;
     terms.renewed += 1;
     while calendar::end_of_due_day(terms.due(), time_zone) <= now {
         terms.renewed += 1;
     }
     terms.paid = terms.renewed;
+    terms.begin_grid(calendar::date_of(now, time_zone));
     let begun = Begun::of(terms, account.status, rules);
     account.renewals += 1;
     let closed = close_period(account, rules, now, true);

@@ -9,7 +9,7 @@ use super::{Engine, check_key};
 use crate::billing::PaymentMethod;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::rules::{Account, Gates, Status};
+use crate::rules::{Account, Gates, Status, calendar};
 use crate::store::{ACTIVE, InvoiceRow, MANUAL, PENDING, SCHEDULED, SubscriptionRow};
 
 /// Longest label of a payment type, and longest id of a gateway's, in bytes.
@@ -35,7 +35,8 @@ pub struct SubscriptionRecord {
     pub payment_type: String,
     /// How its next invoices are paid at the gateway; `None`: nobody chose.
     pub payment_method: Option<PaymentMethod>,
-    /// When its present period began, or when it did.
+    /// When its present period began, its last one did, or its first one will; of one that waits
+    /// to be paid, when it was chosen.
     #[serde(serialize_with = "crate::json::text")]
     pub period_start: Timestamp,
     /// "Próximo vencimento".
@@ -105,6 +106,7 @@ impl Engine {
         let has_lapsed = standing.gates.contains(Gates::PLAN_LAPSED);
         let rows = self.shared.store.subscriptions(loaded.row)?;
         let current = loaded.account.subscription.as_ref();
+        let zone = loaded.account.time_zone;
         let record = |row: SubscriptionRow| {
             // The view may be past a boundary that SQLite does not know of yet.
             let in_force = current.filter(|it| it.id == row.id);
@@ -118,6 +120,12 @@ impl Engine {
                 (None, _) => "cancelled",
             };
             let terms = in_force.unwrap_or(&row.terms);
+            let begins = || match (row.state.as_str(), current) {
+                // It begins when the period of the one in force ends.
+                (SCHEDULED, Some(present)) => calendar::end_of_due_day(present.due(), zone),
+                _ => row.last_start.unwrap_or(row.started_at),
+            };
+            let period_start = in_force.map_or_else(begins, |_| loaded.account.period_start);
             SubscriptionRecord {
                 id: row.id,
                 plan: terms.plan.clone(),
@@ -125,7 +133,7 @@ impl Engine {
                 gateway_id: row.gateway_id,
                 payment_type: row.payment_type,
                 payment_method: PaymentMethod::from_code(&row.payment_method),
-                period_start: in_force.map_or(row.started_at, |_| loaded.account.period_start),
+                period_start,
                 due: terms.due(),
                 status,
             }

@@ -214,9 +214,10 @@ pub struct Subscription {
     /// A shorter interval, in months, at which allowances are restored within a period.
     #[serde(default)]
     pub cadence_months: Option<u32>,
-    /// How often they have been, in the present period.
+    /// The place of the present interval in the period's grid of such intervals. Negative where the
+    /// first due date lies more than a period after the beginning.
     #[serde(default)]
-    pub restored: u32,
+    pub restored: i32,
     /// Units of an allowance that a renewal carries over, at most.
     #[serde(default)]
     pub carry_over: BTreeMap<ResourceId, u64>,
@@ -274,11 +275,36 @@ impl Subscription {
         match self.cadence_months {
             None => self.due(),
             Some(cadence) => {
-                let end = i64::from(self.renewed) * i64::from(self.period_months);
-                let done = i64::from(self.restored + 1) * i64::from(cadence);
-                let months = end - i64::from(self.period_months) + done;
+                let months = self.months_at_start() + self.interval_end(cadence);
                 calendar::anchored(self.anchor_day, self.first_due, months).min(self.due())
             }
+        }
+    }
+
+    /// Months from the first due date to the start of the present period, by the grid.
+    fn months_at_start(&self) -> i64 {
+        (i64::from(self.renewed) - 1) * i64::from(self.period_months)
+    }
+
+    fn interval_end(&self, cadence: u32) -> i64 {
+        (i64::from(self.restored) + 1) * i64::from(cadence)
+    }
+
+    /// Places the first interval of a period that begins on `from`: it is the one that ends next.
+    /// A subscription that begins in the middle of its grid has missed nothing before.
+    pub fn begin_grid(&mut self, from: NaiveDate) {
+        self.restored = 0;
+        let Some(cadence) = self.cadence_months.filter(|&months| months > 0) else { return };
+        let month = |date: NaiveDate| i64::from(date.year()) * 12 + i64::from(date.month0());
+        let passed = month(from) - month(self.first_due) - self.months_at_start();
+        let intervals = passed.div_euclid(i64::from(cadence)) - 1;
+        self.restored = i32::try_from(intervals).unwrap_or(0);
+        for _ in 0..2 {
+            let months = self.months_at_start() + self.interval_end(cadence);
+            if calendar::anchored(self.anchor_day, self.first_due, months) > from {
+                break;
+            }
+            self.restored += 1;
         }
     }
 }

@@ -78,10 +78,12 @@ impl Begun {
 }
 
 /// A subscription that took another one's place when its period ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaced {
-    /// The number of the one that ended.
-    pub old: i64,
+    /// The one that ended.
+    pub old: Subscription,
+    /// When its last period began.
+    pub last_start: Timestamp,
     /// The number of the one that began.
     pub new: i64,
     /// When.
@@ -257,7 +259,7 @@ fn end_period(account: &mut Account, rules: &Rulebook, at: Timestamp, settled: &
             subscription.restored += 1;
         } else {
             subscription.renewed += 1;
-            subscription.restored = 0;
+            subscription.begin_grid(calendar::date_of(at, account.time_zone));
             note_begun(account, rules, settled);
         }
         account.renewals += 1;
@@ -279,11 +281,13 @@ pub fn begin_scheduled(
     settled: &mut Settled,
 ) {
     let Some(Scheduled { mut terms, limits, features }) = account.scheduled.take() else { return };
+    let last_start = account.period_start;
     settled.closed.push(close_period(account, rules, at, false));
     // What it waited for has been paid: its first period.
     terms.paid = 0;
-    if let Some(old) = &account.subscription {
-        settled.replaced.push(Replaced { old: old.id, new: terms.id, at });
+    terms.begin_grid(calendar::date_of(at, account.time_zone));
+    if let Some(old) = account.subscription.take() {
+        settled.replaced.push(Replaced { old, last_start, new: terms.id, at });
     }
     let kind = EventKind::PlanChanged { plan: terms.plan.clone() };
     settled.happened.push(Happening { at, resource: None, kind });

@@ -14,7 +14,7 @@ use crate::live::process;
 /// "Cota" in the header of the database file.
 const APPLICATION_ID: i64 = 0x436F_7461;
 /// Number of the schema that this version writes.
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
 /// What brings a database from schema number `index` to `index + 1`.
 const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
     include_str!("schema.sql"),
@@ -22,6 +22,7 @@ const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
 ];
 
 /// Other programs may hold the database for as long; ours wait in the lane, not here.

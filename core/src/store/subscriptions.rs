@@ -17,6 +17,8 @@ pub(crate) struct SubscriptionRow {
     pub(crate) state: String,
     pub(crate) started_at: Timestamp,
     pub(crate) ended_at: Option<Timestamp>,
+    /// When the period began in which it ended.
+    pub(crate) last_start: Option<Timestamp>,
     /// An opaque label: Manual, Asaas, Pagar-me.
     pub(crate) payment_type: String,
     /// What the gateway calls it.
@@ -36,7 +38,7 @@ pub(crate) const SCHEDULED: &str = "scheduled";
 pub(crate) const CANCELLED: &str = "cancelled";
 
 const COLUMNS: &str = "SELECT id, state, started_at, ended_at, payment_type, gateway_id, terms, \
-                       payment_method FROM subscriptions";
+                       payment_method, last_start FROM subscriptions";
 
 fn read(
     connection: &Connection,
@@ -59,6 +61,7 @@ fn read(
                 payment_type,
                 gateway_id: row.get(5)?,
                 payment_method: row.get(7)?,
+                last_start: row.get::<_, Option<i64>>(8)?.map(Timestamp::from_ms),
                 terms,
             }))
         })
@@ -153,8 +156,23 @@ impl Write<'_> {
         Ok(id)
     }
 
-    /// Notes that a subscription has ended, or that it will never begin.
-    pub(crate) fn end_subscription(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
+    /// Notes that a subscription has ended, and which was its last period.
+    pub(crate) fn end_subscription(
+        &self,
+        ended: &Subscription,
+        last_start: Timestamp,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.save_terms(ended)?;
+        self.connection
+            .prepare_cached("UPDATE subscriptions SET last_start = ?2 WHERE id = ?1")
+            .and_then(|mut statement| statement.execute(params![ended.id, last_start.ms()]))
+            .map_err(sqlite(SAVING))?;
+        self.drop_subscription(ended.id, at)
+    }
+
+    /// Notes that a subscription will never begin, or not again.
+    pub(crate) fn drop_subscription(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("UPDATE subscriptions SET state = ?2, ended_at = ?3 WHERE id = ?1")
             .and_then(|mut statement| statement.execute(params![id, CANCELLED, at.ms()]))
