@@ -16,6 +16,12 @@ pub(crate) enum Guard {
     Dedupe,
     /// The settling of commits that nobody saw.
     Settle,
+    /// The comparison of the token in the database with those of the live file.
+    Token,
+    /// That a checkpoint is of one instant.
+    Instant,
+    /// That a commit waits for the disk.
+    Sync,
 }
 
 #[cfg(not(feature = "torture"))]
@@ -55,10 +61,10 @@ mod switched {
     }
 
     pub(crate) fn off(guard: super::Guard) -> bool {
-        static OFF: OnceLock<[bool; 4]> = OnceLock::new();
+        static OFF: OnceLock<[bool; 7]> = OnceLock::new();
         let off = OFF.get_or_init(|| {
             let text = std::env::var("COTAS_WITHOUT").unwrap_or_default();
-            ["lock", "undo", "dedupe", "settle"]
+            ["lock", "undo", "dedupe", "settle", "token", "instant", "sync"]
                 .map(|name| text.split(',').any(|word| word == name))
         });
         off.get(guard as usize).copied().unwrap_or(false)

@@ -151,7 +151,13 @@ impl Shared {
             return Ok(None);
         }
         let Some((row, committed)) = write.checkpointed(guard.hash())? else { return Ok(None) };
-        let taken = guard.take_snapshot(committed);
+        let mut taken = guard.take_snapshot(committed);
+        if torture::off(torture::Guard::Instant) {
+            drop(guard);
+            std::thread::sleep(Duration::from_millis(1));
+            guard = self.lock_block_within(at, BLOCK_PATIENCE)?;
+            taken.slots = std::mem::replace(&mut taken, guard.take_snapshot(committed)).slots;
+        }
         if taken.seq <= committed {
             guard.mark_clean_if_clean();
             return Ok(None);

@@ -41,7 +41,11 @@ impl<'a> Write<'a> {
         if live.poison() == Some(Poison::Commit) {
             return Err(StoreError::Poisoned);
         }
-        let level = if sync == Sync::Full { "FULL" } else { "NORMAL" };
+        let level = match sync {
+            _ if torture::off(torture::Guard::Sync) => "OFF",
+            Sync::Full => "FULL",
+            Sync::Normal => "NORMAL",
+        };
         connection
             .pragma_update(None, "synchronous", level)
             .map_err(sqlite("setting how to commit"))?;
