@@ -1,5 +1,7 @@
 # make demo    the main job on sample traffic: a busy day of a help desk
-# make test    everything there is to check, from nothing
+# make test    everything there is to check, from nothing; says how long each stage took
+# make test-quick   the inner loop: under two minutes once it is built
+# make torture SECONDS=600   the crash test; KILLS=10000, SEED=7: docs/testing.md
 # make bench   how fast, beside peers in the same run
 # make deps    installs the interpreters that the tests of other languages use
 # make wheel   the Python package, in target/python/dist
@@ -9,8 +11,10 @@
 COTAS := target/release/cotas
 DEMO := target/demo
 CARGO := cargo
+CC ?= cc
 TORTURE := --package cotas-tests --features torture
 
+.PHONY: test-quick test-crash torture
 .PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
     header install install-built traffic
 
@@ -33,7 +37,18 @@ demo:
 	    --plan full --first-due 2026-06-10 --time-zone America/Sao_Paulo --auto-renew
 	$(COTAS) verify
 
-test: lint test-rust test-python test-c test-hosts
+# A stage and the minutes that it may take on two cores.
+STAGES := lint:6 test-rust:18 test-crash:5 test-python:5 test-c:3 test-hosts:3
+test:
+	tests/stages.sh $(MAKE) $(STAGES)
+
+# What changes most often, and what tells most per second.
+test-quick:
+	$(CARGO) fmt --all --check
+	$(CARGO) test --quiet --package cotas --lib
+	$(CARGO) test --quiet --package cotas-tests --test tidy --test semantics --test lifecycle \
+	    --test refusals --test money --test payments --test sessions --test verbs --test seeds
+	$(MAKE) torture SECONDS=10
 
 lint:
 	$(CARGO) fmt --all --check
@@ -44,6 +59,27 @@ test-rust:
 	$(CARGO) test --workspace
 	$(CARGO) test $(TORTURE) --test torture --test kills
 	python3 examples/traffic/generate.py | cmp - examples/traffic/help_desk_day.csv
+
+# The crash test for a minute, and that it fails without each guard.
+test-crash:
+	$(MAKE) torture SECONDS=60
+	$(CARGO) test $(TORTURE) --test controls -- --test-threads 1
+
+# Workers in C and in Python take part where there is a compiler and an installed package.
+SECONDS ?= 600
+TIGHT_C := target/crash/tight
+TIGHT_PYTHON = $(wildcard target/python/test/bin/python)
+torture:
+	$(CARGO) build $(TORTURE) --bin crash
+	$(CARGO) build --package cotas-ffi
+	mkdir -p target/crash
+	ln -sf ../debug/libcotas.so target/crash/libcotas.so.1
+	$(CC) -O1 -Wall -Wextra -Werror -Iinclude tests/crash/tight.c -o $(TIGHT_C) \
+	    target/debug/libcotas.so -Wl,-rpath,$(CURDIR)/target/crash -lpthread
+	$(if $(TIGHT_PYTHON),,@echo "no worker in Python: make test-python installs the package")
+	target/debug/crash run --seconds $(SECONDS) --tight-c $(TIGHT_C) \
+	    $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) \
+	    $(if $(TIGHT_PYTHON),--python $(TIGHT_PYTHON))
 
 # What is missing is skipped, but on a build machine.
 ifeq ($(CI),true)
