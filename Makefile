@@ -12,7 +12,7 @@ COTAS := target/release/cotas
 DEMO := target/demo
 CARGO := cargo
 CC ?= cc
-TORTURE := --package cotas-tests --features torture
+CRASH_TESTS := --package cotas-tests --features crash_points
 
 .PHONY: test-quick test-crash torture
 .PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
@@ -47,30 +47,30 @@ test-quick:
 	$(CARGO) fmt --all --check
 	$(CARGO) test --quiet --package cotas --lib
 	$(CARGO) test --quiet --package cotas-tests --test tidy --test semantics --test lifecycle \
-	    --test refusals --test money --test payments --test sessions --test verbs --test seeds
+	    --test refusals --test money --test payments --test sessions --test operations --test seeds
 	$(MAKE) torture SECONDS=10
 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	$(CARGO) clippy $(TORTURE) --all-targets -- -D warnings
+	$(CARGO) clippy $(CRASH_TESTS) --all-targets -- -D warnings
 
 test-rust:
 	$(CARGO) test --workspace
-	$(CARGO) test $(TORTURE) --test torture --test kills
+	$(CARGO) test $(CRASH_TESTS) --test crashes --test kills
 	python3 examples/traffic/generate.py | cmp - examples/traffic/help_desk_day.csv
 
 # The crash test for a minute, and that it fails without each guard.
 test-crash:
 	$(MAKE) torture SECONDS=60
-	$(CARGO) test $(TORTURE) --test controls -- --test-threads 1
+	$(CARGO) test $(CRASH_TESTS) --test controls -- --test-threads 1
 
 # Workers in C and in Python take part where there is a compiler and an installed package.
 SECONDS ?= 600
 TIGHT_C := target/crash/tight
 TIGHT_PYTHON = $(wildcard target/python/test/bin/python)
 torture:
-	$(CARGO) build $(TORTURE) --bin crash
+	$(CARGO) build $(CRASH_TESTS) --bin crash
 	$(CARGO) build --package cotas-ffi
 	mkdir -p target/crash
 	ln -sf ../debug/libcotas.so target/crash/libcotas.so.1

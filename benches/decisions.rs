@@ -8,10 +8,10 @@
 
 mod consume;
 mod fixture;
+mod operations;
 mod peers;
 mod sessions;
 mod threads;
-mod verbs;
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ criterion_group! {
     name = benches;
     config = config();
     targets = consume::one_thread, consume::many_tenants, consume::four_threads,
-        sessions::open_already, sessions::opening, verbs::live, verbs::reclaiming,
-        verbs::administering
+        sessions::open_already, sessions::opening, operations::live, operations::reclaiming,
+        operations::administering
 }
 criterion_main!(benches);

@@ -87,7 +87,7 @@ fn renewals(criterion: &mut Criterion) {
     group.bench_function("sqlite_transaction_each", |bencher| {
         bencher.iter_custom(|times| {
             let begun = Instant::now();
-            (0..times).for_each(|_| renew_by_hand(&connection));
+            (0..times).for_each(|_| renew_manually(&connection));
             begun.elapsed() / TENANTS as u32
         });
     });
@@ -130,7 +130,7 @@ fn nightly_job(directory: &std::path::Path) -> Connection {
 }
 
 /// The same for each tenant: due date, closed period, units, invoice, event.
-fn renew_by_hand(connection: &Connection) {
+fn renew_manually(connection: &Connection) {
     let prepare = |sql| connection.prepare_cached(sql).expect("a statement");
     let mut begin = prepare("BEGIN IMMEDIATE");
     let mut close =

@@ -33,14 +33,14 @@ BY_HANDLE, BY_NAME, OPENING = 30 / 9, 1.5, 1 / 20
 VERB, PAIR, THREE, AMONG_MANY = 3.0, 6.0, 4.0, 1.25
 # Tenants that maintenance settles when 10,000 renew at the same midnight.
 RENEWALS_PER_SECOND = 20_000
-PLAIN = "verbs/consume_by_name"
+PLAIN = "operations/consume_by_name"
 # What the C ABI may add to a decision: nothing that grows with it, so no ratio.
 C_ABI_MORE_NS = 15
 
 
 def verb(what: str, name: str, at_most: Optional[float] = VERB) -> Row:
     """A verb beside a plain consume by name."""
-    return Row(what, f"verbs/{name}", PLAIN, at_most)
+    return Row(what, f"operations/{name}", PLAIN, at_most)
 
 
 def through_c(what: str, name: str) -> Row:

@@ -40,10 +40,10 @@ fn with_packages(engine: &Engine) {
     engine.load_catalog(&Catalog::parse(&text, "c.toml").expect("valid")).expect("loads");
 }
 
-fn statuses_told(engine: &Engine) -> Vec<String> {
+fn statuses_reported(engine: &Engine) -> Vec<String> {
     let events = engine.events(0, 1_000).expect("reads").into_iter();
-    let told = events.filter(|it| it.kind.code() == "status_changed");
-    told.map(|it| format!("{} {:?}", it.at, it.kind)).collect()
+    let reported = events.filter(|it| it.kind.code() == "status_changed");
+    reported.map(|it| format!("{} {:?}", it.at, it.kind)).collect()
 }
 
 #[test]
@@ -65,14 +65,14 @@ fn what_is_paid_by_hand_is_overdue_when_its_due_day_has_passed_in_the_tenant_s_z
         clock.set(at(passed));
         assert_eq!(standing(&engine), (PastDue, vec![Overdue]), "{zone}: as the next decision");
         assert_eq!(engine.report("acme").expect("reports").status_reason, "debt");
-        assert_eq!(statuses_told(&engine), [""; 0], "a report changes nothing");
+        assert_eq!(statuses_reported(&engine), [""; 0], "a report changes nothing");
         let decision = engine.consume("acme", "credits", 1).expect("decides");
         assert!(decision.allowed() && decision.past_due, "{zone}: everything, with a warning");
         // The next period's comes with its renewal.
         assert_eq!(standing(&engine), (PastDue, vec![Overdue, Pending]), "{zone}");
-        let told = statuses_told(&engine);
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].starts_with(&at(passed).to_string()), "{told:?}");
+        let reported = statuses_reported(&engine);
+        assert_eq!(reported.len(), 1, "{reported:?}");
+        assert!(reported[0].starts_with(&at(passed).to_string()), "{reported:?}");
         assert_sound(&engine);
     }
 }
@@ -97,7 +97,7 @@ fn three_months_that_nobody_looked_at_come_to_the_same_as_a_look_each_day() {
         clock.set(noons(100).last().expect("some"));
         once.settle("acme").expect("settles");
         assert_eq!(invoices(&daily), invoices(&once), "{statuses}");
-        assert_eq!(statuses_told(&daily), statuses_told(&once), "{statuses}");
+        assert_eq!(statuses_reported(&daily), statuses_reported(&once), "{statuses}");
         let open = invoices(&once).iter().map(|it| it.status).collect::<Vec<_>>();
         let expected: &[_] =
             if statuses.is_empty() { &[Overdue, Overdue, Overdue, Pending] } else { &[Overdue] };
@@ -123,7 +123,7 @@ fn who_pays_the_last_that_is_overdue_is_in_good_standing() {
 }
 
 #[test]
-fn a_gateway_tells_what_was_not_paid_at_a_gateway() {
+fn a_gateway_reports_what_was_not_paid_at_a_gateway() {
     let (engine, clock) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", false);
     engine.set_payment_form("acme", "Asaas", Some("sub_1")).expect("changes");
@@ -179,7 +179,7 @@ fn who_comes_back_from_cancelled_is_billed_for_the_present_period() {
 
 #[test]
 fn maintenance_and_a_rebuilt_live_file_know_of_due_dates() {
-    let database = Database::new(env!("CARGO_BIN_EXE_puppet"));
+    let database = Database::new(env!("CARGO_BIN_EXE_helper"));
     let engine = database.open();
     with_packages(&engine);
     for name in ["acme", "other"] {

@@ -71,8 +71,8 @@ fn units_have_limits() {
         assert!(!overflow.allowed(), "a count that would overflow is denied");
     }
     assert_sound(&engine);
-    let no_room = Details { quantity: Some(0), ..Details::default() };
-    refused(engine.perform("acme", "send_sms", &no_room), 406, "units");
+    let no_capacity = Details { quantity: Some(0), ..Details::default() };
+    refused(engine.perform("acme", "send_sms", &no_capacity), 406, "units");
 }
 
 #[test]

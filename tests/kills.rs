@@ -18,7 +18,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn database() -> Database {
-    Database::new(env!("CARGO_BIN_EXE_puppet"))
+    Database::new(env!("CARGO_BIN_EXE_helper"))
 }
 
 /// The database with the wide catalog and `acme`, ten extra credits on top of its ten.
@@ -41,7 +41,7 @@ fn used(engine: &Engine, resource: &str) -> u64 {
 }
 
 /// A verb: how the puppet is told to, once what it needs is there, and what it has done then.
-struct Verb {
+struct Operation {
     name: &'static str,
     words: fn(&Engine) -> Vec<String>,
     did: fn(&Engine) -> bool,
@@ -56,35 +56,35 @@ fn reservation(engine: &Engine) -> String {
     allowed(tenant.reserve(&SET_ASIDE, HOUR)).reservation.expect("a reservation").to_string()
 }
 
-const VERBS: [Verb; 11] = [
-    Verb {
+const OPERATIONS: [Operation; 11] = [
+    Operation {
         name: "perform",
         words: |_| words(&["perform-once", "acme", "k"]),
         did: |engine| {
             ["credits", "minutes", "tasks", "agents"].map(|it| used(engine, it)) == [1, 2, 3, 1]
         },
     },
-    Verb {
+    Operation {
         name: "reserve",
         words: |_| words(&["reserve-once", "acme", "k"]),
         did: |engine| stands(engine, "acme", "credits") == (3, 17, 3),
     },
-    Verb {
+    Operation {
         name: "commit",
         words: |engine| words(&["commit", "acme", &reservation(engine)]),
         did: |engine| stands(engine, "acme", "credits") == (3, 17, 0),
     },
-    Verb {
+    Operation {
         name: "commit a part",
         words: |engine| words(&["commit-part", "acme", &reservation(engine)]),
         did: |engine| stands(engine, "acme", "credits") == (1, 19, 0),
     },
-    Verb {
+    Operation {
         name: "release",
         words: |engine| words(&["release", "acme", &reservation(engine)]),
         did: |engine| stands(engine, "acme", "credits") == (0, 20, 0),
     },
-    Verb {
+    Operation {
         name: "refund",
         words: |engine| {
             let tenant = engine.tenant("acme").expect("exists");
@@ -93,12 +93,12 @@ const VERBS: [Verb; 11] = [
         },
         did: |engine| stands(engine, "acme", "credits") == (0, 20, 0),
     },
-    Verb {
+    Operation {
         name: "acquire",
         words: |_| words(&["acquire", "acme", "h"]),
         did: |engine| used(engine, "calls") == 1,
     },
-    Verb {
+    Operation {
         name: "release a lease",
         words: |engine| {
             let tenant = engine.tenant("acme").expect("exists");
@@ -108,12 +108,12 @@ const VERBS: [Verb; 11] = [
         },
         did: |engine| used(engine, "calls") == 0,
     },
-    Verb {
+    Operation {
         name: "add",
         words: |_| words(&["meter", "acme", "add", "9"]),
         did: |engine| used(engine, "storage_mb") == 9,
     },
-    Verb {
+    Operation {
         name: "subtract",
         words: |engine| {
             let tenant = engine.tenant("acme").expect("exists");
@@ -122,7 +122,7 @@ const VERBS: [Verb; 11] = [
         },
         did: |engine| used(engine, "storage_mb") == 0,
     },
-    Verb {
+    Operation {
         name: "set",
         words: |engine| {
             let tenant = engine.tenant("acme").expect("exists");
@@ -134,48 +134,48 @@ const VERBS: [Verb; 11] = [
 ];
 
 #[test]
-fn i3_a_death_at_any_word_of_any_verb_changes_nothing_and_the_retry_takes_effect_once() {
-    let mut deaths = 0;
-    for verb in VERBS {
-        for point in ["undo.word", "undo.disarm"] {
+fn i3_a_crash_at_any_word_of_any_operation_changes_nothing_and_the_retry_takes_effect_once() {
+    let mut crashes = 0;
+    for operation in OPERATIONS {
+        for point in ["undo.word", "undo.clear"] {
             let database = database();
             let engine = with_acme(&database);
-            let told = (verb.words)(&engine);
-            let told: Vec<&str> = told.iter().map(String::as_str).collect();
+            let reported = (operation.words)(&engine);
+            let reported: Vec<&str> = reported.iter().map(String::as_str).collect();
             let before = state(&engine);
             let mut died = 0;
-            while database.dies_at(&format!("{point}:{}", died + 1), &told) {
+            while database.crashes_at(&format!("{point}:{}", died + 1), &reported) {
                 died += 1;
-                assert_eq!(state(&engine), before, "{} at {point} {died}", verb.name);
+                assert_eq!(state(&engine), before, "{} at {point} {died}", operation.name);
                 assert_sound(&engine);
-                assert!(!(verb.did)(&engine), "{} shows nothing", verb.name);
-                assert!(died < 500, "{}: it never gets through", verb.name);
+                assert!(!(operation.did)(&engine), "{} shows nothing", operation.name);
+                assert!(died < 500, "{}: it never gets through", operation.name);
             }
-            assert!(died > 0, "{}: nothing is written", verb.name);
-            assert!((verb.did)(&engine), "{} at {point}: {}", verb.name, state(&engine));
+            assert!(died > 0, "{}: nothing is written", operation.name);
+            assert!((operation.did)(&engine), "{} at {point}: {}", operation.name, state(&engine));
             assert_sound(&engine);
             drop(engine);
             let engine = database.open();
             assert_whole(&engine);
-            assert!((verb.did)(&engine), "{} opened again", verb.name);
-            deaths += died;
+            assert!((operation.did)(&engine), "{} opened again", operation.name);
+            crashes += died;
         }
     }
-    assert!(deaths >= 250, "only {deaths} deaths");
+    assert!(crashes >= 250, "only {crashes} deaths");
 }
 
 #[test]
-fn counter_proof_without_the_undo_record_a_death_leaves_half_of_a_verb() {
-    for verb in VERBS {
+fn negative_control_without_the_undo_record_a_crash_leaves_half_of_a_operation() {
+    for operation in OPERATIONS {
         // What `perform` leaves half done it finds by its key the next time.
         let mut broken = 0;
         for word in 1..60 {
             let database = database();
             let engine = with_acme(&database);
-            let told = (verb.words)(&engine);
-            let told: Vec<&str> = told.iter().map(String::as_str).collect();
+            let reported = (operation.words)(&engine);
+            let reported: Vec<&str> = reported.iter().map(String::as_str).collect();
             let before = state(&engine);
-            let mut command = database.command(&told);
+            let mut command = database.command(&reported);
             command.env("COTAS_CRASH", format!("undo.word:{word}")).env("COTAS_WITHOUT", "undo");
             let output = command.env("COTAS_ABANDON", "1").output().expect("starts");
             if output.status.signal().is_none() {
@@ -188,19 +188,19 @@ fn counter_proof_without_the_undo_record_a_death_leaves_half_of_a_verb() {
                 break;
             }
         }
-        assert!(broken > 0, "{}: no death was noticed: the test proves nothing", verb.name);
+        assert!(broken > 0, "{}: no death was noticed: the test proves nothing", operation.name);
     }
 }
 
 #[test]
-fn counter_proof_without_the_dedupe_a_retry_of_any_verb_takes_effect_twice() {
+fn negative_control_without_the_dedupe_a_retry_of_any_operation_takes_effect_twice() {
     for (words, resource) in
         [(["perform-once", "acme", "k"], "minutes"), (["reserve-once", "acme", "k"], "credits")]
     {
         let database = database();
         let engine = with_acme(&database);
         for _ in 0..2 {
-            database.told(&words);
+            database.reported(&words);
         }
         let once = used(&engine, resource);
         let mut command = database.command(&words);
@@ -252,14 +252,14 @@ fn admitted_around_a_stopped_one(without: &str) -> u64 {
 }
 
 #[test]
-fn counter_proof_without_the_lock_the_last_five_are_had_by_six() {
+fn negative_control_without_the_lock_the_last_five_are_had_by_six() {
     assert_eq!(admitted_around_a_stopped_one(""), races::UNITS);
     let without = admitted_around_a_stopped_one("lock");
     assert!(without > races::UNITS, "{without} were admitted: the test proves nothing");
 }
 
 #[test]
-fn a_death_at_any_word_of_taking_back_takes_back_once_and_tells_once() {
+fn a_crash_at_any_word_of_taking_back_takes_back_once_and_reports_once() {
     const TWO_HOURS_LATER: &str = "2026-05-04T14:00:00-03:00";
     for word in 1.. {
         let database = database();
@@ -293,15 +293,15 @@ fn a_death_at_any_word_of_taking_back_takes_back_once_and_tells_once() {
 /// One process finds a reservation due, and is about to take it back; meanwhile another dies with
 /// a change that is committed and not applied. What is taken back then must not be overwritten.
 #[test]
-fn what_is_taken_back_beside_a_death_in_the_lane_stays_taken_back() {
+fn what_is_taken_back_beside_a_crash_in_the_lane_stays_taken_back() {
     const TWO_HOURS_LATER: &str = "2026-05-04T14:00:00-03:00";
     let database = database();
     let engine = with_acme(&database);
     allowed(engine.tenant("acme").expect("exists").reserve(&SET_ASIDE, HOUR));
     let mut command = database.command(&["consume", "acme", "1", "1"]);
     command.env("COTAS_NOW", at(TWO_HOURS_LATER).ms().to_string()).stdout(Stdio::piped());
-    let stopped = stopped_at("overcome", command);
-    assert!(database.dies_at("lane.committed", &["limit", "acme", "12"]));
+    let stopped = stopped_at("retry.resolve", command);
+    assert!(database.crashes_at("admin.committed", &["limit", "acme", "12"]));
     assert!(gone_on(stopped).status.success());
     let later = engine.with_clock(Arc::new(ManualClock::new(at(TWO_HOURS_LATER))));
     assert_eq!(stands(&later, "acme", "credits"), (1, 21, 0));
@@ -312,23 +312,23 @@ fn what_is_taken_back_beside_a_death_in_the_lane_stays_taken_back() {
 
 /// Deaths at random, half of them from outside, at any instruction, and half at a word that an
 /// operation writes, which is inside a verb for certain.
-const DEATHS: u64 = 600;
+const CRASHES: u64 = 600;
 
 /// A tenant for each of so many deaths.
-fn for_each_death(engine: &Engine, deaths: u64) {
+fn for_each_crash(engine: &Engine, crashes: u64) {
     engine.load_catalog(&wide::catalog()).expect("loads");
-    let names: Vec<String> = (0..deaths).map(|round| format!("t{round}")).collect();
+    let names: Vec<String> = (0..crashes).map(|round| format!("t{round}")).collect();
     let most = Limit::Finite(1_000_000);
     let limits = ["credits", "storage_mb"].map(|resource| (resource, most));
     let tenant = |name| NewTenant { limits: &limits, ..NewTenant::new(name) };
     let due = date("2026-05-20");
     let new: Vec<_> = names.iter().map(|name| tenant(name).plan("full", due, true)).collect();
-    assert_eq!(engine.ensure_tenants(&new).expect("creates") as u64, deaths);
+    assert_eq!(engine.ensure_tenants(&new).expect("creates") as u64, crashes);
 }
 
 /// Has a process perform, reserve, commit and refund until it dies, then has what it was at done
 /// again. Says what is wrong before or after that; `without`: a guard that it goes without.
-fn wrong_after_death(database: &Database, engine: &Engine, round: u64, without: &str) -> String {
+fn wrong_after_crash(database: &Database, engine: &Engine, round: u64, without: &str) -> String {
     let name = format!("t{round}");
     let mut command = database.command(&["churn", &name, "300000"]);
     command.env("COTAS_WITHOUT", without).stdout(Stdio::piped());
@@ -376,12 +376,12 @@ fn churn_figures(engine: &Engine, tenant: &str) -> [u64; 6] {
 }
 
 #[test]
-fn i5_600_deaths_in_perform_reserve_commit_and_refund_lose_nothing_and_double_nothing() {
-    let database = Database::in_memory(env!("CARGO_BIN_EXE_puppet"));
+fn i5_600_crashes_in_perform_reserve_commit_and_refund_lose_nothing_and_double_nothing() {
+    let database = Database::in_memory(env!("CARGO_BIN_EXE_helper"));
     let engine = database.open();
-    for_each_death(&engine, DEATHS);
-    for round in 0..DEATHS {
-        assert_eq!(wrong_after_death(&database, &engine, round, ""), "");
+    for_each_crash(&engine, CRASHES);
+    for round in 0..CRASHES {
+        assert_eq!(wrong_after_crash(&database, &engine, round, ""), "");
         if round % 50 == 49 {
             assert_sound(&engine);
         }
@@ -394,12 +394,12 @@ fn i5_600_deaths_in_perform_reserve_commit_and_refund_lose_nothing_and_double_no
 }
 
 #[test]
-fn counter_proof_without_the_undo_record_deaths_at_random_lose_or_double_something() {
-    let database = Database::in_memory(env!("CARGO_BIN_EXE_puppet"));
+fn negative_control_without_the_undo_record_crashes_at_random_lose_or_double_something() {
+    let database = Database::in_memory(env!("CARGO_BIN_EXE_helper"));
     let engine = database.open();
-    for_each_death(&engine, 40);
+    for_each_crash(&engine, 40);
     let wrong = |round| {
-        let wrong = !wrong_after_death(&database, &engine, round, "undo").is_empty();
+        let wrong = !wrong_after_crash(&database, &engine, round, "undo").is_empty();
         wrong || !engine.verify().is_ok_and(|findings| findings.is_empty())
     };
     assert!((0..40).any(wrong), "no death was noticed: the test proves nothing");
@@ -408,16 +408,16 @@ fn counter_proof_without_the_undo_record_deaths_at_random_lose_or_double_somethi
 // ---- what is given back late ------------------------------------------------------------------
 
 /// The lane, step by step, and whether a change whose process dies there is done.
-const LANE: [(&str, bool); 11] = [
+const ADMIN_STEPS: [(&str, bool); 11] = [
     ("token.intended", false),
-    ("lane.pending", false),
+    ("admin.pending", false),
     ("snapshot.noted", false),
-    ("lane.written", false),
+    ("admin.written", false),
     ("commit.before", false),
     ("commit.after", true),
     ("commit.confirmed", true),
-    ("lane.committed", true),
-    ("apply.slots", true),
+    ("admin.committed", true),
+    ("apply.counters", true),
     ("apply.gates", true),
     ("apply.done", true),
 ];
@@ -451,7 +451,7 @@ fn last_period(database: &Database) -> (Engine, String, String) {
 /// A verb that gives back late: the puppet's word, what it is about, when, how much it gives
 /// back, and what whoever comes second is told.
 #[derive(Clone, Copy, Debug)]
-struct LateVerb {
+struct LateOperation {
     word: &'static str,
     now: &'static str,
     back: u64,
@@ -459,77 +459,81 @@ struct LateVerb {
 }
 
 /// Has a late verb die at every step, and at every word that it writes through the undo record.
-fn late(verb: LateVerb) {
-    for (point, is_done) in LANE {
-        assert!(late_at(verb, point, Some(is_done)), "{verb:?} at {point}: it lived");
+fn late(operation: LateOperation) {
+    for (point, is_done) in ADMIN_STEPS {
+        assert!(late_at(operation, point, Some(is_done)), "{operation:?} at {point}: it lived");
     }
     let mut died = 0;
-    while late_at(verb, &format!("undo.word:{}", died + 1), None) {
+    while late_at(operation, &format!("undo.word:{}", died + 1), None) {
         died += 1;
     }
-    assert!(died > 0, "{verb:?} brings its claim to nothing");
+    assert!(died > 0, "{operation:?} brings its claim to nothing");
 }
 
 /// Dies at `point` of a late verb, then has it done again: one effect. Says whether it died;
 /// `is_done`: whether the change is done then, if that is known.
-fn late_at(verb: LateVerb, point: &str, is_done: Option<bool>) -> bool {
-    let LateVerb { word, now, back, again } = verb;
+fn late_at(operation: LateOperation, point: &str, is_done: Option<bool>) -> bool {
+    let LateOperation { word, now, back, again } = operation;
     let database = database();
     let (engine, id, receipt) = last_period(&database);
     let engine = engine.with_clock(Arc::new(ManualClock::new(at(now))));
-    let told: &[&str] = match word {
+    let reported: &[&str] = match word {
         "settle" => &["settle", "acme"],
         "refund" => &["refund", "acme", &receipt],
         _ => &[word, "acme", &id],
     };
-    let died = run_at(&database, now, Some(point), told).status.signal() == Some(libc::SIGKILL);
+    let died = run_at(&database, now, Some(point), reported).status.signal() == Some(libc::SIGKILL);
     let left = stands(&engine, "acme", "credits").1;
-    assert!([13, 13 + back].contains(&left), "{verb:?} at {point}: {left}");
+    assert!([13, 13 + back].contains(&left), "{operation:?} at {point}: {left}");
     let is_done = is_done.map_or(left == 13 + back, |is_done| is_done);
     let looked_at = word == "settle"; // Whoever looks expires it.
-    assert_eq!(left, if is_done || looked_at { 13 + back } else { 13 }, "{verb:?} at {point}");
+    assert_eq!(left, if is_done || looked_at { 13 + back } else { 13 }, "{operation:?} at {point}");
     let too_much = engine.consume("acme", "credits", left + 1).expect("decides");
-    assert_eq!((too_much.allowed(), too_much.available), (false, left), "{verb:?} at {point}");
+    assert_eq!((too_much.allowed(), too_much.available), (false, left), "{operation:?} at {point}");
     assert_sound(&engine);
-    let retried = run_at(&database, now, None, told);
+    let retried = run_at(&database, now, None, reported);
     let error = String::from_utf8_lossy(&retried.stderr).into_owned();
     match again.filter(|_| is_done) {
-        Some(code) => assert!(error.starts_with(code), "{verb:?} at {point}: {error}"),
-        None => assert!(retried.status.success(), "{verb:?} at {point}: {error}"),
+        Some(code) => assert!(error.starts_with(code), "{operation:?} at {point}: {error}"),
+        None => assert!(retried.status.success(), "{operation:?} at {point}: {error}"),
     }
-    assert_eq!(stands(&engine, "acme", "credits").1, 13 + back, "{verb:?} at {point}, again");
+    assert_eq!(stands(&engine, "acme", "credits").1, 13 + back, "{operation:?} at {point}, again");
     assert_sound(&engine);
     let expired = |event: &&Event| matches!(event.kind, EventKind::ReservationExpired { .. });
-    let told_of = engine.events(0, 100).expect("reads").iter().filter(expired).count();
-    assert_eq!(told_of, usize::from(looked_at), "{verb:?} at {point}");
+    let reported_of = engine.events(0, 100).expect("reads").iter().filter(expired).count();
+    assert_eq!(reported_of, usize::from(looked_at), "{operation:?} at {point}");
     drop(engine);
     std::fs::remove_file(database.live()).expect("is removed");
     let engine = database.open();
     assert_eq!(engine.opening().origin, Origin::Rebuilt);
     let engine = engine.with_clock(Arc::new(ManualClock::new(at(now))));
-    assert_eq!(stands(&engine, "acme", "credits").1, 13 + back, "{verb:?} at {point}, rebuilt");
+    assert_eq!(
+        stands(&engine, "acme", "credits").1,
+        13 + back,
+        "{operation:?} at {point}, rebuilt"
+    );
     assert_sound(&engine);
     died
 }
 
 #[test]
-fn a_death_at_any_step_of_a_late_release_gives_back_once() {
-    late(LateVerb { word: "release", now: LATER, back: 4, again: Some("413") });
+fn a_crash_at_any_step_of_a_late_release_gives_back_once() {
+    late(LateOperation { word: "release", now: LATER, back: 4, again: Some("413") });
 }
 
 #[test]
-fn a_death_at_any_step_of_a_late_refund_gives_back_once() {
-    late(LateVerb { word: "refund", now: LATER, back: 3, again: Some("415") });
+fn a_crash_at_any_step_of_a_late_refund_gives_back_once() {
+    late(LateOperation { word: "refund", now: LATER, back: 3, again: Some("415") });
 }
 
 #[test]
-fn a_death_at_any_step_of_a_late_expiry_gives_back_once() {
-    late(LateVerb { word: "settle", now: AFTER_EXPIRY, back: 4, again: None });
+fn a_crash_at_any_step_of_a_late_expiry_gives_back_once() {
+    late(LateOperation { word: "settle", now: AFTER_EXPIRY, back: 4, again: None });
 }
 
 #[test]
-fn a_death_at_any_step_of_a_release_after_the_number_was_lowered_gives_back_once() {
-    for (point, is_done) in LANE {
+fn a_crash_at_any_step_of_a_release_after_the_number_was_lowered_gives_back_once() {
+    for (point, is_done) in ADMIN_STEPS {
         let database = database();
         let engine = with_acme(&database);
         let tenant = engine.tenant("acme").expect("exists");
@@ -539,7 +543,7 @@ fn a_death_at_any_step_of_a_release_after_the_number_was_lowered_gives_back_once
         engine.set_limit("acme", "credits", Limit::Finite(4)).expect("is lowered");
         assert_eq!(stands(&engine, "acme", "credits"), (12, 8, 12));
         let release = ["release", "acme", &id];
-        assert!(database.dies_at(point, &release), "{point}: it lived");
+        assert!(database.crashes_at(point, &release), "{point}: it lived");
         let right = if is_done { (0, 14, 0) } else { (12, 8, 12) };
         assert_eq!(stands(&engine, "acme", "credits"), right, "{point}");
         assert_sound(&engine);
@@ -573,7 +577,7 @@ fn thresholds(engine: &Engine) -> Vec<u8> {
 }
 
 #[test]
-fn a_death_at_any_step_of_a_checkpoint_neither_loses_nor_doubles_an_event() {
+fn a_crash_at_any_step_of_a_checkpoint_neither_loses_nor_doubles_an_event() {
     for point in [
         "token.intended",
         "snapshot.noted",
@@ -584,7 +588,7 @@ fn a_death_at_any_step_of_a_checkpoint_neither_loses_nor_doubles_an_event() {
         "commit.confirmed",
         "checkpoint.committed",
         "undo.word",
-        "undo.disarm",
+        "undo.clear",
         "checkpoint.confirmed",
         "round.end",
     ] {
@@ -592,12 +596,12 @@ fn a_death_at_any_step_of_a_checkpoint_neither_loses_nor_doubles_an_event() {
         let engine = with_acme(&database);
         let tenant = engine.tenant("acme").expect("exists");
         allowed(tenant.consume("tasks", 8));
-        assert!(database.dies_at(point, &["checkpoint"]), "{point}: it lived");
+        assert!(database.crashes_at(point, &["checkpoint"]), "{point}: it lived");
         allowed(tenant.consume("tasks", 2));
         assert_eq!(thresholds(&engine), [50, 80, 100], "{point}");
         let last = engine.events(0, 1000).expect("reads").last().expect("is there").sequence;
         engine.acknowledge_events(last).expect("acknowledges");
-        assert!(database.dies_at("round.end", &["disk-acks", "acme", "1"]), "{point}");
+        assert!(database.crashes_at("round.end", &["disk-acks", "acme", "1"]), "{point}");
         assert_eq!(engine.events(0, 1000).expect("reads"), [], "{point}: told again");
         assert_sound(&engine);
         drop(engine);

@@ -62,12 +62,12 @@ fn event(id: &str, what: &str, payment: &str, reference: &str, day: &str) -> Vec
     .into_bytes()
 }
 
-fn tell(engine: &Engine, body: &[u8]) -> PaymentOutcome {
+fn report(engine: &Engine, body: &[u8]) -> PaymentOutcome {
     engine.payment_event(Gateway::Asaas, body, TOKEN).expect("is answered")
 }
 
 #[test]
-fn a_registered_tenant_is_on_the_pending_plan_until_the_webhook_tells_of_the_payment() {
+fn a_registered_tenant_is_on_the_pending_plan_until_the_webhook_reports_of_the_payment() {
     let (engine, _) = engine(VOKI, "2026-05-20T10:00:00-03:00");
     register(&engine, "professional");
     let plan = |engine: &Engine| {
@@ -83,25 +83,25 @@ fn a_registered_tenant_is_on_the_pending_plan_until_the_webhook_tells_of_the_pay
     let refused = engine.payment_event(Gateway::Asaas, &body, "wrong").expect("is answered");
     assert_eq!(refused, PaymentOutcome::Refused);
     assert!(matches!(
-        tell(&engine, &body),
+        report(&engine, &body),
         PaymentOutcome::Applied { status: InvoiceStatus::Paid, .. }
     ));
     assert_eq!(plan(&engine), "professional");
     assert_eq!(balance(&engine, "padaria", "users"), (49, Some(50)));
-    assert_eq!(tell(&engine, &body), PaymentOutcome::Duplicate);
+    assert_eq!(report(&engine, &body), PaymentOutcome::Duplicate);
     assert_sound(&engine);
 }
 
 /// CONFIRMED, RECEIVED 32 days later, the first once more, and a chargeback won: one activation.
 #[test]
-fn one_payment_told_four_times_in_any_order_gives_once() {
+fn one_payment_reported_four_times_in_any_order_gives_once() {
     let orders = permutations(&[0, 1, 2, 3]);
     assert_eq!(orders.len(), 24);
     for order in orders {
         let (engine, clock) = engine(VOKI, "2026-05-20T10:00:00-03:00");
         register(&engine, "professional");
         let reference = engine.invoices("padaria").expect("reads")[0].id.to_string();
-        let told = [
+        let reported = [
             event("evt_a&1", "PAYMENT_CONFIRMED", "pay_1", &reference, "2026-05-20"),
             event("evt_b&2", "PAYMENT_RECEIVED", "pay_1", &reference, "2026-06-21"),
             event("evt_a&1", "PAYMENT_CONFIRMED", "pay_1", &reference, "2026-05-20"),
@@ -111,7 +111,7 @@ fn one_payment_told_four_times_in_any_order_gives_once() {
             .iter()
             .filter(|&&which| {
                 clock.advance_ms(86_400_000);
-                matches!(tell(&engine, &told[which]), PaymentOutcome::Applied { .. })
+                matches!(report(&engine, &reported[which]), PaymentOutcome::Applied { .. })
             })
             .count();
         assert_eq!(applied, 1, "{order:?}");
@@ -144,8 +144,8 @@ fn a_reversal_makes_the_subscription_wait_and_paying_again_restores_it_once() {
     register(&engine, "professional");
     let reference = engine.invoices("padaria").expect("reads")[0].id.to_string();
     let body = |id: &str, what: &str| event(id, what, "pay_1", &reference, "2026-05-20");
-    tell(&engine, &body("evt_a&1", "PAYMENT_CONFIRMED"));
-    tell(&engine, &body("evt_b&1", "PAYMENT_CHARGEBACK_REQUESTED"));
+    report(&engine, &body("evt_a&1", "PAYMENT_CONFIRMED"));
+    report(&engine, &body("evt_b&1", "PAYMENT_CHARGEBACK_REQUESTED"));
     let call = engine.tenant("padaria").expect("exists");
     let lease = call
         .leases("concurrent_calls")
@@ -153,7 +153,7 @@ fn a_reversal_makes_the_subscription_wait_and_paying_again_restores_it_once() {
         .acquire("call-1", None)
         .expect("decides");
     assert_eq!(lease.reason(), Some(cotas::Reason::SubscriptionPending));
-    tell(&engine, &body("evt_a&2", "PAYMENT_CONFIRMED"));
+    report(&engine, &body("evt_a&2", "PAYMENT_CONFIRMED"));
     assert!(
         call.leases("concurrent_calls")
             .expect("is one")
@@ -177,13 +177,13 @@ fn overdue_makes_past_due_and_paying_ends_it() {
     let reference = invoice.id.to_string();
     let overdue = |id: &str| event(id, "PAYMENT_OVERDUE", "pay_7", &reference, "2026-05-30");
     // They differ only behind the ampersand: both are processed.
-    assert!(matches!(tell(&engine, &overdue("evt_c&1")), PaymentOutcome::Applied { .. }));
-    assert!(matches!(tell(&engine, &overdue("evt_c&2")), PaymentOutcome::Ignored(_)));
+    assert!(matches!(report(&engine, &overdue("evt_c&1")), PaymentOutcome::Applied { .. }));
+    assert!(matches!(report(&engine, &overdue("evt_c&2")), PaymentOutcome::Ignored(_)));
     assert_eq!(engine.report("whaz").expect("reports").status, Status::PastDue);
     let paid = event("evt_d&1", "PAYMENT_RECEIVED", "pay_7", &reference, "2026-06-02");
-    tell(&engine, &paid);
+    report(&engine, &paid);
     assert_eq!(engine.report("whaz").expect("reports").status, Status::Active);
-    tell(&engine, &overdue("evt_c&3"));
+    report(&engine, &overdue("evt_c&3"));
     assert_eq!(engine.report("whaz").expect("reports").status, Status::Active, "it is paid");
     assert_sound(&engine);
 }
@@ -302,7 +302,7 @@ fn a_choice_that_is_given_up_is_no_debt_also_when_it_was_overdue() {
     let chosen = engine.invoices("padaria").expect("reads")[0].id;
     clock.set(at("2026-05-25T10:00:00-03:00"));
     let reference = chosen.to_string();
-    tell(&engine, &event("evt_o&1", "PAYMENT_OVERDUE", "pay_1", &reference, "2026-05-25"));
+    report(&engine, &event("evt_o&1", "PAYMENT_OVERDUE", "pay_1", &reference, "2026-05-25"));
     assert_eq!(engine.report("padaria").expect("reports").status, Status::PastDue);
     let terms = cotas::Terms { plan: "free", first_due: date("2026-06-20"), auto_renew: true };
     engine.change_plan("padaria", &terms, None).expect("changes");
@@ -310,7 +310,7 @@ fn a_choice_that_is_given_up_is_no_debt_also_when_it_was_overdue() {
     let invoices = engine.invoices("padaria").expect("reads");
     assert!(invoices.iter().all(|it| it.status == InvoiceStatus::Cancelled), "{invoices:?}");
     let late = event("evt_p&1", "PAYMENT_RECEIVED", "pay_1", &reference, "2026-05-26");
-    assert!(matches!(tell(&engine, &late), PaymentOutcome::Ignored(_)), "nothing to give for it");
+    assert!(matches!(report(&engine, &late), PaymentOutcome::Ignored(_)), "nothing to give for it");
     assert_sound(&engine);
 }
 

@@ -199,7 +199,7 @@ fn what_is_bought_after_the_plan_has_lapsed_is_owed_for_no_date_that_has_passed(
 
 #[test]
 fn an_end_is_remembered_by_the_database() {
-    let database = Database::new(env!("CARGO_BIN_EXE_puppet"));
+    let database = Database::new(env!("CARGO_BIN_EXE_helper"));
     let engine = database.open();
     set_up(&engine);
     let bought = buy_and_pay(&engine, 2);

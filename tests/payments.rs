@@ -40,7 +40,7 @@ fn set_up(engine: &Engine) {
     engine.buy("acme", "more", 50, None).expect("sells");
 }
 
-fn tell(engine: &Engine, body: &[u8]) -> PaymentOutcome {
+fn report(engine: &Engine, body: &[u8]) -> PaymentOutcome {
     engine.payment_event(Gateway::Asaas, body, TOKEN).expect("is answered")
 }
 
@@ -82,7 +82,7 @@ fn orders(of: &[usize]) -> Vec<Vec<usize>> {
 
 /// CONFIRMED, a chargeback, CONFIRMED again because it was won, RECEIVED 32 days after the first;
 /// and the first once more.
-fn told_of(payment: &str, invoice: i64) -> [Vec<u8>; 5] {
+fn reported_of(payment: &str, invoice: i64) -> [Vec<u8>; 5] {
     let event = |number: u32, what: &str, day: &str| {
         asaas(&format!("evt_{payment}&{number}"), what, payment, invoice, day)
     };
@@ -113,13 +113,13 @@ fn assert_given_once(engine: &Engine, what: &str) {
 // ---- any order, any number of times ---------------------------------------------------------
 
 #[test]
-fn one_payment_told_five_times_in_any_of_120_orders_gives_once_and_is_restored() {
+fn one_payment_reported_five_times_in_any_of_120_orders_gives_once_and_is_restored() {
     for order in orders(&[0, 1, 2, 3, 4]) {
         let (engine, clock) = opened();
         clock.set(at(LATE));
         for (payment, title) in [("pay_1", PLAN), ("pay_2", PACKAGE)] {
-            let told = told_of(payment, invoice(&engine, title).id);
-            let outcomes: Vec<_> = order.iter().map(|&it| tell(&engine, &told[it])).collect();
+            let reported = reported_of(payment, invoice(&engine, title).id);
+            let outcomes: Vec<_> = order.iter().map(|&it| report(&engine, &reported[it])).collect();
             let again = outcomes.iter().filter(|it| **it == Duplicate).count();
             assert_eq!(again, 1, "{order:?}: {outcomes:?}");
         }
@@ -128,35 +128,38 @@ fn one_payment_told_five_times_in_any_of_120_orders_gives_once_and_is_restored()
 }
 
 #[test]
-fn told_in_the_order_in_which_it_happened_it_is_taken_back_and_restored_once() {
+fn reported_in_the_order_in_which_it_happened_it_is_taken_back_and_restored_once() {
     let (engine, clock) = opened();
-    let told = told_of("pay_2", invoice(&engine, PACKAGE).id);
+    let reported = reported_of("pay_2", invoice(&engine, PACKAGE).id);
     clock.set(at("2026-05-12T12:00:00-03:00"));
-    assert!(matches!(tell(&engine, &told[0]), Applied { status: InvoiceStatus::Paid, .. }));
+    assert!(matches!(report(&engine, &reported[0]), Applied { status: InvoiceStatus::Paid, .. }));
     assert_eq!(balance(&engine, "acme", "credits"), (150, Some(150)));
     assert!(engine.consume("acme", "credits", 120).expect("decides").allowed());
     clock.set(at("2026-05-16T12:00:00-03:00"));
-    assert!(matches!(tell(&engine, &told[1]), Applied { status: InvoiceStatus::Refunded, .. }));
+    assert!(matches!(
+        report(&engine, &reported[1]),
+        Applied { status: InvoiceStatus::Refunded, .. }
+    ));
     assert_eq!(balance(&engine, "acme", "credits"), (0, Some(120)), "what is used stays used");
-    assert_eq!(tell(&engine, &told[4]), Duplicate);
+    assert_eq!(report(&engine, &reported[4]), Duplicate);
     clock.set(at("2026-06-03T12:00:00-03:00"));
-    assert!(matches!(tell(&engine, &told[2]), Applied { status: InvoiceStatus::Paid, .. }));
+    assert!(matches!(report(&engine, &reported[2]), Applied { status: InvoiceStatus::Paid, .. }));
     assert_eq!(balance(&engine, "acme", "credits").0, 30, "restored, not given anew");
     clock.set(at("2026-06-12T12:00:00-03:00"));
-    assert_eq!(tell(&engine, &told[3]), Ignored(IgnoredBecause::NothingToDo));
+    assert_eq!(report(&engine, &reported[3]), Ignored(IgnoredBecause::NothingToDo));
     assert_eq!(balance(&engine, "acme", "credits").0, 30);
     assert_sound(&engine);
 }
 
 #[test]
-fn four_processes_and_somebody_by_hand_tell_of_one_payment_at_once() {
-    let database = Database::new(env!("CARGO_BIN_EXE_puppet"));
+fn four_processes_and_somebody_by_hand_report_of_one_payment_at_once() {
+    let database = Database::new(env!("CARGO_BIN_EXE_helper"));
     let engine = database.open();
     set_up(&engine);
     let engine = engine.with_clock(Arc::new(ManualClock::new(at(LATE))));
     let mut files = 0;
     for (payment, title) in [("pay_1", PLAN), ("pay_2", PACKAGE)] {
-        for body in told_of(payment, invoice(&engine, title).id) {
+        for body in reported_of(payment, invoice(&engine, title).id) {
             let path = database.directory().join(format!("{files}.json"));
             std::fs::write(path, body).expect("is written");
             files += 1;
@@ -181,23 +184,23 @@ fn four_processes_and_somebody_by_hand_tell_of_one_payment_at_once() {
         // Refunded in between or not: by hand it is paid, or was.
         engine.mark_paid(id, None).expect("is paid");
     }
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for process in processes {
         let output = process.wait_with_output().expect("ends");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8(output.stdout).expect("UTF-8");
-        told.extend(said.split_whitespace().map(str::to_owned));
+        reported.extend(said.split_whitespace().map(str::to_owned));
     }
-    let count = |what: &str| told.iter().filter(|it| it.as_str() == what).count();
-    assert_eq!(told.len(), 40);
+    let count = |what: &str| reported.iter().filter(|it| it.as_str() == what).count();
+    assert_eq!(reported.len(), 40);
     // 8 events with an id of their own, each once; all others are seen before.
-    assert_eq!(count("duplicate"), 32, "{told:?}");
+    assert_eq!(count("duplicate"), 32, "{reported:?}");
     assert_given_once(&engine, "at once");
 }
 
 #[test]
 fn a_payment_marked_by_hand_and_by_webhook_at_once_settles_once() {
-    let database = Database::new(env!("CARGO_BIN_EXE_puppet"));
+    let database = Database::new(env!("CARGO_BIN_EXE_helper"));
     let engine = database.open();
     set_up(&engine);
     for round in 0..20 {
@@ -212,7 +215,7 @@ fn a_payment_marked_by_hand_and_by_webhook_at_once_settles_once() {
                     } else {
                         let (id, payment) = (format!("e{round}&{who}"), format!("pay_{round}"));
                         let body = asaas(&id, "PAYMENT_RECEIVED", &payment, bought, "2026-05-04");
-                        tell(engine, &body);
+                        report(engine, &body);
                     }
                 });
             }
@@ -236,14 +239,14 @@ fn differences(engine: &Engine) -> Vec<(i64, i64, i64)> {
 }
 
 #[test]
-fn another_amount_than_the_invoice_s_is_noted_and_told_and_settles_it() {
+fn another_amount_than_the_invoice_s_is_noted_and_reported_and_settles_it() {
     for (value, paid) in [("39.99", 39_99), ("40.01", 40_01), ("0.00", 0), ("40.00", 40_00)] {
         let (engine, _) = opened();
         let bought = invoice(&engine, PACKAGE);
         let event = |id: &str, what: &str| {
             let body = asaas(id, what, "pay_1", bought.id, "2026-05-04");
             let body = String::from_utf8(body).expect("UTF-8");
-            tell(&engine, body.replace("100.00", value).as_bytes())
+            report(&engine, body.replace("100.00", value).as_bytes())
         };
         assert!(matches!(event("e&1", "PAYMENT_CONFIRMED"), Applied { .. }), "{value}");
         event("e&2", "PAYMENT_RECEIVED");
@@ -251,8 +254,8 @@ fn another_amount_than_the_invoice_s_is_noted_and_told_and_settles_it() {
         assert_eq!((settled.status, settled.amount.get()), (InvoiceStatus::Paid, 40_00));
         assert_eq!(settled.paid.map(|paid| paid.get()), Some(paid));
         assert_eq!(balance(&engine, "acme", "credits").0, 150, "{value}: given once");
-        let told = if paid == 40_00 { vec![] } else { vec![(bought.id, 40_00, paid)] };
-        assert_eq!(differences(&engine), told, "{value}: once");
+        let reported = if paid == 40_00 { vec![] } else { vec![(bought.id, 40_00, paid)] };
+        assert_eq!(differences(&engine), reported, "{value}: once");
         let page = engine.statement("acme").expect("reports").to_page(Language::Portuguese);
         assert_eq!(page.contains("Valor pago"), paid != 40_00, "{page}");
         let shown = format!("R$ {}", value.replace('.', ","));
@@ -262,18 +265,21 @@ fn another_amount_than_the_invoice_s_is_noted_and_told_and_settles_it() {
 }
 
 #[test]
-fn what_is_paid_though_it_was_cancelled_gives_nothing_and_is_told() {
+fn what_is_paid_though_it_was_cancelled_gives_nothing_and_is_reported() {
     let (engine, _) = opened();
     let bought = invoice(&engine, PACKAGE);
     engine.cancel_invoice(bought.id).expect("is cancelled");
     let event =
-        |id: &str, what: &str| tell(&engine, &asaas(id, what, "pay_1", bought.id, "2026-05-04"));
+        |id: &str, what: &str| report(&engine, &asaas(id, what, "pay_1", bought.id, "2026-05-04"));
     for (id, what) in [("e&1", "PAYMENT_CONFIRMED"), ("e&2", "PAYMENT_RECEIVED")] {
         assert_eq!(event(id, what), Ignored(IgnoredBecause::NothingToDo));
     }
-    let told = invoice(&engine, PACKAGE);
-    assert_eq!((told.status, told.paid_on), (InvoiceStatus::Cancelled, Some(date("2026-05-04"))));
-    assert_eq!(told.paid.map(|paid| paid.get()), Some(10_000), "it waits to be given back");
+    let reported = invoice(&engine, PACKAGE);
+    assert_eq!(
+        (reported.status, reported.paid_on),
+        (InvoiceStatus::Cancelled, Some(date("2026-05-04")))
+    );
+    assert_eq!(reported.paid.map(|paid| paid.get()), Some(10_000), "it waits to be given back");
     assert_eq!(differences(&engine), [(bought.id, 0, 10_000)], "nothing was to be paid; once");
     assert_eq!(balance(&engine, "acme", "credits").0, 100);
     let page = engine.statement("acme").expect("reports").to_page(Language::Portuguese);
@@ -298,7 +304,7 @@ fn two_overdue_events_that_differ_only_behind_the_ampersand_are_two() {
     let (engine, clock) = opened();
     clock.set(at("2026-05-21T05:00:00-03:00"));
     let overdue = |id: &str, payment: &str, invoice: i64| {
-        tell(&engine, &asaas(id, "PAYMENT_OVERDUE", payment, invoice, "2026-05-21"))
+        report(&engine, &asaas(id, "PAYMENT_OVERDUE", payment, invoice, "2026-05-21"))
     };
     let (plan, package) = (invoice(&engine, PLAN), invoice(&engine, PACKAGE));
     assert!(matches!(overdue("evt_05b7&1", "pay_1", plan.id), Applied { .. }));
@@ -321,7 +327,7 @@ fn the_due_date_is_the_invoice_s_whenever_overdue_arrives() {
     let plan = invoice(&engine, PLAN);
     let overdue = |number: u32, day: &str| {
         let id = format!("evt_05b7&{number}");
-        tell(&engine, &asaas(&id, "PAYMENT_OVERDUE", "pay_1", plan.id, day))
+        report(&engine, &asaas(&id, "PAYMENT_OVERDUE", "pay_1", plan.id, day))
     };
     // Due on a Wednesday, told two weeks later: the due date is what it was.
     clock.set(at("2026-06-03T06:00:00-03:00"));
@@ -329,7 +335,7 @@ fn the_due_date_is_the_invoice_s_whenever_overdue_arrives() {
     assert!(matches!(overdue(2, "2026-06-03"), Applied { status: InvoiceStatus::Overdue, .. }));
     assert_eq!(invoice(&engine, PLAN).due, date("2026-05-20"));
     let paid = asaas("evt_d&1", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-06-04");
-    assert!(matches!(tell(&engine, &paid), Applied { .. }));
+    assert!(matches!(report(&engine, &paid), Applied { .. }));
     let before = image(&engine);
     assert_eq!(overdue(3, "2026-06-05"), Ignored(IgnoredBecause::NothingToDo), "it is paid");
     assert_eq!(image(&engine), before);
@@ -339,19 +345,19 @@ fn the_due_date_is_the_invoice_s_whenever_overdue_arrives() {
 }
 
 #[test]
-fn an_overdue_that_is_told_before_the_due_date_is_applied_when_that_has_passed() {
+fn an_overdue_that_is_reported_before_the_due_date_is_applied_when_that_has_passed() {
     for paid in [false, true] {
         let (engine, clock) = opened();
         let plan = invoice(&engine, PLAN);
         // The gateway's charge was due earlier than the invoice is.
         let early = asaas("evt_05b7&1", "PAYMENT_OVERDUE", "pay_1", plan.id, "2026-05-04");
-        assert_eq!(tell(&engine, &early), Ignored(IgnoredBecause::NothingToDo));
+        assert_eq!(report(&engine, &early), Ignored(IgnoredBecause::NothingToDo));
         clock.set(at("2026-05-20T23:59:59-03:00"));
         assert_eq!(status(&engine), Status::Active);
         assert_eq!(invoice(&engine, PLAN).status, InvoiceStatus::Pending);
         if paid {
-            let told = asaas("evt_d&1", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-05-20");
-            assert!(matches!(tell(&engine, &told), Applied { .. }));
+            let reported = asaas("evt_d&1", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-05-20");
+            assert!(matches!(report(&engine, &reported), Applied { .. }));
         }
         clock.set(at("2026-05-21T00:00:00-03:00"));
         let stands = (status(&engine), invoice(&engine, PLAN).status);
@@ -370,9 +376,9 @@ fn a_payment_ends_a_suspension_for_debt_and_no_other() {
         let (engine, clock) = opened();
         clock.set(at("2026-05-21T05:00:00-03:00"));
         let plan = invoice(&engine, PLAN);
-        tell(&engine, &asaas("e&1", "PAYMENT_OVERDUE", "pay_1", plan.id, "2026-05-21"));
+        report(&engine, &asaas("e&1", "PAYMENT_OVERDUE", "pay_1", plan.id, "2026-05-21"));
         engine.set_status("acme", Status::Suspended, reason, false).expect("changes");
-        tell(&engine, &asaas("e&2", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-05-22"));
+        report(&engine, &asaas("e&2", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-05-22"));
         assert_eq!(status(&engine), after, "{reason}");
     }
 }
@@ -384,7 +390,7 @@ fn a_payment_is_found_by_the_gateway_s_subscription_and_its_due_date() {
     let (engine, _) = opened();
     engine.set_payment_form("acme", "Asaas", Some("sub_1")).expect("changes");
     let event = |id: &str, subscription: &str, due: &str| {
-        tell(&engine, &asaas_of_subscription(id, "PAYMENT_RECEIVED", "pay_9", subscription, due))
+        report(&engine, &asaas_of_subscription(id, "PAYMENT_RECEIVED", "pay_9", subscription, due))
     };
     let unknown = Ignored(IgnoredBecause::UnknownPayment);
     assert_eq!(event("e&1", "sub_2", "2026-05-20"), unknown);
@@ -408,7 +414,7 @@ fn what_a_purged_demonstration_pays_late_is_nobody_s() {
     let bought = engine.buy("acme", "more", 50, None).expect("sells").invoice;
     assert!(bought > chosen, "a number that a gateway may have heard of is not given again");
     let late = asaas("e&1", "PAYMENT_RECEIVED", "pay_1", chosen, "2026-05-19");
-    assert_eq!(tell(&engine, &late), Ignored(IgnoredBecause::UnknownPayment));
+    assert_eq!(report(&engine, &late), Ignored(IgnoredBecause::UnknownPayment));
     assert_eq!(balance(&engine, "acme", "credits").0, 100, "acme has paid for nothing");
     assert_sound(&engine);
 }
@@ -424,7 +430,7 @@ fn a_gateway_s_subscription_is_one_tenant_s() {
     assert_eq!(refused.to_string(), "gateway id: another tenant's subscription has it");
     // What acme pays is acme's.
     let body = asaas_of_subscription("e&1", "PAYMENT_RECEIVED", "pay_9", "sub_1", "2026-05-20");
-    assert!(matches!(tell(&engine, &body), Applied { .. }));
+    assert!(matches!(report(&engine, &body), Applied { .. }));
     assert_eq!(invoice(&engine, PLAN).status, InvoiceStatus::Paid);
     assert_eq!(engine.invoices("other").expect("reads")[0].status, InvoiceStatus::Pending);
     // Its own it may name again, also after a change of plan.
@@ -443,7 +449,7 @@ fn a_subscription_that_ends_at_the_gateway_is_not_renewed_and_another_one_is_lef
             r#"{{"id":"{id}","event":"SUBSCRIPTION_DELETED","dateCreated":"2026-05-04 10:00:00",
                 "subscription":{{"id":"{subscription}","nextDueDate":"20/05/2026"}}}}"#
         );
-        tell(&engine, body.as_bytes())
+        report(&engine, body.as_bytes())
     };
     assert_eq!(ended("e&1", "sub_9"), Ignored(IgnoredBecause::UnknownPayment));
     assert!(matches!(ended("e&2", "sub_1"), PaymentOutcome::SubscriptionEnded { .. }));
@@ -460,7 +466,7 @@ fn a_second_payment_for_an_invoice_that_is_paid_is_nobody_s() {
     let (engine, _) = opened();
     let plan = invoice(&engine, PLAN);
     let event = |id: &str, payment: &str| {
-        tell(&engine, &asaas(id, "PAYMENT_RECEIVED", payment, plan.id, "2026-05-04"))
+        report(&engine, &asaas(id, "PAYMENT_RECEIVED", payment, plan.id, "2026-05-04"))
     };
     assert!(matches!(event("e&1", "pay_1"), Applied { .. }));
     assert_eq!(event("e&2", "pay_2"), Ignored(IgnoredBecause::UnknownPayment));
@@ -474,7 +480,7 @@ fn refunded_and_paid_again_restores_and_a_package_s_payment_is_not_the_plan_s() 
     let (engine, _) = opened();
     let (plan, package) = (invoice(&engine, PLAN), invoice(&engine, PACKAGE));
     let event = |number: u32, what: &str, payment: &str, invoice: i64| {
-        tell(&engine, &asaas(&format!("e&{number}"), what, payment, invoice, "2026-05-04"))
+        report(&engine, &asaas(&format!("e&{number}"), what, payment, invoice, "2026-05-04"))
     };
     event(1, "PAYMENT_RECEIVED", "pay_1", plan.id);
     event(2, "PAYMENT_REFUNDED", "pay_1", plan.id);
@@ -492,12 +498,19 @@ fn refunded_and_paid_again_restores_and_a_package_s_payment_is_not_the_plan_s() 
 }
 
 #[test]
-fn a_reversal_that_is_told_before_the_payment_is_what_counts() {
+fn a_reversal_that_is_reported_before_the_payment_is_what_counts() {
     let (engine, clock) = opened();
     clock.set(at("2026-05-18T12:00:00-03:00"));
-    let told = told_of("pay_2", invoice(&engine, PACKAGE).id);
-    assert!(matches!(tell(&engine, &told[1]), Applied { status: InvoiceStatus::Refunded, .. }));
-    assert_eq!(tell(&engine, &told[0]), Ignored(IgnoredBecause::NothingToDo), "it was before");
+    let reported = reported_of("pay_2", invoice(&engine, PACKAGE).id);
+    assert!(matches!(
+        report(&engine, &reported[1]),
+        Applied { status: InvoiceStatus::Refunded, .. }
+    ));
+    assert_eq!(
+        report(&engine, &reported[0]),
+        Ignored(IgnoredBecause::NothingToDo),
+        "it was before"
+    );
     assert_eq!(balance(&engine, "acme", "credits"), (100, Some(100)), "nothing is given");
     assert_sound(&engine);
 }
@@ -505,7 +518,7 @@ fn a_reversal_that_is_told_before_the_payment_is_what_counts() {
 // ---- Pagar.me -------------------------------------------------------------------------------
 
 #[test]
-fn pagarme_tells_of_one_payment_by_charge_and_by_order_in_whole_cents() {
+fn pagarme_reports_of_one_payment_by_charge_and_by_order_in_whole_cents() {
     let (engine, _) = opened();
     let package = invoice(&engine, PACKAGE);
     let charge = format!(
@@ -617,17 +630,17 @@ fn what_is_not_understood_is_acknowledged_and_changes_nothing() {
     let unknown = Ignored(IgnoredBecause::UnknownPayment);
     for reference in [0, -1, 999, i64::MAX] {
         let body = asaas("e&1", "PAYMENT_RECEIVED", "pay_x", reference, "2026-05-04");
-        assert_eq!(tell(&engine, &body), unknown, "{reference}");
+        assert_eq!(report(&engine, &body), unknown, "{reference}");
     }
     for what in ["PAYMENT_CREATED", "PAYMENT_ANTICIPATED", "TRANSFER_DONE", "", "\u{1F600}"] {
         if what.is_empty() {
             continue;
         }
         let body = asaas("e&2", what, "pay_1", plan, "2026-05-04");
-        assert_eq!(tell(&engine, &body), Ignored(IgnoredBecause::UnknownEvent), "{what}");
+        assert_eq!(report(&engine, &body), Ignored(IgnoredBecause::UnknownEvent), "{what}");
     }
     let bare = br#"{"event":"PAYMENT_DUNNING_REQUESTED","new_field":[1,{"x":null}]}"#;
-    assert_eq!(tell(&engine, bare), Ignored(IgnoredBecause::UnknownEvent));
+    assert_eq!(report(&engine, bare), Ignored(IgnoredBecause::UnknownEvent));
     assert_eq!(image(&engine), before);
     assert_sound(&engine);
 }

@@ -15,7 +15,7 @@ use cotas_tests::{
 };
 
 fn database() -> Database {
-    Database::new(env!("CARGO_BIN_EXE_puppet"))
+    Database::new(env!("CARGO_BIN_EXE_helper"))
 }
 
 /// A child has what this process had open when it was forked, also of other tests, which may wait
@@ -97,9 +97,9 @@ fn i7_every_process_sees_a_change_on_its_next_decision() {
     let _others = beside_others();
     let database = database();
     let engine = database.with_acme();
-    database.told(&["suspend", "acme"]);
+    database.reported(&["suspend", "acme"]);
     assert!(!engine.consume("acme", "credits", 1).expect("decides").allowed());
-    database.told(&["catalog-small"]);
+    database.reported(&["catalog-small"]);
     assert_eq!(engine.catalog().expect("reads").0, 2);
 }
 
@@ -184,18 +184,18 @@ fn a_decision_that_the_disk_does_not_confirm_in_time_is_applied_and_says_so() {
     let _others = beside_others();
     let database = database();
     let engine = database.with_acme();
-    let hasty = database
+    let non_blocking = database
         .builder()
         .durability(Durability::Disk)
-        .disk_patience(Duration::ZERO)
+        .disk_timeout(Duration::ZERO)
         .open()
         .expect("is shared");
-    assert!(matches!(hasty.consume("acme", "credits", 1), Err(Error::DurabilityUnknown)));
+    assert!(matches!(non_blocking.consume("acme", "credits", 1), Err(Error::DurabilityUnknown)));
     assert_eq!(balance(&engine, "acme", "credits").0, 992);
 }
 
 #[test]
-fn many_claims_wait_for_a_checkpoint_and_not_for_ever() {
+fn many_entries_wait_for_a_checkpoint_and_not_for_ever() {
     let _others = beside_others();
     for maintenance in [Maintenance::External, Maintenance::Inline, Maintenance::Thread] {
         let database = database();

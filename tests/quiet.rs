@@ -47,7 +47,7 @@ fn prepared(directory: &std::path::Path) -> (Engine, Tenant) {
     // in the measurement.
     assert!(tenant.meter("storage_mb").expect("exists").add(50).expect("decides").allowed());
     for round in 0..GROWN {
-        do_every_verb(&tenant, &keys(round));
+        do_every_operation(&tenant, &keys(round));
         engine.checkpoint().expect("checkpoints");
     }
     decide(&engine, &tenant, 1);
@@ -64,7 +64,7 @@ fn keys(round: u64) -> [String; 3] {
 }
 
 /// Every verb that touches only the live file.
-fn do_every_verb(tenant: &Tenant, [consumed, refunded, caller]: &[String; 3]) {
+fn do_every_operation(tenant: &Tenant, [consumed, refunded, caller]: &[String; 3]) {
     const HOUR: Duration = Duration::from_hours(1);
     let nothing = Details::default();
     assert!(tenant.perform("charge_three", &nothing).expect("decides").allowed());
@@ -126,7 +126,7 @@ fn i8_a_million_decisions_allocate_nothing_and_make_no_system_call() {
             }
             decide(&engine, &tenant, 1_000_000 / 7 + 1);
             for names in &names {
-                do_every_verb(&tenant, names);
+                do_every_operation(&tenant, names);
             }
             let allocated = ALLOCATIONS.load(Ordering::Relaxed) - before;
             // Strict mode permits `exit` alone, not the `exit_group` of the C library.

@@ -11,7 +11,7 @@ use cotas_tests::{Database, assert_sound, balance, date, wide};
 const THREADS: u64 = 20;
 const PROCESSES: u64 = 4;
 const ROUNDS: u64 = 1_000;
-const PUPPET: &str = env!("CARGO_BIN_EXE_puppet");
+const HELPER: &str = env!("CARGO_BIN_EXE_helper");
 
 /// A database with a tenant for each round, with five units of everything.
 fn prepared(database: &Database, rounds: u64) -> Engine {
@@ -73,7 +73,7 @@ fn race_for_the_last_five(database: &Database, engine: &Engine, prize: Prize) {
 
 #[test]
 fn i1_twenty_threads_and_four_processes_get_exactly_the_last_five_a_thousand_times() {
-    let database = Database::new(PUPPET);
+    let database = Database::new(HELPER);
     let engine = prepared(&database, ROUNDS);
     for prize in [Prize::Lease, Prize::Credit, Prize::Reservation] {
         race_for_the_last_five(&database, &engine, prize);
@@ -90,7 +90,7 @@ fn i1_twenty_threads_and_four_processes_get_exactly_the_last_five_a_thousand_tim
 /// a thousand rounds are a matter of seconds.
 #[test]
 fn i1_twenty_threads_and_four_processes_get_exactly_the_last_five_seats_a_thousand_times() {
-    let database = Database::in_memory(PUPPET);
+    let database = Database::in_memory(HELPER);
     let engine = prepared(&database, ROUNDS);
     race_for_the_last_five(&database, &engine, Prize::Seat);
     for round in (0..ROUNDS).map(tenant) {
@@ -104,7 +104,7 @@ fn i1_twenty_threads_and_four_processes_get_exactly_the_last_five_seats_a_thousa
 #[test]
 fn two_messages_of_one_contact_at_once_open_one_session_a_hundred_thousand_times() {
     const CONTACTS: u64 = 100_000;
-    let database = Database::new(PUPPET);
+    let database = Database::new(HELPER);
     let engine = database.with_acme();
     engine.set_limit("acme", "sessions", Limit::Finite(CONTACTS)).expect("is raised");
     let meeting = database.directory().join("meeting");

@@ -7,7 +7,7 @@ use cotas::{Catalog, Engine, Error, OpenError, Origin, StoreError};
 use cotas_tests::{Database, assert_sound, balance};
 
 fn database() -> Database {
-    Database::new(env!("CARGO_BIN_EXE_puppet"))
+    Database::new(env!("CARGO_BIN_EXE_helper"))
 }
 
 fn open_error(result: Result<Engine, Error>) -> OpenError {
@@ -114,11 +114,11 @@ fn a_live_file_removed_while_others_are_attached() {
 fn an_opener_from_another_pid_namespace() {
     let database = database();
     let engine = database.with_acme();
-    let puppet = env!("CARGO_BIN_EXE_puppet");
+    let helper = env!("CARGO_BIN_EXE_helper");
     let path = database.path();
     let inside = || {
         std::process::Command::new("unshare")
-            .args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc", puppet])
+            .args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc", helper])
             .arg(&path)
             .arg("origin")
             .output()
@@ -344,9 +344,9 @@ fn on_a_small_disk(live_only: bool) -> String {
     let large = tempfile::tempdir().expect("a directory");
     let database = if live_only { large.path() } else { small.path() };
     let script = format!(
-        "mount -t tmpfs -o size=2m none {small} && exec {puppet} {database}/app.db full-disk",
+        "mount -t tmpfs -o size=2m none {small} && exec {helper} {database}/app.db full-disk",
         small = small.path().display(),
-        puppet = env!("CARGO_BIN_EXE_puppet"),
+        helper = env!("CARGO_BIN_EXE_helper"),
         database = database.display(),
     );
     let output = std::process::Command::new("unshare")

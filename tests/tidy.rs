@@ -30,10 +30,10 @@ fn collect(directory: &Path, found: &mut Vec<Source>) {
     }
 }
 
-fn sources(rooms: &[&str]) -> Vec<Source> {
+fn sources(modules: &[&str]) -> Vec<Source> {
     let mut found = Vec::new();
-    rooms.iter().for_each(|room| collect(&root().join(room), &mut found));
-    assert!(!found.is_empty(), "no source was found in {rooms:?}");
+    modules.iter().for_each(|module| collect(&root().join(module), &mut found));
+    assert!(!found.is_empty(), "no source was found in {modules:?}");
     found
 }
 
@@ -55,10 +55,10 @@ fn product_sources() -> Vec<Source> {
 }
 
 /// Complaints about lines of product code that contain one of `words`, outside `rooms`.
-fn forbidden(words: &[&str], rooms: &[&str]) -> Vec<String> {
+fn forbidden(words: &[&str], modules: &[&str]) -> Vec<String> {
     let mut complaints = Vec::new();
     for source in product_sources() {
-        if rooms.iter().any(|room| source.name.starts_with(room)) {
+        if modules.iter().any(|module| source.name.starts_with(module)) {
             continue;
         }
         for (number, line) in product(&source) {
@@ -152,8 +152,8 @@ fn only_the_program_prints() {
 fn sql_stands_in_the_store() {
     let words =
         ["\"SELECT ", "\"INSERT ", "\"UPDATE ", "\"DELETE ", "\"BEGIN", "\"COMMIT", "rusqlite::"];
-    let rooms = ["core/src/store/", "core/src/error.rs"];
-    assert_none(&forbidden(&words, &rooms));
+    let modules = ["core/src/store/", "core/src/error.rs"];
+    assert_none(&forbidden(&words, &modules));
 }
 
 #[test]

@@ -15,11 +15,11 @@ use cotas_tests::{Database, assert_sound, at, date};
 const AFTER: &str = "2026-05-21T09:00:00-03:00";
 
 fn database() -> Database {
-    Database::new(env!("CARGO_BIN_EXE_puppet"))
+    Database::new(env!("CARGO_BIN_EXE_helper"))
 }
 
 fn transactions(database: &Database) -> u64 {
-    database.told(&["transactions"]).parse().expect("a number")
+    database.reported(&["transactions"]).parse().expect("a number")
 }
 
 /// Does it, and says how many transactions that was.
@@ -44,20 +44,20 @@ fn whatever_is_done_to_one_tenant_is_one_transaction() {
     let bought = cost(&database, || engine.buy("acme", "more", 50, None).expect("sells"));
     assert_eq!(bought.1, 1);
     let body = asaas("e&1", "PAYMENT_RECEIVED", "pay_1", bought.0.invoice, "2026-05-04");
-    let told = || engine.payment_event(Gateway::Asaas, &body, TOKEN).expect("is answered");
-    let (outcome, paid) = cost(&database, told);
+    let reported = || engine.payment_event(Gateway::Asaas, &body, TOKEN).expect("is answered");
+    let (outcome, paid) = cost(&database, reported);
     assert!(matches!(outcome, PaymentOutcome::Applied { .. }), "{outcome:?}");
     assert_eq!(paid, 1, "event, invoice, grant, status");
     let scheduled = cost(&database, || engine.schedule_plan("acme", "full", None).expect("is"));
     assert_eq!(scheduled.1, 1);
-    let verbs: [&dyn Fn() -> Result<(), cotas::Error>; 4] = [
+    let operations: [&dyn Fn() -> Result<(), cotas::Error>; 4] = [
         &|| engine.grant("acme", "credits", Source::Extra, 5, None, Some("key")),
         &|| engine.set_limit("acme", "credits", Limit::Finite(9)),
         &|| engine.set_status("acme", Status::PastDue, "debt", false),
         &|| engine.mark_paid(engine.invoices("acme")?[0].id, None),
     ];
-    for (number, verb) in verbs.iter().enumerate() {
-        assert_eq!(cost(&database, || verb().expect("does")).1, 1, "verb {number}");
+    for (number, operation) in operations.iter().enumerate() {
+        assert_eq!(cost(&database, || operation().expect("does")).1, 1, "verb {number}");
     }
     // Two boundaries: the scheduled plan, and its renewal; both invoices, all events.
     clock.set(at("2026-06-21T09:00:00-03:00"));

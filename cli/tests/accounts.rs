@@ -118,8 +118,8 @@ fn the_payment_form_changes_for_the_next_invoices() {
     let desk = desk(ASSIN);
     desk.ok(&add("essencial", &["--auto-renew"]));
     let method = ["plan", "payment-method", "aurora", "card"];
-    let by_hand = "payment method: the subscription is paid by hand, not at a gateway";
-    assert_eq!(desk.failure(&at(&method)), by_hand);
+    let manual = "payment method: the subscription is paid by hand, not at a gateway";
+    assert_eq!(desk.failure(&at(&method)), manual);
     desk.ok(&at(&["plan", "payment-form", "aurora", "Asaas", "--gateway-id", "sub_7"]));
     desk.ok(&at(&method));
     assert_eq!(desk.run(&at(&["plan", "payment-method", "aurora", "gold"])).status.code(), Some(2));
@@ -212,7 +212,7 @@ fn demonstrations_are_purged_when_they_have_ended() {
 }
 
 #[test]
-fn costs_are_told_before_and_balances_are_shown() {
+fn costs_are_reported_before_and_balances_are_shown() {
     let desk = desk(ASSIN);
     desk.ok(&add("essencial", &[]));
     let seal = ["quote", "aurora", "seal_and_notify_by_sms", "--quantity", "3"];

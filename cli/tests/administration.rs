@@ -163,12 +163,12 @@ fn every_change_is_made_once_under_its_key() {
         assert_eq!(failure, "the idempotency key was used before with other arguments");
     };
     let units = |of: &str| run(&["tenant", "show", of], &[])["balances"]["sms"]["limit"].clone();
-    for (verb, key) in [("limit", ["--key", "k-1"]), ("own-limit", ["--key", "k-2"])] {
-        run(&["tenant", verb, "padaria", "sms", "9"], &key);
-        run(&["tenant", verb, "padaria", "sms", "7"], &[]);
-        run(&["tenant", verb, "padaria", "sms", "9"], &key);
-        assert_eq!(units("padaria"), 7, "{verb}: nothing was done again");
-        conflicts(&["tenant", verb, "padaria", "sms", "8"], &key);
+    for (operation, key) in [("limit", ["--key", "k-1"]), ("own-limit", ["--key", "k-2"])] {
+        run(&["tenant", operation, "padaria", "sms", "9"], &key);
+        run(&["tenant", operation, "padaria", "sms", "7"], &[]);
+        run(&["tenant", operation, "padaria", "sms", "9"], &key);
+        assert_eq!(units("padaria"), 7, "{operation}: nothing was done again");
+        conflicts(&["tenant", operation, "padaria", "sms", "8"], &key);
     }
     let add = ["tenant", "add", "nova", "--plan", "small", "--first-due", "2026-06-20"];
     run(&add, &["--key", "k-1"]);
@@ -218,7 +218,7 @@ fn opening_says_how_the_live_file_was_found() {
 }
 
 #[test]
-fn the_live_file_lies_where_it_is_told() {
+fn the_live_file_lies_where_it_is_reported() {
     let desk = Desk::empty();
     std::fs::create_dir(desk.path("live")).expect("a directory");
     desk.ok(&["catalog", "load", "catalog.toml", "--live-directory", "live"]);

@@ -136,7 +136,7 @@ fn a_payment_event_needs_the_token_and_is_applied_once() {
 
     assert_eq!(desk.ok(&[&pay[..], &AT].concat()), "applied: invoice 1 is paid\n");
     assert_eq!(desk.ok(&[&pay[..], &AT].concat()), "duplicate: it was applied before\n");
-    let told = |event: &str| {
+    let reported = |event: &str| {
         let arguments = [&["payment-event", "asaas", "-", "--json"][..], &AT].concat();
         let mut command = desk.command(&arguments);
         command.env("COTAS_WEBHOOK_TOKEN", TOKEN);
@@ -145,13 +145,13 @@ fn a_payment_event_needs_the_token_and_is_applied_once() {
         let output = command.output().expect("runs");
         serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("is JSON")
     };
-    let other = told(&event("evt_2", "PAYMENT_CREATED", 1));
+    let other = reported(&event("evt_2", "PAYMENT_CREATED", 1));
     assert_eq!(other, json!({ "outcome": "ignored", "because": "unknown_event" }));
-    let late = told(&event("evt_3", "PAYMENT_OVERDUE", 1));
+    let late = reported(&event("evt_3", "PAYMENT_OVERDUE", 1));
     assert_eq!(late, json!({ "outcome": "ignored", "because": "nothing_to_do" }));
-    let stranger = told(&event("evt_4", "PAYMENT_OVERDUE", 4711).replace("pay_1", "pay_9"));
+    let stranger = reported(&event("evt_4", "PAYMENT_OVERDUE", 4711).replace("pay_1", "pay_9"));
     assert_eq!(stranger["outcome"], "ignored");
-    let refunded = told(&event("evt_5", "PAYMENT_REFUNDED", 1));
+    let refunded = reported(&event("evt_5", "PAYMENT_REFUNDED", 1));
     assert_eq!(refunded, json!({ "outcome": "applied", "invoice": 1, "status": "refunded" }));
 }
 
@@ -171,9 +171,9 @@ fn another_amount_than_the_invoice_s_stands_beside_it() {
         (&invoices[0]["amount_cents"], &invoices[0]["paid_cents"]),
         (&json!(9900), &json!(9850))
     );
-    let told = "payment_differs, invoice 1, amount_cents 9900, paid_cents 9850";
+    let reported = "payment_differs, invoice 1, amount_cents 9900, paid_cents 9850";
     let events = desk.ok(&at(&["events"]));
-    assert!(events.contains(told), "{events}");
+    assert!(events.contains(reported), "{events}");
 }
 
 #[test]
@@ -190,15 +190,15 @@ fn a_webhook_token_is_never_echoed() {
 }
 
 /// The seats of channels on WhatsApp Business, and what is done with them.
-fn seats<'a>(verb: &[&'a str]) -> Vec<&'a str> {
+fn seats<'a>(operation: &[&'a str]) -> Vec<&'a str> {
     let seats = ["seats", "whaz", "api_plus.business", AT[0], AT[1]];
-    [&seats[..], verb].concat()
+    [&seats[..], operation].concat()
 }
 
 /// Connects a channel with a token of its own.
 fn connect(desk: &Desk, channel: &str) -> String {
-    let verb = seats(&["occupy", channel, "--with-token"]);
-    let output = desk.run_with(&format!("token-of-{channel}\n"), &verb);
+    let operation = seats(&["occupy", channel, "--with-token"]);
+    let output = desk.run_with(&format!("token-of-{channel}\n"), &operation);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     stdout(&output)
 }
@@ -236,9 +236,9 @@ fn seats_are_taken_freed_and_passed_on() {
 #[test]
 fn plain_whatsapp_is_warned_of_and_no_token_is_echoed() {
     let desk = desk(WHAZING, "premium");
-    let verb =
+    let operation =
         ["seats", "whaz", "api_plus.whatsapp", AT[0], AT[1], "occupy", "one", "--with-token"];
-    let mut command = desk.command(&verb);
+    let mut command = desk.command(&operation);
     let output = command.env("COTAS_SEAT_TOKEN", "token-of-one").output().expect("runs");
     let said = format!("{}{}", stdout(&output), stderr(&output));
     assert!(said.contains("attention: use WhatsApp Business"), "{said}");
@@ -263,7 +263,7 @@ fn events_stay_until_they_are_acknowledged() {
 }
 
 #[test]
-fn the_plan_report_is_for_managers_and_a_downgrade_is_told_before() {
+fn the_plan_report_is_for_managers_and_a_downgrade_is_reported_before() {
     let desk = desk(VOKI, "professional");
     let json = desk.json(&at(&["plan-report", "whaz"]));
     assert_eq!(json["data"]["plan"], "professional");

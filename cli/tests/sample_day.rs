@@ -108,9 +108,9 @@ fn the_day_comes_out_the_same_over_three_processes_that_are_killed_and_start_aga
         "escola-novo-saber,oficina-tres-irmaos",
         "mercado-sao-jorge,pet-shop-amigo-fiel",
     ];
-    for patience in [20, 120, 250] {
+    for timeout in [20, 120, 250] {
         let mut children = groups.map(|group| replay(&database, Some(group)));
-        std::thread::sleep(std::time::Duration::from_millis(patience));
+        std::thread::sleep(std::time::Duration::from_millis(timeout));
         for child in &mut children {
             child.kill().expect("is killed");
             child.wait().expect("is gone");

@@ -111,7 +111,7 @@ fn whazing_charges_in_full_at_once_and_with_the_due_date() {
 }
 
 #[test]
-fn assin_tells_what_it_costs_and_keeps_two_balances() {
+fn assin_reports_what_it_costs_and_keeps_two_balances() {
     assert_lines(
         &tour("assin"),
         &[
@@ -169,7 +169,7 @@ fn voki_reports_in_the_keys_of_its_document() {
 }
 
 #[test]
-fn all_five_are_told_at_once_and_leave_nothing_behind() {
+fn all_five_are_reported_at_once_and_leave_nothing_behind() {
     let desk = Desk::empty();
     let begun = Instant::now();
     let stories = desk.json(&["tour"]);

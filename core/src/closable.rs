@@ -49,7 +49,7 @@ const USE_SHIFT: u32 = 34;
 /// A value in use by this thread, or a part of it.
 pub struct InUse<'a, T, Part = T> {
     part: &'a Part,
-    note: Note<'a, T>,
+    protection: Protection<'a, T>,
 }
 
 impl<T, Part> Deref for InUse<'_, T, Part> {
@@ -65,7 +65,7 @@ impl<'a, T, Part> InUse<'a, T, Part> {
     /// A part of what is in use.
     #[inline]
     pub fn part<P>(self, of: impl FnOnce(&Part) -> Option<&P>) -> Option<InUse<'a, T, P>> {
-        of(self.part).map(|part| InUse { part, note: self.note })
+        of(self.part).map(|part| InUse { part, protection: self.protection })
     }
 }
 
@@ -104,14 +104,14 @@ impl<T> Closable<T> {
     /// The value, if it is open for that use.
     #[inline]
     pub fn get(&self, number: u32) -> Option<InUse<'_, T>> {
-        let note = Note::new(self);
+        let protection = Protection::new(self);
         let word = self.word.load(Ordering::Acquire);
         if word & !USERS != OPEN | u64::from(number) << USE_SHIFT {
             return None;
         }
         // SAFETY: it was open after it was noted down: nobody changes it.
         let part = unsafe { &*self.value.get() }.as_ref()?;
-        Some(InUse { part, note })
+        Some(InUse { part, protection })
     }
 
     /// Closes it, if it is open for that use: nobody gets it from here on. The value is dropped by
@@ -121,7 +121,7 @@ impl<T> Closable<T> {
         let close = |word: u64| (word & !USERS == open).then_some(word ^ (OPEN ^ CLOSED));
         let is_closed = self.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, close).is_ok();
         if is_closed {
-            self.let_go();
+            self.release();
         }
         is_closed
     }
@@ -133,12 +133,13 @@ impl<T> Closable<T> {
 
     /// Drops a closed value, unless somebody uses it: then that is theirs to do.
     #[cold]
-    fn let_go(&self) {
+    fn release(&self) {
         let word = self.word.load(Ordering::Acquire);
         if word & STATE != CLOSED || word & USERS != 0 {
             return;
         }
-        if !catch_up() || records().any(|it| it.noted.load(Ordering::Acquire) == self.address()) {
+        if !catch_up() || hazards().any(|it| it.protected.load(Ordering::Acquire) == self.address())
+        {
             return;
         }
         // Of several that come here one finds the word as it was: it changes with every use.
@@ -162,58 +163,58 @@ fn is_used_up(word: u64) -> bool {
 }
 
 /// That this thread is using a place.
-struct Note<'a, T> {
-    place: &'a Closable<T>,
+struct Protection<'a, T> {
+    cell: &'a Closable<T>,
     /// Where it is noted down; `None`: it is counted.
-    record: Option<&'static Record>,
+    hazard: Option<&'static HazardRecord>,
     /// A record is one thread's.
     _not_send: PhantomData<*const ()>,
 }
 
-impl<'a, T> Note<'a, T> {
+impl<'a, T> Protection<'a, T> {
     #[inline]
-    fn new(place: &'a Closable<T>) -> Note<'a, T> {
+    fn new(cell: &'a Closable<T>) -> Protection<'a, T> {
         match MINE.get() {
-            Some(record) if record.noted.load(Ordering::Relaxed) == 0 => {
-                Note::in_record(place, record)
+            Some(hazard) if hazard.protected.load(Ordering::Relaxed) == 0 => {
+                Protection::by_hazard(cell, hazard)
             }
-            mine => Note::slowly(place, mine),
+            mine => Protection::by_count(cell, mine),
         }
     }
 
     #[inline]
-    fn in_record(place: &'a Closable<T>, record: &'static Record) -> Note<'a, T> {
-        record.noted.store(place.address(), Ordering::Relaxed);
+    fn by_hazard(cell: &'a Closable<T>, hazard: &'static HazardRecord) -> Protection<'a, T> {
+        hazard.protected.store(cell.address(), Ordering::Relaxed);
         // Before the word is looked at. Of the processor `catch_up` asks the same.
         compiler_fence(Ordering::SeqCst);
-        Note { place, record: Some(record), _not_send: PhantomData }
+        Protection { cell, hazard: Some(hazard), _not_send: PhantomData }
     }
 
     /// The first time in a thread, or while it uses another place.
     #[cold]
-    fn slowly(place: &'a Closable<T>, mine: Option<&'static Record>) -> Note<'a, T> {
+    fn by_count(cell: &'a Closable<T>, mine: Option<&'static HazardRecord>) -> Protection<'a, T> {
         match mine {
-            None if let Some(record) = Record::take() => Note::in_record(place, record),
+            None if let Some(hazard) = HazardRecord::take() => Protection::by_hazard(cell, hazard),
             _ => {
-                place.word.fetch_add(1, Ordering::Acquire);
-                Note { place, record: None, _not_send: PhantomData }
+                cell.word.fetch_add(1, Ordering::Acquire);
+                Protection { cell, hazard: None, _not_send: PhantomData }
             }
         }
     }
 }
 
-impl<T> Drop for Note<'_, T> {
+impl<T> Drop for Protection<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let word = if let Some(record) = self.record {
-            record.noted.store(0, Ordering::Release);
-            compiler_fence(Ordering::SeqCst); // As in `in_record`.
-            self.place.word.load(Ordering::Relaxed)
+        let word = if let Some(hazard) = self.hazard {
+            hazard.protected.store(0, Ordering::Release);
+            compiler_fence(Ordering::SeqCst); // As in `by_hazard`.
+            self.cell.word.load(Ordering::Relaxed)
         } else {
-            self.place.word.fetch_sub(1, Ordering::AcqRel) - 1
+            self.cell.word.fetch_sub(1, Ordering::AcqRel) - 1
         };
         if word & STATE == CLOSED {
-            self.place.let_go();
+            self.cell.release();
         }
     }
 }
@@ -221,19 +222,19 @@ impl<T> Drop for Note<'_, T> {
 /// Where one thread notes down the place that it is using. Records are never freed, and used again
 /// by later threads.
 #[repr(align(128))] // Two lines of the cache: processors fetch them in pairs.
-struct Record {
+struct HazardRecord {
     /// The address of the place; 0: none.
-    noted: AtomicUsize,
+    protected: AtomicUsize,
     is_taken: AtomicBool,
-    next: Option<&'static Record>,
+    next: Option<&'static HazardRecord>,
 }
 
 /// The record that was made last.
-static RECORDS: AtomicPtr<Record> = AtomicPtr::new(ptr::null_mut());
+static HAZARDS: AtomicPtr<HazardRecord> = AtomicPtr::new(ptr::null_mut());
 
 thread_local! {
     /// The record of this thread.
-    static MINE: Cell<Option<&'static Record>> = const { Cell::new(None) };
+    static MINE: Cell<Option<&'static HazardRecord>> = const { Cell::new(None) };
     static ENDING: Ending = const { Ending };
 }
 
@@ -242,35 +243,35 @@ struct Ending;
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        if let Some(record) = MINE.take() {
-            record.is_taken.store(false, Ordering::Release);
+        if let Some(hazard) = MINE.take() {
+            hazard.is_taken.store(false, Ordering::Release);
         }
     }
 }
 
-impl Record {
+impl HazardRecord {
     /// A record for this thread; `None` where notes would not be seen, or if the thread is ending.
-    fn take() -> Option<&'static Record> {
+    fn take() -> Option<&'static HazardRecord> {
         if !can_catch_up() {
             return None;
         }
         ENDING.try_with(|_| ()).ok()?;
-        let is_free = |it: &&Record| !it.is_taken.swap(true, Ordering::AcqRel);
-        let record = records().find(is_free).unwrap_or_else(Record::make);
-        MINE.set(Some(record));
-        Some(record)
+        let is_free = |it: &&HazardRecord| !it.is_taken.swap(true, Ordering::AcqRel);
+        let hazard = hazards().find(is_free).unwrap_or_else(HazardRecord::make);
+        MINE.set(Some(hazard));
+        Some(hazard)
     }
 
-    fn make() -> &'static Record {
-        let (noted, is_taken) = (AtomicUsize::new(0), AtomicBool::new(true));
-        let record = Box::leak(Box::new(Record { noted, is_taken, next: None }));
-        let mut last = RECORDS.load(Ordering::Acquire);
+    fn make() -> &'static HazardRecord {
+        let (protected, is_taken) = (AtomicUsize::new(0), AtomicBool::new(true));
+        let hazard = Box::leak(Box::new(HazardRecord { protected, is_taken, next: None }));
+        let mut last = HAZARDS.load(Ordering::Acquire);
         loop {
             // SAFETY: NULL, or a record, which are never freed.
-            record.next = unsafe { last.as_ref() };
-            let (made, order) = (ptr::from_mut(record), Ordering::AcqRel);
-            match RECORDS.compare_exchange_weak(last, made, order, Ordering::Acquire) {
-                Ok(_) => return record,
+            hazard.next = unsafe { last.as_ref() };
+            let (made, order) = (ptr::from_mut(hazard), Ordering::AcqRel);
+            match HAZARDS.compare_exchange_weak(last, made, order, Ordering::Acquire) {
+                Ok(_) => return hazard,
                 Err(now) => last = now,
             }
         }
@@ -280,16 +281,16 @@ impl Record {
 /// In a forked child: the threads that noted something down are not here to cross it out.
 pub(crate) fn forget_other_threads() {
     let mine = MINE.get().map(ptr::from_ref);
-    for record in records().filter(|&record| Some(ptr::from_ref(record)) != mine) {
-        record.noted.store(0, Ordering::Relaxed);
-        record.is_taken.store(false, Ordering::Relaxed);
+    for hazard in hazards().filter(|&hazard| Some(ptr::from_ref(hazard)) != mine) {
+        hazard.protected.store(0, Ordering::Relaxed);
+        hazard.is_taken.store(false, Ordering::Relaxed);
     }
 }
 
-fn records() -> impl Iterator<Item = &'static Record> {
+fn hazards() -> impl Iterator<Item = &'static HazardRecord> {
     // SAFETY: NULL, or a record, which are never freed.
-    let last = unsafe { RECORDS.load(Ordering::Acquire).as_ref() };
-    iter::successors(last, |record| record.next)
+    let last = unsafe { HAZARDS.load(Ordering::Acquire).as_ref() };
+    iter::successors(last, |hazard| hazard.next)
 }
 
 /// `MEMBARRIER_CMD_PRIVATE_EXPEDITED` and its registration, of `linux/membarrier.h`.
@@ -340,52 +341,52 @@ mod tests {
     use super::*;
 
     /// Says that it was dropped.
-    struct Told(Arc<AtomicBool>);
+    struct DropFlag(Arc<AtomicBool>);
 
-    impl Drop for Told {
+    impl Drop for DropFlag {
         fn drop(&mut self) {
             self.0.store(true, Ordering::Relaxed);
         }
     }
 
-    fn told() -> (Told, Arc<AtomicBool>) {
+    fn dropped() -> (DropFlag, Arc<AtomicBool>) {
         let is_dropped = Arc::new(AtomicBool::new(false));
-        (Told(is_dropped.clone()), is_dropped)
+        (DropFlag(is_dropped.clone()), is_dropped)
     }
 
     #[test]
     fn a_value_is_had_until_it_is_closed_and_a_later_one_under_another_number() {
-        let place = Closable::empty();
-        assert!(place.get(0).is_none());
-        assert_eq!(place.open("first"), Ok(0));
-        assert_eq!(place.open("second"), Err("second"));
-        assert_eq!(place.get(0).map(|it| *it), Some("first"));
-        assert!(place.get(1).is_none());
-        assert!(!place.close(1));
-        assert!(place.close(0));
-        assert!(!place.close(0));
-        assert_eq!(place.open("second"), Ok(1));
-        assert!(place.get(0).is_none());
-        assert_eq!(place.get(1).map(|it| *it), Some("second"));
+        let cell = Closable::empty();
+        assert!(cell.get(0).is_none());
+        assert_eq!(cell.open("first"), Ok(0));
+        assert_eq!(cell.open("second"), Err("second"));
+        assert_eq!(cell.get(0).map(|it| *it), Some("first"));
+        assert!(cell.get(1).is_none());
+        assert!(!cell.close(1));
+        assert!(cell.close(0));
+        assert!(!cell.close(0));
+        assert_eq!(cell.open("second"), Ok(1));
+        assert!(cell.get(0).is_none());
+        assert_eq!(cell.get(1).map(|it| *it), Some("second"));
     }
 
     #[test]
     fn a_value_that_is_closed_in_use_is_dropped_by_the_last_user() {
-        let (value, is_dropped) = told();
-        let place = Closable::of(value);
+        let (value, is_dropped) = dropped();
+        let cell = Closable::of(value);
         // The first is noted down, the second is counted.
-        let (first, second) = (place.get(0).unwrap(), place.get(0).unwrap());
-        assert!(place.close(0));
-        assert!(place.get(0).is_none());
+        let (first, second) = (cell.get(0).unwrap(), cell.get(0).unwrap());
+        assert!(cell.close(0));
+        assert!(cell.get(0).is_none());
         drop(first);
         assert!(!is_dropped.load(Ordering::Relaxed));
         drop(second);
         assert!(is_dropped.load(Ordering::Relaxed));
 
-        let (value, is_dropped) = told();
-        let place = Closable::of(value);
-        let (first, second) = (place.get(0).unwrap(), place.get(0).unwrap());
-        assert!(place.close(0));
+        let (value, is_dropped) = dropped();
+        let cell = Closable::of(value);
+        let (first, second) = (cell.get(0).unwrap(), cell.get(0).unwrap());
+        assert!(cell.close(0));
         drop(second);
         assert!(!is_dropped.load(Ordering::Relaxed));
         drop(first);
@@ -394,34 +395,34 @@ mod tests {
 
     #[test]
     fn a_place_that_is_used_up_is_not_opened_again() {
-        let place = Closable::empty();
+        let cell = Closable::empty();
         for number in 0..Closable::<u8>::USES {
-            place.word.store(u64::from(number) << USE_SHIFT | EMPTY, Ordering::Relaxed);
-            assert!(!place.is_used_up());
+            cell.word.store(u64::from(number) << USE_SHIFT | EMPTY, Ordering::Relaxed);
+            assert!(!cell.is_used_up());
             if !(10..Closable::<u8>::USES - 10).contains(&number) {
-                assert_eq!(place.open(0), Ok(number));
-                assert!(place.close(number));
+                assert_eq!(cell.open(0), Ok(number));
+                assert!(cell.close(number));
             }
         }
-        assert!(place.is_used_up());
-        assert_eq!(place.open(0), Err(0));
+        assert!(cell.is_used_up());
+        assert_eq!(cell.open(0), Err(0));
     }
 
     #[test]
     fn a_record_goes_from_a_thread_that_ended_to_a_later_one() {
-        let place = Closable::of(());
+        let cell = Closable::of(());
         let used = || {
-            drop(place.get(0));
-            MINE.get().map(|record| ptr::from_ref(record).addr())
+            drop(cell.get(0));
+            MINE.get().map(|hazard| ptr::from_ref(hazard).addr())
         };
         let known = thread::scope(|scope| scope.spawn(used).join().unwrap());
-        let at_most = records().count() + 1;
+        let at_most = hazards().count() + 1;
         for _ in 0..100 {
             assert!(thread::scope(|scope| scope.spawn(used).join().unwrap()).is_some());
         }
         assert!(known.is_some());
         // Other tests' threads take some meanwhile.
-        assert!(records().count() < at_most + 50);
+        assert!(hazards().count() < at_most + 50);
     }
 
     thread_local! {
@@ -436,7 +437,7 @@ mod tests {
             work();
             CAUGHT_UP.get() - before
         };
-        let ((first, _), (second, is_dropped)) = (told(), told());
+        let ((first, _), (second, is_dropped)) = (dropped(), dropped());
         let (unused, used) = (Closable::of(first), Closable::of(second));
         assert_eq!(caught_up(&|| drop(unused.get(0))), 0);
         assert_eq!(caught_up(&|| assert!(unused.close(0))), 1);
@@ -461,7 +462,7 @@ mod tests {
     fn used_after_drop(count: usize) -> usize {
         const FAR_APART: usize = 64;
         let dropped: Vec<_> = (0..count).map(|_| AtomicBool::new(false)).collect();
-        let places: Vec<_> = (0..count).map(|it| Closable::of(Numbered(it, &dropped))).collect();
+        let cells: Vec<_> = (0..count).map(|it| Closable::of(Numbered(it, &dropped))).collect();
         // A store that misses the cache is late, and those after it are, of notes.
         let far: Vec<_> = (0..FAR_APART << 19).map(|_| AtomicBool::new(false)).collect();
         let (reached, found) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -472,7 +473,7 @@ mod tests {
                     random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                     far[(random >> 40) * FAR_APART % far.len()].store(true, Ordering::Relaxed);
                 }
-                let Some(_in_use) = places[number].get(0) else { return };
+                let Some(_in_use) = cells[number].get(0) else { return };
                 if (0..1_000).any(|_| dropped[number].load(Ordering::Relaxed)) {
                     found.fetch_add(1, Ordering::Relaxed);
                 }
@@ -485,12 +486,12 @@ mod tests {
                     use_until_closed(number);
                 }
             });
-            for (number, place) in places.iter().enumerate() {
+            for (number, cell) in cells.iter().enumerate() {
                 while reached.load(Ordering::Acquire) <= number {
                     thread::yield_now();
                 }
                 (0..number % 64).for_each(|_| std::hint::spin_loop());
-                assert!(place.close(0));
+                assert!(cell.close(0));
             }
         });
         assert!(dropped.iter().all(|it| it.load(Ordering::Relaxed)), "one was never let go");

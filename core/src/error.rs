@@ -286,12 +286,15 @@ pub enum Error {
     #[error("tenant {0:?} has no subscription")]
     NoSubscription(String),
     /// The clock has jumped far ahead of all that the tenant has seen; it would burn periods.
-    #[error("the clock shows {now}, more than 400 days past {mark}; confirm it for this tenant")]
+    #[error(
+        "the clock shows {now}, more than 400 days past {high_water_mark}; \
+         confirm it for this tenant"
+    )]
     ClockJump {
         /// What the clock shows.
         now: Timestamp,
         /// The latest instant the tenant has seen.
-        mark: Timestamp,
+        high_water_mark: Timestamp,
     },
     /// A replay has come past this place already.
     #[error("the event at position {position} was decided before")]
@@ -358,7 +361,7 @@ pub enum Error {
     },
     /// The live file cannot grow.
     #[error("the live file cannot grow: {0}")]
-    NoRoom(String),
+    NoCapacity(String),
     /// The decision was applied; whether it reached the disk in time is not known.
     #[error("applied, but not confirmed on disk in time")]
     DurabilityUnknown,
@@ -407,7 +410,7 @@ impl Error {
             Error::RoleTooLow => 426,
             Error::TokenMissing { .. } => 427,
             Error::Busy { .. } => 500,
-            Error::NoRoom(_) => 501,
+            Error::NoCapacity(_) => 501,
             Error::DurabilityUnknown => 502,
             Error::Poisoned(_) => 503,
         }

@@ -42,7 +42,7 @@ pub struct TenantForm {
     plan: Option<TermsForm>,
     #[serde(default)]
     extras: Vec<ExtraForm>,
-    holder: Option<HolderForm>,
+    holder: Option<AccountHolderForm>,
     #[serde(default)]
     limits: BTreeMap<String, LimitForm>,
     #[serde(default)]
@@ -88,7 +88,7 @@ enum LimitWord {
 /// mandatory, and so is the kind of person; a key that is not known is an error.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HolderForm {
+pub struct AccountHolderForm {
     person: PersonType,
     document: Option<DocumentForm>,
     #[serde(default)]
@@ -179,7 +179,7 @@ impl TenantForm {
             created_at: self.created_at,
             plan: self.plan.as_ref().map(TermsForm::terms),
             extras: &lists.extras,
-            holder: self.holder.as_ref().map(HolderForm::holder),
+            holder: self.holder.as_ref().map(AccountHolderForm::holder),
             limits: &lists.limits,
             features: &lists.features,
             pay_first: self.pay_first.as_deref(),
@@ -226,16 +226,16 @@ impl LimitForm {
     }
 }
 
-impl fmt::Debug for HolderForm {
+impl fmt::Debug for AccountHolderForm {
     /// Says nothing personal: what is printed ends up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HolderForm").field("person", &self.person).finish_non_exhaustive()
     }
 }
 
-impl HolderForm {
+impl AccountHolderForm {
     /// Reads a JSON document.
-    pub fn parse(json: &str) -> Result<HolderForm, Error> {
+    pub fn parse(json: &str) -> Result<AccountHolderForm, Error> {
         parse("account document", json, FORM_BYTES_MAX)
     }
 

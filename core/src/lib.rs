@@ -49,6 +49,7 @@ pub mod billing;
 pub mod catalog;
 mod clock;
 mod closable;
+mod crash_points;
 mod engine;
 mod error;
 mod form;
@@ -58,22 +59,21 @@ mod live;
 mod report;
 pub mod rules;
 mod store;
-mod torture;
 
 pub use catalog::{Catalog, CatalogError, Limit};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use closable::{Closable, InUse};
 pub use engine::{
-    AccountHolder, Address, Administrator, AuditEntry, Balance, Builder, CostLine, Cursor, Details,
-    Direction, Durability, Engine, Event, Extra, Finding, GrantView, IgnoredBecause, Invoice,
-    InvoiceStatus, KEY_BYTES_MAX, LIFETIME_MS_MAX, Leases, Maintained, Maintenance, Meter, Metric,
-    NewGrant, NewTenant, Occupancy, Once, Opening, Origin, OverLimit, PaymentOutcome, PeriodView,
-    Profile, Progress, Purchase, Quote, Rates, Resolution, ResourceRef, Seat, Seats,
-    SubscriptionRecord, SubscriptionView, TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms,
-    TokenSeat, UsageRow,
+    AccountHolder, AccountHolderView, Address, Administrator, AuditEntry, Balance, Builder,
+    CostLine, Cursor, Details, Direction, Durability, Engine, Event, Extra, Finding, GrantView,
+    IgnoredBecause, Invoice, InvoiceStatus, KEY_BYTES_MAX, LIFETIME_MS_MAX, Leases, Maintained,
+    Maintenance, Meter, Metric, NewGrant, NewTenant, Occupancy, Once, Opening, Origin, OverLimit,
+    PaymentOutcome, PeriodView, Progress, Purchase, Quote, Rates, Resolution, ResourceRef, Seat,
+    Seats, SubscriptionRecord, SubscriptionView, TENANT_NAME_BYTES_MAX, Tenant, TenantReport,
+    Terms, TokenSeat, UsageRow,
 };
 pub use error::{Error, OpenError, StoreError};
-pub use form::{HolderForm, TenantForm};
+pub use form::{AccountHolderForm, TenantForm};
 pub use language::{Language, Wording};
 pub use report::{
     BalanceLine, Balances, Channel, Channels, GrantLine, Interval, NextCharge, PlanReport,

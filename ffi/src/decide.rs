@@ -35,7 +35,7 @@ fn direction(number: i32) -> Result<Direction, Failure> {
 
 /// Tells the caller of a decision where the engine made it: moving one takes longer than making it.
 #[inline(always)]
-fn tell(out: &mut Out<cotas_decision>, made: &Result<Decision, Error>) -> Result<(), Failure> {
+fn report(out: &mut Out<cotas_decision>, made: &Result<Decision, Error>) -> Result<(), Failure> {
     match made {
         Ok(decision) => {
             out.fill(|to| to.say(decision));
@@ -47,7 +47,7 @@ fn tell(out: &mut Out<cotas_decision>, made: &Result<Decision, Error>) -> Result
 
 /// As [`tell`], of a resource by number: that no resource has it is no answer of a plan.
 #[inline(always)]
-fn tell_of(
+fn report_of(
     tenant: &TenantHandle,
     resource: ResourceId,
     out: &mut Out<cotas_decision>,
@@ -71,11 +71,11 @@ impl Call {
         ask: impl FnOnce(&TenantHandle, &mut Out<cotas_decision>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let mut out = self.out(decision, "the decision")?;
-        let told = self.tenant(tenant).and_then(|tenant| ask(&tenant, &mut out));
-        if told.is_err() {
+        let reported = self.tenant(tenant).and_then(|tenant| ask(&tenant, &mut out));
+        if reported.is_err() {
             out.clear();
         }
-        told
+        reported
     }
 
     /// As [`answer`](Self::answer), for what is not asked for all the time.
@@ -85,7 +85,7 @@ impl Call {
         decision: *mut cotas_decision,
         ask: impl FnOnce(&TenantHandle) -> Result<Decision, Failure>,
     ) -> Result<(), Failure> {
-        self.answer(tenant, decision, |tenant, out| tell(out, &Ok(ask(tenant)?)))
+        self.answer(tenant, decision, |tenant, out| report(out, &Ok(ask(tenant)?)))
     }
 }
 
@@ -113,10 +113,10 @@ pub unsafe extern "C" fn cotas_consume(
             let resource = call.text(resource, resource_len, "resource")?;
             match call.text_or_none(key, key_len, "key")? {
                 None => {
-                    let tell = |made: &Decision| out.fill(|to| to.say(made));
-                    Ok(tenant.tenant.consume_then(resource, units, tell)?)
+                    let report = |made: &Decision| out.fill(|to| to.say(made));
+                    Ok(tenant.tenant.consume_then(resource, units, report)?)
                 }
-                Some(key) => tell(out, &tenant.once(key).consume(resource, units)),
+                Some(key) => report(out, &tenant.once(key).consume(resource, units)),
             }
         })
     })
@@ -138,8 +138,8 @@ pub unsafe extern "C" fn cotas_consume_id(
     unsafe { call(error) }.run(|call| {
         call.answer(tenant, decision, |tenant, out| {
             let resource = resource_id(resource);
-            let tell = |made: &Decision| tell_of(tenant, resource, out, made);
-            tenant.tenant.consume_then(resource, units, tell)?
+            let report = |made: &Decision| report_of(tenant, resource, out, made);
+            tenant.tenant.consume_then(resource, units, report)?
         })
     })
 }
@@ -160,8 +160,8 @@ pub unsafe extern "C" fn cotas_check(
     unsafe { call(error) }.run(|call| {
         call.answer(tenant, decision, |tenant, out| {
             let resource = call.text(resource, resource_len, "resource")?;
-            let tell = |made: &Decision| out.fill(|to| to.say(made));
-            Ok(tenant.tenant.check_then(resource, units, tell)?)
+            let report = |made: &Decision| out.fill(|to| to.say(made));
+            Ok(tenant.tenant.check_then(resource, units, report)?)
         })
     })
 }
@@ -181,8 +181,8 @@ pub unsafe extern "C" fn cotas_check_id(
     unsafe { call(error) }.run(|call| {
         call.answer(tenant, decision, |tenant, out| {
             let resource = resource_id(resource);
-            let tell = |made: &Decision| tell_of(tenant, resource, out, made);
-            tenant.tenant.check_then(resource, units, tell)?
+            let report = |made: &Decision| report_of(tenant, resource, out, made);
+            tenant.tenant.check_then(resource, units, report)?
         })
     })
 }
@@ -222,8 +222,8 @@ pub unsafe extern "C" fn cotas_admit(
                 ..Details::default()
             };
             match call.text_or_none(key, key_len, "key")? {
-                None => tell(out, &tenant.tenant.admit(resource, direction, &details)),
-                Some(key) => tell(out, &tenant.once(key).admit(resource, direction, &details)),
+                None => report(out, &tenant.tenant.admit(resource, direction, &details)),
+                Some(key) => report(out, &tenant.once(key).admit(resource, direction, &details)),
             }
         })
     })
@@ -265,8 +265,8 @@ pub unsafe extern "C" fn cotas_perform(
                 ..Details::default()
             };
             match call.text_or_none(key, key_len, "key")? {
-                None => tell(out, &tenant.tenant.perform(action, &details)),
-                Some(key) => tell(out, &tenant.once(key).perform(action, &details)),
+                None => report(out, &tenant.tenant.perform(action, &details)),
+                Some(key) => report(out, &tenant.once(key).perform(action, &details)),
             }
         })
     })

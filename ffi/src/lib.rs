@@ -50,7 +50,7 @@ mod records;
 
 mod database;
 
-mod upkeep;
+mod maintenance;
 
 // What C does not see.
 mod call;

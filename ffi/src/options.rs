@@ -51,7 +51,7 @@ struct Settings {
     durability: Durability,
     maintenance: Maintenance,
     checkpoint_interval: Option<Duration>,
-    disk_patience: Option<Duration>,
+    disk_timeout: Option<Duration>,
     live_directory: Option<PathBuf>,
     allow_network_file_system: bool,
     keep_open: bool,
@@ -90,8 +90,8 @@ impl OptionsHandle {
         if let Some(interval) = settings.checkpoint_interval {
             builder = builder.checkpoint_interval(interval);
         }
-        if let Some(patience) = settings.disk_patience {
-            builder = builder.disk_patience(patience);
+        if let Some(timeout) = settings.disk_timeout {
+            builder = builder.disk_timeout(timeout);
         }
         if let Some(directory) = settings.live_directory {
             builder = builder.live_directory(directory);
@@ -207,16 +207,16 @@ pub unsafe extern "C" fn cotas_options_set_checkpoint_interval_ms(
 ///
 /// Threads: any. Blocks: never. Fork: no matter.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cotas_options_set_disk_patience_ms(
+pub unsafe extern "C" fn cotas_options_set_disk_timeout_ms(
     options: *mut cotas_options,
-    patience_ms: u64,
+    timeout_ms: u64,
     error: *mut cotas_error,
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        let patience = Duration::from_millis(patience_ms);
+        let timeout = Duration::from_millis(timeout_ms);
         let options = call.get::<OptionsHandle, _>(options)?;
-        options.set(|settings| settings.disk_patience = Some(patience));
+        options.set(|settings| settings.disk_timeout = Some(timeout));
         Ok(())
     })
 }

@@ -96,7 +96,9 @@ pub unsafe extern "C" fn cotas_profile(
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
         let of = (engine, tenant, tenant_len);
-        call.report(of, (buffer, capacity, needed), |engine, tenant| json(&engine.profile(tenant)?))
+        call.report(of, (buffer, capacity, needed), |engine, tenant| {
+            json(&engine.account_holder(tenant)?)
+        })
     })
 }
 

@@ -341,7 +341,7 @@ class Engine:
         live_directory: str | PathLike[str] | None = None,
         clock: ManualClock | None = None,
         checkpoint_interval: timedelta | None = None,
-        disk_patience: timedelta | None = None,
+        disk_timeout: timedelta | None = None,
         allow_network_file_system: bool = False,
         keep_open: bool = False,
     ) -> Self: ...

@@ -161,9 +161,9 @@ class Engine(_cotas.Engine):
         """Closed periods, the oldest first."""
         return reports.all_of(reports.Period, self._of_tenant("periods", tenant))
 
-    def profile(self, tenant: str) -> reports.Profile | None:
+    def account_holder(self, tenant: str) -> reports.AccountHolder | None:
         """Whose account a tenant is; `None`: nobody said so."""
-        return reports.optional(reports.Profile, self._of_tenant("profile", tenant))
+        return reports.optional(reports.AccountHolder, self._of_tenant("account_holder", tenant))
 
     def what_if(self, tenant: str, plan: str) -> tuple[reports.OverLimit, ...]:
         """What of a tenant's seats, leases and meters would be over its limit on another plan."""
@@ -288,7 +288,7 @@ def open(  # noqa: A001
     live_directory: Path | None = None,
     clock: _cotas.ManualClock | None = None,
     checkpoint_interval: timedelta | None = None,
-    disk_patience: timedelta | None = None,
+    disk_timeout: timedelta | None = None,
     allow_network_file_system: bool = False,
     keep_open: bool = False,
 ) -> Engine:
@@ -296,7 +296,7 @@ def open(  # noqa: A001
 
     All processes that open it decide from the same memory. `live_directory`: where that lies,
     instead of beside the database. `checkpoint_interval`: what a power cut may cost (100 ms).
-    `disk_patience`: how long a decision waits for the disk with `durability="disk"` (5 s).
+    `disk_timeout`: how long a decision waits for the disk with `durability="disk"` (5 s).
     `keep_open`: stays open in this process when it is closed, so that opening it again costs next
     to nothing; what it had not checkpointed when the process ends is left to the next one."""
     return _remembered(
@@ -307,7 +307,7 @@ def open(  # noqa: A001
             live_directory=live_directory,
             clock=clock,
             checkpoint_interval=checkpoint_interval,
-            disk_patience=disk_patience,
+            disk_timeout=disk_timeout,
             allow_network_file_system=allow_network_file_system,
             keep_open=keep_open,
         )

@@ -163,7 +163,7 @@ class Period(Document):
 
 
 @dataclass(frozen=True)
-class Profile(Document):
+class AccountHolder(Document):
     """Whose account a tenant is. Prints nothing personal."""
 
     person: str

@@ -10,7 +10,7 @@ use pyo3::types::PyTuple;
 use crate::arguments::{About, Key, Name, Private, Units, When};
 use crate::decision::Decision;
 use crate::documents::json;
-use crate::hub;
+use crate::engine_state;
 use crate::outcome::Charge;
 use crate::records;
 use crate::tenant::Tenant;
@@ -27,11 +27,11 @@ impl Tenant {
     ) -> PyResult<Decision> {
         let how = cotas::Occupancy { pending, token: token.map(|token| token.0) };
         let ask = |tenant: &cotas::Tenant| tenant.seats(resource.0)?.occupy_as(holder.0, &how);
-        Ok(Decision::of(&hub::ask(py, &self.handle, ask)?, &self.hub, py))
+        Ok(Decision::of(&engine_state::ask(py, &self.handle, ask)?, &self.engine_state, py))
     }
 
     fn _vacate(&self, py: Python<'_>, resource: Name<'_>, holder: Private<'_>) -> PyResult<bool> {
-        hub::ask(py, &self.handle, |tenant| tenant.seats(resource.0)?.release(holder.0))
+        engine_state::ask(py, &self.handle, |tenant| tenant.seats(resource.0)?.release(holder.0))
     }
 
     fn _replace(
@@ -41,19 +41,23 @@ impl Tenant {
         old: Private<'_>,
         new: Private<'_>,
     ) -> PyResult<()> {
-        hub::ask(py, &self.handle, |tenant| tenant.seats(resource.0)?.replace(old.0, new.0))
+        engine_state::ask(py, &self.handle, |tenant| {
+            tenant.seats(resource.0)?.replace(old.0, new.0)
+        })
     }
 
     /// The seats of a resource.
     fn seats<'py>(slf: &Bound<'py, Self>, resource: Name<'_>) -> PyResult<Bound<'py, PyAny>> {
-        hub::decide(slf.py(), &slf.get().handle, |tenant| tenant.seats(resource.0).map(drop))?;
+        engine_state::decide(slf.py(), &slf.get().handle, |tenant| {
+            tenant.seats(resource.0).map(drop)
+        })?;
         records::SEATS.make(slf.py(), (slf, resource.0))
     }
 
     /// How far this tenant has come in a replay of the log that `source` identifies; `None`: none
     /// of its events was decided.
     fn progress<'py>(&self, py: Python<'py>, source: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let progress = hub::ask(py, &self.handle, |tenant| tenant.progress(source))?;
+        let progress = engine_state::ask(py, &self.handle, |tenant| tenant.progress(source))?;
         let made = progress.map(|it| {
             let Progress { since, position, opened, continued, others, .. } = it;
             let Progress { refused, refused_quota: quota, refused_status: status, .. } = it;
@@ -65,7 +69,7 @@ impl Tenant {
     }
 
     fn _seats(&self, py: Python<'_>, resource: Name<'_>) -> PyResult<String> {
-        hub::ask(py, &self.handle, |tenant| json(&tenant.seats(resource.0)?.list()?))
+        engine_state::ask(py, &self.handle, |tenant| json(&tenant.seats(resource.0)?.list()?))
     }
 
     /// What somebody who takes a seat should know before, in English and Brazilian Portuguese.
@@ -74,13 +78,14 @@ impl Tenant {
         py: Python<'_>,
         resource: Name<'_>,
     ) -> PyResult<Option<(String, String)>> {
-        let warning = hub::ask(py, &self.handle, |tenant| tenant.seats(resource.0)?.warning())?;
+        let warning =
+            engine_state::ask(py, &self.handle, |tenant| tenant.seats(resource.0)?.warning())?;
         Ok(warning.map(|it| (it.en, it.pt)))
     }
 
     /// A feature as the tenant has it: on, off, or at a level.
     fn feature<'py>(&self, py: Python<'py>, name: Name<'_>) -> PyResult<Bound<'py, PyAny>> {
-        match hub::ask(py, &self.handle, |tenant| tenant.feature(name.0))? {
+        match engine_state::ask(py, &self.handle, |tenant| tenant.feature(name.0))? {
             Feature::Flag(flag) => flag.into_bound_py_any(py),
             Feature::Level(level) => level.into_bound_py_any(py),
         }
@@ -88,10 +93,10 @@ impl Tenant {
 
     /// Everything that the decision with this receipt charged.
     fn charges_of(&self, py: Python<'_>, receipt: Private<'_>) -> PyResult<Vec<Charge>> {
-        let charges = hub::ask(py, &self.handle, |it| it.charges_of(&receipt.0.parse()?))?;
-        let hub = self.hub.get();
+        let charges = engine_state::ask(py, &self.handle, |it| it.charges_of(&receipt.0.parse()?))?;
+        let engine_state = self.engine_state.get();
         let charge = |it: cotas::SourceCharge| {
-            let resource = hub.name(py, it.resource);
+            let resource = engine_state.name(py, it.resource);
             Charge { resource, source: it.source, units: it.units }
         };
         Ok(charges.into_iter().map(charge).collect())
@@ -122,12 +127,12 @@ impl Tenant {
     ) -> PyResult<Bound<'py, PyAny>> {
         let about = About { channel, contact, category, holder, at, quantity, tariff };
         let details = about.details();
-        let quote = hub::ask(py, &self.handle, |tenant| tenant.quote(action.0, &details))?;
+        let quote = engine_state::ask(py, &self.handle, |tenant| tenant.quote(action.0, &details))?;
         let cost = |it: cotas::CostLine| {
             records::COST.make(py, (it.resource, it.cost, it.used, it.available, it.limit))
         };
         let costs: Vec<_> = quote.costs.into_iter().map(cost).collect::<PyResult<_>>()?;
-        let decision = Decision::of(&quote.decision, &self.hub, py);
+        let decision = Decision::of(&quote.decision, &self.engine_state, py);
         records::QUOTE.make(py, (quote.tariff, decision, PyTuple::new(py, costs)?))
     }
 
@@ -158,10 +163,10 @@ impl Tenant {
     ) -> PyResult<Option<Decision>> {
         let about = About { channel, contact, category, holder, at, quantity, tariff: None };
         let (details, cursor) = (about.details(), Cursor { source, since: since.0, position });
-        let decision = hub::decide(py, &self.handle, |tenant| match key {
+        let decision = engine_state::decide(py, &self.handle, |tenant| match key {
             None => tenant.perform_next(action.0, &details, &cursor),
             Some(key) => key.of(tenant).perform_next(action.0, &details, &cursor),
         })?;
-        Ok(decision.map(|decision| Decision::of(&decision, &self.hub, py)))
+        Ok(decision.map(|decision| Decision::of(&decision, &self.engine_state, py)))
     }
 }

@@ -9,8 +9,8 @@ use pyo3::types::{PyBool, PyInt, PyString};
 
 use crate::arguments::{Day, FilePath, Name, Private, Units, When, known};
 use crate::engine::Engine;
+use crate::engine_state;
 use crate::errors::invalid;
-use crate::hub;
 
 /// A limit: a number, `"unlimited"` or `"disabled"`.
 struct LimitArgument(Limit);
@@ -306,6 +306,6 @@ impl Engine {
         py: Python<'_>,
         ask: impl FnOnce(&cotas::Engine) -> Result<R, Error> + Send,
     ) -> PyResult<R> {
-        hub::ask(py, &self.handle, ask)
+        engine_state::ask(py, &self.handle, ask)
     }
 }

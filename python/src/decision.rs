@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::arguments::When;
+use crate::engine_state::{self, ClosableHandle, EngineState};
 use crate::errors::{self, invalid};
-use crate::hub::{self, Handle, Hub};
 use crate::outcome::{Charge, LeaseOutcome, SessionOutcome};
 use crate::packed::Packed;
 use crate::records;
@@ -46,26 +46,31 @@ const ATTRIBUTES: [&str; 21] = [
 pub struct Decision {
     packed: Packed,
     /// Knows the names of resources.
-    hub: Py<Hub>,
+    engine_state: Py<EngineState>,
 }
 
 impl Decision {
-    pub fn of(decision: &cotas::Decision, hub: &Py<Hub>, py: Python<'_>) -> Decision {
-        Decision { packed: Packed::of(decision), hub: hub.clone_ref(py) }
+    pub fn of(
+        decision: &cotas::Decision,
+        engine_state: &Py<EngineState>,
+        py: Python<'_>,
+    ) -> Decision {
+        Decision { packed: Packed::of(decision), engine_state: engine_state.clone_ref(py) }
     }
 
     /// Makes the object first; what is decided is then written where it lies.
     #[inline]
-    pub fn told<T: Send + Sync>(
+    pub fn reported<T: Send + Sync>(
         py: Python<'_>,
-        hub: &Py<Hub>,
-        handle: &Handle<T>,
+        engine_state: &Py<EngineState>,
+        handle: &ClosableHandle<T>,
         ask: impl Fn(&T, &Packed) -> Result<(), Error> + Sync,
     ) -> PyResult<Py<Decision>> {
-        let decision = Decision { packed: Packed::default(), hub: hub.clone_ref(py) };
+        let decision =
+            Decision { packed: Packed::default(), engine_state: engine_state.clone_ref(py) };
         let decision = Py::new(py, decision)?;
         let packed = &decision.get().packed;
-        hub::decide(py, handle, |it| ask(it, packed))?;
+        engine_state::decide(py, handle, |it| ask(it, packed))?;
         Ok(decision)
     }
 
@@ -73,11 +78,11 @@ impl Decision {
     #[inline]
     pub fn asked<T: Send + Sync>(
         py: Python<'_>,
-        hub: &Py<Hub>,
-        handle: &Handle<T>,
+        engine_state: &Py<EngineState>,
+        handle: &ClosableHandle<T>,
         ask: impl Fn(&T) -> Result<cotas::Decision, Error> + Sync,
     ) -> PyResult<Py<Decision>> {
-        Decision::told(py, hub, handle, |it, to| match ask(it) {
+        Decision::reported(py, engine_state, handle, |it, to| match ask(it) {
             // Where it lies: moving it takes longer.
             Ok(ref decision) => {
                 to.write(decision);
@@ -98,7 +103,7 @@ impl Decision {
     }
 
     pub fn name(&self, py: Python<'_>, resource: cotas::ResourceId) -> Option<Py<PyString>> {
-        self.hub.get().name(py, resource)
+        self.engine_state.get().name(py, resource)
     }
 
     /// Why it was denied, in words.
@@ -188,7 +193,7 @@ impl Decision {
     #[getter]
     fn retry_after(&self) -> Option<TimeDelta> {
         let at = self.get().retry_at?;
-        Some(TimeDelta::milliseconds((at.ms() - self.hub.get().now().ms()).max(0)))
+        Some(TimeDelta::milliseconds((at.ms() - self.engine_state.get().now().ms()).max(0)))
     }
 
     /// What became of the contact's session.
@@ -263,7 +268,7 @@ impl Decision {
 
     fn __eq__(slf: &Bound<'_, Self>, other: &Bound<'_, Self>) -> PyResult<bool> {
         // Numbers of resources mean the same under one hub; names mean the same everywhere.
-        if slf.get().hub.is(&other.get().hub) {
+        if slf.get().engine_state.is(&other.get().engine_state) {
             return Ok(slf.get().get() == other.get().get());
         }
         Self::attributes(slf)?.eq(Self::attributes(other)?)
@@ -307,7 +312,7 @@ impl Decision {
             (it.resource.number(), it.source.map(|source| source.code().to_owned()), it.units)
         };
         let state = State(
-            slf.get().hub.get().learn_names(py).iter().map(ToString::to_string).collect(),
+            slf.get().engine_state.get().learn_names(py).iter().map(ToString::to_string).collect(),
             (codes(decision.reasons), codes(decision.shadowed)),
             (
                 decision.resource.map(cotas::ResourceId::number),
@@ -366,8 +371,8 @@ impl Decision {
             past_due: flags.2,
             replayed: flags.3,
         };
-        let hub = Py::new(py, Hub::of_names(names))?;
-        Ok(Decision { packed: Packed::of(&decision), hub })
+        let engine_state = Py::new(py, EngineState::of_names(names))?;
+        Ok(Decision { packed: Packed::of(&decision), engine_state })
     }
 }
 

@@ -21,7 +21,7 @@ impl Engine {
             "subscriptions" => self.document(py, |engine| engine.subscriptions(name)),
             "invoices" => self.document(py, |engine| engine.invoices(name)),
             "periods" => self.document(py, |engine| engine.periods(name)),
-            "profile" => self.document(py, |engine| engine.profile(name)),
+            "account_holder" => self.document(py, |engine| engine.account_holder(name)),
             other => Err(invalid(&format!("report: {other:?} is none"))),
         }
     }

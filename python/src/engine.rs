@@ -9,15 +9,15 @@ use pyo3::prelude::*;
 use crate::arguments::{About, FilePath, Lapse, Name, Private, Units, When};
 use crate::clock::ManualClock;
 use crate::decision::Decision;
-use crate::hub::{self, Handle, Hub};
+use crate::engine_state::{self, ClosableHandle, EngineState};
 use crate::known::{Called, Known};
 use crate::open::{Database, How, Options};
 
 /// The quota engine of one database, to be shared by all threads.
 #[pyclass(frozen, subclass, weakref, module = "cotas._cotas")]
 pub struct Engine {
-    pub handle: Handle<cotas::Engine>,
-    pub hub: Py<Hub>,
+    pub handle: ClosableHandle<cotas::Engine>,
+    pub engine_state: Py<EngineState>,
     known: Known,
 }
 
@@ -27,12 +27,12 @@ impl Engine {
     #[pyo3(
         signature = (
             database, *, durability=How(Durability::Process), maintenance=How(Maintenance::Thread),
-            live_directory=None, clock=None, checkpoint_interval=None, disk_patience=None,
+            live_directory=None, clock=None, checkpoint_interval=None, disk_timeout=None,
             allow_network_file_system=false, keep_open=false,
         ),
         text_signature = "(database, *, durability='process', maintenance='thread', \
             live_directory=None, clock=None, checkpoint_interval=None, \
-            disk_patience=None, allow_network_file_system=False, keep_open=False)",
+            disk_timeout=None, allow_network_file_system=False, keep_open=False)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn new(
@@ -43,7 +43,7 @@ impl Engine {
         live_directory: Option<FilePath>,
         clock: Option<&Bound<'_, ManualClock>>,
         checkpoint_interval: Option<Lapse>,
-        disk_patience: Option<Lapse>,
+        disk_timeout: Option<Lapse>,
         allow_network_file_system: bool,
         keep_open: bool,
     ) -> PyResult<Engine> {
@@ -59,19 +59,19 @@ impl Engine {
             maintenance,
             live_directory: live_directory.map(|path| path.0),
             checkpoint_interval,
-            disk_patience,
+            disk_timeout,
             allow_network_file_system,
             keep_open,
             clock: clock.clone(),
         };
         let builder = options.builder()?;
-        let engine = hub::wait(py, || builder.open())?;
-        Engine::of(py, Hub::new(engine, clock))
+        let engine = engine_state::wait(py, || builder.open())?;
+        Engine::of(py, EngineState::new(engine, clock))
     }
 
     /// Lets go of the database. Closing twice does nothing. Waits for the disk.
     fn close(&self, py: Python<'_>) {
-        self.hub.get().close(py);
+        self.engine_state.get().close(py);
     }
 
     #[getter]
@@ -82,14 +82,14 @@ impl Engine {
     /// What the engine's clock shows.
     #[getter]
     fn now(&self) -> When {
-        When(self.hub.get().now())
+        When(self.engine_state.get().now())
     }
 
     /// Where the live file lies; `None`: in memory.
     #[getter]
     fn live_path(&self) -> PyResult<Option<PathBuf>> {
         let engine = self.handle.get()?;
-        Ok(engine.patient.live_path().map(ToOwned::to_owned))
+        Ok(engine.blocking.live_path().map(ToOwned::to_owned))
     }
 
     /// `Tenant.consume` by the tenant's name.
@@ -104,7 +104,7 @@ impl Engine {
         resource: Called<'_, '_>,
         units: Units,
     ) -> PyResult<Py<Decision>> {
-        self.known.decide(py, self.hub.get(), resource, |resource| {
+        self.known.decide(py, self.engine_state.get(), resource, |resource| {
             self.decide(py, |engine| engine.consume(tenant.0, resource, units.0))
         })
     }
@@ -121,7 +121,7 @@ impl Engine {
         resource: Called<'_, '_>,
         units: Units,
     ) -> PyResult<Py<Decision>> {
-        self.known.decide(py, self.hub.get(), resource, |resource| {
+        self.known.decide(py, self.engine_state.get(), resource, |resource| {
             self.decide(py, |engine| engine.check(tenant.0, resource, units.0))
         })
     }
@@ -155,9 +155,9 @@ impl Engine {
 }
 
 impl Engine {
-    fn of(py: Python<'_>, hub: Hub) -> PyResult<Engine> {
-        let handle = hub.engine().clone();
-        Ok(Engine { handle, hub: Py::new(py, hub)?, known: Known::default() })
+    fn of(py: Python<'_>, engine_state: EngineState) -> PyResult<Engine> {
+        let handle = engine_state.engine().clone();
+        Ok(Engine { handle, engine_state: Py::new(py, engine_state)?, known: Known::default() })
     }
 
     /// The same engine with another durability, and another clock if one is given.
@@ -168,11 +168,11 @@ impl Engine {
         durability: Durability,
     ) -> PyResult<Engine> {
         let open = self.handle.get()?;
-        let mut engine = open.patient.with_durability(durability);
+        let mut engine = open.blocking.with_durability(durability);
         if let Some(clock) = &clock {
             engine = engine.with_clock(Arc::clone(clock) as _);
         }
-        Engine::of(py, Hub::new(engine, clock.or_else(|| self.hub.get().clock())))
+        Engine::of(py, EngineState::new(engine, clock.or_else(|| self.engine_state.get().clock())))
     }
 
     #[inline]
@@ -181,6 +181,6 @@ impl Engine {
         py: Python<'_>,
         ask: impl Fn(&cotas::Engine) -> Result<cotas::Decision, cotas::Error> + Sync,
     ) -> PyResult<Py<Decision>> {
-        Decision::asked(py, &self.hub, &self.handle, ask)
+        Decision::asked(py, &self.engine_state, &self.handle, ask)
     }
 }

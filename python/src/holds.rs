@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 
 use crate::arguments::{About, Amounts, Key, Lapse, Name, Private, Units, When};
 use crate::decision::Decision;
-use crate::hub;
+use crate::engine_state;
 use crate::outcome::LeaseOutcome;
 use crate::records;
 use crate::tenant::Tenant;
@@ -95,14 +95,14 @@ impl Tenant {
     #[pyo3(signature = (id, units=None))]
     fn _commit(&self, py: Python<'_>, id: Name<'_>, units: Option<Amounts>) -> PyResult<()> {
         let units = units.as_ref().map(Amounts::pairs);
-        hub::decide(py, &self.handle, |tenant| match &units {
+        engine_state::decide(py, &self.handle, |tenant| match &units {
             None => tenant.commit(&reservation(id)?),
             Some(units) => tenant.commit_part(&reservation(id)?, units),
         })
     }
 
     fn _release(&self, py: Python<'_>, id: Name<'_>) -> PyResult<()> {
-        hub::decide(py, &self.handle, |tenant| tenant.release(&reservation(id)?))
+        engine_state::decide(py, &self.handle, |tenant| tenant.release(&reservation(id)?))
     }
 
     fn _renew(
@@ -114,7 +114,7 @@ impl Tenant {
         ttl: Option<Lapse>,
     ) -> PyResult<LeaseOutcome> {
         let ttl = ttl.map(Lapse::duration).transpose()?;
-        let renewed = hub::decide(py, &self.handle, |tenant| {
+        let renewed = engine_state::decide(py, &self.handle, |tenant| {
             tenant.leases(resource.0)?.renew(holder.0, fencing, ttl)
         })?;
         Ok(renewed.into())
@@ -127,7 +127,7 @@ impl Tenant {
         holder: Private<'_>,
         fencing: u64,
     ) -> PyResult<()> {
-        hub::decide(py, &self.handle, |tenant| {
+        engine_state::decide(py, &self.handle, |tenant| {
             tenant.leases(resource.0)?.release(holder.0, fencing)
         })
     }

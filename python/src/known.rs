@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use crate::arguments::Name;
 use crate::decision::Decision;
-use crate::hub::{self, Hub};
+use crate::engine_state::{self, EngineState};
 
 /// What a resource was called by.
 #[derive(Clone, Copy)]
@@ -49,7 +49,7 @@ impl Known {
     pub fn decide(
         &self,
         py: Python<'_>,
-        hub: &Hub,
+        engine_state: &EngineState,
         called: Called<'_, '_>,
         ask: impl Fn(ResourceId) -> PyResult<Py<Decision>>,
     ) -> PyResult<Py<Decision>> {
@@ -57,11 +57,11 @@ impl Known {
             Some(resource) => {
                 let decision = ask(resource)?;
                 if decision.get().is_not_in_plan() {
-                    self.find(py, hub, called)?; // Or in no catalog any more: that is an error.
+                    self.find(py, engine_state, called)?; // In no catalog: an error.
                 }
                 Ok(decision)
             }
-            None => ask(self.find(py, hub, called)?),
+            None => ask(self.find(py, engine_state, called)?),
         }
     }
 
@@ -79,10 +79,16 @@ impl Known {
 
     /// Finds a resource by its name, and remembers it where the name is the hub's own.
     #[inline(never)]
-    fn find(&self, py: Python<'_>, hub: &Hub, called: Called<'_, '_>) -> PyResult<ResourceId> {
+    fn find(
+        &self,
+        py: Python<'_>,
+        engine_state: &EngineState,
+        called: Called<'_, '_>,
+    ) -> PyResult<ResourceId> {
         let name = called.name()?;
-        let resource = hub::decide(py, hub.engine(), |engine| engine.resource(name.0))?;
-        let is_kept = hub.name(py, resource).is_some_and(|own| own.is(called.0));
+        let resource =
+            engine_state::decide(py, engine_state.engine(), |engine| engine.resource(name.0))?;
+        let is_kept = engine_state.name(py, resource).is_some_and(|own| own.is(called.0));
         let fits = called.address() < 1 << (u64::BITS - NUMBER_BITS);
         if let Some(place) = self.place(called).filter(|_| is_kept && fits) {
             let known = called.address() << NUMBER_BITS | u64::from(resource.number());

@@ -5,7 +5,7 @@
 //! guards, middleware. Public names are documented in `cotas/_cotas.pyi`.
 //!
 //! A decision is made attached to the interpreter, since letting go of it takes longer than to
-//! decide; whatever would have to wait is asked again detached ([`hub::decide`]).
+//! decide; whatever would have to wait is asked again detached ([`engine_state::decide`]).
 #![deny(unsafe_code)]
 // Arguments are read from Python's objects and handed over.
 #![allow(clippy::needless_pass_by_value)]
@@ -17,9 +17,9 @@ mod clock;
 mod decision;
 mod documents;
 mod engine;
+mod engine_state;
 mod errors;
 mod holds;
-mod hub;
 mod known;
 mod money;
 mod moves;

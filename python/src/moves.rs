@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use crate::arguments::{Key, Private, Units};
 use crate::decision::Decision;
-use crate::hub;
+use crate::engine_state;
 use crate::tenant::Tenant;
 
 /// A meter of a tenant: measured, with or without a limit.
@@ -24,7 +24,7 @@ pub struct Rate {
 impl Meter {
     pub fn new(tenant: Bound<'_, Tenant>, resource: &str) -> PyResult<Meter> {
         let is_one = |it: &cotas::Tenant| it.meter(resource).map(drop);
-        hub::decide(tenant.py(), &tenant.get().handle, is_one)?;
+        engine_state::decide(tenant.py(), &tenant.get().handle, is_one)?;
         Ok(Meter { tenant: tenant.unbind(), resource: resource.into() })
     }
 
@@ -89,7 +89,7 @@ impl Meter {
 impl Rate {
     pub fn new(tenant: Bound<'_, Tenant>, resource: &str) -> PyResult<Rate> {
         let is_one = |it: &cotas::Tenant| it.rate(resource).map(drop);
-        hub::decide(tenant.py(), &tenant.get().handle, is_one)?;
+        engine_state::decide(tenant.py(), &tenant.get().handle, is_one)?;
         Ok(Rate { tenant: tenant.unbind(), resource: resource.into() })
     }
 }

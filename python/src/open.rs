@@ -34,7 +34,7 @@ pub struct Options {
     pub maintenance: How<Maintenance>,
     pub live_directory: Option<PathBuf>,
     pub checkpoint_interval: Option<Lapse>,
-    pub disk_patience: Option<Lapse>,
+    pub disk_timeout: Option<Lapse>,
     pub allow_network_file_system: bool,
     pub keep_open: bool,
     pub clock: Option<Arc<ManualClock>>,
@@ -90,8 +90,8 @@ impl Options {
         if let Some(interval) = self.checkpoint_interval {
             builder = builder.checkpoint_interval(interval.duration()?);
         }
-        if let Some(patience) = self.disk_patience {
-            builder = builder.disk_patience(patience.duration()?);
+        if let Some(timeout) = self.disk_timeout {
+            builder = builder.disk_timeout(timeout.duration()?);
         }
         Ok(builder)
     }

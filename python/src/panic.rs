@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 
-use crate::hub;
+use crate::engine_state;
 use crate::tenant::Tenant;
 
 #[pymethods]
@@ -12,6 +12,10 @@ impl Tenant {
         let ask = |tenant: &cotas::Tenant| -> Result<(), cotas::Error> {
             panic!("as a test, of {}", tenant.name())
         };
-        if waiting { hub::ask(py, &self.handle, ask) } else { hub::decide(py, &self.handle, ask) }
+        if waiting {
+            engine_state::ask(py, &self.handle, ask)
+        } else {
+            engine_state::decide(py, &self.handle, ask)
+        }
     }
 }

@@ -7,7 +7,7 @@ use pyo3::types::PyString;
 use crate::arguments::{About, Key, Name, Private, Units, Way, When};
 use crate::decision::Decision;
 use crate::engine::Engine;
-use crate::hub::{self, Handle, Hub, Ways};
+use crate::engine_state::{self, ClosableHandle, EngineState, Modes};
 use crate::known::{Called, Known};
 use crate::moves::{Meter, Rate};
 use crate::packed::Packed;
@@ -17,8 +17,8 @@ use crate::packed::Packed;
 /// A tenant of an engine, found once and used many times, by any number of threads.
 #[pyclass(frozen, weakref, module = "cotas")]
 pub struct Tenant {
-    pub handle: Handle<cotas::Tenant>,
-    pub hub: Py<Hub>,
+    pub handle: ClosableHandle<cotas::Tenant>,
+    pub engine_state: Py<EngineState>,
     number: u64,
     name: Py<PyString>,
     known: Known,
@@ -36,16 +36,19 @@ impl Tenant {
         let name = name.cast::<PyString>()?;
         let engine = engine.get();
         let open = engine.handle.get()?;
-        let Ways { patient, hasty } = &*open;
-        let (patient, hasty) = hub::wait(py, || {
-            let hasty = hasty.as_ref().map(|hasty| hasty.tenant(text.0)).transpose()?;
-            Ok((patient.tenant(text.0)?, hasty))
+        let Modes { blocking, non_blocking } = &*open;
+        let (blocking, non_blocking) = engine_state::wait(py, || {
+            let non_blocking = non_blocking
+                .as_ref()
+                .map(|non_blocking| non_blocking.tenant(text.0))
+                .transpose()?;
+            Ok((blocking.tenant(text.0)?, non_blocking))
         })?;
-        let handle = Handle::new(patient, hasty);
-        let number = engine.hub.get().keep(&handle)?;
-        let hub = engine.hub.clone_ref(py);
+        let handle = ClosableHandle::new(blocking, non_blocking);
+        let number = engine.engine_state.get().keep(&handle)?;
+        let engine_state = engine.engine_state.clone_ref(py);
         let (known, name) = (Known::default(), name.clone().unbind());
-        Ok(Tenant { handle, hub, number, name, known })
+        Ok(Tenant { handle, engine_state, number, name, known })
     }
 
     #[getter]
@@ -69,8 +72,8 @@ impl Tenant {
         if let Some(key) = key {
             return self.consume_once(py, resource.name()?, units, key.extract()?);
         }
-        self.known.decide(py, self.hub.get(), resource, |resource| {
-            self.tell(py, |tenant, to| tenant.consume_then(resource, units.0, |it| to.write(it)))
+        self.known.decide(py, self.engine_state.get(), resource, |resource| {
+            self.report(py, |tenant, to| tenant.consume_then(resource, units.0, |it| to.write(it)))
         })
     }
 
@@ -85,8 +88,8 @@ impl Tenant {
         resource: Called<'_, '_>,
         units: Units,
     ) -> PyResult<Py<Decision>> {
-        self.known.decide(py, self.hub.get(), resource, |resource| {
-            self.tell(py, |tenant, to| tenant.check_then(resource, units.0, |it| to.write(it)))
+        self.known.decide(py, self.engine_state.get(), resource, |resource| {
+            self.report(py, |tenant, to| tenant.check_then(resource, units.0, |it| to.write(it)))
         })
     }
 
@@ -189,12 +192,12 @@ impl Tenant {
 
     /// Makes two names one contact, on all channels.
     fn link_contact(&self, py: Python<'_>, one: Private<'_>, other: Private<'_>) -> PyResult<()> {
-        hub::decide(py, &self.handle, |tenant| tenant.link_contact(one.0, other.0))
+        engine_state::decide(py, &self.handle, |tenant| tenant.link_contact(one.0, other.0))
     }
 
     /// Gives back what a decision charged, to the same grants, once.
     fn refund(&self, py: Python<'_>, receipt: Private<'_>) -> PyResult<()> {
-        hub::decide(py, &self.handle, |tenant| tenant.refund(&receipt.0.parse()?))
+        engine_state::decide(py, &self.handle, |tenant| tenant.refund(&receipt.0.parse()?))
     }
 
     fn __repr__(&self) -> String {
@@ -222,21 +225,21 @@ impl Tenant {
         py: Python<'_>,
         ask: impl Fn(&cotas::Tenant) -> Result<cotas::Decision, Error> + Sync,
     ) -> PyResult<Py<Decision>> {
-        Decision::asked(py, &self.hub, &self.handle, ask)
+        Decision::asked(py, &self.engine_state, &self.handle, ask)
     }
 
     #[inline]
-    fn tell(
+    fn report(
         &self,
         py: Python<'_>,
         ask: impl Fn(&cotas::Tenant, &Packed) -> Result<(), Error> + Sync,
     ) -> PyResult<Py<Decision>> {
-        Decision::told(py, &self.hub, &self.handle, ask)
+        Decision::reported(py, &self.engine_state, &self.handle, ask)
     }
 }
 
 impl Drop for Tenant {
     fn drop(&mut self) {
-        self.hub.get().forget(self.number);
+        self.engine_state.get().forget(self.number);
     }
 }

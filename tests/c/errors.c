@@ -400,7 +400,7 @@ static int32_t a_slow_disk(void) {
     cotas_options *options = options_at(MAY_19, COTAS_MAINTENANCE_THREAD);
     make_and_close();
     OK(cotas_options_set_durability(options, COTAS_DURABILITY_DISK, &error));
-    OK(cotas_options_set_disk_patience_ms(options, 1, &error));
+    OK(cotas_options_set_disk_timeout_ms(options, 1, &error));
     OK(open_with(options));
     tenant = open_tenant(engine);
     system_says.sync_takes_ms = 300;
@@ -430,7 +430,7 @@ static const struct {
     {COTAS_E_STORE_TOKEN_MISMATCH, restored_while_in_use},
     {COTAS_E_STORE_POISONED, a_commit_nobody_knows_of},
     {COTAS_E_STORE_CORRUPT, impossible_catalog},
-    {COTAS_E_NO_ROOM, no_room_to_grow},
+    {COTAS_E_NO_CAPACITY, no_room_to_grow},
     {COTAS_E_DURABILITY_UNKNOWN, a_slow_disk},
     {COTAS_E_POISONED, after_such_a_commit},
 };

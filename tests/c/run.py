@@ -120,11 +120,11 @@ def clear_nodelete(library, copy):
 
 @test("every function is called with success", "gcc", "valgrind")
 def verbs():
-    called = (HERE / "verbs.c").read_text(encoding="utf-8")
+    called = (HERE / "operations.c").read_text(encoding="utf-8")
     called += (HERE / "test.h").read_text(encoding="utf-8")
     forgotten = [name for name in functions() if not re.search(rf"\b{name}\(", called)]
     assert not forgotten, f"not called: {forgotten}"
-    both(HERE / "verbs.c")
+    both(HERE / "operations.c")
 
 
 @test("a decision allocates nothing", "gcc")

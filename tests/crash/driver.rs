@@ -228,9 +228,9 @@ impl Episode<'_> {
                 self.cut_power()?;
             }
             let engine = self.open()?;
-            let is_as_told = (engine.opening().origin == Origin::Rebuilt) == orderly
+            let is_as_reported = (engine.opening().origin == Origin::Rebuilt) == orderly
                 && (orderly || !engine.opening().may_miss_consumption);
-            if !is_as_told {
+            if !is_as_reported {
                 let opening = engine.opening().clone();
                 lock(&self.model).complain(format!("opened as {opening:?}, orderly: {orderly}"));
             }

@@ -206,8 +206,8 @@ impl Model {
             known.acknowledged = true;
             known.fresh += u32::from(is_fresh);
             // Administration under a key is not told whether it was done before.
-            let tells = !matches!(record.op, Op::Grant | Op::Buy);
-            if tells && is_fresh && known.fresh > 1 {
+            let reports = !matches!(record.op, Op::Grant | Op::Buy);
+            if reports && is_fresh && known.fresh > 1 {
                 self.complain(format!("{:?} {} took effect twice", record.op, record.subject));
             }
         }

@@ -27,7 +27,7 @@ pub struct Thread<'a> {
     number: u32,
     engine: &'a Engine,
     /// The same engine, which waits for the disk.
-    patient: &'a Engine,
+    blocking: &'a Engine,
     page: Page,
     /// Tenants created so far.
     created: u64,
@@ -58,11 +58,11 @@ impl<'a> Thread<'a> {
         orders: &'a Orders,
         number: u32,
         engine: &'a Engine,
-        patient: &'a Engine,
+        blocking: &'a Engine,
         page: Page,
     ) -> Thread<'a> {
         let (created, added, seated, leased) = (0, 0, None, None);
-        Thread { orders, number, engine, patient, page, created, added, seated, leased }
+        Thread { orders, number, engine, blocking, page, created, added, seated, leased }
     }
 
     /// One operation. `forking`: held by whoever forks, and by whoever must not be forked.
@@ -94,11 +94,11 @@ impl<'a> Thread<'a> {
     }
 
     /// Tells that something is about to be done, has it done, and tells what came of it.
-    fn told(&self, op: Op, subject: u64, units: u64, work: impl FnOnce() -> Outcome) -> Phase {
+    fn reported(&self, op: Op, subject: u64, units: u64, work: impl FnOnce() -> Outcome) -> Phase {
         let thread = self.number;
         let record =
             |phase, used, number| Record { phase, op, thread, subject, units, used, number };
-        record(Phase::Intent, 0, 0).tell();
+        record(Phase::Intent, 0, 0).report();
         let (phase, used, number) = match work() {
             Ok(outcome) => outcome,
             Err(Error::AlreadyRefunded | Error::AlreadyResolved(_) | Error::TenantExists(_)) => {
@@ -112,7 +112,7 @@ impl<'a> Thread<'a> {
                 (Phase::Unknown, 0, 0)
             }
         };
-        record(phase, used, number).tell();
+        record(phase, used, number).report();
         phase
     }
 
@@ -132,9 +132,9 @@ impl<'a> Thread<'a> {
     fn consume(&mut self, rng: &mut Rng) {
         let which = rng.below(GOVERNED);
         let units = 1 + rng.below(3);
-        let engine = if rng.one_in(32) { self.patient } else { self.engine };
+        let engine = if rng.one_in(32) { self.blocking } else { self.engine };
         let name = CONSUMERS[which as usize];
-        self.told(Op::Consume, which, units, || {
+        self.reported(Op::Consume, which, units, || {
             let decision = engine.consume(name, "credits", units)?;
             self.checked(Op::Consume, &decision);
             Ok(of(&decision))
@@ -144,7 +144,7 @@ impl<'a> Thread<'a> {
     /// A decision between two looks at what an administrator has said.
     fn watch_governed(&mut self) {
         let before = self.page.governed();
-        self.told(Op::Consume, GOVERNED, 1, || {
+        self.reported(Op::Consume, GOVERNED, 1, || {
             let decision = self.engine.consume(CONSUMERS[GOVERNED as usize], "credits", 1)?;
             if let Some(terms) = before.filter(|it| it.limit() > 0)
                 && self.page.governed() == Some(terms)
@@ -179,7 +179,7 @@ impl<'a> Thread<'a> {
         let limit = if rng.one_in(4) { 1 + rng.below(2_000) } else { 1_000_000 + rng.below(1000) };
         let suspend = rng.one_in(3);
         let mut shown = Some(governing);
-        self.told(Op::Govern, 0, limit, || {
+        self.reported(Op::Govern, 0, limit, || {
             let name = CONSUMERS[GOVERNED as usize];
             shown.as_ref().expect("is there").hide();
             self.engine.set_limit(name, "credits", Limit::Finite(limit))?;
@@ -193,19 +193,21 @@ impl<'a> Thread<'a> {
 
     fn keyed(&mut self, rng: &mut Rng) {
         let key = self.key(rng, spaces::KEYS);
-        self.told(Op::Keyed, key, keyed_units(key), || keyed(self.engine, key).map(|it| of(&it)));
+        self.reported(Op::Keyed, key, keyed_units(key), || {
+            keyed(self.engine, key).map(|it| of(&it))
+        });
     }
 
     fn refund(&mut self, rng: &mut Rng) {
         let key = self.key(rng, spaces::KEYS);
         let mut receipt = None;
-        self.told(Op::Keyed, key, keyed_units(key), || {
+        self.reported(Op::Keyed, key, keyed_units(key), || {
             let decision = keyed(self.engine, key)?;
             receipt = decision.receipt;
             Ok(of(&decision))
         });
         if let Some(receipt) = receipt {
-            self.told(Op::Refund, key, keyed_units(key), || {
+            self.reported(Op::Refund, key, keyed_units(key), || {
                 self.engine.tenant("chains")?.refund(&receipt).map(done)
             });
         }
@@ -214,7 +216,7 @@ impl<'a> Thread<'a> {
     fn reserve(&mut self, rng: &mut Rng) {
         let key = self.key(rng, spaces::RESERVATIONS);
         let mut id = None;
-        self.told(Op::Reserve, key, RESERVED, || {
+        self.reported(Op::Reserve, key, RESERVED, || {
             let decision = reserve(self.engine, key)?;
             id = decision.reservation;
             Ok(of(&decision))
@@ -222,12 +224,12 @@ impl<'a> Thread<'a> {
         let Some(id) = id.filter(|_| ending(key) != Ending::Stays && !rng.one_in(3)) else {
             return;
         };
-        self.told(Op::Resolve, key, RESERVED, || resolve(self.engine, key, &id).map(done));
+        self.reported(Op::Resolve, key, RESERVED, || resolve(self.engine, key, &id).map(done));
     }
 
     fn receive(&mut self, rng: &mut Rng) {
         let contact = self.key(rng, spaces::CONTACTS);
-        self.told(Op::Receive, contact, 1, || receive(self.engine, contact));
+        self.reported(Op::Receive, contact, 1, || receive(self.engine, contact));
     }
 
     fn measure(&mut self, rng: &mut Rng) {
@@ -235,13 +237,13 @@ impl<'a> Thread<'a> {
         if rng.one_in(3) && self.added >= units {
             // Whatever comes of it, so much less may be taken back.
             self.added -= units;
-            self.told(Op::Subtract, 0, units, || {
+            self.reported(Op::Subtract, 0, units, || {
                 let tenant = self.engine.tenant("meters")?;
                 Ok(of(&tenant.meter("storage_mb")?.subtract(units)?))
             });
             return;
         }
-        let phase = self.told(Op::Add, 0, units, || {
+        let phase = self.reported(Op::Add, 0, units, || {
             let tenant = self.engine.tenant("meters")?;
             Ok(of(&tenant.meter("storage_mb")?.add(units)?))
         });
@@ -252,12 +254,12 @@ impl<'a> Thread<'a> {
 
     fn pass(&mut self, rng: &mut Rng) {
         let key = self.key(rng, spaces::PACED);
-        self.told(Op::Pass, key, 1, || pass(self.engine, key).map(|it| of(&it)));
+        self.reported(Op::Pass, key, 1, || pass(self.engine, key).map(|it| of(&it)));
     }
 
     fn perform(&mut self, rng: &mut Rng) {
-        let engine = if rng.one_in(32) { self.patient } else { self.engine };
-        self.told(Op::Perform, 0, 1, || {
+        let engine = if rng.one_in(32) { self.blocking } else { self.engine };
+        self.reported(Op::Perform, 0, 1, || {
             Ok(of(&engine.perform("actor", "send_sms", &Details::default())?))
         });
     }
@@ -272,7 +274,7 @@ impl<'a> Thread<'a> {
         let holder = self.holder();
         let name = format!("holder{holder}");
         if self.seated != Some(true) && !(self.seated.is_some() && rng.one_in(2)) {
-            let phase = self.told(Op::Vacate, holder, 1, || {
+            let phase = self.reported(Op::Vacate, holder, 1, || {
                 self.engine.tenant("places")?.seats("seats")?.release(&name).map(done)
             });
             self.seated = (phase == Phase::Done).then_some(false);
@@ -282,7 +284,7 @@ impl<'a> Thread<'a> {
             self.seated = None;
             return self.seat(rng);
         }
-        let phase = self.told(Op::Occupy, holder, 1, || {
+        let phase = self.reported(Op::Occupy, holder, 1, || {
             Ok(of(&self.engine.tenant("places")?.seats("seats")?.occupy(&name)?))
         });
         self.seated = match phase {
@@ -296,14 +298,14 @@ impl<'a> Thread<'a> {
         let holder = self.holder();
         let name = format!("holder{holder}");
         if let Some(fencing) = self.leased.filter(|_| !rng.one_in(3)) {
-            self.told(Op::LetGo, holder, 1, || {
+            self.reported(Op::LetGo, holder, 1, || {
                 self.engine.tenant("places")?.leases("calls")?.release(&name, fencing).map(done)
             });
             self.leased = None;
             return;
         }
         let mut fencing = None;
-        self.told(Op::Acquire, holder, 1, || {
+        self.reported(Op::Acquire, holder, 1, || {
             let decision = self.engine.tenant("places")?.leases("calls")?.acquire(&name, None)?;
             fencing = decision.lease.map(|lease| lease.fencing);
             let (phase, used, _) = of(&decision);
@@ -316,18 +318,18 @@ impl<'a> Thread<'a> {
 
     fn grant(&mut self, rng: &mut Rng) {
         let key = self.key(rng, spaces::GRANTS);
-        self.told(Op::Grant, key, granted_units(key), || grant(self.engine, key).map(done));
+        self.reported(Op::Grant, key, granted_units(key), || grant(self.engine, key).map(done));
     }
 
     fn buy(&mut self, rng: &mut Rng) {
         let key = self.key(rng, spaces::PURCHASES);
-        self.told(Op::Buy, key, bought_units(key), || buy(self.engine, key).map(done));
+        self.reported(Op::Buy, key, bought_units(key), || buy(self.engine, key).map(done));
     }
 
     fn create(&mut self) {
         let number = self.orders.serial * 100_000 + u64::from(self.number) * 1000 + self.created;
         self.created += 1;
-        self.told(Op::Create, number, 0, || {
+        self.reported(Op::Create, number, 0, || {
             let name = world::created(number);
             let due = "2036-05-20".parse().expect("a date");
             self.engine.create_tenant(&NewTenant::new(&name).plan("scarce", due, true))?;
@@ -337,7 +339,7 @@ impl<'a> Thread<'a> {
 
     fn plan(&mut self, rng: &mut Rng) {
         let key = self.key(rng, spaces::PLANS);
-        self.told(Op::Plan, key, 0, || {
+        self.reported(Op::Plan, key, 0, || {
             let plan = if key.is_multiple_of(2) { "wide" } else { "other" };
             let first_due = "2036-05-20".parse().expect("a date");
             let terms = Terms { plan, first_due, auto_renew: true };
@@ -347,14 +349,14 @@ impl<'a> Thread<'a> {
 
     fn catalog(&mut self, rng: &mut Rng) {
         let catalog = world::catalog(rng.one_in(2));
-        self.told(Op::Catalog, 0, 0, || {
+        self.reported(Op::Catalog, 0, 0, || {
             self.engine.load_catalog(&catalog).map(|version| (Phase::Done, 0, version))
         });
     }
 
     fn maintain(&mut self, rng: &mut Rng) {
         let what = rng.below(7);
-        self.told(Op::Maintain, what, 0, || {
+        self.reported(Op::Maintain, what, 0, || {
             match what {
                 0 => self.engine.checkpoint().map(done)?,
                 1 => self.engine.maintain().map(done)?,

@@ -183,7 +183,7 @@ impl Record {
     }
 
     /// Writes it to standard output, at once and whole.
-    pub fn tell(&self) {
+    pub fn report(&self) {
         let bytes = self.bytes();
         loop {
             // SAFETY: a plain system call with a buffer of as many bytes.

@@ -112,18 +112,18 @@ fn open(orders: &Orders, page: Page, rng: &mut Rng) -> Result<Engine, Error> {
 pub fn broken(thread: u32, op: Op, wrong: Wrong, units: u64, why: &str) {
     eprintln!("worker, {op:?}: {wrong:?}: {why}");
     let (phase, subject) = (Phase::Broken, wrong as u64);
-    Record { phase, op, thread, subject, units, used: 0, number: 0 }.tell();
+    Record { phase, op, thread, subject, units, used: 0, number: 0 }.report();
 }
 
 /// Works until standard input is closed, or until it is killed.
 pub fn run(orders: &Orders) {
     let page = Page::map(&orders.page);
     let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
+    let reported = Arc::clone(&stop);
     std::thread::spawn(move || {
         // The driver closes it when the worker is to end in good order.
         let _ = std::io::Read::read(&mut std::io::stdin(), &mut [0]);
-        told.store(true, Ordering::Release);
+        reported.store(true, Ordering::Release);
     });
     // SAFETY: plain system call. Forked children are nobody's to wait for.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
@@ -160,23 +160,23 @@ fn opened(opening: Result<Engine, Error>) -> Option<Engine> {
 
 fn mixed(orders: &Orders, page: Page, rng: &mut Rng, stop: &AtomicBool, times: u64) {
     let Some(engine) = opened(open(orders, page, rng)) else { return };
-    let patient = engine.with_durability(Durability::Disk);
+    let blocking = engine.with_durability(Durability::Disk);
     // A fork in the middle of another thread's govern would share its file lock.
     let forking = Mutex::new(());
     let children = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for number in 0..orders.threads {
             let mut rng = Rng::new(rng.next());
-            let (engine, patient) = (&engine, &patient);
+            let (engine, blocking) = (&engine, &blocking);
             let (forking, children) = (&forking, &children);
             scope.spawn(move || {
-                let mut thread = Thread::new(orders, number as u32, engine, patient, page);
+                let mut thread = Thread::new(orders, number as u32, engine, blocking, page);
                 let mut done = 0;
                 while !stop.load(Ordering::Acquire) && done < times {
                     thread.step(&mut rng, forking);
                     done += 1;
                     if number == 0 && rng.one_in(400) {
-                        fork(orders, &mut rng, engine, patient, page, forking, children);
+                        fork(orders, &mut rng, engine, blocking, page, forking, children);
                     }
                 }
             });
@@ -189,7 +189,7 @@ fn fork(
     orders: &Orders,
     rng: &mut Rng,
     engine: &Engine,
-    patient: &Engine,
+    blocking: &Engine,
     page: Page,
     forking: &Mutex<()>,
     children: &AtomicU64,
@@ -203,7 +203,7 @@ fn fork(
         return;
     }
     let free = Mutex::new(());
-    let mut thread = Thread::new(orders, number, engine, patient, page);
+    let mut thread = Thread::new(orders, number, engine, blocking, page);
     for _ in 0..rng.below(60) {
         thread.step(rng, &free);
     }

@@ -5,35 +5,35 @@ use cotas::catalog::Feature;
 use cotas::{Error, Limit, Source, Status, Terms, Timestamp};
 
 use crate::catalog::{PLANS, RESOURCES};
-use crate::steps::Verb;
+use crate::operations::{Scene, assert_agree};
+use crate::steps::Operation;
 use crate::tenant::{Gate, days, with_parents};
 use crate::time::date_at;
-use crate::verbs::{Scene, assert_agree};
 
 /// Does an administrative verb.
-pub fn take(scene: &mut Scene<'_>, verb: &Verb) {
+pub fn take(scene: &mut Scene<'_>, operation: &Operation) {
     scene.model.expire_reservations(scene.now);
     scene.model.expire_leases(scene.now);
     // A change that is refused settles nothing.
     let before = scene.model.clone();
     scene.model.begin(scene.now);
-    match *verb {
-        Verb::Occupy { resource, holder, pending } => occupy(scene, resource, holder, pending),
-        Verb::ReleaseSeat { resource, holder } => release(scene, resource, holder),
-        Verb::ReplaceSeat { resource, old, new } => {
+    match *operation {
+        Operation::Occupy { resource, holder, pending } => occupy(scene, resource, holder, pending),
+        Operation::ReleaseSeat { resource, holder } => release(scene, resource, holder),
+        Operation::ReplaceSeat { resource, old, new } => {
             if !replace(scene, resource, old, new) {
                 *scene.model = before;
                 return;
             }
         }
-        Verb::Grant { resource, units, days } => grant(scene, resource, units, days),
-        Verb::SetLimit { resource, limit } => {
+        Operation::Grant { resource, units, days } => grant(scene, resource, units, days),
+        Operation::SetLimit { resource, limit } => {
             let limit = limit.map_or(Limit::Unlimited, Limit::Finite);
             let changed = scene.engine.set_limit(scene.name, RESOURCES[resource].name, limit);
             changed.expect("changes");
             scene.model.set_limit(resource, limit);
         }
-        Verb::ChangePlan { plan, days, auto_renew } => {
+        Operation::ChangePlan { plan, days, auto_renew } => {
             let due = date_at(scene.now) + Days::new(days);
             let terms = Terms { plan: PLANS[plan].name, first_due: due, auto_renew };
             scene.engine.change_plan(scene.name, &terms, None).expect("changes");
@@ -41,23 +41,23 @@ pub fn take(scene: &mut Scene<'_>, verb: &Verb) {
             scene.model.subscribe(plan, due, auto_renew);
             scene.model.event(format!("has plan {}", PLANS[plan].name));
         }
-        Verb::SetAi { on } => {
+        Operation::SetAi { on } => {
             let feature = on.map(Feature::Flag);
             scene.engine.set_feature(scene.name, "ai", feature.as_ref()).expect("is known");
             scene.model.ai.1 = on;
         }
-        Verb::SetAnalytics { level } => {
+        Operation::SetAnalytics { level } => {
             let feature = level.map(|level| Feature::Level(level.to_owned()));
             scene.engine.set_feature(scene.name, "analytics", feature.as_ref()).expect("is known");
             scene.model.analytics.1 = level;
         }
-        Verb::SetStatus { status, as_operator } => {
+        Operation::SetStatus { status, as_operator } => {
             if !set_status(scene, status, as_operator) {
                 *scene.model = before;
                 return;
             }
         }
-        Verb::Settle => scene.engine.settle(scene.name).expect("settles"),
+        Operation::Settle => scene.engine.settle(scene.name).expect("settles"),
         ref other => unreachable!("{other:?} is done elsewhere"),
     }
     scene.model.end(scene.now);

@@ -80,7 +80,7 @@ pub const LEASE_MS: [i64; 2] = [60_000, 1_800_000];
 pub const PACE_EVERY_MS: i64 = 60_000;
 pub const PACE_BURST: u64 = 3;
 
-pub struct Plan {
+pub struct ModelPlan {
     pub name: &'static str,
     /// Days after which a subscription that lapsed permits nothing; `None`: it goes on.
     pub grace_days: Option<u64>,
@@ -96,8 +96,8 @@ const fn is(resource: usize, units: u64) -> (usize, Limit) {
     (resource, Limit::Finite(units))
 }
 
-pub const PLANS: [Plan; 3] = [
-    Plan {
+pub const PLANS: [ModelPlan; 3] = [
+    ModelPlan {
         name: "full",
         grace_days: None,
         limits: &[
@@ -122,7 +122,7 @@ pub const PLANS: [Plan; 3] = [
         ai: true,
         analytics: Some("full"),
     },
-    Plan {
+    ModelPlan {
         name: "small",
         grace_days: None,
         limits: &[
@@ -140,7 +140,7 @@ pub const PLANS: [Plan; 3] = [
         ai: false,
         analytics: Some("basic"),
     },
-    Plan {
+    ModelPlan {
         name: "strict",
         grace_days: Some(3),
         limits: &[
@@ -160,7 +160,7 @@ pub const PLANS: [Plan; 3] = [
     },
 ];
 
-impl Plan {
+impl ModelPlan {
     pub fn limits(&self) -> Vec<Option<Limit>> {
         let mut limits = vec![None; RESOURCES.len()];
         for &(resource, limit) in self.limits {

@@ -219,7 +219,7 @@ fn units_come_back_to_what_was_bought_though_all_of_it_was_held_when_the_period_
 }
 
 #[test]
-fn a_threshold_is_told_though_the_plan_did_not_have_the_meter_for_a_while() {
+fn a_threshold_is_reported_though_the_plan_did_not_have_the_meter_for_a_while() {
     let (engine, tenant, _) = acme("full");
     assert!(tenant.meter("free_tier").expect("is a meter").add(1).expect("decides").allowed());
     assert!(tenant.meter("free_tier").expect("is a meter").subtract(1).expect("decides").allowed());
@@ -227,8 +227,8 @@ fn a_threshold_is_told_though_the_plan_did_not_have_the_meter_for_a_while() {
     change_plan(&engine, "full");
     assert!(tenant.meter("free_tier").expect("is a meter").add(16).expect("decides").allowed());
     let events = engine.events(0, 100).expect("reads");
-    let told = |it: &&cotas::Event| matches!(it.kind, EventKind::Threshold { percent: 80, .. });
-    assert_eq!(events.iter().filter(told).count(), 1, "{events:?}");
+    let reported = |it: &&cotas::Event| matches!(it.kind, EventKind::Threshold { percent: 80, .. });
+    assert_eq!(events.iter().filter(reported).count(), 1, "{events:?}");
 }
 
 #[test]

@@ -6,22 +6,22 @@ use cotas::{Decision, Details, Error, ReservationId, Resolution};
 
 use crate::HOUR_MS;
 use crate::catalog::{CALLS, LEASE_MS, RESOURCES, VIDEO};
-use crate::steps::{Key, Resolve, Verb};
+use crate::operations::{Scene, assert_agree, sms_charges};
+use crate::steps::{Key, Operation, Resolve};
 use crate::tenant::{Gate, Lease, Reservation, Taken, with_parents};
-use crate::verbs::{Scene, assert_agree, sms_charges};
 
 /// Does a verb about handles, if it is one.
-pub fn take(scene: &mut Scene<'_>, verb: &Verb) -> bool {
-    match verb {
-        Verb::Reserve { units, hours, key } => reserve(scene, units, *hours, *key),
-        &Verb::ReserveSms { quantity, hours, key } => reserve_sms(scene, quantity, hours, key),
-        &Verb::Resolve { which, how } => resolve(scene, which, how),
-        &Verb::Refund { which } => refund(scene, which),
-        &Verb::Acquire { resource, holder, seconds, key } => {
+pub fn take(scene: &mut Scene<'_>, operation: &Operation) -> bool {
+    match operation {
+        Operation::Reserve { units, hours, key } => reserve(scene, units, *hours, *key),
+        &Operation::ReserveSms { quantity, hours, key } => reserve_sms(scene, quantity, hours, key),
+        &Operation::Resolve { which, how } => resolve(scene, which, how),
+        &Operation::Refund { which } => refund(scene, which),
+        &Operation::Acquire { resource, holder, seconds, key } => {
             acquire(scene, (resource, holder), seconds, key);
         }
-        &Verb::RenewLease { which, seconds } => renew_lease(scene, which, seconds),
-        &Verb::ReleaseLease { which } => release_lease(scene, which),
+        &Operation::RenewLease { which, seconds } => renew_lease(scene, which, seconds),
+        &Operation::ReleaseLease { which } => release_lease(scene, which),
         _ => return false,
     }
     true
@@ -113,8 +113,8 @@ fn resolve(scene: &mut Scene<'_>, which: usize, how: Resolve) {
         return;
     }
     if let Some(before) = resolved {
-        let told = matches!(result, Err(Error::AlreadyResolved(how)) if how == before);
-        assert!(told, "{result:?}, it was {before:?}");
+        let reported = matches!(result, Err(Error::AlreadyResolved(how)) if how == before);
+        assert!(reported, "{result:?}, it was {before:?}");
         return;
     }
     let mut kept = with_parents(&part);
@@ -235,7 +235,7 @@ pub fn take_lease(
         }
     }
     for (resource, _) in with_parents(&[(resource, 1)]) {
-        scene.model.tell(resource);
+        scene.model.report(resource);
     }
     debug_assert!(resource == CALLS || resource == VIDEO);
 }

@@ -10,12 +10,12 @@ mod admin;
 mod catalog;
 mod found;
 mod handles;
+mod operations;
 mod settlement;
 mod steps;
 mod subject;
 mod tenant;
 mod time;
-mod verbs;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -51,7 +51,7 @@ fn run(steps: &[Step]) {
 
 fn take(subject: &mut Subject, step: &Step) {
     match step {
-        Step::Do { tenant, verb } => verbs::take(subject, *tenant, verb),
+        Step::Do { tenant, operation } => operations::take(subject, *tenant, operation),
         Step::Wait { seconds } => wait(subject, seconds * 1_000),
         Step::Checkpoint => {
             subject.engine().checkpoint().expect("checkpoints");
@@ -104,14 +104,14 @@ fn compare(subject: &mut Subject, tenant: usize) {
     assert_eq!(report.renewals, expected.renewals, "renewals of {name}");
     for (number, resource) in RESOURCES.iter().enumerate().filter(|&(number, _)| number != PACE) {
         let found = report.balances.iter().find(|it| it.resource == resource.name);
-        let told = found.map_or((0, 0, None, 0), |it| {
+        let reported = found.map_or((0, 0, None, 0), |it| {
             let available = if it.mode == Mode::Finite { it.available } else { 0 };
             (it.used, available, it.limit(), it.held)
         });
         let held = found.map_or(0, |_| expected.held(number));
         let used = expected.in_use(number);
         let right = (used, expected.available(number), expected.contracted(number), held);
-        assert_eq!(told, right, "used, available, limit, held of {}, {name}", resource.name);
+        assert_eq!(reported, right, "used, available, limit, held of {}, {name}", resource.name);
     }
     compare_seats(subject, tenant, &expected);
 }
@@ -120,14 +120,14 @@ fn compare_seats(subject: &Subject, tenant: usize, expected: &Tenant) {
     let handle = subject.engine().tenant(TENANTS[tenant]).expect("exists");
     for resource in SEATS {
         let seats = handle.seats(RESOURCES[resource].name).expect("are seats").list();
-        let mut told: Vec<(String, bool)> =
+        let mut reported: Vec<(String, bool)> =
             seats.expect("reads").into_iter().map(|it| (it.holder, it.pending)).collect();
-        told.sort();
+        reported.sort();
         let of_it = expected.seats.iter().filter(|(of, _, _)| *of == resource);
         let mut right: Vec<(String, bool)> =
             of_it.map(|&(_, holder, pending)| (holder.to_string(), pending)).collect();
         right.sort();
-        assert_eq!(told, right, "seats of {}", RESOURCES[resource].name);
+        assert_eq!(reported, right, "seats of {}", RESOURCES[resource].name);
     }
 }
 

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use cotas::catalog::{Enforcement, Kind, OnLapse, Reset};
 use cotas::rules::settle::{add_grant, grant_plan};
 use cotas::rules::{
-    Account, Counting, GateTable, Policy, Rulebook, Subscription, Usage, settle, standing,
+    Account, Counting, GateTable, Policy, Rulebook, Subscription, Usage, entitlements, settle,
 };
 use cotas::{Catalog, Engine, Limit, NewTenant, ResourceId, Source, Status};
 use cotas_tests::at;
@@ -79,7 +79,7 @@ fn account(
         created_at: start,
         time_zone: chrono_tz::America::Sao_Paulo,
         demo_ends_at: None,
-        mark: start,
+        high_water_mark: start,
         subscription: Some(Subscription {
             id: 1,
             plan: "all".to_owned(),
@@ -101,7 +101,7 @@ fn account(
             price_cents: Some(29_900),
             title: String::new(),
             pending: false,
-            by_hand: true,
+            manual: true,
         }),
         awaits_payment: false,
         scheduled: None,
@@ -155,9 +155,9 @@ proptest! {
         let once = settle(&mut at_once, &rules, start.plus_ms(end * HOUR_MS));
         let (mut closed, mut months) = (Vec::new(), Vec::new());
         let (mut begun, mut overdue) = (Vec::new(), None);
-        let mut happened = Vec::new();
+        let mut events = Vec::new();
         for hours in looks {
-            let until = standing(&in_steps, &rules, in_steps.mark).valid_until;
+            let until = entitlements(&in_steps, &rules, in_steps.high_water_mark).valid_until;
             let now = start.plus_ms(hours * HOUR_MS);
             let settled = settle(&mut in_steps, &rules, now);
             // Before `valid_until` there was nothing to do.
@@ -166,13 +166,13 @@ proptest! {
             begun.extend(settled.begun);
             overdue = settled.overdue.or(overdue);
             months.extend(settled.months);
-            happened.extend(settled.happened);
+            events.extend(settled.events);
         }
         prop_assert_eq!(&at_once, &in_steps);
         prop_assert_eq!(once.closed, closed);
         prop_assert_eq!(once.begun, begun);
         prop_assert_eq!(once.overdue, overdue);
-        prop_assert_eq!(once.happened, happened);
+        prop_assert_eq!(once.events, events);
         prop_assert_eq!(months.len(), usize::from(end >= 396));
         prop_assert_eq!(once.months, months);
     }

@@ -36,7 +36,7 @@ pub enum Resolve {
 
 /// What is done to one tenant.
 #[derive(Clone, Debug)]
-pub enum Verb {
+pub enum Operation {
     Consume {
         resource: usize,
         units: u64,
@@ -157,7 +157,7 @@ pub enum Verb {
 /// One step of a history.
 #[derive(Clone, Debug)]
 pub enum Step {
-    Do { tenant: usize, verb: Verb },
+    Do { tenant: usize, operation: Operation },
     Wait { seconds: i64 },
     Checkpoint,
     Reopen,
@@ -180,7 +180,7 @@ fn any_of(lists: &[&[usize]]) -> impl Strategy<Value = usize> {
     proptest::sample::select(lists.concat())
 }
 
-fn message() -> impl Strategy<Value = Verb> {
+fn message() -> impl Strategy<Value = Operation> {
     let message = prop_oneof![
         2 => Just(Message::Receive { late_hours: 0 }),
         1 => (-2..200i64).prop_map(|late_hours| Message::Receive { late_hours }),
@@ -190,38 +190,38 @@ fn message() -> impl Strategy<Value = Verb> {
         1 => Just(Message::AdmitInbound),
         1 => Just(Message::AdmitOutbound),
     ];
-    (0..6u8, message, key()).prop_map(|(contact, message, key)| Verb::Message {
+    (0..6u8, message, key()).prop_map(|(contact, message, key)| Operation::Message {
         contact,
         message,
         key,
     })
 }
 
-fn decision() -> impl Strategy<Value = Verb> {
+fn decision() -> impl Strategy<Value = Operation> {
     prop_oneof![
         6 => (among(&ALLOWANCES), 1..25u64, key())
-            .prop_map(|(resource, units, key)| Verb::Consume { resource, units, key }),
+            .prop_map(|(resource, units, key)| Operation::Consume { resource, units, key }),
         2 => (any_of(&[&ALLOWANCES, &METERS, &LEASES]), 1..40u64)
-            .prop_map(|(resource, units)| Verb::Check { resource, units }),
+            .prop_map(|(resource, units)| Operation::Check { resource, units }),
         5 => message(),
-        2 => (1..12u64, key()).prop_map(|(quantity, key)| Verb::SendSms { quantity, key }),
-        2 => (0..4u8, key()).prop_map(|(holder, key)| Verb::StartCall { holder, key }),
-        2 => (0..2u8, key()).prop_map(|(contact, key)| Verb::SendPaced { contact, key }),
-        1 => (any::<bool>(), key()).prop_map(|(level, key)| Verb::Featured { level, key }),
+        2 => (1..12u64, key()).prop_map(|(quantity, key)| Operation::SendSms { quantity, key }),
+        2 => (0..4u8, key()).prop_map(|(holder, key)| Operation::StartCall { holder, key }),
+        2 => (0..2u8, key()).prop_map(|(contact, key)| Operation::SendPaced { contact, key }),
+        1 => (any::<bool>(), key()).prop_map(|(level, key)| Operation::Featured { level, key }),
         1 => (0..2u8, 1..5u64, key())
-            .prop_map(|(pace, units, key)| Verb::Pass { pace, units, key }),
+            .prop_map(|(pace, units, key)| Operation::Pass { pace, units, key }),
         5 => (
             among(&METERS),
             prop_oneof![2 => Just(Move::Add), 1 => Just(Move::Subtract), 1 => Just(Move::Set)],
             1..25u64,
             key(),
         )
-            .prop_map(|(resource, how, units, key)| Verb::Meter { resource, how, units, key }),
-        1 => (0..6u8, 0..6u8).prop_map(|(one, other)| Verb::Link { one, other }),
+            .prop_map(|(resource, how, units, key)| Operation::Meter { resource, how, units, key }),
+        1 => (0..6u8, 0..6u8).prop_map(|(one, other)| Operation::Link { one, other }),
     ]
 }
 
-fn handle() -> impl Strategy<Value = Verb> {
+fn handle() -> impl Strategy<Value = Operation> {
     let seconds = || proptest::option::of(prop_oneof![1..200u64, 1_000..400_000u64]);
     let unit = (any_of(&[&ALLOWANCES, &METERS]), 1..15u64);
     let part = prop_oneof![2 => Just(Resolve::Commit), 2 => Just(Resolve::Release),
@@ -232,18 +232,18 @@ fn handle() -> impl Strategy<Value = Verb> {
             prop_oneof![1..60i64, 200..3_000i64],
             key(),
         )
-            .prop_map(|(units, hours, key)| Verb::Reserve { units, hours, key }),
+            .prop_map(|(units, hours, key)| Operation::Reserve { units, hours, key }),
         1 => (1..8u64, prop_oneof![1..60i64, 200..3_000i64], key())
-            .prop_map(|(quantity, hours, key)| Verb::ReserveSms { quantity, hours, key }),
-        4 => (0..8usize, part).prop_map(|(which, how)| Verb::Resolve { which, how }),
-        3 => (0..8usize).prop_map(|which| Verb::Refund { which }),
+            .prop_map(|(quantity, hours, key)| Operation::ReserveSms { quantity, hours, key }),
+        4 => (0..8usize, part).prop_map(|(which, how)| Operation::Resolve { which, how }),
+        3 => (0..8usize).prop_map(|which| Operation::Refund { which }),
         4 => (among(&LEASES), 0..5u8, seconds(), key())
             .prop_map(|(resource, holder, seconds, key)| {
-                Verb::Acquire { resource, holder, seconds, key }
+                Operation::Acquire { resource, holder, seconds, key }
             }),
         1 => (0..5usize, seconds())
-            .prop_map(|(which, seconds)| Verb::RenewLease { which, seconds }),
-        1 => (0..5usize).prop_map(|which| Verb::ReleaseLease { which }),
+            .prop_map(|(which, seconds)| Operation::RenewLease { which, seconds }),
+        1 => (0..5usize).prop_map(|which| Operation::ReleaseLease { which }),
     ]
 }
 
@@ -256,40 +256,40 @@ fn status() -> impl Strategy<Value = Status> {
     ]
 }
 
-fn administration() -> impl Strategy<Value = Verb> {
+fn administration() -> impl Strategy<Value = Operation> {
     let grantable = any_of(&[&[SESSIONS], &ALLOWANCES, &SEATS, &LEASES, &METERS]);
     let limited = any_of(&[&[SESSIONS], &ALLOWANCES, &SEATS, &LEASES, &METERS]);
     let plan = 0..PLANS.len();
     prop_oneof![
         3 => (among(&SEATS), 0..4u8, any::<bool>()).prop_map(|(resource, holder, pending)| {
-            Verb::Occupy { resource, holder, pending }
+            Operation::Occupy { resource, holder, pending }
         }),
         1 => (among(&SEATS), 0..4u8)
-            .prop_map(|(resource, holder)| Verb::ReleaseSeat { resource, holder }),
+            .prop_map(|(resource, holder)| Operation::ReleaseSeat { resource, holder }),
         1 => (among(&SEATS), 0..4u8, 0..4u8)
-            .prop_map(|(resource, old, new)| Verb::ReplaceSeat { resource, old, new }),
+            .prop_map(|(resource, old, new)| Operation::ReplaceSeat { resource, old, new }),
         3 => (grantable, 1..20u64, proptest::option::of(1..40u64))
-            .prop_map(|(resource, units, days)| Verb::Grant { resource, units, days }),
+            .prop_map(|(resource, units, days)| Operation::Grant { resource, units, days }),
         2 => (limited, proptest::option::weighted(0.85, 0..40u64))
-            .prop_map(|(resource, limit)| Verb::SetLimit { resource, limit }),
+            .prop_map(|(resource, limit)| Operation::SetLimit { resource, limit }),
         2 => (plan, 1..40u64, any::<bool>()).prop_map(|(plan, days, auto_renew)| {
-            Verb::ChangePlan { plan, days, auto_renew }
+            Operation::ChangePlan { plan, days, auto_renew }
         }),
-        1 => any::<Option<bool>>().prop_map(|on| Verb::SetAi { on }),
+        1 => any::<Option<bool>>().prop_map(|on| Operation::SetAi { on }),
         1 => proptest::option::of(proptest::sample::select(vec!["basic", "full"]))
-            .prop_map(|level| Verb::SetAnalytics { level }),
+            .prop_map(|level| Operation::SetAnalytics { level }),
         1 => (status(), any::<bool>())
-            .prop_map(|(status, as_operator)| Verb::SetStatus { status, as_operator }),
-        1 => Just(Verb::SetStatus { status: Status::Active, as_operator: true }),
-        1 => Just(Verb::Settle),
+            .prop_map(|(status, as_operator)| Operation::SetStatus { status, as_operator }),
+        1 => Just(Operation::SetStatus { status: Status::Active, as_operator: true }),
+        1 => Just(Operation::Settle),
     ]
 }
 
 pub fn step() -> impl Strategy<Value = Step> {
-    let verb = prop_oneof![5 => decision(), 4 => handle(), 3 => administration()];
+    let operation = prop_oneof![5 => decision(), 4 => handle(), 3 => administration()];
     prop_oneof![
-        24 => (prop_oneof![3 => Just(0usize), 1 => Just(1)], verb)
-            .prop_map(|(tenant, verb)| Step::Do { tenant, verb }),
+        24 => (prop_oneof![3 => Just(0usize), 1 => Just(1)], operation)
+            .prop_map(|(tenant, operation)| Step::Do { tenant, operation }),
         2 => (1..200i64).prop_map(|seconds| Step::Wait { seconds }),
         3 => (1..72i64).prop_map(|hours| Step::Wait { seconds: hours * 3_600 }),
         2 => (200..2_000i64).prop_map(|hours| Step::Wait { seconds: hours * 3_600 }),

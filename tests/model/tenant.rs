@@ -66,7 +66,7 @@ pub struct Lease {
 
 /// A reservation, open or remembered.
 #[derive(Clone, Debug)]
-pub struct Held<H> {
+pub struct HeldUnits<H> {
     pub id: H,
     /// Of how many rebuilds its id is.
     pub epoch: u32,
@@ -76,7 +76,7 @@ pub struct Held<H> {
     pub resolved: Option<cotas::Resolution>,
 }
 
-pub type Reservation = Held<cotas::ReservationId>;
+pub type Reservation = HeldUnits<cotas::ReservationId>;
 
 /// A key with what was decided under it.
 #[derive(Clone, Debug)]
@@ -94,7 +94,7 @@ pub struct Stored {
 
 /// Which thresholds were told, of which limit in which period.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
+pub struct Reported {
     limit: u64,
     period: u64,
     percents: BTreeSet<u64>,
@@ -118,7 +118,7 @@ pub struct Tenant {
     pub links: Vec<BTreeSet<u8>>,
     pub stored: Vec<Stored>,
     pub reservations: Vec<Reservation>,
-    pub told: HashMap<usize, Told>,
+    pub reported: HashMap<usize, Reported>,
     pub events: Vec<String>,
     pub status: Status,
     /// The plan's, and the tenant's own.
@@ -215,7 +215,7 @@ impl Tenant {
             links: Vec::new(),
             stored: Vec::new(),
             reservations: Vec::new(),
-            told: HashMap::new(),
+            reported: HashMap::new(),
             events: Vec::new(),
             status: Status::Active,
             carry_over: &[],
@@ -368,7 +368,7 @@ impl Tenant {
         if opens {
             self.take(&[(SESSIONS, 1)]);
             self.contacts.insert(contact, sent + WINDOW_MS);
-            self.tell(SESSIONS);
+            self.report(SESSIONS);
         } else if extends && let Some((name, end)) = self.session_of(contact, now) {
             self.contacts.insert((name, contact.1), end.max(sent + WINDOW_MS));
         }
@@ -425,7 +425,7 @@ impl Tenant {
                 take(From::Beyond, rest);
             }
         }
-        charges.iter().for_each(|&(resource, _)| self.tell(resource));
+        charges.iter().for_each(|&(resource, _)| self.report(resource));
         all
     }
 
@@ -591,13 +591,13 @@ impl Tenant {
     }
 
     /// Tells which thresholds of a resource have been reached that were not told of.
-    pub fn tell(&mut self, resource: usize) {
+    pub fn report(&mut self, resource: usize) {
         let limit = self.contracted(resource).unwrap_or(0);
         let used = self.in_use(resource);
         for &percent in RESOURCES[resource].thresholds {
             let reached = limit > 0 && used >= (limit * percent).div_ceil(100);
-            let told = self.told.entry(resource).or_default();
-            if reached && told.percents.insert(percent) {
+            let reported = self.reported.entry(resource).or_default();
+            if reached && reported.percents.insert(percent) {
                 let name = RESOURCES[resource].name;
                 self.event(format!("{name} reached {percent}: {used} of {limit}"));
             }
@@ -615,15 +615,15 @@ impl Tenant {
                 Kind::MeterOfMonth => self.month as u64,
                 _ => self.period,
             };
-            let told = self.told.entry(resource).or_default();
-            if told.period != period {
-                *told = Told { limit, period, ..Told::default() };
-            } else if told.limit != limit {
-                let percents = told.before.remove(&limit).unwrap_or_default();
-                let percents = std::mem::replace(&mut told.percents, percents);
-                told.before.insert(std::mem::replace(&mut told.limit, limit), percents);
+            let reported = self.reported.entry(resource).or_default();
+            if reported.period != period {
+                *reported = Reported { limit, period, ..Reported::default() };
+            } else if reported.limit != limit {
+                let percents = reported.before.remove(&limit).unwrap_or_default();
+                let percents = std::mem::replace(&mut reported.percents, percents);
+                reported.before.insert(std::mem::replace(&mut reported.limit, limit), percents);
             }
-            self.tell(resource);
+            self.report(resource);
         }
     }
 }

@@ -362,10 +362,10 @@ def test_accounts_have_documents(engine: cotas.Engine) -> None:
         "address": {"cep": "01310-100"},
     }
     engine.create_tenant("padaria", plan="full", first_due=FIRST_DUE, holder=holder)
-    profile = engine.profile("padaria")
+    profile = engine.account_holder("padaria")
     assert profile is not None and profile.document == "12345678000195"
     assert "Ana" not in repr(profile) and profile.address is not None
-    assert engine.profile("acme") is None
+    assert engine.account_holder("acme") is None
     assert [seat.holder for seat in engine.tenant("padaria").seats("users").list()] == [
         "ana@acme.br"
     ]

@@ -162,7 +162,7 @@ GIVEN: list[Compared] = [
     ("SubscriptionRecord", attributes(reports.Subscription), {"due": "next_due"}),
     ("Invoice", attributes(reports.Invoice), {"part": "instalment"}),
     ("PeriodView", attributes(reports.Period), {}),
-    ("Profile", attributes(reports.Profile), {}),
+    ("AccountHolderView", attributes(reports.AccountHolder), {}),
     ("Channels", attributes(reports.Channels), {}),
     ("Channel", attributes(reports.Channel), {"resource": "kind"}),
     ("NextCharge", attributes(reports.NextCharge), {}),

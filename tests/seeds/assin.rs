@@ -39,7 +39,7 @@ fn both(platform: &Platform) -> (Option<u64>, Option<u64>) {
 }
 
 #[test]
-fn seed_003_01_amount_and_kind_of_credits_are_told_before() {
+fn seed_003_01_amount_and_kind_of_credits_are_reported_before() {
     let platform = platform();
     let tenant = platform.tenant(TENANT);
     let any = Details::default();

@@ -43,20 +43,21 @@ fn seed_001_01_an_account_is_of_a_company_or_of_a_person() {
         ..company(CNPJ)
     };
     platform.create(&NewTenant { name: "ana", ..with_holder(person) });
-    let profile = |name| platform.engine.profile(name).expect("reads").expect("has one");
-    assert_eq!(profile(TENANT).person.label(), "Pessoa Jurídica");
-    assert_eq!(profile("ana").person.label(), "Pessoa Física");
-    assert_eq!(profile("ana").document.as_deref(), Some("52998224725"));
+    let account_holder =
+        |name| platform.engine.account_holder(name).expect("reads").expect("has one");
+    assert_eq!(account_holder(TENANT).person.label(), "Pessoa Jurídica");
+    assert_eq!(account_holder("ana").person.label(), "Pessoa Física");
+    assert_eq!(account_holder("ana").document.as_deref(), Some("52998224725"));
 }
 
 #[test]
 fn seed_001_02_trade_name_cnpj_and_legal_name_are_kept() {
     let platform = platform();
     platform.create(&with_holder(company("12.abc.345/01de-35")));
-    let profile = platform.engine.profile(TENANT).expect("reads").expect("has one");
-    assert_eq!(profile.trade_name, "Padaria Aurora");
-    assert_eq!(profile.legal_name, "Padaria Aurora Ltda");
-    assert_eq!(profile.document.as_deref(), Some("12ABC34501DE35"), "in its normal form");
+    let account_holder = platform.engine.account_holder(TENANT).expect("reads").expect("has one");
+    assert_eq!(account_holder.trade_name, "Padaria Aurora");
+    assert_eq!(account_holder.legal_name, "Padaria Aurora Ltda");
+    assert_eq!(account_holder.document.as_deref(), Some("12ABC34501DE35"), "in its normal form");
     let again = NewTenant { name: "outra", ..with_holder(company("12ABC34501DE35")) };
     refused(platform.engine.create_tenant(&again), 425);
     let wrong = NewTenant { name: "outra", ..with_holder(company("12.345.678/0001-90")) };
@@ -68,8 +69,9 @@ fn seed_001_03_the_company_type_is_a_label() {
     for kind in ["EI", "LTDA", "MEI"] {
         let platform = platform();
         platform.create(&with_holder(AccountHolder { company_type: kind, ..company(CNPJ) }));
-        let profile = platform.engine.profile(TENANT).expect("reads").expect("has one");
-        assert_eq!(profile.company_type, kind);
+        let account_holder =
+            platform.engine.account_holder(TENANT).expect("reads").expect("has one");
+        assert_eq!(account_holder.company_type, kind);
     }
     let platform = platform();
     let wrong = AccountHolder { company_type: "MEI\n", ..company(CNPJ) };
@@ -207,8 +209,9 @@ fn seed_001_10_the_address_is_given_by_hand_with_its_cep() {
     };
     let platform = platform();
     platform.create(&with_holder(AccountHolder { address: Some(full), ..company(CNPJ) }));
-    let profile = platform.engine.profile(TENANT).expect("reads").expect("has one");
-    let address: serde_json::Value = serde_json::from_str(&profile.address).expect("is JSON");
+    let account_holder = platform.engine.account_holder(TENANT).expect("reads").expect("has one");
+    let address: serde_json::Value =
+        serde_json::from_str(&account_holder.address).expect("is JSON");
     assert_eq!(address["cep"], "01310-100");
     assert_eq!(
         (&address["number"], &address["complement"]),
@@ -228,18 +231,18 @@ fn seed_001_11_a_plan_is_preset_or_made_by_hand() {
     let platform = platform();
     platform.create(&on_comercial());
     assert_eq!(platform.left(TENANT, "boards").1, Some(5), "as preset");
-    let by_hand = NewTenant {
+    let manual = NewTenant {
         limits: &[("boards", Limit::Finite(7)), ("channels", Limit::Unlimited)],
         features: &[("crm", Feature::Flag(true))],
         ..subscriber("sob-medida", "personalizado", "2026-03-31")
     };
-    platform.create(&by_hand);
+    platform.create(&manual);
     assert_eq!(platform.left("sob-medida", "boards").1, Some(7));
     assert_eq!(platform.left("sob-medida", "channels"), (None, None), "unlimited");
     let tenant = platform.tenant("sob-medida");
     allowed(tenant.perform("open_crm", &Details::default()));
     denied(tenant.perform("run_campaign", &Details::default()), Reason::FeatureMissing);
-    let unknown = NewTenant { name: "outra", limits: &[("quadros", Limit::Finite(1))], ..by_hand };
+    let unknown = NewTenant { name: "outra", limits: &[("quadros", Limit::Finite(1))], ..manual };
     refused(platform.engine.create_tenant(&unknown), 402);
 }
 

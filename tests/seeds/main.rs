@@ -75,7 +75,7 @@ impl Platform {
     }
 
     /// Tells what Asaas tells of a payment.
-    fn told(&self, id: &str, event: &str, payment: &str, invoice: i64) -> PaymentOutcome {
+    fn reported(&self, id: &str, event: &str, payment: &str, invoice: i64) -> PaymentOutcome {
         let body = asaas(id, event, payment, invoice);
         self.engine.payment_event(Gateway::Asaas, &body, WEBHOOK_TOKEN).expect("is answered")
     }

@@ -184,12 +184,12 @@ fn seed_004_05_register_payment_webhook_active() {
     let invoice = register(&platform, "professional");
     let data = |key: &str| report(&platform, TENANT)["data"][key].clone();
     assert_eq!((data("plan"), data("status")), (json!("free"), json!("pending")));
-    let said = platform.told("1", "PAYMENT_CONFIRMED", "pay_1", invoice);
+    let said = platform.reported("1", "PAYMENT_CONFIRMED", "pay_1", invoice);
     assert_eq!(said, PaymentOutcome::Applied { invoice, status: InvoiceStatus::Paid });
     assert_eq!((data("plan"), data("status")), (json!("professional"), json!("active")));
     assert_eq!(data("max_users"), 50);
     assert_eq!(
-        platform.told("1", "PAYMENT_CONFIRMED", "pay_1", invoice),
+        platform.reported("1", "PAYMENT_CONFIRMED", "pay_1", invoice),
         PaymentOutcome::Duplicate
     );
 }
@@ -206,20 +206,20 @@ fn seed_004_06_the_webhook_is_protected_by_a_token_and_takes_four_events() {
     let invoices = platform.engine.invoices(TENANT).expect("reads");
     assert_eq!(invoices[0].status, InvoiceStatus::Pending, "nothing was changed");
     let applied = |status| PaymentOutcome::Applied { invoice, status };
-    let told = |id: &str, event: &str| platform.told(id, event, "pay_1", invoice);
-    assert_eq!(told("1", "PAYMENT_OVERDUE"), applied(InvoiceStatus::Overdue));
+    let reported = |id: &str, event: &str| platform.reported(id, event, "pay_1", invoice);
+    assert_eq!(reported("1", "PAYMENT_OVERDUE"), applied(InvoiceStatus::Overdue));
     assert_eq!(status(&platform), Status::PastDue);
-    assert_eq!(told("2", "PAYMENT_RECEIVED"), applied(InvoiceStatus::Paid));
+    assert_eq!(reported("2", "PAYMENT_RECEIVED"), applied(InvoiceStatus::Paid));
     assert_eq!(status(&platform), Status::Active);
-    let again = told("3", "PAYMENT_CONFIRMED");
+    let again = reported("3", "PAYMENT_CONFIRMED");
     assert_eq!(again, PaymentOutcome::Ignored(IgnoredBecause::NothingToDo), "it is paid");
-    assert_eq!(told("4", "PAYMENT_REFUNDED"), applied(InvoiceStatus::Refunded));
+    assert_eq!(reported("4", "PAYMENT_REFUNDED"), applied(InvoiceStatus::Refunded));
     let call = Details { holder: "call-1", ..Details::default() };
     let waiting = platform.tenant(TENANT).perform("start_call", &call);
     denied(waiting, Reason::SubscriptionPending);
-    assert_eq!(told("5", "PAYMENT_CONFIRMED"), applied(InvoiceStatus::Paid));
+    assert_eq!(reported("5", "PAYMENT_CONFIRMED"), applied(InvoiceStatus::Paid));
     allowed(platform.tenant(TENANT).perform("start_call", &call));
-    let unknown = told("6", "PAYMENT_ANTICIPATED");
+    let unknown = reported("6", "PAYMENT_ANTICIPATED");
     assert_eq!(unknown, PaymentOutcome::Ignored(IgnoredBecause::UnknownEvent));
 }
 
@@ -246,8 +246,8 @@ fn seed_004_07_a_document_is_valid_and_not_in_use() {
 fn seed_004_08_registering_creates_tenant_and_administrator_pending_until_paid() {
     let platform = platform();
     let invoice = register(&platform, "professional");
-    let profile = platform.engine.profile(TENANT).expect("reads").expect("has one");
-    assert_eq!(profile.admin_email, "ana@aurora.example");
+    let account_holder = platform.engine.account_holder(TENANT).expect("reads").expect("has one");
+    assert_eq!(account_holder.admin_email, "ana@aurora.example");
     let users = platform.tenant(TENANT).seats("users").expect("are seats").list().expect("reads");
     assert_eq!(users.len(), 1);
     assert_eq!(users[0].holder, "ana@aurora.example");
@@ -266,7 +266,7 @@ fn seed_004_08_registering_creates_tenant_and_administrator_pending_until_paid()
         NewTenant { holder: Some(company("12.345.678/0001-95")), ..on_plan("outra", "gold") };
     refused(platform.engine.create_tenant(&unknown), 404);
     refused(platform.engine.tenant("outra").map(|_| ()), 400);
-    platform.told("1", "PAYMENT_RECEIVED", "pay_1", invoice);
+    platform.reported("1", "PAYMENT_RECEIVED", "pay_1", invoice);
     let records = platform.engine.subscriptions(TENANT).expect("reads");
     let stands: Vec<_> = records.iter().map(|it| (it.plan.as_str(), it.status)).collect();
     assert_eq!(stands, [("professional", "active"), ("free", "cancelled")]);

@@ -245,7 +245,7 @@ fn seed_002_12_one_channel_is_free_to_test_and_11_cost_40() {
 }
 
 #[test]
-fn seed_002_13_tokens_are_secret_and_the_purchase_tells_the_next_charge() {
+fn seed_002_13_tokens_are_secret_and_the_purchase_reports_the_next_charge() {
     let platform = premium("2026-05-15");
     let bought = buy_and_pay(&platform, 2);
     assert_eq!(bought.next_due, Some(date("2026-05-15")));

@@ -27,10 +27,14 @@ pub fn act(engine: &Engine, words: &[&str]) -> Option<Result<String, Error>> {
             both.map(|(opened, continued)| words_of(&[opened, continued]))
         }
         ["tell", directory, order, members] => {
-            payments::tell(engine, directory, order, number(members))
+            payments::report(engine, directory, order, number(members))
         }
-        ["administer", verb, invoice, key] => administer(engine, verb, invoice, key, false),
-        ["administer", verb, invoice, key, _] => administer(engine, verb, invoice, key, true),
+        ["administer", operation, invoice, key] => {
+            administer(engine, operation, invoice, key, false)
+        }
+        ["administer", operation, invoice, key, _] => {
+            administer(engine, operation, invoice, key, true)
+        }
         ["perform-once", tenant, key] => perform_once(engine, tenant, key),
         ["reserve-once", tenant, key] => engine
             .tenant(tenant)
@@ -166,7 +170,7 @@ fn words_of(numbers: &[u64]) -> String {
 /// Administers acme under a key, and says what it was answered; `otherwise`: with other arguments.
 fn administer(
     engine: &Engine,
-    verb: &str,
+    operation: &str,
     invoice: &str,
     key: &str,
     otherwise: bool,
@@ -181,7 +185,7 @@ fn administer(
     let terms = Terms { plan, first_due, auto_renew: true };
     let parts = if otherwise { 3 } else { 4 };
     let paid_on = otherwise.then_some(first_due);
-    match verb {
+    match operation {
         "buy" => engine
             .buy("acme", "more", units, Some(key))
             .map(|it| format!("{} {}", it.invoice, it.quote.cents)),
@@ -196,6 +200,6 @@ fn administer(
         // The other invoice is the plan's.
         "cancel" => done(keyed.cancel_invoice(if otherwise { 1 } else { invoice })),
         "split" => keyed.split_invoice(invoice, parts).map(|all| format!("{all:?}")),
-        _ => panic!("nobody administers {verb}"),
+        _ => panic!("nobody administers {operation}"),
     }
 }

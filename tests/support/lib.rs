@@ -206,22 +206,22 @@ pub const NOON: &str = "2026-05-04T12:00:00-03:00";
 /// A database in a directory of its own, for several processes.
 pub struct Database {
     directory: tempfile::TempDir,
-    puppet: PathBuf,
+    helper: PathBuf,
 }
 
 impl Database {
-    /// A new directory; `puppet` is `env!("CARGO_BIN_EXE_puppet")`.
-    pub fn new(puppet: &str) -> Database {
+    /// A new directory; `puppet` is `env!("CARGO_BIN_EXE_helper")`.
+    pub fn new(helper: &str) -> Database {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        Database { directory, puppet: PathBuf::from(puppet) }
+        Database { directory, helper: PathBuf::from(helper) }
     }
 
     /// The same on a file system that lies in memory, where there is one: for tests that write so
     /// much that a disk would be all that they wait for, and that no power cut is about.
-    pub fn in_memory(puppet: &str) -> Database {
+    pub fn in_memory(helper: &str) -> Database {
         let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let directory = memory.expect("a temporary directory");
-        Database { directory, puppet: PathBuf::from(puppet) }
+        Database { directory, helper: PathBuf::from(helper) }
     }
 
     /// The directory.
@@ -264,7 +264,7 @@ impl Database {
 
     /// The puppet with these words, ready to be run.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(&self.puppet);
+        let mut command = Command::new(&self.helper);
         command
             .arg(self.path())
             .args(words)
@@ -281,7 +281,7 @@ impl Database {
     }
 
     /// Runs the puppet, which must succeed, and gives what it printed.
-    pub fn told(&self, words: &[&str]) -> String {
+    pub fn reported(&self, words: &[&str]) -> String {
         let output = self.run(words);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{words:?}: {error}");
@@ -290,7 +290,7 @@ impl Database {
 
     /// Runs the puppet so that it dies at a crash point. `false`: it did what it was told and
     /// went without closing the engine, so that the point lies in the verb or nowhere.
-    pub fn dies_at(&self, point: &str, words: &[&str]) -> bool {
+    pub fn crashes_at(&self, point: &str, words: &[&str]) -> bool {
         use std::os::unix::process::ExitStatusExt;
         let mut command = self.command(words);
         command.env("COTAS_CRASH", point).env("COTAS_ABANDON", "1");
@@ -303,8 +303,8 @@ impl Database {
     }
 
     /// Has the puppet copy the first bytes of one file over those of another.
-    pub fn told_copy(&self, from: &str, to: &str, bytes: &str) {
-        assert_eq!(self.told(&["copy", from, to, bytes]), "");
+    pub fn reported_copy(&self, from: &str, to: &str, bytes: &str) {
+        assert_eq!(self.reported(&["copy", from, to, bytes]), "");
     }
 
     /// Starts a puppet that stays attached until it is killed.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long the others are waited for: whoever died is not to hang the test.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A counter in a file that all who meet have mapped.
 pub struct Meeting {
@@ -57,7 +57,7 @@ impl Meeting {
             }
             if look % 4096 == 0 {
                 let begun = *begun.get_or_insert_with(Instant::now);
-                assert!(begun.elapsed() < PATIENCE, "not all came to meeting {round}");
+                assert!(begun.elapsed() < TIMEOUT, "not all came to meeting {round}");
             }
         }
     }

@@ -64,7 +64,12 @@ pub fn asaas_of_subscription(
 
 /// Meets the others, then tells of the events in `directory` in this order, numbers with commas
 /// between; says what came of each.
-pub fn tell(engine: &Engine, directory: &str, order: &str, members: u64) -> Result<String, Error> {
+pub fn report(
+    engine: &Engine,
+    directory: &str,
+    order: &str,
+    members: u64,
+) -> Result<String, Error> {
     let directory = Path::new(directory);
     let bodies: Vec<_> = order
         .split(',')

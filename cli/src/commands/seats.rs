@@ -22,12 +22,12 @@ pub struct Seats {
     #[command(flatten)]
     at: At,
     #[command(subcommand)]
-    verb: Option<Verb>,
+    operation: Option<Operation>,
 }
 
 /// What is done with seats.
 #[derive(Subcommand)]
-enum Verb {
+enum Operation {
     /// List the holders; the same as saying nothing
     List,
     /// Take a seat, if there is one
@@ -60,12 +60,12 @@ impl Seats {
         let engine = database.open(self.at.clock())?;
         let tenant = engine.tenant(&self.tenant)?;
         let seats = tenant.seats(&self.resource)?;
-        match self.verb.as_ref().unwrap_or(&Verb::List) {
-            Verb::List => {
+        match self.operation.as_ref().unwrap_or(&Operation::List) {
+            Operation::List => {
                 let held = seats.list()?;
                 output.print(&self.held(&held), &json!(held))
             }
-            Verb::Occupy { holder, pending, with_token } => {
+            Operation::Occupy { holder, pending, with_token } => {
                 let token = with_token.then(|| token(TOKEN_VARIABLE)).transpose()?;
                 let how = Occupancy { pending: *pending, token: token.as_deref() };
                 let decision = seats.occupy_as(holder, &how)?;
@@ -73,12 +73,12 @@ impl Seats {
                 let limited = limited.unwrap_or(&self.resource);
                 answer(&decision, limited, seats.warning()?.as_ref(), output)
             }
-            Verb::Release { holder } => {
+            Operation::Release { holder } => {
                 let freed = seats.release(holder)?;
                 let text = if freed { "the seat is free" } else { "that holder had no seat" };
                 output.print(text, &json!({ "released": freed }))
             }
-            Verb::Replace { old, new } => {
+            Operation::Replace { old, new } => {
                 seats.replace(old, new)?;
                 let json = json!({ "old": old, "new": new });
                 output.print("the seat has another holder", &json)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use clap::{Args, Subcommand};
 use cotas::catalog::Feature;
-use cotas::{Engine, HolderForm, Limit, NewTenant, Status, SystemClock};
+use cotas::{AccountHolderForm, Engine, Limit, NewTenant, Status, SystemClock};
 use serde_json::json;
 
 use super::secret::read_text;
@@ -197,13 +197,13 @@ impl Add {
     fn run(&self, database: &Database) -> Result<Engine, Failure> {
         let engine = self.how.open(database)?;
         let account = self.account.as_deref().map(read_text).transpose()?;
-        let account = account.as_deref().map(HolderForm::parse).transpose()?;
+        let account = account.as_deref().map(AccountHolderForm::parse).transpose()?;
         let limits: Vec<_> =
             self.limits.iter().map(|own| (own.resource.as_str(), own.limit)).collect();
         let features: Vec<_> =
             self.features.iter().map(|own| (own.name.as_str(), own.feature.clone())).collect();
         engine.create_tenant(&NewTenant {
-            holder: account.as_ref().map(HolderForm::holder),
+            holder: account.as_ref().map(AccountHolderForm::holder),
             limits: &limits,
             features: &features,
             pay_first: self.pay_first.as_deref(),

@@ -8,7 +8,7 @@ use cotas::{Cursor, Decision, Details, Engine, Error, Extra, NewTenant, Tenant, 
 
 use super::clock::TrafficClock;
 use crate::failure::Failure;
-use crate::traffic::{Event, Malformed};
+use crate::traffic::{Malformed, TrafficEvent};
 
 /// What tenants get that the database does not know.
 pub struct Newcomers<'a> {
@@ -67,7 +67,7 @@ impl<'a> Player<'a> {
     }
 
     /// Lets time pass to the event and decides about it.
-    pub fn play(&mut self, event: Event) -> Result<(), Failure> {
+    pub fn play(&mut self, event: TrafficEvent) -> Result<(), Failure> {
         let line = event.line;
         let malformed = |reason| Failure::Malformed(Malformed { line, reason });
         let since = self.clock.advance(event.at).map_err(malformed)?;
@@ -86,7 +86,11 @@ impl<'a> Player<'a> {
     }
 
     /// `None`: it was decided before.
-    fn decide(&mut self, event: Event, since: Timestamp) -> Result<Option<Decision>, Failure> {
+    fn decide(
+        &mut self,
+        event: TrafficEvent,
+        since: Timestamp,
+    ) -> Result<Option<Decision>, Failure> {
         let position = position(&event)?;
         let tenant = match self.tenants.entry(event.tenant) {
             Entry::Occupied(known) => known.into_mut(),
@@ -109,7 +113,7 @@ impl<'a> Player<'a> {
             None => tenant.perform_next(&event.action, &details, &cursor),
         };
         match decide() {
-            Err(Error::ClockJump { mark, .. }) if mark >= since => {
+            Err(Error::ClockJump { high_water_mark, .. }) if high_water_mark >= since => {
                 self.engine.confirm_clock(tenant.name())?;
                 Ok(decide()?)
             }
@@ -121,7 +125,9 @@ impl<'a> Player<'a> {
     pub fn settle_all(&self) -> Result<(), Failure> {
         for name in self.tenants.keys() {
             match self.engine.settle(name) {
-                Err(Error::ClockJump { mark, .. }) if Some(mark) >= self.since() => {
+                Err(Error::ClockJump { high_water_mark, .. })
+                    if Some(high_water_mark) >= self.since() =>
+                {
                     self.engine.confirm_clock(name)?;
                 }
                 // Each of its events has been complained about.
@@ -134,7 +140,7 @@ impl<'a> Player<'a> {
 }
 
 /// The event's place in its file.
-fn position(event: &Event) -> Result<u64, Failure> {
+fn position(event: &TrafficEvent) -> Result<u64, Failure> {
     let too_many = || {
         let reason = format!("holds more than {} events", u16::MAX);
         Failure::Malformed(Malformed { line: event.line, reason })

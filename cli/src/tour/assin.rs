@@ -17,7 +17,7 @@ pub(super) fn play() -> Result<Story, Failure> {
     stage.at(day(6, 25), 9, 0);
     stage.engine.create_tenant(&NewTenant::new(TENANT).plan("essencial", day(7, 24), true))?;
     let tenant = stage.engine.tenant(TENANT)?;
-    tell_balances(&mut stage)?;
+    say_balances(&mut stage)?;
     seal(&mut stage, &tenant)?;
     notify(&mut stage, &tenant)?;
 
@@ -26,10 +26,10 @@ pub(super) fn play() -> Result<Story, Failure> {
     let bought = stage.engine.buy(TENANT, package, 100, None)?;
     let quote = quote_text(package, 100, &bought.quote, &currency(&stage.engine)?);
     stage.engine.mark_paid(bought.invoice, None)?;
-    stage.tell(format!("buys {quote}, usable for 365 days"));
+    stage.say(format!("buys {quote}, usable for 365 days"));
     let both = tenant.perform("seal_and_notify_by_sms", &envelope(2))?;
-    stage.tell(format!("the envelope of 2 again: {}", answer(&both)));
-    tell_balances(&mut stage)?;
+    stage.say(format!("the envelope of 2 again: {}", answer(&both)));
+    say_balances(&mut stage)?;
     report(stage)
 }
 
@@ -42,44 +42,44 @@ fn seal(stage: &mut Stage, tenant: &Tenant) -> Result<(), Failure> {
     for line in &quote.costs {
         let (available, limit) = (line.available.unwrap_or(0), line.limit.unwrap_or(0));
         let cost = format!("Créditos: {}, of {available} available of {limit}", line.cost);
-        stage.tell(format!("before an envelope is sealed its page says {cost}"));
+        stage.say(format!("before an envelope is sealed its page says {cost}"));
     }
     let quoted = Details { tariff: Some(quote.tariff), ..envelope(3) };
     let first = tenant.once("envelope-1").perform("seal_envelope", &quoted)?;
-    stage.tell(format!("it is sealed at that price: {}", credits_left(&first)));
+    stage.say(format!("it is sealed at that price: {}", credits_left(&first)));
     let again = tenant.once("envelope-1").perform("seal_envelope", &quoted)?;
     let replayed = if again.replayed { "answered from memory" } else { "charged again" };
-    stage.tell(format!("the request comes twice: {replayed}, {}", credits_left(&again)));
+    stage.say(format!("the request comes twice: {replayed}, {}", credits_left(&again)));
     if let Some(receipt) = &first.receipt {
         tenant.refund(receipt)?;
-        stage.tell("sealing failed: the credits go back");
+        stage.say("sealing failed: the credits go back");
         let refund = tenant.refund(receipt);
-        stage.tell_error("and once more", refund);
+        stage.say_error("and once more", refund);
     }
     let big = tenant.perform("seal_envelope", &envelope(60))?;
-    stage.tell(format!("an envelope of 60: {}, {}", answer(&big), credits_left(&big)));
+    stage.say(format!("an envelope of 60: {}, {}", answer(&big), credits_left(&big)));
     let held = tenant.reserve(&[("credits", 10)], Duration::from_hours(1))?;
-    stage.tell(format!("10 are set aside for a batch: {}", credits_left(&held)));
+    stage.say(format!("10 are set aside for a batch: {}", credits_left(&held)));
     if let Some(batch) = &held.reservation {
         tenant.commit_part(batch, &[("credits", 4)])?;
         let left = stage.balance(TENANT, "credits")?.available.unwrap_or_default();
-        stage.tell(format!("the batch used 4, the rest goes back: {left} left"));
+        stage.say(format!("the batch used 4, the rest goes back: {left} left"));
     }
     Ok(())
 }
 
 fn notify(stage: &mut Stage, tenant: &Tenant) -> Result<(), Failure> {
     let by_email = answers(0..5, |_| tenant.perform("remind_by_email", &Details::default()))?;
-    stage.tell(format!("5 reminders by e-mail, which cost nothing: {by_email}"));
+    stage.say(format!("5 reminders by e-mail, which cost nothing: {by_email}"));
     let by_sms = answers(0..18, |_| tenant.perform("remind_by_sms", &Details::default()))?;
-    stage.tell(format!("18 by SMS: {by_sms}"));
+    stage.say(format!("18 by SMS: {by_sms}"));
     let by_whatsapp = answers(0..3, |_| tenant.perform("remind_by_whatsapp", &Details::default()))?;
-    stage.tell(format!("3 by WhatsApp: {by_whatsapp}"));
+    stage.say(format!("3 by WhatsApp: {by_whatsapp}"));
     let free = tenant.perform("remind_by_email", &Details::default())?;
-    stage.tell(format!("by e-mail it still goes: {}", answer(&free)));
+    stage.say(format!("by e-mail it still goes: {}", answer(&free)));
     let both = tenant.perform("seal_and_notify_by_sms", &envelope(2))?;
-    stage.tell(format!("an envelope of 2 with an SMS is all or nothing: {}", answer(&both)));
-    tell_balances(stage)
+    stage.say(format!("an envelope of 2 with an SMS is all or nothing: {}", answer(&both)));
+    say_balances(stage)
 }
 
 fn credits_left(decision: &Decision) -> String {
@@ -87,10 +87,10 @@ fn credits_left(decision: &Decision) -> String {
     format!("{} of {limit} left", decision.available)
 }
 
-fn tell_balances(stage: &mut Stage) -> Result<(), Failure> {
+fn say_balances(stage: &mut Stage) -> Result<(), Failure> {
     for (icon, resource) in BALANCES {
         let line = stage.balance(TENANT, resource)?.line(Language::English);
-        stage.tell(format!("{icon}: {line}"));
+        stage.say(format!("{icon}: {line}"));
     }
     Ok(())
 }

@@ -26,15 +26,15 @@ fn demonstration(stage: &mut Stage) -> Result<(), Failure> {
     stage.at(day(5, 4), 9, 0);
     let new = NewTenant { status: Status::Demo, ..NewTenant::new(DEMO) };
     stage.engine.create_tenant(&new.plan("comercial", day(6, 3), true))?;
-    stage.tell(format!("{DEMO} is created for 14 days of demonstration"));
-    stage.tell(allowed(stage, DEMO)?);
+    stage.say(format!("{DEMO} is created for 14 days of demonstration"));
+    stage.say(allowed(stage, DEMO)?);
     stage.at(day(5, 18), 8, 59);
-    stage.tell(allowed(stage, DEMO)?);
+    stage.say(allowed(stage, DEMO)?);
     stage.at(day(5, 18), 9, 0);
-    stage.tell(allowed(stage, DEMO)?);
+    stage.say(allowed(stage, DEMO)?);
     stage.engine.purge_demo(DEMO)?;
     let gone = stage.engine.tenant(DEMO);
-    stage.tell_error("it is removed, and asked for", gone);
+    stage.say_error("it is removed, and asked for", gone);
     Ok(())
 }
 
@@ -60,15 +60,14 @@ fn create(stage: &mut Stage) -> Result<(), Failure> {
     nameless.administrator.phone = "";
     let refused = NewTenant { holder: Some(nameless), ..new.clone() };
     let refused = stage.engine.create_tenant(&refused);
-    stage.tell_error("an administrator without a telephone", refused);
+    stage.say_error("an administrator without a telephone", refused);
     stage.engine.create_tenant(&NewTenant { holder: Some(holder), ..new })?;
-    stage.tell(format!(
-        "{TENANT} is created on Plano Comercial with 3 WhatsApp channels of its own"
-    ));
+    stage
+        .say(format!("{TENANT} is created on Plano Comercial with 3 WhatsApp channels of its own"));
     let tenant = stage.engine.tenant(TENANT)?;
     for app in ["campaigns", "ai_agents"] {
         let on = tenant.feature(app)? == Feature::Flag(true);
-        stage.tell(format!("app {app}: {}", if on { "on" } else { "off" }));
+        stage.say(format!("app {app}: {}", if on { "on" } else { "off" }));
     }
     Ok(())
 }
@@ -83,25 +82,25 @@ fn quantities(stage: &mut Stage) -> Result<(), Failure> {
     ] {
         let seats = tenant.seats(resource)?;
         let said = answers(0..asked, |number| seats.occupy(&format!("{resource}-{number}")))?;
-        stage.tell(format!("{what}, {asked} asked for: {said}"));
+        stage.say(format!("{what}, {asked} asked for: {said}"));
     }
     let over = stage.over_on(TENANT, "personalizado")?;
-    stage.tell(format!("on Personalizado it would be over: {over}"));
+    stage.say(format!("on Personalizado it would be over: {over}"));
     Ok(())
 }
 
 fn statuses(stage: &mut Stage) -> Result<(), Failure> {
-    stage.tell(allowed(stage, TENANT)?);
+    stage.say(allowed(stage, TENANT)?);
     for (status, reason) in [
         (Status::Active, "went live"),
         (Status::PastDue, "invoice of June"),
         (Status::Suspended, "debt"),
     ] {
         stage.engine.set_status(TENANT, status, reason, false)?;
-        stage.tell(allowed(stage, TENANT)?);
+        stage.say(allowed(stage, TENANT)?);
     }
     let back = stage.engine.set_status(TENANT, Status::Demo, "for free", false);
-    stage.tell_error("it wants to be a demonstration", back);
+    stage.say_error("it wants to be a demonstration", back);
     Ok(())
 }
 

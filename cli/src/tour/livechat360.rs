@@ -20,45 +20,45 @@ pub(super) fn play() -> Result<Story, Failure> {
     let plan = stage.engine.statement(TENANT)?.plan;
     if let Some(plan) = plan {
         let due = shown(plan.due);
-        stage.tell(format!("{TENANT} subscribes to {}, paid by hand, due {due}", plan.title));
+        stage.say(format!("{TENANT} subscribes to {}, paid by hand, due {due}", plan.title));
     }
-    stage.tell("Ana, the administrator, is the first user");
-    stage.tell_balance(TENANT, "users", Language::English)?;
+    stage.say("Ana, the administrator, is the first user");
+    stage.say_balance(TENANT, "users", Language::English)?;
 
     stage.at(day(5, 4), 8, 0);
     write(&mut stage, 0..100, "100 contacts write")?;
-    stage.tell_balance(TENANT, "sessions", Language::Portuguese)?;
+    stage.say_balance(TENANT, "sessions", Language::Portuguese)?;
     write(&mut stage, 0..100, "the same contacts write again")?;
 
     stage.at(day(5, 11), 10, 0);
     buy_extras(&mut stage)?;
     write(&mut stage, 100..150, "50 other contacts write")?;
-    stage.tell_balance(TENANT, "sessions", Language::Portuguese)?;
+    stage.say_balance(TENANT, "sessions", Language::Portuguese)?;
     let sessions = stage.balance(TENANT, "sessions")?;
     if let (Some(available), Some(contracted)) = (sessions.available, sessions.contracted) {
-        stage.tell(format!("sessions: {available} of {contracted}, {} used", sessions.used));
+        stage.say(format!("sessions: {available} of {contracted}, {} used", sessions.used));
     }
 
     stage.at(day(5, 20), 20, 0);
     write(&mut stage, 150..1_200, "a campaign: 1,050 contacts write")?;
-    stage.tell_balance(TENANT, "sessions", Language::Portuguese)?;
+    stage.say_balance(TENANT, "sessions", Language::Portuguese)?;
     let said = [("receive_message", 1_099), ("receive_message", 1_100), ("send_message", 1_100)]
         .map(|(action, contact)| message(&stage.engine, action, contact));
     let [open, none, sent] = said;
-    stage.tell(format!("a contact with an open session: {}", open?));
-    stage.tell(format!("a contact without one: {}; to that contact: {}", none?, sent?));
+    stage.say(format!("a contact with an open session: {}", open?));
+    stage.say(format!("a contact without one: {}; to that contact: {}", none?, sent?));
 
     stage.at(day(5, 20), 23, 59);
-    stage.tell(format!("the due day is not over: {}", message_to_new(&stage)?));
+    stage.say(format!("the due day is not over: {}", message_to_new(&stage)?));
     stage.at(day(5, 21), 0, 0);
-    stage.tell(format!("one day after the due date: {}", message_to_new(&stage)?));
+    stage.say(format!("one day after the due date: {}", message_to_new(&stage)?));
     let report = stage.engine.report(TENANT)?;
     if let Some(subscription) = &report.subscription {
         let began = subscription.period_start.to_utc().with_timezone(&stage.zone).date_naive();
         let due = shown(subscription.due);
-        stage.tell(format!("the plan's units were restored on {}, next due {due}", shown(began)));
+        stage.say(format!("the plan's units were restored on {}, next due {due}", shown(began)));
     }
-    stage.tell_balance(TENANT, "sessions", Language::Portuguese)?;
+    stage.say_balance(TENANT, "sessions", Language::Portuguese)?;
     let statement = stage.engine.statement(TENANT)?;
     let page = statement.to_page(Language::Portuguese);
     Ok(stage.end("LiveChat 360: conversations and extras", (page, statement.to_json())))
@@ -78,7 +78,7 @@ fn write(stage: &mut Stage, contacts: Range<u32>, what: &str) -> Result<(), Fail
         }
     }
     let text = format!("{what}: {opened} sessions opened, {continued} go on, {refused} refused");
-    stage.tell(text);
+    stage.say(text);
     Ok(())
 }
 
@@ -97,6 +97,6 @@ fn buy_extras(stage: &mut Stage) -> Result<(), Failure> {
     let bought = stage.engine.buy(TENANT, package, 100, Some("pedido-1"))?;
     let quote = quote_text(package, 100, &bought.quote, &currency(&stage.engine)?);
     stage.engine.mark_paid(bought.invoice, None)?;
-    stage.tell(format!("buys {quote}; invoice {} is paid", bought.invoice));
+    stage.say(format!("buys {quote}; invoice {} is paid", bought.invoice));
     Ok(())
 }

@@ -125,14 +125,14 @@ impl Stage {
         self.lines.push(format!("{} {hour:02}:{minute:02}", shown(date)));
     }
 
-    fn tell(&mut self, line: impl Into<String>) {
+    fn say(&mut self, line: impl Into<String>) {
         self.lines.push(format!("  {}", line.into()));
     }
 
     /// Tells how an attempt ended that must not succeed.
-    fn tell_error<T>(&mut self, what: &str, attempt: Result<T, Error>) {
+    fn say_error<T>(&mut self, what: &str, attempt: Result<T, Error>) {
         let answer = attempt.map_or_else(|error| error.to_string(), |_| "done".to_owned());
-        self.tell(format!("{what}: {answer}"));
+        self.say(format!("{what}: {answer}"));
     }
 
     fn balance(&self, tenant: &str, resource: &str) -> Result<BalanceLine, Failure> {
@@ -141,14 +141,14 @@ impl Stage {
     }
 
     /// Tells what is left of a resource.
-    fn tell_balance(
+    fn say_balance(
         &mut self,
         tenant: &str,
         resource: &str,
         language: Language,
     ) -> Result<(), Failure> {
         let line = self.balance(tenant, resource)?.line(language);
-        self.tell(line);
+        self.say(line);
         Ok(())
     }
 

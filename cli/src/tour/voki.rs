@@ -26,9 +26,9 @@ pub(super) fn play() -> Result<Story, Failure> {
     use_it(&mut stage, &tenant)?;
 
     let over = stage.over_on(TENANT, "basic")?;
-    stage.tell(format!("on Basic it would be over: {over}"));
+    stage.say(format!("on Basic it would be over: {over}"));
     let refused = stage.engine.plan_report(TENANT, Role::Agent);
-    stage.tell_error("an agent asks for the plan report", refused);
+    stage.say_error("an agent asks for the plan report", refused);
     let report = stage.engine.plan_report(TENANT, Role::Manager)?;
     let json = report.to_json();
     let page = format!("{}\n\n{json:#}", report.to_page(Language::Portuguese));
@@ -41,7 +41,7 @@ fn register(stage: &mut Stage) -> Result<(), Failure> {
             Ok(document) => format!("{} is valid and not in use", document.as_str()),
             Err(error) => error.to_string(),
         };
-        stage.tell(format!("validates {number}: {said}"));
+        stage.say(format!("validates {number}: {said}"));
     }
     let holder = company("New Company", "12.345.678/0001-95", "admin@newcompany.com");
     let new = NewTenant {
@@ -53,13 +53,13 @@ fn register(stage: &mut Stage) -> Result<(), Failure> {
     stage.engine.create_tenant(&new.plan("professional", day(2, 28), true))?;
     for record in stage.engine.subscriptions(TENANT)? {
         let (title, form) = (&record.title, &record.payment_type);
-        stage.tell(format!("{TENANT}: {title}, paid with {form}, {}", record.status));
+        stage.say(format!("{TENANT}: {title}, paid with {form}, {}", record.status));
     }
     let tenant = stage.engine.tenant(TENANT)?;
     let said = answers(0..2, |call| start(&tenant, call))?;
-    stage.tell(format!("2 calls at a time on the plan meanwhile: {said}"));
+    stage.say(format!("2 calls at a time on the plan meanwhile: {said}"));
     let recorded = tenant.perform("record_call", &Details::default())?;
-    stage.tell(format!("recording: {}", answer(&recorded)));
+    stage.say(format!("recording: {}", answer(&recorded)));
     Ok(())
 }
 
@@ -86,10 +86,10 @@ fn pay(stage: &mut Stage) -> Result<(), Failure> {
             PaymentOutcome::Ignored(_) => "ignored".to_owned(),
             PaymentOutcome::Refused => "refused".to_owned(),
         };
-        stage.tell(format!("{what} tells PAYMENT_CONFIRMED over {}: {said}", invoice.amount));
+        stage.say(format!("{what} tells PAYMENT_CONFIRMED over {}: {said}", invoice.amount));
     }
     if let Some(subscription) = stage.engine.report(TENANT)?.subscription {
-        stage.tell(format!("the plan is {} now", subscription.plan));
+        stage.say(format!("the plan is {} now", subscription.plan));
     }
     Ok(())
 }
@@ -98,12 +98,12 @@ fn use_it(stage: &mut Stage, tenant: &Tenant) -> Result<(), Failure> {
     for (resource, count) in [("users", 11), ("departments", 5)] {
         let seats = tenant.seats(resource)?;
         let said = answers(0..count, |number| seats.occupy(&format!("{resource}-{number}")))?;
-        stage.tell(format!("{count} {resource}: {said}"));
+        stage.say(format!("{count} {resource}: {said}"));
     }
     let said = answers(0..11, |call| start(tenant, call))?;
-    stage.tell(format!("11 calls at a time: {said}"));
+    stage.say(format!("11 calls at a time: {said}"));
     stage.clock.advance_ms(61_000);
-    stage.tell(format!("a minute after the server crashed: {}", answer(&start(tenant, 11)?)));
+    stage.say(format!("a minute after the server crashed: {}", answer(&start(tenant, 11)?)));
     let leases = tenant.leases("concurrent_calls")?;
     while stage.balance(TENANT, "calls_this_month")?.used < CALLS {
         stage.clock.advance_ms(61_000);
@@ -113,10 +113,10 @@ fn use_it(stage: &mut Stage, tenant: &Tenant) -> Result<(), Failure> {
         }
     }
     let calls = stage.balance(TENANT, "calls_this_month")?;
-    stage.tell(format!("calls this month: {}", calls.used));
+    stage.say(format!("calls this month: {}", calls.used));
     let recording = Details { quantity: Some(RECORDED_MB), ..Details::default() };
     let recorded = tenant.perform("record_call", &recording)?;
-    stage.tell(format!("{} MB are recorded: {}", grouped(RECORDED_MB), answer(&recorded)));
+    stage.say(format!("{} MB are recorded: {}", grouped(RECORDED_MB), answer(&recorded)));
     Ok(())
 }
 

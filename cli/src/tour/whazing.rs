@@ -25,14 +25,14 @@ pub(super) fn play() -> Result<Story, Failure> {
     stage.engine.create_tenant(&NewTenant::new(A).plan("premium", day(5, 30), true))?;
     stage.engine.create_tenant(&NewTenant::new(B).plan("premium", day(5, 15), true))?;
     stage.engine.create_tenant(&NewTenant::new("comum").plan("comum", day(5, 30), true))?;
-    stage.tell("Premium comes with a channel to try:");
+    stage.say("Premium comes with a channel to try:");
     connect(&mut stage, BUSINESS, "canal-1", "token-of-canal-1")?;
     connect(&mut stage, BUSINESS, "canal-2", "token-of-canal-2")?;
     let sold = stage.engine.buy("comum", PACKAGE, 1, None);
-    stage.tell_error("a tenant that is not on Premium wants to buy one", sold);
+    stage.say_error("a tenant that is not on Premium wants to buy one", sold);
     for quantity in [9, 10, 11] {
         let quote = stage.engine.quote_package(PACKAGE, quantity)?;
-        stage.tell(quote_text(PACKAGE, quantity, &quote, &currency(&stage.engine)?));
+        stage.say(quote_text(PACKAGE, quantity, &quote, &currency(&stage.engine)?));
     }
 
     stage.at(day(5, 5), 10, 0);
@@ -42,7 +42,7 @@ pub(super) fn play() -> Result<Story, Failure> {
     connect(&mut stage, PLAIN, "canal-2", "token-of-canal-2")?;
     let found = stage.engine.verify_token("token-of-canal-2")?;
     if let Some(seat) = found {
-        stage.tell(format!("that token opens {} of {}", seat.holder, seat.tenant));
+        stage.say(format!("that token opens {} of {}", seat.holder, seat.tenant));
     }
 
     for (date, tenant) in [(day(5, 15), B), (day(5, 30), A)] {
@@ -61,9 +61,9 @@ fn connect(stage: &mut Stage, kind: &str, channel: &str, token: &str) -> Result<
         Ok(decision) => answer(&decision),
         Err(error) => error.to_string(),
     };
-    stage.tell(format!("{A} connects {channel}: {said}"));
+    stage.say(format!("{A} connects {channel}: {said}"));
     if let Some(warning) = seats.warning()? {
-        stage.tell(format!("  and is told: {}", warning.en));
+        stage.say(format!("  and is told: {}", warning.en));
     }
     Ok(())
 }
@@ -73,7 +73,7 @@ fn buy(stage: &mut Stage, what: &str, tenant: &str, quantity: u64) -> Result<(),
     stage.engine.mark_paid(bought.invoice, None)?;
     let quote = quote_text(PACKAGE, quantity, &bought.quote, &currency(&stage.engine)?);
     let again = bought.next_due.map(shown).unwrap_or_default();
-    stage.tell(format!("{what}: {quote}, paid at once, charged again in full on {again}"));
+    stage.say(format!("{what}: {quote}, paid at once, charged again in full on {again}"));
     Ok(())
 }
 
@@ -81,7 +81,7 @@ fn buy(stage: &mut Stage, what: &str, tenant: &str, quantity: u64) -> Result<(),
 fn pay_due(stage: &mut Stage, tenant: &str, date: NaiveDate) -> Result<(), Failure> {
     for invoice in stage.engine.invoices(tenant)?.iter().filter(|it| it.due == date) {
         stage.engine.mark_paid(invoice.id, None)?;
-        stage.tell(format!("{tenant} pays {} for {}", invoice.amount, invoice.title));
+        stage.say(format!("{tenant} pays {} for {}", invoice.amount, invoice.title));
     }
     Ok(())
 }

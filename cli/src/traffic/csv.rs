@@ -5,7 +5,7 @@ use std::io::{Cursor, SeekFrom};
 use ::csv::{Position, Reader, ReaderBuilder, StringRecord, Terminator};
 use cotas::Timestamp;
 
-use super::{Event, TrafficError, unix_seconds, whole_number};
+use super::{TrafficError, TrafficEvent, unix_seconds, whole_number};
 
 /// The columns that a file may have.
 pub(super) const COLUMNS: [&str; 7] =
@@ -41,7 +41,7 @@ impl Csv {
     }
 
     /// The event of one line, or why there is none.
-    pub(super) fn event(&mut self, line: u64, text: &str) -> Result<Event, String> {
+    pub(super) fn event(&mut self, line: u64, text: &str) -> Result<TrafficEvent, String> {
         let columns = &self.columns;
         let fields = self.splitter.split(text)?;
         if fields.len() != columns.count {
@@ -57,7 +57,7 @@ impl Csv {
             "" => Err(format!("{name} is empty")),
             text => Ok(text.to_owned()),
         };
-        Ok(Event {
+        Ok(TrafficEvent {
             line,
             part: 0,
             at: time(field(columns.at))?,
@@ -162,7 +162,7 @@ mod tests {
 
     const HEADER: &str = "at,tenant,action,channel,contact,quantity,key";
 
-    fn event(header: &str, line: &str) -> Result<Event, String> {
+    fn event(header: &str, line: &str) -> Result<TrafficEvent, String> {
         Csv::with_header(header).expect("a valid header").event(7, line)
     }
 
@@ -175,7 +175,7 @@ mod tests {
         let event = event(HEADER, "1779274800,padaria,send_sms,w1,c9,3,sms-1").expect("valid");
         assert_eq!(
             event,
-            Event {
+            TrafficEvent {
                 line: 7,
                 part: 0,
                 at: Timestamp::from_seconds(1_779_274_800),

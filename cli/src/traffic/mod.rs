@@ -33,7 +33,7 @@ const BUFFER_LEN: usize = 256 << 10;
 
 /// Something that a tenant did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct TrafficEvent {
     /// The line of the file that tells of it, from 1.
     pub line: u64,
     /// Its place among the events of that line, from 0: a webhook body may hold many.
@@ -121,7 +121,7 @@ pub struct Traffic {
     len: Option<u64>,
     fingerprint: Vec<u8>,
     /// What has been read but not yet handed out.
-    waiting: VecDeque<Result<Event, Malformed>>,
+    waiting: VecDeque<Result<TrafficEvent, Malformed>>,
     first_at: Option<Timestamp>,
     last_at: Option<Timestamp>,
     failure: Option<TrafficError>,
@@ -259,7 +259,7 @@ impl Traffic {
 }
 
 impl Iterator for Traffic {
-    type Item = Result<Event, Malformed>;
+    type Item = Result<TrafficEvent, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.waiting.is_empty() && self.read_line() {}

@@ -6,17 +6,17 @@
 
 use serde_json::Value;
 
-use super::{Event, unix_seconds};
+use super::{TrafficEvent, unix_seconds};
 
 const RECEIVE: &str = "receive_message";
 const SEND: &str = "send_message";
 
 /// The events of one line, or why there are none.
-pub(super) fn events(line: u64, text: &str) -> Result<Vec<Event>, String> {
+pub(super) fn events(line: u64, text: &str) -> Result<Vec<TrafficEvent>, String> {
     let body: Value = serde_json::from_str(text)
         .map_err(|error| format!("is not JSON from column {} on", error.column()))?;
     let body = Node { value: &body, path: String::new() };
-    let mut found = Found { line, events: Vec::new() };
+    let mut found = FoundEvents { line, events: Vec::new() };
     if body.text("object")? != Some("whatsapp_business_account") {
         return Ok(found.events);
     }
@@ -31,12 +31,12 @@ pub(super) fn events(line: u64, text: &str) -> Result<Vec<Event>, String> {
 }
 
 /// What a body has told so far.
-struct Found {
+struct FoundEvents {
     line: u64,
-    events: Vec<Event>,
+    events: Vec<TrafficEvent>,
 }
 
-impl Found {
+impl FoundEvents {
     fn read(&mut self, value: &Node) -> Result<(), String> {
         for message in value.list("messages")? {
             self.add(RECEIVE, value, &message, &["from", "from_user_id"])?;
@@ -72,7 +72,7 @@ impl Found {
         };
         let at = unix_seconds(node.required_text("timestamp")?)
             .ok_or_else(|| node.breaks("has a timestamp that is not Unix seconds up to 9999"))?;
-        self.events.push(Event {
+        self.events.push(TrafficEvent {
             line: self.line,
             part: self.events.len() as u32,
             at,

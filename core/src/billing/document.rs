@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_debug_nor_errors_tell_the_number() {
+    fn neither_debug_nor_errors_report_the_number() {
         let document = cpf("529.982.247-25").unwrap();
         assert_eq!(format!("{document:?}"), "Document(CPF)");
         let error = cpf("529.982.247-26").unwrap_err();

@@ -7,7 +7,7 @@ use crate::rules::decide::CHARGES_MAX;
 use super::error::{Result, did_you_mean, quoted};
 use super::plans::Plans;
 use super::resources::{Resources, lookup, parents};
-use super::tree::{Node, Table, Value};
+use super::tree::{Node, Section, Value};
 use super::values::{check_name, duration};
 use super::{Action, Cost, Feature, Gate, Kind, LeaseRule, NeededFeature, Open, SessionRule};
 
@@ -18,7 +18,7 @@ const MAX_TOUCHED: usize = CHARGES_MAX;
 
 /// The catalog's actions.
 pub(super) fn actions(
-    root: Table,
+    root: Section,
     resources: &Resources,
     plans: &Plans,
 ) -> Result<BTreeMap<String, Action>> {
@@ -26,7 +26,7 @@ pub(super) fn actions(
 }
 
 fn action(node: &Node, resources: &Resources, plans: &Plans) -> Result<Action> {
-    check_name(&node.place.key, &node.place)?;
+    check_name(&node.location.key, &node.location)?;
     let table = node.table()?;
     table.only(&["gate", "feature", "session", "charge", "lease", "rate"])?;
     let action = Action {
@@ -39,7 +39,7 @@ fn action(node: &Node, resources: &Resources, plans: &Plans) -> Result<Action> {
     };
     let touched = touched(&action, resources);
     if touched > MAX_TOUCHED {
-        return Err(node.place.error(format!(
+        return Err(node.location.error(format!(
             "has to do with {touched} resources, those above them included; at most {MAX_TOUCHED} \
              are allowed"
         )));
@@ -78,7 +78,7 @@ pub(super) fn needed_feature(node: &Node, plans: &Plans) -> Result<NeededFeature
     let all = || plans.values().flat_map(|plan| &plan.features);
     if !all().any(|(known, _)| known == name) {
         let hint = did_you_mean(name, all().map(|(known, _)| known.as_str()));
-        return Err(node.place.error(format!("no plan has the feature {}{hint}", quoted(name))));
+        return Err(node.location.error(format!("no plan has the feature {}{hint}", quoted(name))));
     }
     if let Some(level) = level {
         let levels = || {
@@ -91,7 +91,7 @@ pub(super) fn needed_feature(node: &Node, plans: &Plans) -> Result<NeededFeature
             let (name, hint) = (quoted(name), did_you_mean(level, levels()));
             let problem =
                 format!("no plan has level {} of the feature {name}{hint}", quoted(level));
-            return Err(node.place.error(problem));
+            return Err(node.location.error(problem));
         }
     }
     Ok(NeededFeature { name: name.to_owned(), level: level.map(str::to_owned) })
@@ -132,7 +132,7 @@ fn resource_of_kind(node: &Node, kind: &str, resources: &Resources) -> Result<St
     }
     let (name, found) = (quoted(name), quoted(found));
     let problem = format!("{name} is of kind {found}; a {kind} needs one of kind {}", quoted(kind));
-    Err(node.place.error(problem))
+    Err(node.location.error(problem))
 }
 
 fn open(node: &Node) -> Result<Open> {
@@ -144,9 +144,9 @@ fn open(node: &Node) -> Result<Open> {
 }
 
 fn cost(node: &Node, resources: &Resources) -> Result<Cost> {
-    let kind = lookup(&node.place.key, node, resources)?.kind;
+    let kind = lookup(&node.location.key, node, resources)?.kind;
     if !matches!(kind, Kind::Allowance | Kind::Meter { .. }) {
-        return Err(node.place.error(format!(
+        return Err(node.location.error(format!(
             "a resource of kind {} cannot be charged, only an allowance or a meter",
             quoted(kind.name())
         )));

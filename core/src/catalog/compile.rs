@@ -257,8 +257,8 @@ impl<T> ByName<T> {
         let found = if self.0.len() <= FEW {
             self.0.iter().find(|(known, _)| known == name)
         } else {
-            let place = self.0.binary_search_by(|(known, _)| in_order(known, name)).ok()?;
-            self.0.get(place)
+            let location = self.0.binary_search_by(|(known, _)| in_order(known, name)).ok()?;
+            self.0.get(location)
         };
         found.map(|(_, value)| value)
     }

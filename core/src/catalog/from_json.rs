@@ -12,17 +12,17 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::error::{CatalogError, Result};
-use super::tree::{Lines, Node, Place, Value, insert};
+use super::tree::{Lines, Location, Node, Value, insert};
 
 /// The tree of a JSON text.
-pub(super) fn tree(text: &str, file: &Rc<Place>) -> Result<Node> {
+pub(super) fn tree(text: &str, file: &Rc<Location>) -> Result<Node> {
     // This pass finds every fault of syntax. It keeps no call stack, however deep the text nests.
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| {
         file.error_on(u32::try_from(error.line()).unwrap_or(u32::MAX).max(1), message(&error))
     })?;
     let source = Source { text, lines: Lines::of(text) };
     let value = source.value(raw, file)?;
-    Ok(Node { place: Rc::clone(file), value })
+    Ok(Node { location: Rc::clone(file), value })
 }
 
 struct Source<'a> {
@@ -31,37 +31,37 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn value(&self, raw: &'a RawValue, place: &Rc<Place>) -> Result<Value> {
+    fn value(&self, raw: &'a RawValue, location: &Rc<Location>) -> Result<Value> {
         let json = raw.get();
         Ok(match json.as_bytes().first() {
-            Some(b'{') => self.table(raw, place)?,
-            Some(b'[') => self.array(raw, place)?,
-            Some(b'"') => Value::Text(decode(json, place)?),
+            Some(b'{') => self.table(raw, location)?,
+            Some(b'[') => self.array(raw, location)?,
+            Some(b'"') => Value::Text(decode(json, location)?),
             Some(b't' | b'f') => Value::Flag(json == "true"),
             Some(b'n') => Value::Null,
             _ if json.contains(['.', 'e', 'E']) => Value::Float,
-            _ => Value::integer(json, 10, place)?,
+            _ => Value::integer(json, 10, location)?,
         })
     }
 
-    // `Place::key` limits the depth, and with it the recursion.
-    fn table(&self, raw: &'a RawValue, place: &Rc<Place>) -> Result<Value> {
+    // `Location::key` limits the depth, and with it the recursion.
+    fn table(&self, raw: &'a RawValue, location: &Rc<Location>) -> Result<Value> {
         let mut entries = BTreeMap::new();
-        for (key, value) in decode::<Members>(raw.get(), place)?.0 {
-            let name: String = decode(key.get(), place)?;
-            let place = place.key(&name, self.line_of(key))?;
-            let value = self.value(value, &place)?;
-            insert(&mut entries, Node { place, value })?;
+        for (key, value) in decode::<Members>(raw.get(), location)?.0 {
+            let name: String = decode(key.get(), location)?;
+            let location = location.key(&name, self.line_of(key))?;
+            let value = self.value(value, &location)?;
+            insert(&mut entries, Node { location, value })?;
         }
-        Ok(Value::Table(entries))
+        Ok(Value::Section(entries))
     }
 
-    fn array(&self, raw: &'a RawValue, place: &Rc<Place>) -> Result<Value> {
-        let values: Vec<&RawValue> = decode(raw.get(), place)?;
+    fn array(&self, raw: &'a RawValue, location: &Rc<Location>) -> Result<Value> {
+        let values: Vec<&RawValue> = decode(raw.get(), location)?;
         let values = values.into_iter().map(|raw| match raw.get().as_bytes().first() {
-            Some(b'{') => Ok(Value::Table(BTreeMap::new())),
+            Some(b'{') => Ok(Value::Section(BTreeMap::new())),
             Some(b'[') => Ok(Value::Array(Vec::new())),
-            _ => self.value(raw, place),
+            _ => self.value(raw, location),
         });
         Ok(Value::Array(values.collect::<Result<_>>()?))
     }
@@ -71,8 +71,8 @@ impl<'a> Source<'a> {
     }
 }
 
-fn decode<'a, T: Deserialize<'a>>(json: &'a str, place: &Place) -> Result<T> {
-    let refuse = |error: serde_json::Error| -> CatalogError { place.error(message(&error)) };
+fn decode<'a, T: Deserialize<'a>>(json: &'a str, location: &Location) -> Result<T> {
+    let refuse = |error: serde_json::Error| -> CatalogError { location.error(message(&error)) };
     serde_json::from_str(json).map_err(refuse)
 }
 

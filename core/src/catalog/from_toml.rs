@@ -11,23 +11,23 @@ use toml_parser::lexer::TokenKind::{
 };
 
 use super::error::{CatalogError, Result};
-use super::tree::{Lines, MAX_NESTING, Node, Place, Value, insert};
+use super::tree::{Lines, Location, MAX_NESTING, Node, Value, insert};
 
 /// The tree of a TOML text.
-pub(super) fn tree(text: &str, file: &Rc<Place>) -> Result<Node> {
+pub(super) fn tree(text: &str, file: &Rc<Location>) -> Result<Node> {
     let lines = Lines::of(text);
     check_nesting(text, &lines, file)?;
     let document =
         DeTable::parse(text).map_err(|error| syntax_error(text, &lines, file, &error))?;
     let value = table(document.get_ref(), file, &lines)?;
-    Ok(Node { place: Rc::clone(file), value })
+    Ok(Node { location: Rc::clone(file), value })
 }
 
 /// Refuses what nests too deep before anything recurses into it.
 ///
 /// The parser's own limits are 80 brackets and 80 keys in a row, which multiply: freeing such a
 /// tree overflows the stack of a thread.
-fn check_nesting(text: &str, lines: &Lines, file: &Place) -> Result<()> {
+fn check_nesting(text: &str, lines: &Lines, file: &Location) -> Result<()> {
     let mut open = Vec::new();
     let (mut depth, mut dots) = (0, 0);
     for token in Source::new(text).lex() {
@@ -59,25 +59,25 @@ fn check_nesting(text: &str, lines: &Lines, file: &Place) -> Result<()> {
     Ok(())
 }
 
-fn table(table: &DeTable, place: &Rc<Place>, lines: &Lines) -> Result<Value> {
+fn table(table: &DeTable, location: &Rc<Location>, lines: &Lines) -> Result<Value> {
     let mut entries = BTreeMap::new();
     for (key, value) in table {
-        let place = place.key(key.get_ref(), lines.at(key.span().start))?;
-        let value = node_value(value.get_ref(), &place, lines)?;
-        insert(&mut entries, Node { place, value })?;
+        let location = location.key(key.get_ref(), lines.at(key.span().start))?;
+        let value = node_value(value.get_ref(), &location, lines)?;
+        insert(&mut entries, Node { location, value })?;
     }
-    Ok(Value::Table(entries))
+    Ok(Value::Section(entries))
 }
 
-fn node_value(value: &DeValue, place: &Rc<Place>, lines: &Lines) -> Result<Value> {
+fn node_value(value: &DeValue, location: &Rc<Location>, lines: &Lines) -> Result<Value> {
     Ok(match value {
-        DeValue::Table(inner) => table(inner, place, lines)?,
+        DeValue::Table(inner) => table(inner, location, lines)?,
         DeValue::String(text) => Value::Text(text.clone().into_owned()),
-        DeValue::Integer(integer) => Value::integer(integer.as_str(), integer.radix(), place)?,
+        DeValue::Integer(integer) => Value::integer(integer.as_str(), integer.radix(), location)?,
         DeValue::Boolean(flag) => Value::Flag(*flag),
         DeValue::Float(_) => Value::Float,
         DeValue::Array(values) => {
-            let values = values.iter().map(|value| element(value.get_ref(), place, lines));
+            let values = values.iter().map(|value| element(value.get_ref(), location, lines));
             Value::Array(values.collect::<Result<_>>()?)
         }
         DeValue::Datetime(_) => Value::Date,
@@ -85,18 +85,18 @@ fn node_value(value: &DeValue, place: &Rc<Place>, lines: &Lines) -> Result<Value
 }
 
 /// A value in the array at `place`.
-fn element(value: &DeValue, place: &Rc<Place>, lines: &Lines) -> Result<Value> {
+fn element(value: &DeValue, location: &Rc<Location>, lines: &Lines) -> Result<Value> {
     match value {
-        DeValue::Table(_) => Ok(Value::Table(BTreeMap::new())),
+        DeValue::Table(_) => Ok(Value::Section(BTreeMap::new())),
         DeValue::Array(_) => Ok(Value::Array(Vec::new())),
-        plain => node_value(plain, place, lines),
+        plain => node_value(plain, location, lines),
     }
 }
 
 fn syntax_error(
     text: &str,
     lines: &Lines,
-    file: &Rc<Place>,
+    file: &Rc<Location>,
     error: &toml::de::Error,
 ) -> CatalogError {
     let span = error.span().unwrap_or_default();
@@ -111,26 +111,26 @@ fn syntax_error(
 ///
 /// The parser tells only the position. Under another name the key would be no duplicate: so give
 /// it one, and see where in the tree it comes to stand.
-fn path_of_duplicate(text: &str, span: &Range<usize>, file: &Rc<Place>) -> Option<String> {
+fn path_of_duplicate(text: &str, span: &Range<usize>, file: &Rc<Location>) -> Option<String> {
     let key = text.get(span.clone())?;
     let before = text.get(..span.start)?;
     let after = text.get(span.end..)?;
     let renamed = format!(r#"{before}"\u0000"{after}"#);
     let (document, _) = DeTable::parse_recoverable(&renamed);
     let around = table_of_key(document.get_ref(), span.start, file)?;
-    let place = around.key(key.trim_matches(['"', '\'']), 1).ok()?;
-    Some(place.error("").path)
+    let location = around.key(key.trim_matches(['"', '\'']), 1).ok()?;
+    Some(location.error("").path)
 }
 
 /// The place of the table in which a key starts at `offset`.
-fn table_of_key(table: &DeTable, offset: usize, place: &Rc<Place>) -> Option<Rc<Place>> {
+fn table_of_key(table: &DeTable, offset: usize, location: &Rc<Location>) -> Option<Rc<Location>> {
     for (key, value) in table {
         if key.span().start == offset {
-            return Some(Rc::clone(place));
+            return Some(Rc::clone(location));
         }
         if let DeValue::Table(inner) = value.get_ref() {
-            let place = place.key(key.get_ref(), 1).ok()?;
-            if let Some(found) = table_of_key(inner, offset, &place) {
+            let location = location.key(key.get_ref(), 1).ok()?;
+            if let Some(found) = table_of_key(inner, offset, &location) {
                 return Some(found);
             }
         }

@@ -54,7 +54,7 @@ impl From<Stored> for NamedResource {
 pub(crate) enum NamesError {
     /// There are too many names already for this one.
     #[error("there is no room for one more name, {0:?}")]
-    NoRoom(String),
+    NoCapacity(String),
     /// The name stands for a resource of another kind.
     #[error("{name:?} is {}; it cannot become {}", with_article(was), with_article(is))]
     KindChanged { name: String, was: String, is: &'static str },
@@ -92,7 +92,7 @@ impl Names {
             return Ok(());
         }
         if self.resources.len() >= RESOURCES_MAX {
-            return Err(NamesError::NoRoom(name.to_owned()));
+            return Err(NamesError::NoCapacity(name.to_owned()));
         }
         self.resources.push(NamedResource { name: name.to_owned(), kind: kind.to_owned() });
         Ok(())
@@ -103,20 +103,20 @@ impl Names {
             return Ok(());
         }
         if self.features.len() >= FEATURES_MAX {
-            return Err(NamesError::NoRoom(name));
+            return Err(NamesError::NoCapacity(name));
         }
         self.features.push(name);
         Ok(())
     }
 
     pub(super) fn resource(&self, name: &str) -> Option<ResourceId> {
-        let place = self.resources.iter().position(|known| known.name == name);
-        place.map(|place| ResourceId(place as u16))
+        let location = self.resources.iter().position(|known| known.name == name);
+        location.map(|location| ResourceId(location as u16))
     }
 
     pub(super) fn feature(&self, name: &str) -> Option<FeatureId> {
-        let place = self.features.iter().position(|known| known == name);
-        place.map(|place| FeatureId(place as u16))
+        let location = self.features.iter().position(|known| known == name);
+        location.map(|location| FeatureId(location as u16))
     }
 }
 

@@ -6,7 +6,7 @@ use super::actions::needed_feature;
 use super::error::{Result, quoted};
 use super::plans::{Plans, title};
 use super::resources::{Resources, lookup};
-use super::tree::{Node, Table};
+use super::tree::{Node, Section};
 use super::values::{check_name, duration, price};
 use super::{Kind, Package, is_granted};
 use crate::billing::{Cents, PriceTable, SIZES_MAX};
@@ -16,7 +16,7 @@ const MAX_PACKAGES: usize = 256;
 
 /// The catalog's packages.
 pub(super) fn packages(
-    root: Table,
+    root: Section,
     resources: &Resources,
     plans: &Plans,
 ) -> Result<BTreeMap<String, Package>> {
@@ -24,16 +24,18 @@ pub(super) fn packages(
 }
 
 fn package(node: &Node, resources: &Resources, plans: &Plans) -> Result<Package> {
-    check_name(&node.place.key, &node.place)?;
+    check_name(&node.location.key, &node.location)?;
     let table = node.table()?;
     table.only(&["title", "resource", "prices", "recurring", "expires", "feature"])?;
     let sizes = table.named("prices", SIZES_MAX, |node| Ok((size(node)?, size_price(node)?)))?;
     if sizes.is_empty() {
-        return Err(node.place.error("has no prices; write prices = { 1 = \"5.00\" }".to_owned()));
+        return Err(node
+            .location
+            .error("has no prices; write prices = { 1 = \"5.00\" }".to_owned()));
     }
     // What could never be quoted is refused here, and not when somebody wants to buy it.
     let prices = PriceTable::new(sizes.into_values());
-    let prices = prices.map_err(|error| node.place.error(error.to_string()))?;
+    let prices = prices.map_err(|error| node.location.error(error.to_string()))?;
     let resource = table.required("resource", |node| sold(node, resources))?;
     let used_up = resources.get(&resource).is_some_and(|it| is_granted(it.kind));
     Ok(Package {
@@ -47,11 +49,11 @@ fn package(node: &Node, resources: &Resources, plans: &Plans) -> Result<Package>
 }
 
 fn size(node: &Node) -> Result<u64> {
-    let key = &node.place.key;
+    let key = &node.location.key;
     let digits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
     let size = if digits { key.parse().ok() } else { None };
     size.ok_or_else(|| {
-        node.place.error(format!("{} is no size; write a number from 1", quoted(key)))
+        node.location.error(format!("{} is no size; write a number from 1", quoted(key)))
     })
 }
 
@@ -64,7 +66,7 @@ fn recurring(node: &Node, used_up: bool) -> Result<bool> {
     let recurring = node.flag()?;
     if recurring && used_up {
         let why = "what is used up is given once: it is bought anew and not charged again";
-        return Err(node.place.error(why.to_owned()));
+        return Err(node.location.error(why.to_owned()));
     }
     Ok(recurring)
 }
@@ -73,7 +75,7 @@ fn recurring(node: &Node, used_up: bool) -> Result<bool> {
 fn sold(node: &Node, resources: &Resources) -> Result<String> {
     let name = node.text()?;
     match lookup(name, node, resources)?.kind {
-        Kind::Rate { .. } => Err(node.place.error(format!("{} is a rate", quoted(name)))),
+        Kind::Rate { .. } => Err(node.location.error(format!("{} is a rate", quoted(name)))),
         _ => Ok(name.to_owned()),
     }
 }

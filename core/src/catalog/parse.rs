@@ -13,7 +13,7 @@ use super::error::{Result, did_you_mean, quoted};
 use super::packages::packages;
 use super::plans::{Plans, plans};
 use super::resources::{Resources, resources};
-use super::tree::{Node, Place, Table};
+use super::tree::{Location, Node, Section};
 use super::wordings::titles;
 use super::{Catalog, CatalogError, Kind, from_json, from_toml};
 
@@ -36,7 +36,7 @@ impl Catalog {
     /// A [`CatalogError`] for the first thing that is not understood, missing, out of range or at
     /// odds with the rest of the catalog.
     pub fn parse(text: &str, name: &str) -> std::result::Result<Catalog, CatalogError> {
-        let file = Place::file(name);
+        let file = Location::file(name);
         if text.len() > MAX_TEXT_BYTES {
             let bytes = text.len();
             return Err(file.error(format!("{bytes} bytes, at most {MAX_TEXT_BYTES} are allowed")));
@@ -45,7 +45,7 @@ impl Catalog {
     }
 }
 
-fn tree(text: &str, file: &Rc<Place>) -> Result<Node> {
+fn tree(text: &str, file: &Rc<Location>) -> Result<Node> {
     match Path::new(&file.key).extension() {
         Some(json) if json.eq_ignore_ascii_case("json") => from_json::tree(text, file),
         _ => from_toml::tree(text, file),
@@ -58,7 +58,7 @@ fn catalog(root: &Node) -> Result<Catalog> {
     let absent = BTreeMap::new();
     let general = root
         .optional("catalog", Node::table)?
-        .unwrap_or(Table { place: root.place, entries: &absent });
+        .unwrap_or(Section { location: root.location, entries: &absent });
     general.only(&["currency", "time_zone", "demo_days", "pending_plan", "administrator_seat"])?;
     let resources = resources(root)?;
     let plans = plans(root, &resources)?;
@@ -83,16 +83,18 @@ fn catalog(root: &Node) -> Result<Catalog> {
     })
 }
 
-fn seat(name: &str, general: Table, resources: &Resources) -> Result<String> {
-    let place = general.place;
+fn seat(name: &str, general: Section, resources: &Resources) -> Result<String> {
+    let location = general.location;
     match resources.get(name).map(|resource| resource.kind) {
         Some(Kind::Seat) => Ok(name.to_owned()),
-        Some(kind) => Err(place.error(format!(
+        Some(kind) => Err(location.error(format!(
             "administrator_seat: {} is of kind {}, not \"seat\"",
             quoted(name),
             quoted(kind.name())
         ))),
-        None => Err(place.error(format!("administrator_seat: unknown resource {}", quoted(name)))),
+        None => {
+            Err(location.error(format!("administrator_seat: unknown resource {}", quoted(name))))
+        }
     }
 }
 
@@ -102,7 +104,7 @@ fn known_plan(node: &Node, plans: &Plans) -> Result<String> {
         return Ok(name.to_owned());
     }
     let hint = did_you_mean(name, plans.keys().map(String::as_str));
-    Err(node.place.error(format!("unknown plan {}{hint}", quoted(name))))
+    Err(node.location.error(format!("unknown plan {}{hint}", quoted(name))))
 }
 
 fn currency(node: &Node) -> Result<String> {
@@ -117,12 +119,12 @@ fn time_zone(node: &Node) -> Result<Tz> {
     let name = node.text()?;
     name.parse().map_err(|_| {
         let hint = did_you_mean(name, TZ_VARIANTS.iter().map(|zone| zone.name()));
-        node.place.error(format!("unknown time zone {}{hint}", quoted(name)))
+        node.location.error(format!("unknown time zone {}{hint}", quoted(name)))
     })
 }
 
 /// The default table of permissions with what `[statuses]` changes.
-fn statuses(root: Table) -> Result<GateTable> {
+fn statuses(root: Section) -> Result<GateTable> {
     let mut gates = GateTable::default();
     let Some(table) = root.optional("statuses", Node::table)? else {
         return Ok(gates);
@@ -130,7 +132,7 @@ fn statuses(root: Table) -> Result<GateTable> {
     for (code, node) in table.entries {
         let status = Status::from_code(code).ok_or_else(|| {
             let hint = did_you_mean(code, Status::ALL.map(Status::code));
-            node.place.error(format!("unknown status {}{hint}", quoted(code)))
+            node.location.error(format!("unknown status {}{hint}", quoted(code)))
         })?;
         let table = node.table()?;
         table.only(&["access", "send", "receive", "consume", "billed"])?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::error::{Result, quoted};
 use super::resources::{MAX_RESOURCES, Resources, lookup};
-use super::tree::{Node, Table, Value};
+use super::tree::{Node, Section, Value};
 use super::values::{check_name, months, price};
 use super::{Feature, Kind, Limit, OnLapse, Plan, RenewOn};
 use crate::billing::Cents;
@@ -22,12 +22,12 @@ const MAX_TITLE_BYTES: usize = 128;
 const MAX_GRACE_DAYS: u32 = 366;
 
 /// The catalog's plans.
-pub(super) fn plans(root: Table, resources: &Resources) -> Result<Plans> {
+pub(super) fn plans(root: Section, resources: &Resources) -> Result<Plans> {
     root.named("plans", MAX_PLANS, |node| plan(node, resources))
 }
 
 fn plan(node: &Node, resources: &Resources) -> Result<Plan> {
-    check_name(&node.place.key, &node.place)?;
+    check_name(&node.location.key, &node.location)?;
     let table = node.table()?;
     table.only(&[
         "title",
@@ -90,9 +90,9 @@ fn renew_on(node: &Node) -> Result<RenewOn> {
 
 /// How much of an allowance is carried over.
 fn carried(node: &Node, resources: &Resources) -> Result<u64> {
-    let kind = lookup(&node.place.key, node, resources)?.kind;
+    let kind = lookup(&node.location.key, node, resources)?.kind;
     if kind != Kind::Allowance {
-        return Err(node.place.error(format!(
+        return Err(node.location.error(format!(
             "is of kind {}; only an allowance can be carried over",
             quoted(kind.name())
         )));
@@ -109,23 +109,23 @@ pub(super) fn units(node: &Node) -> Result<u64> {
 }
 
 fn limit(node: &Node, resources: &Resources) -> Result<Limit> {
-    lookup(&node.place.key, node, resources)?;
+    lookup(&node.location.key, node, resources)?;
     match &node.value {
         Value::Text(text) if text == "unlimited" => Ok(Limit::Unlimited),
         Value::Text(text) if text == "disabled" => Ok(Limit::Disabled),
         Value::Integer(units) => u64::try_from(*units).map(Limit::Finite).map_err(|_| {
-            node.place.error(format!("{units} is no limit; write \"unlimited\" for no limit"))
+            node.location.error(format!("{units} is no limit; write \"unlimited\" for no limit"))
         }),
         _ => Err(node.expected("a whole number of units, \"unlimited\" or \"disabled\"")),
     }
 }
 
 fn feature(node: &Node) -> Result<Feature> {
-    check_name(&node.place.key, &node.place)?;
+    check_name(&node.location.key, &node.location)?;
     match &node.value {
         Value::Flag(on) => Ok(Feature::Flag(*on)),
         Value::Text(level) => {
-            check_name(level, &node.place)?;
+            check_name(level, &node.location)?;
             Ok(Feature::Level(level.clone()))
         }
         _ => Err(node.expected("true, false or the name of a level")),

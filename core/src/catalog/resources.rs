@@ -7,7 +7,7 @@ use crate::clock::{DAY_MS, HOUR_MS};
 
 use super::error::{Result, did_you_mean, quoted};
 use super::model::default_thresholds;
-use super::tree::{Node, Table, Value};
+use super::tree::{Node, Section, Value};
 use super::values::{check_name, duration};
 use super::wordings::wording;
 use super::{Enforcement, Kind, Reset, Resource};
@@ -41,7 +41,7 @@ const KINDS: [(&str, &[&str]); 6] = [
 ];
 
 /// The catalog's resources.
-pub(super) fn resources(root: Table) -> Result<Resources> {
+pub(super) fn resources(root: Section) -> Result<Resources> {
     let resources = root.named("resources", MAX_RESOURCES, resource)?;
     if let Some(table) = root.optional("resources", Node::table)? {
         // Both maps have the same keys, in the same order.
@@ -59,12 +59,12 @@ pub(super) fn lookup<'a>(
     node: &Node,
     resources: &'a Resources,
 ) -> Result<&'a Resource> {
-    if matches!(node.value, Value::Table(_)) {
+    if matches!(node.value, Value::Section(_)) {
         return Err(node.expected("a value (a name with a dot is written in quotes)"));
     }
     resources.get(name).ok_or_else(|| {
         let hint = did_you_mean(name, resources.keys().map(String::as_str));
-        node.place.error(format!("unknown resource {}{hint}", quoted(name)))
+        node.location.error(format!("unknown resource {}{hint}", quoted(name)))
     })
 }
 
@@ -79,7 +79,7 @@ pub(super) fn parents<'a>(
 }
 
 fn resource(node: &Node) -> Result<Resource> {
-    check_name(&node.place.key, &node.place)?;
+    check_name(&node.location.key, &node.location)?;
     let table = node.table()?;
     let kinds_keys = KINDS.iter().flat_map(|(_, keys)| keys.iter().copied());
     let keys = ["kind", "parent", "enforce", "cap", "thresholds"];
@@ -96,7 +96,7 @@ fn resource(node: &Node) -> Result<Resource> {
 }
 
 /// What `enforce` says, and `cap` with it.
-fn enforcement(table: Table, kind: Kind) -> Result<Enforcement> {
+fn enforcement(table: Section, kind: Kind) -> Result<Enforcement> {
     let soft = Enforcement::Soft { cap: table.optional("cap", cap)? };
     let mut choices =
         vec![("hard", Enforcement::Hard), ("soft", soft), ("shadow", Enforcement::Shadow)];
@@ -107,7 +107,7 @@ fn enforcement(table: Table, kind: Kind) -> Result<Enforcement> {
     let enforcement = table.optional("enforce", |node| node.choice(&choices))?.unwrap_or_default();
     match table.entries.get("cap") {
         Some(node) if enforcement != soft => {
-            Err(node.place.error("belongs to enforce = \"soft\" and to no other"))
+            Err(node.location.error("belongs to enforce = \"soft\" and to no other"))
         }
         _ => Ok(enforcement),
     }
@@ -127,10 +127,10 @@ fn cap(node: &Node) -> Result<u64> {
     units.ok_or_else(|| node.expected("a whole number of units"))
 }
 
-fn thresholds(table: Table, kind: Kind) -> Result<Vec<u8>> {
+fn thresholds(table: Section, kind: Kind) -> Result<Vec<u8>> {
     let is_rate = matches!(kind, Kind::Rate { .. });
     match table.entries.get("thresholds") {
-        Some(node) if is_rate => Err(node.place.error("does not belong to kind \"rate\"")),
+        Some(node) if is_rate => Err(node.location.error("does not belong to kind \"rate\"")),
         Some(node) => percentages(node),
         None if is_rate => Ok(Vec::new()),
         None => Ok(default_thresholds()),
@@ -145,7 +145,7 @@ fn percentages(node: &Node) -> Result<Vec<u8>> {
     if values.len() > MAX_THRESHOLDS {
         let count = values.len();
         let problem = format!("{count} entries, at most {MAX_THRESHOLDS} are allowed");
-        return Err(node.place.error(problem));
+        return Err(node.location.error(problem));
     }
     let mut percentages: Vec<u8> = Vec::new();
     for value in values {
@@ -156,23 +156,25 @@ fn percentages(node: &Node) -> Result<Vec<u8>> {
         let Some(percentage) = percentage.filter(|number| (1..=100).contains(number)) else {
             let found = value.shown();
             let problem = format!("expected percentages from 1 to 100, found {found}");
-            return Err(node.place.error(problem));
+            return Err(node.location.error(problem));
         };
         if let Some(before) = percentages.last().filter(|&&before| before >= percentage) {
             let problem = format!("percentages must rise; {percentage} follows {before}");
-            return Err(node.place.error(problem));
+            return Err(node.location.error(problem));
         }
         percentages.push(percentage);
     }
     Ok(percentages)
 }
 
-fn kind(table: Table) -> Result<Kind> {
+fn kind(table: Section) -> Result<Kind> {
     let kind = table.required("kind", |node| node.choice(&KINDS.map(|(name, _)| (name, name))))?;
     for (owner, keys) in KINDS.iter().filter(|(name, _)| *name != kind) {
         if let Some(node) = keys.iter().find_map(|key| table.entries.get(*key)) {
             let (owner, kind) = (quoted(owner), quoted(kind));
-            return Err(node.place.error(format!("belongs to kind {owner}, not to kind {kind}")));
+            return Err(node
+                .location
+                .error(format!("belongs to kind {owner}, not to kind {kind}")));
         }
     }
     Ok(match kind {
@@ -205,7 +207,7 @@ fn check_parent(node: &Node, kind: Kind, resources: &Resources) -> Result<()> {
     let parent = lookup(node.text()?, node, resources)?;
     let (parent_kind, kind) = (parent.kind.name(), kind.name());
     if parent_kind != kind {
-        return Err(node.place.error(format!(
+        return Err(node.location.error(format!(
             "a parent must be of the same kind; it is of kind {}, this resource of kind {}",
             quoted(parent_kind),
             quoted(kind)
@@ -218,5 +220,7 @@ fn check_parent(node: &Node, kind: Kind, resources: &Resources) -> Result<()> {
         };
         top = above;
     }
-    Err(node.place.error(format!("parents go in a circle, or more than {MAX_PARENTS} levels up")))
+    Err(node
+        .location
+        .error(format!("parents go in a circle, or more than {MAX_PARENTS} levels up")))
 }

@@ -374,14 +374,14 @@ fn a_wrong_type_is_refused() {
 
 #[test]
 fn a_duplicate_key_is_refused() {
-    for (more, place) in [
+    for (more, location) in [
         ("users = 31", "17: plans.full.limits.users"),
         ("[plans.full]", "17: plans.full"),
         ("[actions]\nx = {}\nx = {}", "19: actions.x"),
         ("[actions.x]\ncharge = { credits = 1, credits = 2 }", "18: actions.x.charge.credits"),
         ("[resources.'users']", "17: resources.users"),
     ] {
-        assert_refused(more, &format!("catalog.toml:{place}: duplicate key"));
+        assert_refused(more, &format!("catalog.toml:{location}: duplicate key"));
     }
     assert_refused_json(
         "{\"resources\": {\n\"x\": {\"kind\": \"seat\"},\n\n\"\\u0078\": {}}}",
@@ -1067,7 +1067,7 @@ fn there_is_room_for_so_many_names() {
         assert_eq!(names.add(&parse(&rows.collect::<String>())), Ok(()));
     }
     let one_more = names.add(&parse("resources.one-more.kind = 'seat'"));
-    assert_eq!(one_more, Err(NamesError::NoRoom("one-more".to_owned())));
+    assert_eq!(one_more, Err(NamesError::NoCapacity("one-more".to_owned())));
 }
 
 #[test]

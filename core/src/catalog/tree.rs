@@ -12,28 +12,28 @@ pub(super) const MAX_NESTING: u32 = 16;
 
 /// Where a value stands: its key, the line of the key, and the place of the table around it.
 /// The outermost place is the file.
-pub(super) struct Place {
+pub(super) struct Location {
     pub key: String,
     line: u32,
     depth: u32,
-    around: Option<Rc<Place>>,
+    around: Option<Rc<Location>>,
 }
 
-impl Place {
+impl Location {
     /// The file itself.
-    pub fn file(name: &str) -> Rc<Place> {
-        Rc::new(Place { key: name.to_owned(), line: 1, depth: 0, around: None })
+    pub fn file(name: &str) -> Rc<Location> {
+        Rc::new(Location { key: name.to_owned(), line: 1, depth: 0, around: None })
     }
 
     /// The place of `key` in the table at this place.
-    pub fn key(self: &Rc<Self>, key: &str, line: u32) -> Result<Rc<Place>> {
+    pub fn key(self: &Rc<Self>, key: &str, line: u32) -> Result<Rc<Location>> {
         let depth = self.depth + 1;
         let around = Some(Rc::clone(self));
-        let place = Place { key: key.to_owned(), line, depth, around };
+        let location = Location { key: key.to_owned(), line, depth, around };
         if depth > MAX_NESTING {
-            return Err(place.too_deep(line));
+            return Err(location.too_deep(line));
         }
-        Ok(Rc::new(place))
+        Ok(Rc::new(location))
     }
 
     /// Refuses the catalog for what stands here.
@@ -44,13 +44,13 @@ impl Place {
     /// Refuses the catalog for what stands on `line`, somewhere inside this place.
     pub fn error_on(&self, line: u32, problem: impl Into<String>) -> CatalogError {
         let mut keys = Vec::new();
-        let mut place = self;
-        while let Some(around) = &place.around {
-            keys.push(shown_key(&place.key));
-            place = around;
+        let mut location = self;
+        while let Some(around) = &location.around {
+            keys.push(shown_key(&location.key));
+            location = around;
         }
         keys.reverse();
-        let (file, path) = (place.key.clone(), keys.join("."));
+        let (file, path) = (location.key.clone(), keys.join("."));
         CatalogError { file, line, path, problem: problem.into() }
     }
 
@@ -72,13 +72,13 @@ fn shown_key(key: &str) -> String {
 
 /// A value and its place.
 pub(super) struct Node {
-    pub place: Rc<Place>,
+    pub location: Rc<Location>,
     pub value: Value,
 }
 
 /// What TOML or JSON can say. A catalog has no use for the last three, except to refuse them.
 pub(super) enum Value {
-    Table(BTreeMap<String, Node>),
+    Section(BTreeMap<String, Node>),
     /// No catalog has tables or arrays in an array: those stand here as empty ones.
     Array(Vec<Value>),
     Text(String),
@@ -91,16 +91,16 @@ pub(super) enum Value {
 
 impl Value {
     /// The integer that `digits` write.
-    pub fn integer(digits: &str, radix: u32, place: &Place) -> Result<Value> {
+    pub fn integer(digits: &str, radix: u32, location: &Location) -> Result<Value> {
         i64::from_str_radix(digits, radix)
             .map(Value::Integer)
-            .map_err(|_| place.error("the number does not fit into 64 bits"))
+            .map_err(|_| location.error("the number does not fit into 64 bits"))
     }
 
     /// As a message repeats it.
     pub fn shown(&self) -> String {
         match self {
-            Value::Table(_) => "a table".to_owned(),
+            Value::Section(_) => "a table".to_owned(),
             Value::Array(_) => "an array".to_owned(),
             Value::Text(text) => quoted(text),
             Value::Integer(number) => number.to_string(),
@@ -114,14 +114,14 @@ impl Value {
 
 /// Adds `node` to the table that is being built, under its key.
 pub(super) fn insert(entries: &mut BTreeMap<String, Node>, node: Node) -> Result<()> {
-    match entries.entry(node.place.key.clone()) {
+    match entries.entry(node.location.key.clone()) {
         Entry::Vacant(free) => {
             free.insert(node);
             Ok(())
         }
         Entry::Occupied(first) => {
-            let line = first.get().place.line;
-            Err(node.place.error(format!("duplicate key, first on line {line}")))
+            let line = first.get().location.line;
+            Err(node.location.error(format!("duplicate key, first on line {line}")))
         }
     }
 }
@@ -129,12 +129,12 @@ pub(super) fn insert(entries: &mut BTreeMap<String, Node>, node: Node) -> Result
 impl Node {
     /// Refuses the value: `what` was expected here.
     pub fn expected(&self, what: &str) -> CatalogError {
-        self.place.error(format!("expected {what}, found {}", self.value.shown()))
+        self.location.error(format!("expected {what}, found {}", self.value.shown()))
     }
 
-    pub fn table(&self) -> Result<Table<'_>> {
+    pub fn table(&self) -> Result<Section<'_>> {
         match &self.value {
-            Value::Table(entries) => Ok(Table { place: &self.place, entries }),
+            Value::Section(entries) => Ok(Section { location: &self.location, entries }),
             _ => Err(self.expected("a table")),
         }
     }
@@ -178,12 +178,12 @@ impl Node {
 
 /// A table, to read its keys from.
 #[derive(Clone, Copy)]
-pub(super) struct Table<'a> {
-    pub place: &'a Place,
+pub(super) struct Section<'a> {
+    pub location: &'a Location,
     pub entries: &'a BTreeMap<String, Node>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> Section<'a> {
     /// Refuses any key that is not in `known`.
     pub fn only(self, known: &[&str]) -> Result<()> {
         let is_known = |key: &String| known.contains(&key.as_str());
@@ -192,12 +192,12 @@ impl<'a> Table<'a> {
         };
         let mut hint = did_you_mean(key, known.iter().copied());
         // `[resources.channels.whatsapp]` is a likely slip: TOML reads it as a table in `channels`.
-        let inside_named_thing = self.place.depth == 2;
-        if hint.is_empty() && inside_named_thing && matches!(node.value, Value::Table(_)) {
-            let name = format!("{}.{key}", self.place.key);
+        let inside_named_thing = self.location.depth == 2;
+        if hint.is_empty() && inside_named_thing && matches!(node.value, Value::Section(_)) {
+            let name = format!("{}.{key}", self.location.key);
             hint = format!("; a name with a dot is written in quotes: {}", quoted(&name));
         }
-        Err(node.place.error(format!("unknown key {}{hint}", quoted(key))))
+        Err(node.location.error(format!("unknown key {}{hint}", quoted(key))))
     }
 
     /// What `read` makes of the value of `key`, if there is one.
@@ -211,7 +211,7 @@ impl<'a> Table<'a> {
 
     /// What `read` makes of the value of `key`.
     pub fn required<T>(self, key: &str, read: impl FnOnce(&'a Node) -> Result<T>) -> Result<T> {
-        let missing = || self.place.error(format!("the key {} is missing", quoted(key)));
+        let missing = || self.location.error(format!("the key {} is missing", quoted(key)));
         self.entries.get(key).ok_or_else(missing).and_then(read)
     }
 
@@ -229,7 +229,9 @@ impl<'a> Table<'a> {
         let entries = node.table()?.entries;
         if entries.len() > most {
             let count = entries.len();
-            return Err(node.place.error(format!("{count} entries, at most {most} are allowed")));
+            return Err(node
+                .location
+                .error(format!("{count} entries, at most {most} are allowed")));
         }
         entries.iter().map(|(name, node)| Ok((name.clone(), read(node)?))).collect()
     }

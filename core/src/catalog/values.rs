@@ -1,7 +1,7 @@
 //! The values that catalogs write in a way of their own: names, durations, periods and prices.
 
 use super::error::{Result, quoted};
-use super::tree::{Node, Place, Value};
+use super::tree::{Location, Node, Value};
 use crate::billing::Cents;
 use crate::clock::{DAY_MS, HOUR_MS, SECOND_MS};
 
@@ -13,7 +13,7 @@ const MAX_DURATION_MS: i64 = 400 * DAY_MS;
 const MAX_PERIOD_MONTHS: u32 = 120;
 
 /// Refuses `name` unless it can name something.
-pub(super) fn check_name(name: &str, place: &Place) -> Result<()> {
+pub(super) fn check_name(name: &str, location: &Location) -> Result<()> {
     let allowed = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_' | '.' | '-');
     if (1..=MAX_NAME_BYTES).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -21,7 +21,7 @@ pub(super) fn check_name(name: &str, place: &Place) -> Result<()> {
     {
         return Ok(());
     }
-    Err(place.error(format!(
+    Err(location.error(format!(
         "{} is not a name: a name is 1 to {MAX_NAME_BYTES} characters of a-z, 0-9, \"_\", \".\" \
          and \"-\", and starts with a letter",
         quoted(name)

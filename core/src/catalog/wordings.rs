@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::{Result, did_you_mean, quoted};
 use super::plans::{Plans, title};
 use super::resources::Resources;
-use super::tree::{Node, Table, Value};
+use super::tree::{Node, Section, Value};
 use super::{Catalog, Feature};
 use crate::language::Wording;
 
@@ -14,7 +14,7 @@ const MAX_TITLES: usize = 1_024;
 
 /// The catalog's titles: of resources, of features and of their levels.
 pub(super) fn titles(
-    root: Table,
+    root: Section,
     resources: &Resources,
     plans: &Plans,
 ) -> Result<BTreeMap<String, Wording>> {
@@ -31,7 +31,7 @@ pub(super) fn titles(
             }
             let hint = did_you_mean(&name, known.iter().copied());
             let name = quoted(&name);
-            Err(node.place.error(format!("{name} is no resource, feature or level{hint}")))
+            Err(node.location.error(format!("{name} is no resource, feature or level{hint}")))
         })
         .collect()
 }
@@ -55,7 +55,7 @@ pub(super) fn wording(node: &Node) -> Result<Wording> {
             let text = title(node)?;
             Ok(Wording { en: text.clone(), pt: text })
         }
-        Value::Table(_) => {
+        Value::Section(_) => {
             let table = node.table()?;
             table.only(&["en", "pt"])?;
             let en = table.optional("en", title)?;

@@ -1,39 +1,39 @@
 //! Administration: everything that changes what a tenant may do. Every verb is one transaction
 //! that survives a power cut, and is seen by every process at its next decision.
 
+use super::admin_tx::{AdminTx, CommitOptions};
 use super::call::UNITS_MAX;
-use super::lane::{Manner, Work};
 use super::{Engine, unknown_resource};
 use crate::catalog::{Compiled, Kind, is_granted, with_article};
 use crate::error::Error;
 use crate::rules::ResourceId;
 use crate::store::Sync;
 
-pub(super) const DURABLE: Manner = Manner { sync: Sync::Full, confirm_jump: false };
+pub(super) const DURABLE: CommitOptions = CommitOptions { sync: Sync::Full, confirm_jump: false };
 
 impl Engine {
     /// Settles a tenant at the clock's now: what the next decision would do first. One
     /// transaction, which does not wait for the disk: it can be derived again.
     pub fn settle(&self, tenant: &str) -> Result<(), Error> {
-        self.shared.settle_block(self.block_of(tenant)?, tenant, self.now())
+        self.shared.settle_record(self.record_of(tenant)?, tenant, self.now())
     }
 
     /// Believes a clock that shows more than 400 days past all that the tenant has seen, and
     /// settles it there. One that is centuries ahead is refused all the same: each period on the
     /// way is closed, and everybody else would wait. Waits for the disk.
     pub fn confirm_clock(&self, tenant: &str) -> Result<(), Error> {
-        self.change(tenant, Manner { confirm_jump: true, ..DURABLE }, |_| Ok(()))
+        self.change(tenant, CommitOptions { confirm_jump: true, ..DURABLE }, |_| Ok(()))
     }
 
     pub(super) fn change<T>(
         &self,
         tenant: &str,
-        manner: Manner,
-        work: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
+        options: CommitOptions,
+        tx: impl FnOnce(&mut AdminTx<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let at = self.block_of(tenant)?;
-        self.shared.administer(at, tenant, self.now(), manner, |under_way| {
-            let value = work(under_way)?;
+        let at = self.record_of(tenant)?;
+        self.shared.administer(at, tenant, self.now(), options, |under_way| {
+            let value = tx(under_way)?;
             // It may have written invoices, or changed how they are paid.
             under_way.write.load_owed(under_way.loaded.row, &mut under_way.loaded.account)?;
             Ok(value)

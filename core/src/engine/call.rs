@@ -8,7 +8,7 @@ use crate::catalog::{CompiledAction, CompiledSession, Gate, Kind, Open};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::error::Error;
 use crate::live::Hash128;
-use crate::live::claims::ClaimKind;
+use crate::live::entries::EntryKind;
 use crate::rules::decide::{CHARGES_MAX, KeptSession, RateRequest, SessionRequest};
 use crate::rules::{Charge, FeatureId, Request, ResourceId};
 
@@ -60,7 +60,7 @@ pub(super) struct Call<'a> {
     /// What is charged in any case; then what the lease charges, if it has to be taken.
     pub(super) charges: &'a [Charge],
     /// A consume whose resource has not been looked up: all that is known is its number.
-    pub(super) bare: bool,
+    pub(super) unresolved: bool,
     /// What is charged is held by a reservation for so many milliseconds.
     pub(super) hold_ms: Option<i64>,
     pub(super) once: Option<OnceCall>,
@@ -83,20 +83,20 @@ pub(super) struct Fingerprint(pub(super) u64);
 /// A verb that is about so many units of one resource.
 #[derive(Clone, Copy)]
 #[repr(u8)]
-pub(super) enum ChargeVerb {
+pub(super) enum ChargeOperation {
     Consume = 1,
     Add = 2,
     Subtract = 3,
     Set = 4,
 }
 
-impl ChargeVerb {
+impl ChargeOperation {
     pub(super) const fn name(self) -> &'static str {
         match self {
-            ChargeVerb::Consume => "consume",
-            ChargeVerb::Add => "add",
-            ChargeVerb::Subtract => "subtract",
-            ChargeVerb::Set => "set",
+            ChargeOperation::Consume => "consume",
+            ChargeOperation::Add => "add",
+            ChargeOperation::Subtract => "subtract",
+            ChargeOperation::Set => "set",
         }
     }
 }
@@ -104,8 +104,8 @@ impl ChargeVerb {
 impl Fingerprint {
     /// The verb and its arguments themselves, where they fit into a word.
     #[inline]
-    pub(super) fn of_charge(verb: ChargeVerb, charge: &Charge) -> Option<Fingerprint> {
-        let of = u64::from(charge.resource.0) << UNITS_BITS | (verb as u64) << VERB_SHIFT;
+    pub(super) fn of_charge(operation: ChargeOperation, charge: &Charge) -> Option<Fingerprint> {
+        let of = u64::from(charge.resource.0) << UNITS_BITS | (operation as u64) << OPERATION_SHIFT;
         (charge.units >> UNITS_BITS == 0).then_some(Fingerprint(NOT_HASHED | of | charge.units))
     }
 
@@ -117,7 +117,7 @@ impl Fingerprint {
 
 /// A fingerprint that is no hash: units in the low bits, the resource, the verb.
 const UNITS_BITS: u32 = 44;
-const VERB_SHIFT: u32 = 60;
+const OPERATION_SHIFT: u32 = 60;
 const NOT_HASHED: u64 = 1 << 63;
 
 /// What a call has to do with a contact's session.
@@ -125,7 +125,7 @@ const NOT_HASHED: u64 = 1 << 63;
 pub(super) struct SessionCall<'a> {
     pub(super) contact: Hash128,
     /// Hash of resource, channel and category: with a contact's it makes the session's key.
-    place: Hash128,
+    scope: Hash128,
     at: Option<Timestamp>,
     pub(super) rule: Rule<'a>,
 }
@@ -192,7 +192,7 @@ impl<'a> Call<'a> {
             rate: None,
             lease: None,
             charges,
-            bare: false,
+            unresolved: false,
             hold_ms: None,
             once: None,
             cursor: None,
@@ -202,8 +202,8 @@ impl<'a> Call<'a> {
 
     /// The same of a resource that has not been looked up.
     #[inline]
-    pub(super) fn bare(charges: &'a [Charge]) -> Call<'a> {
-        Call { bare: true, ..Call::consume(charges) }
+    pub(super) fn unresolved(charges: &'a [Charge]) -> Call<'a> {
+        Call { unresolved: true, ..Call::consume(charges) }
     }
 
     /// What is charged: the lease's part only where the lease has to be taken.
@@ -211,8 +211,8 @@ impl<'a> Call<'a> {
     pub(super) fn charges(&self, takes_lease: bool) -> &'a [Charge] {
         match &self.lease {
             Some(lease) if !takes_lease => {
-                let plain = self.charges.len().saturating_sub(lease.charges);
-                self.charges.get(..plain).unwrap_or_default()
+                let simple = self.charges.len().saturating_sub(lease.charges);
+                self.charges.get(..simple).unwrap_or_default()
             }
             _ => self.charges,
         }
@@ -242,14 +242,14 @@ impl<'a> Call<'a> {
 
     /// Whether claims have a say in what is decided.
     #[inline(always)]
-    pub(super) fn looks_claims_up(&self) -> bool {
+    pub(super) fn looks_entries_up(&self) -> bool {
         self.session.is_some() || self.lease.is_some() || self.rate.is_some()
     }
 
     /// Whether the claim table has anything to do with the call.
     #[inline]
-    pub(super) fn has_claims(&self) -> bool {
-        self.looks_claims_up() || self.answers() || self.cursor.is_some()
+    pub(super) fn has_entries(&self) -> bool {
+        self.looks_entries_up() || self.answers() || self.cursor.is_some()
     }
 
     /// The request that the rules decide.
@@ -302,7 +302,7 @@ impl<'a> Call<'a> {
 impl SessionCall<'_> {
     /// The key of the session that a contact has there.
     pub(super) fn key_of(&self, contact: Hash128) -> Hash128 {
-        Hash128 { low: self.place.low ^ contact.low, high: self.place.high ^ contact.high }
+        Hash128 { low: self.scope.low ^ contact.low, high: self.scope.high ^ contact.high }
     }
 }
 
@@ -370,7 +370,7 @@ impl Engine {
             check_contact(details)?;
             let contact = self.shared.contact_hash(details.contact);
             let key = self.shared.live.hash(|hasher| {
-                hasher.write_u32(ClaimKind::Rate as u32 | u32::from(resource.0) << 8);
+                hasher.write_u32(EntryKind::Rate as u32 | u32::from(resource.0) << 8);
                 hasher.write(details.channel.as_bytes());
                 hasher.write_u64(contact.low);
                 hasher.write_u64(contact.high);
@@ -417,7 +417,7 @@ impl Engine {
         let category = if rule.open == Open::PerCategory { details.category } else { "" };
         Ok(SessionCall {
             contact: self.shared.contact_hash(details.contact),
-            place: self.shared.session_place(rule.resource, details.channel, category),
+            scope: self.shared.session_scope(rule.resource, details.channel, category),
             at: details.at,
             rule,
         })
@@ -475,12 +475,12 @@ impl Engine {
 
 impl Shared {
     pub(super) fn contact_hash(&self, contact: &str) -> Hash128 {
-        self.live.hash_text(&[ClaimKind::Session as u8], contact)
+        self.live.hash_text(&[EntryKind::Session as u8], contact)
     }
 
-    fn session_place(&self, resource: ResourceId, channel: &str, category: &str) -> Hash128 {
+    fn session_scope(&self, resource: ResourceId, channel: &str, category: &str) -> Hash128 {
         self.live.hash(|hasher| {
-            hasher.write_u32(ClaimKind::Session as u32 | u32::from(resource.0) << 8);
+            hasher.write_u32(EntryKind::Session as u32 | u32::from(resource.0) << 8);
             hasher.write_u32(channel.len() as u32);
             hasher.write(channel.as_bytes());
             hasher.write(category.as_bytes());
@@ -489,17 +489,17 @@ impl Shared {
 
     pub(super) fn lease_key(&self, resource: ResourceId, holder: &str) -> Result<Hash128, Error> {
         check_key("holder", holder)?;
-        Ok(self.live.hash_text(&prefix(ClaimKind::Lease, resource), holder))
+        Ok(self.live.hash_text(&prefix(EntryKind::Lease, resource), holder))
     }
 
     pub(super) fn rate_key(&self, resource: ResourceId, key: &str) -> Result<Hash128, Error> {
         check_key("key", key)?;
-        Ok(self.live.hash_text(&prefix(ClaimKind::Rate, resource), key))
+        Ok(self.live.hash_text(&prefix(EntryKind::Rate, resource), key))
     }
 }
 
 /// What tells keys of several kinds and resources apart.
-const fn prefix(kind: ClaimKind, resource: ResourceId) -> [u8; 4] {
+const fn prefix(kind: EntryKind, resource: ResourceId) -> [u8; 4] {
     (kind as u32 | (resource.0 as u32) << 8).to_le_bytes()
 }
 

@@ -7,15 +7,15 @@ use std::time::Duration;
 use siphasher::sip128::SipHasher13;
 
 use super::call::{
-    Call, ChargeVerb, Details, Direction, Fingerprint, KEY_LIFETIME_MS, NO_CHARGES, OnceCall,
+    Call, ChargeOperation, Details, Direction, Fingerprint, KEY_LIFETIME_MS, NO_CHARGES, OnceCall,
     charge, lifetime_ms,
 };
 use super::decide::With;
 use super::frequent::decided;
 use super::{Engine, KEY_BYTES_MAX, Shared, administer, check_key};
 use crate::error::Error;
-use crate::live::claims::ClaimKind;
-use crate::live::{Hash128, claim_index};
+use crate::live::entries::EntryKind;
+use crate::live::{Hash128, entry_index};
 use crate::rules::{Charge, Decision, ReservationId, ResourceId};
 use crate::{Resolution, ResourceRef};
 
@@ -124,8 +124,8 @@ impl Shared {
     /// The hash of a key that will be looked for soon: what the search begins with is asked for.
     fn expect_key(&self, at: u64, key: &str) -> Hash128 {
         let key = if key.len() > KEY_BYTES_MAX { "" } else { key };
-        let hash = self.live.hash_text(&[ClaimKind::Key as u8], key);
-        claim_index::expect(&self.live.memory, at, hash);
+        let hash = self.live.hash_text(&[EntryKind::Key as u8], key);
+        entry_index::expect(&self.live.memory, at, hash);
         hash
     }
 }
@@ -134,12 +134,12 @@ impl Caller<'_> {
     /// The call's key with the fingerprint of what `feed` writes: verb and arguments.
     pub(super) fn once(
         &self,
-        verb: &str,
+        operation: &str,
         feed: impl FnOnce(&mut SipHasher13),
     ) -> Result<Option<OnceCall>, Error> {
         let Some(key) = &self.key else { return Ok(None) };
         let hash = self.engine.shared.live.hash(|hasher| {
-            feed_text(hasher, verb);
+            feed_text(hasher, operation);
             feed(hasher);
         });
         key.call(Fingerprint::of_hash(hash)).map(Some)
@@ -149,13 +149,13 @@ impl Caller<'_> {
     #[inline(always)]
     pub(super) fn once_charge(
         &self,
-        verb: ChargeVerb,
+        operation: ChargeOperation,
         charge: &Charge,
     ) -> Result<Option<OnceCall>, Error> {
         let Some(key) = &self.key else { return Ok(None) };
-        match Fingerprint::of_charge(verb, charge) {
+        match Fingerprint::of_charge(operation, charge) {
             Some(fitting) => key.call(fitting).map(Some),
-            None => self.once(verb.name(), |hasher| feed_charge(hasher, charge)),
+            None => self.once(operation.name(), |hasher| feed_charge(hasher, charge)),
         }
     }
 
@@ -176,7 +176,7 @@ impl Caller<'_> {
         let compiled = self.engine.shared.compiled()?;
         administer::check_granted(compiled, resource)?;
         let asked = charge(resource, units)?;
-        let once = self.once_charge(ChargeVerb::Consume, &asked)?;
+        let once = self.once_charge(ChargeOperation::Consume, &asked)?;
         if let (Some(once), []) = (once, compiled.parents(resource)) {
             self.engine.run_once(self.at, self.name, from_ref(&asked), once, result);
             return Ok(());

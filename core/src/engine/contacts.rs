@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::decide::Obstacle;
+use super::decide::RetryReason;
 use super::state::names_of;
 use super::tenant::Tenant;
 use super::{Shared, check_key};
@@ -26,7 +26,7 @@ impl Tenant {
         let shared = &self.engine().shared;
         let names = [one, other].map(|name| shared.contact_hash(name));
         self.engine().apply_at(self.at(), self.name(), |_| {
-            shared.link(self.at(), names, self.engine().patience)
+            shared.link(self.at(), names, self.engine().timeout)
         })
     }
 }
@@ -36,9 +36,9 @@ impl Shared {
         &self,
         at: u64,
         [one, other]: [Hash128; 2],
-        patience: Duration,
-    ) -> Result<(), Obstacle> {
-        let mut guard = self.ready_block(at, Timestamp::MIN, patience)?;
+        timeout: Duration,
+    ) -> Result<(), RetryReason> {
+        let mut guard = self.ready_record(at, Timestamp::MIN, timeout)?;
         let of_one: Vec<_> = names_of(&guard, one).collect();
         if one == other || of_one.contains(&other) {
             return Ok(());
@@ -48,7 +48,7 @@ impl Shared {
             let why = format!("it would have {all} names, more than {NAMES_MAX}");
             return Err(Error::InvalidArgument { what: "contact", why }.into());
         }
-        guard.prepare_claims(2, 2)?;
+        guard.prepare_entries(2, 2)?;
         // Two rings become one when a member of each changes places with the other.
         let after_one = guard.next_name(one).unwrap_or(one);
         let after_other = guard.next_name(other).unwrap_or(other);

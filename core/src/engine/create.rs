@@ -5,30 +5,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
+use super::admin_tx::{save, settle_loaded};
 use super::administer;
-use super::joining::{Payment, Terms, choose, subscribe};
-use super::lane::{save, settle_loaded};
+use super::joining::{PaymentState, Terms, choose, subscribe};
 use super::signup::{self, AccountHolder};
 use super::subscriptions::check_label;
 use super::{Engine, Shared, check_key, check_name};
 use crate::catalog::{Compiled, Feature, Limit};
 use crate::clock::Timestamp;
+use crate::crash_points;
 use crate::error::Error;
-use crate::live::block::{self, BlockGuard};
-use crate::live::layout::block as word;
+use crate::live::layout::record as word;
 use crate::live::lock::HELD_AT_MOST;
+use crate::live::record::{self, RecordGuard};
 use crate::live::{Hash128, directory};
 use crate::rules::settle::{BOUNDARIES_MAX, CLOCK_JUMP_MS, add_grant, settle};
-use crate::rules::{Account, Rulebook, Source, Standing, Status, calendar};
+use crate::rules::{Account, Entitlements, Rulebook, Source, Status, calendar};
 use crate::store::{Loaded, Overrides, Sync, Write};
-use crate::torture;
 
 /// Blocks locked by one transaction.
 const BATCH: usize = 200;
 /// The lane, the directory and the allocator come on top.
 const _: () = assert!(BATCH + 8 <= HELD_AT_MOST);
 /// Slots that a new block has to spare for resources of later catalogs.
-const SPARE_SLOTS: u16 = 2;
+const SPARE_COUNTERS: u16 = 2;
 
 /// A tenant to be created.
 #[derive(Clone, Debug)]
@@ -96,9 +96,9 @@ impl<'a> NewTenant<'a> {
 
 /// A tenant that is being created: its block, locked, and its account.
 struct Creation<'a> {
-    guard: BlockGuard<'a>,
+    guard: RecordGuard<'a>,
     loaded: Loaded,
-    standing: Standing,
+    entitlements: Entitlements,
 }
 
 impl Engine {
@@ -138,7 +138,7 @@ impl Shared {
     ) -> Result<usize, Error> {
         batch.iter().try_for_each(|new| check_name(new.name))?;
         key.map_or(Ok(()), |key| check_key("idempotency key", key))?;
-        let _lane = self.enter_lane()?;
+        let _writer_lock = self.lock_writer()?;
         self.finish_pending_catalog()?;
         let compiled = self.compiled()?;
         self.store.with(|connection| {
@@ -151,7 +151,7 @@ impl Shared {
                         creation.guard.write_seq(creation.loaded.seq);
                         creation
                             .guard
-                            .write_standing(&creation.standing, creation.loaded.admin_seq);
+                            .write_entitlements(&creation.entitlements, creation.loaded.admin_seq);
                     }
                     Err(_) if self.live.poison().is_none() => {
                         creation.guard.put(word::PENDING, 0);
@@ -189,27 +189,27 @@ impl Shared {
             check_age(&loaded, rules, now)?;
             // Who says how old it is has no clock that jumps: what is older is settled at once.
             let seen = if now > at.plus_ms(CLOCK_JUMP_MS) { now } else { at };
-            let mut happened = settle_loaded(write, &mut loaded, rules, seen)?;
-            happened.extend(loaded.account.watch(rules, seen));
-            let mut guard = self.vacant_block(hash, compiled)?;
-            torture::point("create.published");
+            let mut events = settle_loaded(write, &mut loaded, rules, seen)?;
+            events.extend(loaded.account.watch(rules, seen));
+            let mut guard = self.vacant_record(hash, compiled)?;
+            crash_points::point("create.published");
             let taken = guard.take_snapshot(0);
-            let standing = save(write, &mut loaded, rules, seen, &taken)?;
-            happened.iter().try_for_each(|happening| write.tell(loaded.row, happening))?;
-            guard.ensure_standing(&standing)?;
+            let entitlements = save(write, &mut loaded, rules, seen, &taken)?;
+            events.iter().try_for_each(|event| write.emit(loaded.row, event))?;
+            guard.ensure_entitlements(&entitlements)?;
             write.audit(Some(loaded.row), at, "created", new.status.code())?;
             if let Some(key) = key {
                 let key = self.admin_hash(loaded.row, &[key]);
                 write.keep_answer(key, self.creation_of(loaded.row, new), now, "null")?;
             }
-            creations.push(Creation { guard, loaded, standing });
+            creations.push(Creation { guard, loaded, entitlements });
         }
-        torture::point("create.written");
+        crash_points::point("create.written");
         if creations.is_empty() {
             return Ok(replayed);
         }
         write.commit()?;
-        torture::point("create.committed");
+        crash_points::point("create.committed");
         Ok(replayed)
     }
 
@@ -234,11 +234,11 @@ impl Shared {
     }
 
     /// A block for a tenant that does not exist: published, locked and pending.
-    fn vacant_block(&self, hash: Hash128, compiled: &Compiled) -> Result<BlockGuard<'_>, Error> {
+    fn vacant_record(&self, hash: Hash128, compiled: &Compiled) -> Result<RecordGuard<'_>, Error> {
         let memory = &self.live.memory;
         let found = directory::find(memory, hash);
         if let Some(at) = found {
-            let guard = self.lock_block(at)?;
+            let guard = self.lock_record(at)?;
             // One that was a tenant's, which has been purged, is nobody's ever after.
             if guard.get(word::ADMIN_SEQ) == 0 {
                 guard.put(word::STATE, 0);
@@ -246,11 +246,11 @@ impl Shared {
                 return Ok(guard);
             }
         }
-        let slots = compiled.names.resources.len() as u16 + SPARE_SLOTS;
-        let at = block::create(memory, hash, slots)?;
-        let guard = self.lock_block(at)?;
+        let counters = compiled.names.resources.len() as u16 + SPARE_COUNTERS;
+        let at = record::create(memory, hash, counters)?;
+        let guard = self.lock_record(at)?;
         guard.put(word::PENDING, 1);
-        torture::point("create.locked");
+        crash_points::point("create.locked");
         match found {
             Some(purged) => directory::replace(memory, purged, at, hash)?,
             None => directory::insert(memory, at, hash)?,
@@ -262,10 +262,11 @@ impl Shared {
 /// Refuses a tenant that is so old that it could never be settled up to the present.
 fn check_age(loaded: &Loaded, rules: &Rulebook, now: Timestamp) -> Result<(), Error> {
     let account = &loaded.account;
-    if now <= account.mark || !settle(&mut account.clone(), rules, now).is_cut_short {
+    if now <= account.high_water_mark || !settle(&mut account.clone(), rules, now).is_cut_short {
         return Ok(());
     }
-    let why = format!("since {} more than {BOUNDARIES_MAX} periods have ended", account.mark);
+    let why =
+        format!("since {} more than {BOUNDARIES_MAX} periods have ended", account.high_water_mark);
     Err(Error::InvalidArgument { what: "created_at", why })
 }
 
@@ -297,9 +298,9 @@ fn pay_first(
     check_label("payment type", payment_type)?;
     if let Some(plan) = &compiled.catalog.pending_plan {
         let meanwhile = Terms { plan, auto_renew: true, ..*terms };
-        subscribe(write, loaded, compiled, &meanwhile, Payment::by_hand(), at)?;
+        subscribe(write, loaded, compiled, &meanwhile, PaymentState::manual(), at)?;
     }
-    choose(write, loaded, compiled, terms, Payment::of_type(payment_type), at).map(|_| ())
+    choose(write, loaded, compiled, terms, PaymentState::of_type(payment_type), at).map(|_| ())
 }
 
 /// The account of a new tenant, with a row of its own.
@@ -318,7 +319,7 @@ fn account_of(
         time_zone,
         demo_ends_at: (new.status == Status::Demo)
             .then(|| calendar::same_wall_time_after(at, demo_days, time_zone)),
-        mark: at,
+        high_water_mark: at,
         subscription: None,
         awaits_payment: false,
         scheduled: None,
@@ -349,13 +350,13 @@ fn account_of(
     own(&mut loaded, compiled, new)?;
     let plan = new.plan.as_ref().and_then(|terms| compiled.catalog.plans.get(terms.plan));
     if let Some(holder) = &new.holder {
-        let profile = signup::checked(holder)?;
-        signup::write_holder(write, &mut loaded, compiled, &profile, plan, at)?;
+        let account_holder = signup::checked(holder)?;
+        signup::write_account_holder(write, &mut loaded, compiled, &account_holder, plan, at)?;
     }
     match (&new.plan, new.pay_first) {
         (None, _) => {}
         (Some(terms), None) => {
-            subscribe(write, &mut loaded, compiled, terms, Payment::by_hand(), at)?;
+            subscribe(write, &mut loaded, compiled, terms, PaymentState::manual(), at)?;
         }
         (Some(terms), Some(payment_type)) => {
             pay_first(write, &mut loaded, compiled, terms, payment_type, at)?;

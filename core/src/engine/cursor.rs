@@ -11,9 +11,9 @@ use super::tenant::Tenant;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::Hash128;
-use crate::live::block::BlockGuard;
-use crate::live::claims::ClaimKind;
-use crate::live::layout::claim;
+use crate::live::entries::EntryKind;
+use crate::live::layout::entry;
+use crate::live::record::RecordGuard;
 use crate::rules::{Decision, Reason, ResourceId};
 
 /// A place in a file of traffic.
@@ -58,11 +58,11 @@ pub(super) struct CursorCall {
 }
 
 impl Progress {
-    fn from_claim(guard: &BlockGuard<'_>, key: Hash128) -> Option<Progress> {
-        let place = guard.find_claim(key)?;
+    fn from_entry(guard: &RecordGuard<'_>, key: Hash128) -> Option<Progress> {
+        let index = guard.find_entry(key)?;
         let [position, opened, continued, others, refused, refused_quota, refused_status, ..] =
-            guard.claim_payload(place);
-        let since = Timestamp::from_ms(guard.claim_get(place, claim::START) as i64);
+            guard.entry_payload(index);
+        let since = Timestamp::from_ms(guard.entry_get(index, entry::START) as i64);
         Some(Progress {
             position,
             since,
@@ -94,8 +94,8 @@ impl Progress {
 
 impl CursorCall {
     /// Refuses an event that was decided before.
-    pub(super) fn refuse_if_passed(&self, guard: &BlockGuard<'_>) -> Result<(), Error> {
-        match Progress::from_claim(guard, self.key) {
+    pub(super) fn refuse_if_passed(&self, guard: &RecordGuard<'_>) -> Result<(), Error> {
+        match Progress::from_entry(guard, self.key) {
             Some(progress) if progress.position >= self.position => {
                 Err(Error::AlreadyDecided { position: self.position })
             }
@@ -104,14 +104,14 @@ impl CursorCall {
     }
 
     /// Moves on past the event.
-    pub(super) fn advance(&self, guard: &mut BlockGuard<'_>, decision: &Decision, seq: u64) {
-        let mut progress = Progress::from_claim(guard, self.key).unwrap_or_default();
+    pub(super) fn advance(&self, guard: &mut RecordGuard<'_>, decision: &Decision, seq: u64) {
+        let mut progress = Progress::from_entry(guard, self.key).unwrap_or_default();
         progress.position = self.position;
         progress.count(decision);
-        let place = guard.find_claim(self.key).unwrap_or_else(|| {
-            let made = guard.make_claim(ClaimKind::Cursor, ResourceId::NONE, Some(self.key));
-            guard.write(made, claim::START, self.since.ms() as u64);
-            made.place
+        let index = guard.find_entry(self.key).unwrap_or_else(|| {
+            let made = guard.make_entry(EntryKind::Cursor, ResourceId::NONE, Some(self.key));
+            guard.write(made, entry::START, self.since.ms() as u64);
+            made.index
         });
         let payload = [
             progress.position,
@@ -124,8 +124,8 @@ impl CursorCall {
             0,
             0,
         ];
-        guard.claim_set_payload(place, &payload);
-        guard.touch_claim(place, seq);
+        guard.entry_set_payload(index, &payload);
+        guard.touch_entry(index, seq);
     }
 }
 
@@ -144,8 +144,8 @@ impl Tenant {
     /// How far this tenant has come in the file identified by `source`.
     pub fn progress(&self, source: &[u8]) -> Result<Option<Progress>, Error> {
         let key = self.engine().shared.cursor_key(source);
-        let guard = self.engine().shared.lock_block(self.at())?;
-        Ok(Progress::from_claim(&guard, key))
+        let guard = self.engine().shared.lock_record(self.at())?;
+        Ok(Progress::from_entry(&guard, key))
     }
 }
 
@@ -186,7 +186,7 @@ impl Caller<'_> {
 impl Shared {
     fn cursor_key(&self, source: &[u8]) -> Hash128 {
         self.live.hash(|hasher| {
-            hasher.write_u8(ClaimKind::Cursor as u8);
+            hasher.write_u8(EntryKind::Cursor as u8);
             hasher.write(source);
         })
     }

@@ -10,28 +10,28 @@ use super::administer::check_granted;
 use super::apply;
 use super::call::{Call, Details, NO_CHARGES, OnceCall, charge};
 use super::cursor::CursorCall;
-use super::state::Plain;
+use super::state::Simple;
 use super::{Durability, Engine, Maintenance, Shared};
 use crate::clock::Timestamp;
+use crate::crash_points;
 use crate::error::Error;
-use crate::live::block::BlockGuard;
-use crate::live::claim_index;
-use crate::live::claim_room::ClaimError;
-use crate::live::claims::Place;
+use crate::live::entries::EntryIndex;
+use crate::live::entry_capacity::EntryError;
+use crate::live::entry_index;
 use crate::live::file::GrowError;
-use crate::live::layout::block;
+use crate::live::layout::record;
+use crate::live::record::RecordGuard;
 use crate::rules::decide::decide_into;
 use crate::rules::{Charge, Decision, ResourceId};
-use crate::torture;
 
 /// Times that a decision makes room and tries again; each time something has been settled.
 const TRIES: u32 = 64;
 /// Kinds of usage that an operation books besides its charges, at most: a refusal, and what a
 /// session with all above it charges.
-const BOOKED_BESIDES: u64 = 6;
+const RECORDED_BESIDES: u64 = 6;
 
 /// What stands in the way of an operation with the block as it is.
-pub(super) enum Obstacle {
+pub(super) enum RetryReason {
     /// A change was under way when its process died.
     Pending,
     /// A boundary has passed.
@@ -46,32 +46,32 @@ pub(super) enum Obstacle {
     LeasesDue,
     /// A reservation of a period that is closed holds units of grants that still live: only the
     /// lane can give them back.
-    LateHold(Place),
+    LateHold(EntryIndex),
     /// The resource is more than grants and a limit.
-    NotPlain,
+    NotSimple,
     /// The tenant does not exist.
     Unknown,
     /// In a box: a decision that meets none is not to carry the room for one.
     Error(Box<Error>),
 }
 
-impl From<Error> for Obstacle {
+impl From<Error> for RetryReason {
     fn from(error: Error) -> Self {
-        Obstacle::Error(Box::new(error))
+        RetryReason::Error(Box::new(error))
     }
 }
 
-impl From<GrowError> for Obstacle {
+impl From<GrowError> for RetryReason {
     fn from(error: GrowError) -> Self {
         Error::from(error).into()
     }
 }
 
-impl From<ClaimError> for Obstacle {
-    fn from(error: ClaimError) -> Self {
+impl From<EntryError> for RetryReason {
+    fn from(error: EntryError) -> Self {
         match error {
-            ClaimError::CheckpointNeeded => Obstacle::CheckpointNeeded,
-            ClaimError::Grow(error) => Error::from(error).into(),
+            EntryError::CheckpointNeeded => RetryReason::CheckpointNeeded,
+            EntryError::Grow(error) => Error::from(error).into(),
         }
     }
 }
@@ -102,7 +102,7 @@ impl Engine {
         units: u64,
         result: &mut Result<Decision, Error>,
     ) {
-        self.run_bare(at, name, charge(resource, units), true, result);
+        self.run_unresolved(at, name, charge(resource, units), true, result);
     }
 
     /// As [`consume_at`](Self::consume_at), without doing it.
@@ -127,13 +127,13 @@ impl Engine {
         units: u64,
         result: &mut Result<Decision, Error>,
     ) {
-        self.run_bare(at, name, charge(resource, units), false, result);
+        self.run_unresolved(at, name, charge(resource, units), false, result);
     }
 
     /// A call that has not been looked up, as nearly all are: it has a way of its own, which has
     /// no call in memory.
     #[inline(always)]
-    fn run_bare(
+    fn run_unresolved(
         &self,
         at: u64,
         name: &str,
@@ -150,7 +150,7 @@ impl Engine {
             return *result = Err(error);
         }
         let now = self.now();
-        match self.shared.try_bare(at, charge, apply, (now, self.patience), decision) {
+        match self.shared.try_unresolved(at, charge, apply, (now, self.timeout), decision) {
             Ok(()) if apply => {
                 let allowed = decision.allowed();
                 if let Err(error) = self.after(now, allowed) {
@@ -158,23 +158,23 @@ impl Engine {
                 }
             }
             Ok(()) => {}
-            Err(obstacle) => {
-                *result = self.run_bare_again(at, name, charge, apply, now, obstacle);
+            Err(retry) => {
+                *result = self.run_unresolved_again(at, name, charge, apply, now, retry);
             }
         }
     }
 
     #[cold]
-    fn run_bare_again(
+    fn run_unresolved_again(
         &self,
         at: u64,
         name: &str,
         charge: Charge,
         apply: bool,
         now: Timestamp,
-        obstacle: Obstacle,
+        retry: RetryReason,
     ) -> Result<Decision, Error> {
-        self.run_again(at, name, &Call { apply, ..Call::bare(&[charge]) }, now, obstacle)
+        self.run_again(at, name, &Call { apply, ..Call::unresolved(&[charge]) }, now, retry)
     }
 
     /// Decides, and applies what was decided.
@@ -212,7 +212,7 @@ impl Engine {
         }
         let now = self.now();
         let call = make();
-        match self.shared.try_run(at, &call, (now, self.patience), decision) {
+        match self.shared.try_run(at, &call, (now, self.timeout), decision) {
             Ok(()) if call.apply => {
                 let allowed = decision.allowed();
                 if let Err(error) = self.after(now, allowed) {
@@ -220,7 +220,7 @@ impl Engine {
                 }
             }
             Ok(()) => {}
-            Err(obstacle) => *result = self.run_again(at, name, &make(), now, obstacle),
+            Err(retry) => *result = self.run_again(at, name, &make(), now, retry),
         }
     }
 
@@ -232,31 +232,31 @@ impl Engine {
         name: &str,
         call: &Call<'_>,
         mut now: Timestamp,
-        mut obstacle: Obstacle,
+        mut retry: RetryReason,
     ) -> Result<Decision, Error> {
         for _ in 0..TRIES {
-            self.refuse_to_wait(&obstacle)?;
-            match obstacle {
+            self.refuse_to_wait(&retry)?;
+            match retry {
                 // A check shows the settled view without persisting it.
-                Obstacle::Due if !call.apply && !call.bare => {
-                    self.overcome(at, name, now, Obstacle::LeasesDue)?;
+                RetryReason::Due if !call.apply && !call.unresolved => {
+                    self.resolve_retry(at, name, now, RetryReason::LeasesDue)?;
                     return self.shared.check_settled(at, name, call, now);
                 }
                 // Whether it is plain is not known past a boundary.
-                Obstacle::Due if !call.apply => return self.run_looked_up(at, name, call),
-                Obstacle::NotPlain => return self.run_looked_up(at, name, call),
-                obstacle => self.overcome(at, name, now, obstacle)?,
+                RetryReason::Due if !call.apply => return self.run_looked_up(at, name, call),
+                RetryReason::NotSimple => return self.run_looked_up(at, name, call),
+                retry => self.resolve_retry(at, name, now, retry)?,
             }
             now = self.now();
             let mut decision = Decision::nothing();
-            match self.shared.try_run(at, call, (now, self.patience), &mut decision) {
+            match self.shared.try_run(at, call, (now, self.timeout), &mut decision) {
                 Ok(()) => {
                     if call.apply {
                         self.after(now, decision.allowed())?;
                     }
                     return Ok(decision);
                 }
-                Err(next) => obstacle = next,
+                Err(next) => retry = next,
             }
         }
         Err(Error::Busy { what: "the tenant" })
@@ -277,7 +277,7 @@ impl Engine {
         &self,
         at: u64,
         name: &str,
-        mut operation: impl FnMut(Timestamp) -> Result<T, Obstacle>,
+        mut operation: impl FnMut(Timestamp) -> Result<T, RetryReason>,
     ) -> Result<T, Error> {
         self.shared.check_poison()?;
         for _ in 0..TRIES {
@@ -287,9 +287,9 @@ impl Engine {
                     self.after(now, true)?;
                     return Ok(value);
                 }
-                Err(obstacle) => {
-                    self.refuse_to_wait(&obstacle)?;
-                    self.overcome(at, name, now, obstacle)?;
+                Err(retry) => {
+                    self.refuse_to_wait(&retry)?;
+                    self.resolve_retry(at, name, now, retry)?;
                 }
             }
         }
@@ -297,15 +297,15 @@ impl Engine {
     }
 
     /// An engine without patience leaves what takes the lane or SQLite to a call that has some.
-    fn refuse_to_wait(&self, obstacle: &Obstacle) -> Result<(), Error> {
-        match obstacle {
-            Obstacle::Pending
-            | Obstacle::Due
-            | Obstacle::CheckpointNeeded
-            | Obstacle::HoldsDue
-            | Obstacle::LeasesDue
-            | Obstacle::LateHold(_)
-                if self.patience.is_zero() =>
+    fn refuse_to_wait(&self, retry: &RetryReason) -> Result<(), Error> {
+        match retry {
+            RetryReason::Pending
+            | RetryReason::Due
+            | RetryReason::CheckpointNeeded
+            | RetryReason::HoldsDue
+            | RetryReason::LeasesDue
+            | RetryReason::LateHold(_)
+                if self.timeout.is_zero() =>
             {
                 Err(Error::Busy { what: "the tenant" })
             }
@@ -317,40 +317,40 @@ impl Engine {
     #[inline(always)]
     fn after(&self, now: Timestamp, allowed: bool) -> Result<(), Error> {
         match self.shared.maintenance {
-            Maintenance::Thread => self.ensure_keeper(),
+            Maintenance::Thread => self.ensure_maintenance_thread(),
             Maintenance::Inline => self.shared.checkpoint_if_overdue(now),
             Maintenance::External => {}
         }
         if self.durability == Durability::Disk && allowed {
-            self.shared.wait_for_disk(self.disk_patience)?;
+            self.shared.wait_for_disk(self.disk_timeout)?;
         }
         Ok(())
     }
 
     #[cold]
-    pub(super) fn overcome(
+    pub(super) fn resolve_retry(
         &self,
         at: u64,
         name: &str,
         now: Timestamp,
-        obstacle: Obstacle,
+        retry: RetryReason,
     ) -> Result<(), Error> {
         let shared = &self.shared;
-        torture::point("overcome");
-        match obstacle {
-            Obstacle::Error(error) => Err(*error),
-            Obstacle::Unknown => Err(Error::UnknownTenant(name.to_owned())),
-            Obstacle::Again | Obstacle::NotPlain => Ok(()),
-            Obstacle::CheckpointNeeded => shared.make_room(),
-            Obstacle::Pending => shared.resolve_block(at),
-            Obstacle::Due => shared.settle_block(at, name, now),
-            Obstacle::HoldsDue => {
+        crash_points::point("retry.resolve");
+        match retry {
+            RetryReason::Error(error) => Err(*error),
+            RetryReason::Unknown => Err(Error::UnknownTenant(name.to_owned())),
+            RetryReason::Again | RetryReason::NotSimple => Ok(()),
+            RetryReason::CheckpointNeeded => shared.ensure_capacity(),
+            RetryReason::Pending => shared.resolve_record(at),
+            RetryReason::Due => shared.settle_record(at, name, now),
+            RetryReason::HoldsDue => {
                 self.take_back(at, name, now, |done| shared.reclaim_holds(at, now, done))
             }
-            Obstacle::LeasesDue => {
+            RetryReason::LeasesDue => {
                 self.take_back(at, name, now, |done| shared.reclaim_leases(at, now, done))
             }
-            Obstacle::LateHold(place) => shared.expire_late(at, name, now, place),
+            RetryReason::LateHold(index) => shared.expire_late(at, name, now, index),
         }
     }
 
@@ -361,15 +361,15 @@ impl Engine {
         at: u64,
         name: &str,
         now: Timestamp,
-        reclaim: impl Fn(&mut u64) -> Result<(), Obstacle>,
+        reclaim: impl Fn(&mut u64) -> Result<(), RetryReason>,
     ) -> Result<(), Error> {
         let mut idle = 0;
         while idle < TRIES {
             let mut done = 0;
             let Err(found) = reclaim(&mut done) else { return Ok(()) };
-            let moves = done > 0 || matches!(found, Obstacle::LateHold(_));
+            let moves = done > 0 || matches!(found, RetryReason::LateHold(_));
             idle = if moves { 0 } else { idle + 1 };
-            self.overcome(at, name, now, found)?;
+            self.resolve_retry(at, name, now, found)?;
         }
         Ok(()) // The next try sees.
     }
@@ -408,99 +408,99 @@ impl With {
 
 /// What a call finds in the claim table.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Found {
+pub(super) struct FoundEntries {
     /// The contact's session that is kept.
-    pub(super) session: Option<Place>,
+    pub(super) session: Option<EntryIndex>,
     /// The lease that its holder has already.
-    pub(super) lease: Option<Place>,
+    pub(super) lease: Option<EntryIndex>,
     /// Whether its holder had it until it expired, and it counts still.
     pub(super) expired: bool,
     /// What the key of a rate has used up, also long ago.
-    pub(super) rate: Option<Place>,
+    pub(super) rate: Option<EntryIndex>,
 }
 
 impl Shared {
     /// Locks the block of a tenant that exists and on which no change is under way: what is written
     /// to one where a change is may be overwritten when that is resolved.
     #[inline(always)]
-    pub(super) fn live_block(
+    pub(super) fn live_record(
         &self,
         at: u64,
-        patience: Duration,
-    ) -> Result<BlockGuard<'_>, Obstacle> {
-        let guard = self.lock_block_within(at, patience)?;
+        timeout: Duration,
+    ) -> Result<RecordGuard<'_>, RetryReason> {
+        let guard = self.lock_record_within(at, timeout)?;
         if guard.pending().is_some() {
-            return Err(Obstacle::Pending);
+            return Err(RetryReason::Pending);
         }
         if !guard.is_live() {
-            return Err(Obstacle::Unknown);
+            return Err(RetryReason::Unknown);
         }
         Ok(guard)
     }
 
     /// Locks a block that an operation may work on at `now`.
     #[inline(always)]
-    pub(super) fn ready_block(
+    pub(super) fn ready_record(
         &self,
         at: u64,
         now: Timestamp,
-        patience: Duration,
-    ) -> Result<BlockGuard<'_>, Obstacle> {
-        let guard = self.live_block(at, patience)?;
+        timeout: Duration,
+    ) -> Result<RecordGuard<'_>, RetryReason> {
+        let guard = self.live_record(at, timeout)?;
         if now >= guard.valid_until() {
-            return Err(Obstacle::Due);
+            return Err(RetryReason::Due);
         }
-        if now.ms() >= guard.get(block::HOLDS_DUE) as i64 {
-            return Err(Obstacle::HoldsDue);
+        if now.ms() >= guard.get(record::HOLDS_DUE) as i64 {
+            return Err(RetryReason::HoldsDue);
         }
         Ok(guard)
     }
 
     /// One try of a call that has not been looked up: everything between lock and unlock.
     #[inline(always)]
-    fn try_bare(
+    fn try_unresolved(
         &self,
         at: u64,
         charge: Charge,
         apply: bool,
-        (now, patience): (Timestamp, Duration),
+        (now, timeout): (Timestamp, Duration),
         decision: &mut Decision,
-    ) -> Result<(), Obstacle> {
-        let mut guard = self.ready_block(at, now, patience)?;
-        let Some(plain) = Plain::new(&guard, charge.resource) else {
-            return self.run_not_plain(&mut guard, charge, apply, now, decision);
+    ) -> Result<(), RetryReason> {
+        let mut guard = self.ready_record(at, now, timeout)?;
+        let Some(simple) = Simple::new(&guard, charge.resource) else {
+            return self.run_not_simple(&mut guard, charge, apply, now, decision);
         };
-        if apply && !guard.history_has_room(1 + BOOKED_BESIDES) {
-            return Err(Obstacle::CheckpointNeeded);
+        if apply && !guard.history_has_capacity(1 + RECORDED_BESIDES) {
+            return Err(RetryReason::CheckpointNeeded);
         }
-        let Plain { slot, mode, .. } = plain;
+        let Simple { counter, mode, .. } = simple;
         let charges = [charge];
         let call = Call::consume(&charges);
-        decide_into(&plain, &call.request(None, None, true), decision);
+        decide_into(&simple, &call.request(None, None, true), decision);
         if !apply {
             return Ok(());
         }
-        if decision.allowed() && !apply::reaches(slot, charge.units) {
+        if decision.allowed() && !apply::reaches(counter, charge.units) {
             guard.begin();
-            apply::use_up_in(&mut guard, slot, mode, charge, now, decision, None);
-            guard.raise_mark(now);
+            apply::use_up_in(&mut guard, counter, mode, charge, now, decision, None);
+            guard.raise_high_water_mark(now);
             return self.finish(&mut guard);
         }
-        self.apply_without_claims(&mut guard, &call, now, decision)
+        self.apply_without_entries(&mut guard, &call, now, decision)
     }
 
     /// Of a resource that the block does not have, or that is more than grants and a limit.
     #[cold]
     #[inline(never)]
-    fn run_not_plain(
+    fn run_not_simple(
         &self,
-        guard: &mut BlockGuard<'_>,
+        guard: &mut RecordGuard<'_>,
         charge: Charge,
         apply: bool,
         now: Timestamp,
         decision: &mut Decision,
-    ) -> Result<(), Obstacle> {
-        self.run_locked(guard, &Call { apply, ..Call::bare(&[charge]) }, now, decision)
+    ) -> Result<(), RetryReason> {
+        self.run_locked(guard, &Call { apply, ..Call::unresolved(&[charge]) }, now, decision)
     }
 
     /// One try: everything between lock and unlock. The decision says nothing yet.
@@ -509,13 +509,13 @@ impl Shared {
         &self,
         at: u64,
         call: &Call<'_>,
-        (now, patience): (Timestamp, Duration),
+        (now, timeout): (Timestamp, Duration),
         decision: &mut Decision,
-    ) -> Result<(), Obstacle> {
+    ) -> Result<(), RetryReason> {
         for key in call.keys().into_iter().flatten() {
-            claim_index::expect(&self.live.memory, at, key);
+            entry_index::expect(&self.live.memory, at, key);
         }
-        let mut guard = self.ready_block(at, now, patience)?;
+        let mut guard = self.ready_record(at, now, timeout)?;
         self.run_locked(&mut guard, call, now, decision)
     }
 
@@ -523,19 +523,19 @@ impl Shared {
     #[inline(always)]
     pub(super) fn run_locked(
         &self,
-        guard: &mut BlockGuard<'_>,
+        guard: &mut RecordGuard<'_>,
         call: &Call<'_>,
         now: Timestamp,
         decision: &mut Decision,
-    ) -> Result<(), Obstacle> {
-        if call.bare && !call.charges.iter().all(|it| guard.is_plain(it.resource)) {
-            return Err(Obstacle::NotPlain);
+    ) -> Result<(), RetryReason> {
+        if call.unresolved && !call.charges.iter().all(|it| guard.is_simple(it.resource)) {
+            return Err(RetryReason::NotSimple);
         }
-        if call.apply && !guard.history_has_room(call.charges.len() as u64 + BOOKED_BESIDES) {
-            return Err(Obstacle::CheckpointNeeded);
+        if call.apply && !guard.history_has_capacity(call.charges.len() as u64 + RECORDED_BESIDES) {
+            return Err(RetryReason::CheckpointNeeded);
         }
-        if call.has_claims() {
-            return self.run_with_claims(guard, call, now, decision);
+        if call.has_entries() {
+            return self.run_with_entries(guard, call, now, decision);
         }
         decide_into(guard, &call.request(None, None, true), decision);
         if !call.apply {
@@ -547,35 +547,35 @@ impl Shared {
         {
             guard.begin();
             apply::charges(guard, call.charges, now, decision, None);
-            guard.raise_mark(now);
+            guard.raise_high_water_mark(now);
             return self.finish(guard);
         }
-        self.apply_without_claims(guard, call, now, decision)
+        self.apply_without_entries(guard, call, now, decision)
     }
 
     /// Applies a decision of which there is more to say than that it was allowed.
     #[cold]
-    fn apply_without_claims(
+    fn apply_without_entries(
         &self,
-        guard: &mut BlockGuard<'_>,
+        guard: &mut RecordGuard<'_>,
         call: &Call<'_>,
         now: Timestamp,
         decision: &mut Decision,
-    ) -> Result<(), Obstacle> {
-        let tells = decision.allowed() && apply::reaches_threshold(guard, call.charges);
-        if tells {
-            self.prepare_to_tell(guard, call.charges, None)?;
+    ) -> Result<(), RetryReason> {
+        let emits = decision.allowed() && apply::reaches_threshold(guard, call.charges);
+        if emits {
+            self.prepare_events(guard, call.charges, None)?;
         }
         guard.begin();
         if decision.allowed() {
             apply::charges(guard, call.charges, now, decision, None);
-            guard.raise_mark(now);
+            guard.raise_high_water_mark(now);
         }
         if !decision.allowed() || !decision.shadowed.is_empty() {
-            apply::book_refusal(guard, decision, now);
+            apply::record_refusal(guard, decision, now);
         }
-        if tells {
-            self.tell_thresholds(guard, call.charges, now)?;
+        if emits {
+            self.emit_thresholds(guard, call.charges, now)?;
         }
         self.finish(guard)
     }
@@ -583,11 +583,11 @@ impl Shared {
     /// Makes the operation stand. One that was too much for the undo record is undone, and tried
     /// again with a larger one.
     #[inline(always)]
-    pub(super) fn finish(&self, guard: &mut BlockGuard<'_>) -> Result<(), Obstacle> {
+    pub(super) fn finish(&self, guard: &mut RecordGuard<'_>) -> Result<(), RetryReason> {
         if guard.finish() {
             return Ok(self.check_poison()?);
         }
         guard.enlarge_undo().map_err(Error::from)?;
-        Err(Obstacle::Again)
+        Err(RetryReason::Again)
     }
 }

@@ -41,13 +41,13 @@ impl Engine {
         let event = |row: crate::store::EventRow| Event {
             sequence: row.sequence,
             tenant: row.tenant,
-            at: row.happening.at,
+            at: row.event.at,
             resource: row
-                .happening
+                .event
                 .resource
                 .and_then(|resource| compiled.resource_name(resource))
                 .map(str::to_owned),
-            kind: row.happening.kind,
+            kind: row.event.kind,
         };
         Ok(rows.into_iter().map(event).collect())
     }
@@ -55,7 +55,7 @@ impl Engine {
     /// Forgets all events up to and including the one with this number; says how many. Waits for
     /// the disk.
     pub fn acknowledge_events(&self, up_to: u64) -> Result<usize, Error> {
-        let _lane = self.shared.enter_lane()?;
+        let _writer_lock = self.shared.lock_writer()?;
         self.shared.store.with(|connection| {
             let mut write = Write::begin(connection, &self.shared.live, Sync::Full)?;
             let forgotten = write.acknowledge(up_to)?;

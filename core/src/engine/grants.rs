@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::administer::{check_amount, grantable_resource};
-use super::once::Verb;
+use super::once::Operation;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::Source;
@@ -61,23 +61,23 @@ impl Engine {
         key: Option<&str>,
     ) -> Result<(), Error> {
         check(new)?;
-        let verb = Verb::new("grant", key, &(resource, new));
-        self.change_once(tenant, &verb, |work| {
+        let operation = Operation::new("grant", key, &(resource, new));
+        self.change_once(tenant, &operation, |tx| {
             let name = resource;
-            let resource = grantable_resource(work.compiled, name)?;
-            let starts_at = new.starts_at.unwrap_or(work.now).max(work.now);
+            let resource = grantable_resource(tx.compiled, name)?;
+            let starts_at = new.starts_at.unwrap_or(tx.now).max(tx.now);
             if new.expires_at.is_some_and(|at| at <= starts_at) {
                 let why = "it has passed already, or the grant would not have begun".to_owned();
                 return Err(Error::InvalidArgument { what: "expires_at", why });
             }
             let NewGrant { source, units, expires_at, .. } = *new;
-            let account = &mut work.loaded.account;
+            let account = &mut tx.loaded.account;
             add_grant(account, resource, source, units, starts_at, expires_at);
             if let Some((grant, priority)) = account.grants.last_mut().zip(new.priority) {
                 grant.priority = priority;
             }
             let detail = format!("{} {units} of {name}", source.code());
-            Ok(work.write.audit(Some(work.loaded.row), work.now, "grant", &detail)?)
+            Ok(tx.write.audit(Some(tx.loaded.row), tx.now, "grant", &detail)?)
         })
     }
 }

@@ -3,8 +3,8 @@
 use chrono::NaiveDate;
 
 use super::Engine;
-use super::lane::Work;
-use super::once::Verb;
+use super::admin_tx::AdminTx;
+use super::once::Operation;
 use super::paying::{end_debt, settle_paid};
 use crate::billing::{Cents, PaymentMethod};
 use crate::clock::Timestamp;
@@ -137,11 +137,12 @@ impl Effect {
 impl Engine {
     /// Invoices of a tenant, by due date, as they stand now. Reads SQLite; changes nothing.
     pub fn invoices(&self, tenant: &str) -> Result<Vec<Invoice>, Error> {
-        let (loaded, _) = self.shared.view(self.block_of(tenant)?, tenant, self.now())?;
-        let Account { mark, time_zone, .. } = loaded.account;
+        let (loaded, _) = self.shared.view(self.record_of(tenant)?, tenant, self.now())?;
+        let Account { high_water_mark, time_zone, .. } = loaded.account;
         let mut rows = self.shared.store.invoices(loaded.row)?;
         // A due date may have passed since anybody settled.
-        let has_passed = |row: &InvoiceRow| calendar::end_of_due_day(row.due, time_zone) <= mark;
+        let has_passed =
+            |row: &InvoiceRow| calendar::end_of_due_day(row.due, time_zone) <= high_water_mark;
         for row in rows.iter_mut().filter(|row| row.is_owed() && has_passed(row)) {
             InvoiceStatus::Overdue.code().clone_into(&mut row.status);
         }
@@ -151,18 +152,18 @@ impl Engine {
     /// Settles an invoice that was paid, by hand: the same path as a gateway's event. Paid
     /// already, it changes nothing. Waits for the disk.
     pub fn mark_paid(&self, invoice: i64, paid_on: Option<NaiveDate>) -> Result<(), Error> {
-        let verb = Verb::new("mark_paid", None, &(invoice, paid_on));
-        self.with_invoice(invoice, &verb, |work, row| settle_paid(work, row, paid_on, None))
+        let operation = Operation::new("mark_paid", None, &(invoice, paid_on));
+        self.with_invoice(invoice, &operation, |tx, row| settle_paid(tx, row, paid_on, None))
     }
 
     /// Cancels an invoice that was not paid: it is no debt any more. Waits for the disk.
     pub fn cancel_invoice(&self, invoice: i64) -> Result<(), Error> {
-        let verb = Verb::new("cancel_invoice", None, &invoice);
-        self.with_invoice(invoice, &verb, |work, row| match InvoiceStatus::of(row) {
-            InvoiceStatus::Pending => save_status(work, row, InvoiceStatus::Cancelled),
+        let operation = Operation::new("cancel_invoice", None, &invoice);
+        self.with_invoice(invoice, &operation, |tx, row| match InvoiceStatus::of(row) {
+            InvoiceStatus::Pending => save_status(tx, row, InvoiceStatus::Cancelled),
             InvoiceStatus::Overdue => {
-                save_status(work, row, InvoiceStatus::Cancelled)?;
-                end_debt(work, "the debt was cancelled")
+                save_status(tx, row, InvoiceStatus::Cancelled)?;
+                end_debt(tx, "the debt was cancelled")
             }
             InvoiceStatus::Cancelled => Ok(()),
             InvoiceStatus::Paid | InvoiceStatus::Refunded => Err(wrong_status(row)),
@@ -178,8 +179,8 @@ impl Engine {
             let why = format!("{parts} is not between 2 and {PARTS_MAX}");
             return Err(Error::InvalidArgument { what: "instalments", why });
         }
-        let verb = Verb::new("split_invoice", None, &(invoice, parts));
-        self.with_invoice(invoice, &verb, |work, row| {
+        let operation = Operation::new("split_invoice", None, &(invoice, parts));
+        self.with_invoice(invoice, &operation, |tx, row| {
             let one_off = matches!(Effect::of(row), Effect::Activate | Effect::Give);
             if !one_off || row.parts > 1 {
                 let why = "only a purchase, or joining a plan, is paid in instalments, once";
@@ -192,7 +193,7 @@ impl Engine {
                 let why = format!("{} is not {parts} times a cent", Cents::new(row.cents)?);
                 return Err(Error::InvalidArgument { what: "instalments", why });
             }
-            split(work, row, parts)
+            split(tx, row, parts)
         })
     }
 
@@ -200,14 +201,14 @@ impl Engine {
     pub(super) fn with_invoice<T: serde::Serialize + serde::de::DeserializeOwned>(
         &self,
         id: i64,
-        verb: &Verb<'_>,
-        change: impl FnOnce(&mut Work<'_>, &mut InvoiceRow) -> Result<T, Error>,
+        operation: &Operation<'_>,
+        change: impl FnOnce(&mut AdminTx<'_>, &mut InvoiceRow) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let unknown = || Error::UnknownInvoice(id);
         let tenant = self.shared.store.tenant_of_invoice(id)?.ok_or_else(unknown)?;
-        self.change_once(&tenant, verb, |work| {
-            let mut row = work.write.invoice(id)?.ok_or_else(unknown)?;
-            change(work, &mut row)
+        self.change_once(&tenant, operation, |tx| {
+            let mut row = tx.write.invoice(id)?.ok_or_else(unknown)?;
+            change(tx, &mut row)
         })
     }
 }
@@ -246,7 +247,7 @@ fn invoice_view(row: &InvoiceRow) -> Result<Invoice, Error> {
 }
 
 /// Makes so many invoices of one; each is due a month after the one before it.
-fn split(work: &Work<'_>, row: &mut InvoiceRow, parts: u32) -> Result<Vec<i64>, Error> {
+fn split(tx: &AdminTx<'_>, row: &mut InvoiceRow, parts: u32) -> Result<Vec<i64>, Error> {
     let (part_cents, rest) = (row.cents / i64::from(parts), row.cents % i64::from(parts));
     let mut numbers = vec![row.id];
     for part in 2..=parts {
@@ -255,25 +256,25 @@ fn split(work: &Work<'_>, row: &mut InvoiceRow, parts: u32) -> Result<Vec<i64>, 
         let effect = Effect::Nothing.code().to_owned();
         let cents = part_cents;
         let new = InvoiceRow { cents, part, parts, due, effect, ..row.clone() };
-        numbers.push(work.write.insert_invoice(&new)?);
+        numbers.push(tx.write.insert_invoice(&new)?);
     }
     row.cents = part_cents + rest;
     row.parts = parts;
-    work.write.save_invoice(row)?;
+    tx.write.save_invoice(row)?;
     let detail = format!("{} in {parts} instalments", row.id);
-    work.write.audit(Some(work.loaded.row), work.now, "invoice", &detail)?;
+    tx.write.audit(Some(tx.loaded.row), tx.now, "invoice", &detail)?;
     Ok(numbers)
 }
 
 pub(super) fn save_status(
-    work: &Work<'_>,
+    tx: &AdminTx<'_>,
     row: &mut InvoiceRow,
     status: InvoiceStatus,
 ) -> Result<(), Error> {
     status.code().clone_into(&mut row.status);
-    work.write.save_invoice(row)?;
+    tx.write.save_invoice(row)?;
     let detail = format!("{} {}", row.id, row.status);
-    Ok(work.write.audit(Some(work.loaded.row), work.now, "invoice", &detail)?)
+    Ok(tx.write.audit(Some(tx.loaded.row), tx.now, "invoice", &detail)?)
 }
 
 // ---- invoices that come by themselves -------------------------------------------------------
@@ -351,8 +352,8 @@ pub(super) fn new_invoice(
         gateway_id: None,
         settled: false,
         effect: Effect::Nothing.code().to_owned(),
-        told_at: None,
-        told_overdue: false,
+        reported_at: None,
+        reported_overdue: false,
         paid_cents: None,
     };
     new.recurring = is_debited(&new);
@@ -370,10 +371,10 @@ pub(super) fn is_debited(row: &InvoiceRow) -> bool {
 /// Cancels the invoices for periods that will not come: of one subscription, or of all. What is
 /// owed already stays owed.
 pub(super) fn cancel_those_to_come(
-    work: &mut Work<'_>,
+    tx: &mut AdminTx<'_>,
     subscription: Option<i64>,
 ) -> Result<(), Error> {
-    let today = work.today();
+    let today = tx.today();
     let to_come = |row: &InvoiceRow| {
         let of_next = match Effect::of(row) {
             Effect::Renew => row.due >= today,
@@ -384,18 +385,18 @@ pub(super) fn cancel_those_to_come(
         };
         of_next && subscription.is_none_or(|it| row.subscription == Some(it))
     };
-    cancel_where(work, to_come)
+    cancel_where(tx, to_come)
 }
 
 /// Cancels what was to be paid for a subscription that will not begin: also what is overdue, since
 /// nothing was given for it.
-pub(super) fn cancel_unpaid(work: &mut Work<'_>, subscription: i64) -> Result<(), Error> {
+pub(super) fn cancel_unpaid(tx: &mut AdminTx<'_>, subscription: i64) -> Result<(), Error> {
     let of_it = |row: &InvoiceRow| row.subscription == Some(subscription);
-    cancel_where(work, of_it)?;
-    for mut row in work.write.invoices(work.loaded.row)? {
+    cancel_where(tx, of_it)?;
+    for mut row in tx.write.invoices(tx.loaded.row)? {
         if InvoiceStatus::of(&row) == InvoiceStatus::Overdue && of_it(&row) {
-            save_status(work, &mut row, InvoiceStatus::Cancelled)?;
-            end_debt(work, "the plan was not taken")?;
+            save_status(tx, &mut row, InvoiceStatus::Cancelled)?;
+            end_debt(tx, "the plan was not taken")?;
         }
     }
     Ok(())
@@ -403,10 +404,10 @@ pub(super) fn cancel_unpaid(work: &mut Work<'_>, subscription: i64) -> Result<()
 
 /// Cancels what is still to be paid for something bought that has ended: what would be charged
 /// again, and what it would have been given for.
-pub(super) fn cancel_purchase(work: &mut Work<'_>, purchase: i64) -> Result<(), Error> {
-    let today = work.today();
+pub(super) fn cancel_purchase(tx: &mut AdminTx<'_>, purchase: i64) -> Result<(), Error> {
+    let today = tx.today();
     let mut was_owed = false;
-    for mut row in work.write.invoices(work.loaded.row)? {
+    for mut row in tx.write.invoices(tx.loaded.row)? {
         let is_meant = match Effect::of(&row) {
             Effect::Give => !row.settled,
             Effect::Nothing => row.parts == 1 && row.due >= today,
@@ -414,25 +415,25 @@ pub(super) fn cancel_purchase(work: &mut Work<'_>, purchase: i64) -> Result<(), 
         };
         if is_meant && row.purchase == Some(purchase) && InvoiceStatus::of(&row).waits() {
             was_owed |= InvoiceStatus::of(&row) == InvoiceStatus::Overdue;
-            save_status(work, &mut row, InvoiceStatus::Cancelled)?;
+            save_status(tx, &mut row, InvoiceStatus::Cancelled)?;
         }
     }
-    if was_owed { end_debt(work, "the purchase was ended") } else { Ok(()) }
+    if was_owed { end_debt(tx, "the purchase was ended") } else { Ok(()) }
 }
 
 /// Cancels the plan's invoice of the present period, for which another one comes.
-pub(super) fn cancel_plan_invoices(work: &mut Work<'_>, subscription: i64) -> Result<(), Error> {
-    let today = work.today();
-    cancel_where(work, |row| {
+pub(super) fn cancel_plan_invoices(tx: &mut AdminTx<'_>, subscription: i64) -> Result<(), Error> {
+    let today = tx.today();
+    cancel_where(tx, |row| {
         let of_plan = row.subscription == Some(subscription) && Effect::of(row) == Effect::Renew;
         of_plan && row.due >= today
     })
 }
 
-fn cancel_where(work: &mut Work<'_>, is_meant: impl Fn(&InvoiceRow) -> bool) -> Result<(), Error> {
-    for mut row in work.write.invoices(work.loaded.row)? {
+fn cancel_where(tx: &mut AdminTx<'_>, is_meant: impl Fn(&InvoiceRow) -> bool) -> Result<(), Error> {
+    for mut row in tx.write.invoices(tx.loaded.row)? {
         if InvoiceStatus::of(&row) == InvoiceStatus::Pending && is_meant(&row) {
-            save_status(work, &mut row, InvoiceStatus::Cancelled)?;
+            save_status(tx, &mut row, InvoiceStatus::Cancelled)?;
         }
     }
     Ok(())

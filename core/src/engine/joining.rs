@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{Datelike, NaiveDate};
 
+use super::admin_tx::AdminTx;
 use super::invoices::{self, bill_period};
-use super::lane::Work;
 use crate::catalog::{Compiled, Limit, Plan};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::settle::{Begun, close_period, grant_plan};
-use crate::rules::{EventKind, Happening, ResourceId, Subscription, calendar};
+use crate::rules::{EventKind, ResourceId, Subscription, TenantEvent, calendar};
 use crate::store::{ACTIVE, Loaded, MANUAL, Overrides, PENDING, SubscriptionRow, Write};
 
 /// What a tenant subscribes to.
@@ -26,7 +26,7 @@ pub struct Terms<'a> {
 
 /// How a subscription is paid.
 #[derive(Clone, Debug)]
-pub(super) struct Payment {
+pub(super) struct PaymentState {
     /// An opaque label: Manual, Asaas, Pagar-me.
     pub(super) label: String,
     /// What the gateway calls the subscription.
@@ -35,20 +35,22 @@ pub(super) struct Payment {
     pub(super) method: String,
 }
 
-impl Payment {
+impl PaymentState {
     /// Of this type, and nothing else is known.
-    pub(super) fn of_type(label: &str) -> Payment {
-        Payment { label: label.to_owned(), gateway_id: None, method: String::new() }
+    pub(super) fn of_type(label: &str) -> PaymentState {
+        PaymentState { label: label.to_owned(), gateway_id: None, method: String::new() }
     }
 
-    pub(super) fn by_hand() -> Payment {
-        Payment::of_type(MANUAL)
+    pub(super) fn manual() -> PaymentState {
+        PaymentState::of_type(MANUAL)
     }
 
     /// As the tenant pays now: another plan changes nothing about it.
-    pub(super) fn of_present(work: &Work<'_>) -> Result<Payment, Error> {
-        let Some(terms) = &work.loaded.account.subscription else { return Ok(Payment::by_hand()) };
-        Ok(work.write.subscription(terms.id)?.map_or_else(Payment::by_hand, |row| Payment {
+    pub(super) fn of_present(tx: &AdminTx<'_>) -> Result<PaymentState, Error> {
+        let Some(terms) = &tx.loaded.account.subscription else {
+            return Ok(PaymentState::manual());
+        };
+        Ok(tx.write.subscription(terms.id)?.map_or_else(PaymentState::manual, |row| PaymentState {
             label: row.payment_type,
             gateway_id: row.gateway_id,
             method: row.payment_method,
@@ -57,7 +59,7 @@ impl Payment {
 
     /// A new subscription that is paid in this way.
     pub(super) fn row(self, state: &str, terms: Subscription, at: Timestamp) -> SubscriptionRow {
-        let terms = Subscription { by_hand: self.label == MANUAL, ..terms };
+        let terms = Subscription { manual: self.label == MANUAL, ..terms };
         SubscriptionRow {
             id: 0,
             state: state.to_owned(),
@@ -78,7 +80,7 @@ pub(super) fn subscribe(
     loaded: &mut Loaded,
     compiled: &Compiled,
     terms: &Terms<'_>,
-    payment: Payment,
+    payment: PaymentState,
     at: Timestamp,
 ) -> Result<(), Error> {
     let (plan, terms) = terms_of(loaded, compiled, terms, at)?;
@@ -129,7 +131,7 @@ pub(super) fn choose(
     loaded: &mut Loaded,
     compiled: &Compiled,
     terms: &Terms<'_>,
-    payment: Payment,
+    payment: PaymentState,
     at: Timestamp,
 ) -> Result<i64, Error> {
     let (_, terms) = terms_of(loaded, compiled, terms, at)?;
@@ -140,16 +142,16 @@ pub(super) fn choose(
 }
 
 /// Puts the subscription in force that waited to be paid: its period begins now.
-pub(super) fn activate(work: &mut Work<'_>, id: i64) -> Result<(), Error> {
-    let Some(row) = work.write.subscription(id)?.filter(|row| row.state == PENDING) else {
+pub(super) fn activate(tx: &mut AdminTx<'_>, id: i64) -> Result<(), Error> {
+    let Some(row) = tx.write.subscription(id)?.filter(|row| row.state == PENDING) else {
         return Ok(());
     };
-    let catalog_plan = work.write.plan(row.terms.catalog_version, &row.terms.plan)?;
+    let catalog_plan = tx.write.plan(row.terms.catalog_version, &row.terms.plan)?;
     let Some(plan) = catalog_plan else { return Err(Error::UnknownPlan(row.terms.plan)) };
-    end_present(work)?;
-    let now = work.now;
-    let account = &mut work.loaded.account;
-    work.write.begin_subscription(id, now)?;
+    end_present(tx)?;
+    let now = tx.now;
+    let account = &mut tx.loaded.account;
+    tx.write.begin_subscription(id, now)?;
     account.awaits_payment = false;
     let mut terms = Subscription { id, ..row.terms };
     // The day of the month stays; a first due date that has passed meanwhile is the next one.
@@ -157,43 +159,43 @@ pub(super) fn activate(work: &mut Work<'_>, id: i64) -> Result<(), Error> {
         let months = terms.period_months;
         terms.first_due = calendar::due_date(terms.anchor_day, terms.first_due, months);
     }
-    tell_plan(work, &terms.plan);
-    begin(work.write, work.loaded, work.compiled, &plan, terms, now)
+    emit_plan_change(tx, &terms.plan);
+    begin(tx.write, tx.loaded, tx.compiled, &plan, terms, now)
 }
 
 /// Ends the present subscription and its period, and what was to follow it; invoices for periods
 /// that will not come are cancelled.
-pub(super) fn end_present(work: &mut Work<'_>) -> Result<(), Error> {
-    drop_scheduled(work)?;
-    let account = &mut work.loaded.account;
+pub(super) fn end_present(tx: &mut AdminTx<'_>) -> Result<(), Error> {
+    drop_scheduled(tx)?;
+    let account = &mut tx.loaded.account;
     let Some(present) = account.subscription.take() else { return Ok(()) };
     let last_start = account.period_start;
-    let closed = close_period(account, &work.compiled.rulebook, work.now, false);
-    work.write.save_period(work.loaded.row, &closed)?;
-    work.write.end_subscription(&present, last_start, work.now)?;
-    invoices::cancel_those_to_come(work, Some(present.id))
+    let closed = close_period(account, &tx.compiled.rulebook, tx.now, false);
+    tx.write.save_period(tx.loaded.row, &closed)?;
+    tx.write.end_subscription(&present, last_start, tx.now)?;
+    invoices::cancel_those_to_come(tx, Some(present.id))
 }
 
 /// Forgets the plan that was scheduled; says whether there was one.
-pub(super) fn drop_scheduled(work: &mut Work<'_>) -> Result<bool, Error> {
-    let Some(next) = work.loaded.account.scheduled.take() else { return Ok(false) };
-    work.write.drop_subscription(next.terms.id, work.now)?;
-    invoices::cancel_unpaid(work, next.terms.id)?;
+pub(super) fn drop_scheduled(tx: &mut AdminTx<'_>) -> Result<bool, Error> {
+    let Some(next) = tx.loaded.account.scheduled.take() else { return Ok(false) };
+    tx.write.drop_subscription(next.terms.id, tx.now)?;
+    invoices::cancel_unpaid(tx, next.terms.id)?;
     Ok(true)
 }
 
 /// Forgets the plan that was chosen and waits to be paid.
-pub(super) fn drop_pending(work: &mut Work<'_>) -> Result<(), Error> {
-    let Some(row) = work.write.pending_subscription(work.loaded.row)? else { return Ok(()) };
-    work.write.drop_subscription(row.id, work.now)?;
-    work.loaded.account.awaits_payment = false;
-    invoices::cancel_unpaid(work, row.id)
+pub(super) fn drop_pending(tx: &mut AdminTx<'_>) -> Result<(), Error> {
+    let Some(row) = tx.write.pending_subscription(tx.loaded.row)? else { return Ok(()) };
+    tx.write.drop_subscription(row.id, tx.now)?;
+    tx.loaded.account.awaits_payment = false;
+    invoices::cancel_unpaid(tx, row.id)
 }
 
 /// Tells that a tenant is on another plan.
-pub(super) fn tell_plan(work: &mut Work<'_>, plan: &str) {
+pub(super) fn emit_plan_change(tx: &mut AdminTx<'_>, plan: &str) {
     let kind = EventKind::PlanChanged { plan: plan.to_owned() };
-    work.happened.push(Happening { at: work.now, resource: None, kind });
+    tx.events.push(TenantEvent { at: tx.now, resource: None, kind });
 }
 
 /// The plan of the catalog in force, and the terms that it comes to for a tenant.
@@ -246,6 +248,6 @@ pub(super) fn terms_from(
         carry_over: compiled.units(&plan.carry_over),
         price_cents: plan.price_cents,
         pending: false,
-        by_hand: false,
+        manual: false,
     }
 }

@@ -2,28 +2,28 @@
 //! since their figures are in the books; and what is more than the plan's number by now.
 //!
 //! The claim's new state is written to SQLite in the same transaction, and to the live file after
-//! the commit; `LANE_CLAIM` says which claim that is, for whoever comes after a death between.
+//! the commit; `ADMIN_ENTRY` says which claim that is, for whoever comes after a death between.
 
 use super::Shared;
-use super::decide::Obstacle;
-use super::lane::{Manner, Work};
+use super::admin_tx::{AdminTx, CommitOptions};
+use super::decide::RetryReason;
 use super::reserve::{self, Back, Kept};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::live::block::BlockGuard;
-use crate::live::claims::{ClaimKind, Place, ReservationState, with_state};
+use crate::live::entries::{EntryIndex, EntryKind, ReservationState, with_state};
 use crate::live::history::HistoryKey;
-use crate::live::layout::{block, claim, slot};
-use crate::live::split::Taken;
+use crate::live::layout::{counter, entry, record};
+use crate::live::record::RecordGuard;
+use crate::live::takings::Taken;
 use crate::rules::plan_number::give_back;
-use crate::rules::{Account, Counting, Grant, Handle, Happening, ResourceId, Source};
+use crate::rules::{Account, Counting, EntryHandle, Grant, ResourceId, Source, TenantEvent};
 use crate::store::Sync;
 
 /// What is done with a claim in the lane.
 #[derive(Clone, Copy)]
 pub(super) struct Late<'a> {
-    pub(super) place: Place,
-    pub(super) kind: ClaimKind,
+    pub(super) index: EntryIndex,
+    pub(super) kind: EntryKind,
     /// The state that the claim is in from then on.
     pub(super) state: u8,
     pub(super) back: Back<'a>,
@@ -36,15 +36,15 @@ impl Shared {
         at: u64,
         name: &str,
         now: Timestamp,
-        handle: Handle,
+        handle: EntryHandle,
         late: Late<'_>,
-    ) -> Result<(), Obstacle> {
-        let manner = Manner { sync: Sync::Full, confirm_jump: false };
-        let done = self.administer_claim(at, name, now, manner, &late, |guard| match late.kind {
-            ClaimKind::Reservation => self.open_reservation(guard, handle, now).map(|_| ()),
+    ) -> Result<(), RetryReason> {
+        let options = CommitOptions { sync: Sync::Full, confirm_jump: false };
+        let done = self.administer_entry(at, name, now, options, &late, |guard| match late.kind {
+            EntryKind::Reservation => self.open_reservation(guard, handle, now).map(|_| ()),
             _ => self.unrefunded(guard, handle).map(|_| ()),
         });
-        done.map_err(Obstacle::from)
+        done.map_err(RetryReason::from)
     }
 
     /// Expires a reservation in the lane if it is due at `now`: as of its own end, so that
@@ -54,17 +54,17 @@ impl Shared {
         at: u64,
         name: &str,
         now: Timestamp,
-        place: Place,
+        index: EntryIndex,
     ) -> Result<(), Error> {
-        let manner = Manner { sync: Sync::Normal, confirm_jump: false };
+        let options = CommitOptions { sync: Sync::Normal, confirm_jump: false };
         let state = ReservationState::Expired as u8;
-        let late = Late { place, kind: ClaimKind::Reservation, state, back: Back::All };
-        let Some(end) = open_until(&self.lock_block(at)?, place).filter(|&end| end <= now) else {
+        let late = Late { index, kind: EntryKind::Reservation, state, back: Back::All };
+        let Some(end) = open_until(&self.lock_record(at)?, index).filter(|&end| end <= now) else {
             return Ok(());
         };
         // Another may have been quicker: then there is nothing to do.
-        let done = self.administer_claim(at, name, end.plus_ms(-1), manner, &late, |guard| {
-            let open = open_until(guard, place) == Some(end);
+        let done = self.administer_entry(at, name, end.plus_ms(-1), options, &late, |guard| {
+            let open = open_until(guard, index) == Some(end);
             if open { Ok(()) } else { Err(Error::Busy { what: "the reservation" }) }
         });
         match done {
@@ -75,54 +75,54 @@ impl Shared {
 }
 
 /// Until when an open reservation holds its units.
-fn open_until(guard: &BlockGuard<'_>, place: Place) -> Option<Timestamp> {
-    let open = guard.holds(place, ClaimKind::Reservation)
-        && guard.claim_state(place) == ReservationState::Open as u8;
-    open.then(|| Timestamp::from_word(guard.claim_get(place, claim::END)))
+fn open_until(guard: &RecordGuard<'_>, index: EntryIndex) -> Option<Timestamp> {
+    let open = guard.holds(index, EntryKind::Reservation)
+        && guard.entry_state(index) == ReservationState::Open as u8;
+    open.then(|| Timestamp::from_word(guard.entry_get(index, entry::END)))
 }
 
 /// Gives back to the account what a record took: of the present period where it came from, of a
 /// closed one to grants that still live; and what meters still count.
 pub(super) fn return_to_account(
-    work: &mut Work<'_>,
-    guard: &BlockGuard<'_>,
+    tx: &mut AdminTx<'_>,
+    guard: &RecordGuard<'_>,
     late: &Late<'_>,
     epoch: u32,
 ) -> Result<(), Error> {
-    if late.kind == ClaimKind::Reservation && late.state == ReservationState::Expired as u8 {
-        let kind = reserve::expired(guard, epoch, late.place);
-        work.happened.push(Happening { at: work.now, resource: None, kind });
+    if late.kind == EntryKind::Reservation && late.state == ReservationState::Expired as u8 {
+        let kind = reserve::expired(guard, epoch, late.index);
+        tx.events.push(TenantEvent { at: tx.now, resource: None, kind });
     }
     let mut kept = Kept::new(late.back);
-    let period = work.loaded.account.period;
-    let in_period = reserve::was_taken_in(guard, late.place, late.kind, period);
-    for taken in guard.record(late.place, late.kind) {
+    let period = tx.loaded.account.period;
+    let in_period = reserve::was_taken_in(guard, late.index, late.kind, period);
+    for taken in guard.takings(late.index, late.kind) {
         let units = kept.rest_of(taken);
         let Taken { resource, grant, .. } = taken;
-        let account = &mut work.loaded.account;
-        match Account::counting(&work.compiled.rulebook, resource) {
+        let account = &mut tx.loaded.account;
+        match Account::counting(&tx.compiled.rulebook, resource) {
             Counting::Granted if in_period => {
-                let returned = give_back(account, resource, grant, units, work.now);
-                book_returned(work, resource, returned)?;
+                let returned = give_back(account, resource, grant, units, tx.now);
+                record_returned(tx, resource, returned)?;
             }
             Counting::Granted if grant != 0 => {
                 let known = account.grants.iter_mut().find(|it| it.id == grant);
                 if let Some(known) = known.filter(|it| it.resource == resource) {
-                    if known.is_in_time(work.now) {
+                    if known.is_in_time(tx.now) {
                         known.give_back(units);
                     }
                 } else if units > 0 && taken.source != Some(Source::Plan) {
-                    revive(work, resource, grant, units)?;
+                    revive(tx, resource, grant, units)?;
                 }
             }
             Counting::Meter => {
-                let cycle = guard.slot(resource).map(|slot| slot.get(slot::CYCLE));
+                let cycle = guard.counter(resource).map(|counter| counter.get(counter::CYCLE));
                 let usage = account.used.get_mut(&resource).filter(|_| cycle == Some(grant));
                 if let Some(usage) = usage {
                     let units = units.min(usage.used);
                     usage.used -= units;
                     usage.beyond = usage.used;
-                    book_returned(work, resource, units)?;
+                    record_returned(tx, resource, units)?;
                 }
             }
             _ => {}
@@ -131,52 +131,52 @@ pub(super) fn return_to_account(
     Ok(())
 }
 
-fn book_returned(work: &Work<'_>, resource: ResourceId, units: u64) -> Result<(), Error> {
+fn record_returned(tx: &AdminTx<'_>, resource: ResourceId, units: u64) -> Result<(), Error> {
     if units > 0 {
-        let key = HistoryKey::returned(work.now, resource);
-        work.write.book(work.loaded.row, key, units)?;
+        let key = HistoryKey::returned(tx.now, resource);
+        tx.write.record_history(tx.loaded.row, key, units)?;
     }
     Ok(())
 }
 
 /// Gives units back to a grant that has been left out of the account because it held nothing when
 /// a period ended, unless its time has run out.
-fn revive(work: &mut Work<'_>, of: ResourceId, grant: u64, units: u64) -> Result<(), Error> {
-    let ended = work.write.ended_grant(work.loaded.row, grant)?;
-    let lives = |it: &Grant| it.resource == of && it.is_in_time(work.now);
+fn revive(tx: &mut AdminTx<'_>, of: ResourceId, grant: u64, units: u64) -> Result<(), Error> {
+    let ended = tx.write.ended_grant(tx.loaded.row, grant)?;
+    let lives = |it: &Grant| it.resource == of && it.is_in_time(tx.now);
     if let Some(mut grant) = ended.filter(lives) {
         grant.give_back(units);
-        let grants = &mut work.loaded.account.grants;
-        let place = grants.partition_point(|it| it.id < grant.id);
-        grants.insert(place, grant);
+        let grants = &mut tx.loaded.account.grants;
+        let index = grants.partition_point(|it| it.id < grant.id);
+        grants.insert(index, grant);
     }
     Ok(())
 }
 
 /// The first word that a claim has once the change is committed.
-pub(super) fn meta_after(guard: &BlockGuard<'_>, late: &Late<'_>) -> u64 {
-    with_state(guard.claim_get(late.place, claim::META), late.state)
+pub(super) fn meta_after(guard: &RecordGuard<'_>, late: &Late<'_>) -> u64 {
+    with_state(guard.entry_get(late.index, entry::META), late.state)
 }
 
 /// Brings a claim into the state that SQLite has it in. Doing it again changes nothing.
-pub(super) fn bring_claim(guard: &mut BlockGuard<'_>, place: Place, meta: u64) {
-    if guard.claim_get(place, claim::META) == meta {
+pub(super) fn bring_entry(guard: &mut RecordGuard<'_>, index: EntryIndex, meta: u64) {
+    if guard.entry_get(index, entry::META) == meta {
         return;
     }
-    if guard.claim_kind(place) == Some(ClaimKind::Reservation) {
-        reserve::count_out(guard, place);
+    if guard.entry_kind(index) == Some(EntryKind::Reservation) {
+        reserve::count_out(guard, index);
     }
-    guard.claim_set(place, claim::META, meta);
+    guard.entry_set(index, entry::META, meta);
     let stood = guard.finish();
     debug_assert!(stood, "the undo record had room when the reservation was made");
 }
 
 /// Notes which claim the change under way brings into another state.
-pub(super) fn note_claim(guard: &BlockGuard<'_>, place: Place) {
-    guard.put(block::LANE_CLAIM, u64::from(place.0) + 1);
+pub(super) fn note_entry(guard: &RecordGuard<'_>, index: EntryIndex) {
+    guard.put(record::ADMIN_ENTRY, u64::from(index.0) + 1);
 }
 
 /// The claim that the change under way brings into another state.
-pub(super) fn noted_claim(guard: &BlockGuard<'_>) -> Option<Place> {
-    (guard.get(block::LANE_CLAIM) as u32).checked_sub(1).map(Place)
+pub(super) fn noted_entry(guard: &RecordGuard<'_>) -> Option<EntryIndex> {
+    (guard.get(record::ADMIN_ENTRY) as u32).checked_sub(1).map(EntryIndex)
 }

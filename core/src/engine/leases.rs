@@ -8,7 +8,7 @@ use super::Shared;
 use super::apply::{FENCING, is_of_epoch, prolong};
 use super::call::{Call, NO_CHARGES, lifetime_ms};
 use super::caller::{Caller, Once, feed_text};
-use super::decide::Obstacle;
+use super::decide::RetryReason;
 use super::frequent::decided;
 use super::reclaim::give_up_lease;
 use super::tenant::Tenant;
@@ -16,8 +16,8 @@ use crate::catalog::Kind;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::Hash128;
-use crate::live::block::BlockGuard;
-use crate::live::claims::{Place, slot_heap};
+use crate::live::entries::{EntryIndex, counter_heap};
+use crate::live::record::RecordGuard;
 use crate::rules::{Decision, LeaseOutcome, ResourceId};
 
 /// The leases of one resource of a tenant.
@@ -96,10 +96,10 @@ impl<'a> Leases<'a> {
         ttl: Option<Duration>,
     ) -> Result<LeaseOutcome, Error> {
         let ttl_ms = self.ttl_ms(ttl)?;
-        self.with_lease(holder, fencing, |guard, place, mark| {
-            let expires_at = mark.plus_ms(ttl_ms);
+        self.with_lease(holder, fencing, |guard, index, high_water_mark| {
+            let expires_at = high_water_mark.plus_ms(ttl_ms);
             let seq = guard.begin();
-            prolong(guard, place, expires_at, seq);
+            prolong(guard, index, expires_at, seq);
             LeaseOutcome { acquired: false, fencing, expires_at }
         })
     }
@@ -107,13 +107,13 @@ impl<'a> Leases<'a> {
     /// Gives a lease back before its time. Touches no disk.
     pub fn release(&self, holder: &str, fencing: u64) -> Result<(), Error> {
         let resource = self.resource;
-        self.with_lease(holder, fencing, |guard, place, _| {
+        self.with_lease(holder, fencing, |guard, index, _| {
             let seq = guard.begin();
-            if let Some(slot) = guard.slot(resource) {
-                guard.unhang(slot_heap(slot), place);
+            if let Some(counter) = guard.counter(resource) {
+                guard.heap_remove(counter_heap(counter), index);
             }
-            give_up_lease(guard, place);
-            guard.free_claim(place, seq);
+            give_up_lease(guard, index);
+            guard.free_entry(index, seq);
         })
     }
 
@@ -126,20 +126,20 @@ impl<'a> Leases<'a> {
         &self,
         holder: &str,
         fencing: u64,
-        change: impl Fn(&mut BlockGuard<'_>, Place, Timestamp) -> T,
+        change: impl Fn(&mut RecordGuard<'_>, EntryIndex, Timestamp) -> T,
     ) -> Result<T, Error> {
         let Caller { engine, at, name, .. } = self.caller;
         let shared = &engine.shared;
         let key = shared.lease_key(self.resource, holder)?;
         engine.apply_at(at, name, |now| {
-            let mut guard = shared.ready_block(at, now, engine.patience)?;
-            let mark = now.max(guard.mark());
-            let place = self.held(shared, &guard, key, fencing, mark)?;
-            if !guard.ring_has_room(1) {
-                return Err(Obstacle::CheckpointNeeded);
+            let mut guard = shared.ready_record(at, now, engine.timeout)?;
+            let high_water_mark = now.max(guard.high_water_mark());
+            let index = self.held(shared, &guard, key, fencing, high_water_mark)?;
+            if !guard.ring_has_capacity(1) {
+                return Err(RetryReason::CheckpointNeeded);
             }
-            let value = change(&mut guard, place, mark);
-            guard.raise_mark(now);
+            let value = change(&mut guard, index, high_water_mark);
+            guard.raise_high_water_mark(now);
             shared.finish(&mut guard)?;
             Ok(value)
         })
@@ -148,13 +148,13 @@ impl<'a> Leases<'a> {
     fn held(
         &self,
         shared: &Shared,
-        guard: &BlockGuard<'_>,
+        guard: &RecordGuard<'_>,
         key: Hash128,
         fencing: u64,
-        mark: Timestamp,
-    ) -> Result<Place, Error> {
-        let held = super::state::held_lease(guard, key, mark);
-        let held = held.filter(|&place| guard.claim_word(place, FENCING) == fencing);
+        high_water_mark: Timestamp,
+    ) -> Result<EntryIndex, Error> {
+        let held = super::state::held_lease(guard, key, high_water_mark);
+        let held = held.filter(|&index| guard.entry_word(index, FENCING) == fencing);
         let held = held.filter(|_| is_of_epoch(fencing, shared.epoch()));
         held.ok_or_else(|| {
             let compiled = shared.compiled().ok();

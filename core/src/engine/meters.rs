@@ -1,16 +1,18 @@
 //! Meters: measured, with or without a limit.
 
 use super::Shared;
-use super::apply::key_claim;
-use super::call::{Call, ChargeVerb, Charges, NO_CHARGES, OnceCall, UNITS_MAX, bad_units, charge};
+use super::apply::key_entry;
+use super::call::{
+    Call, ChargeOperation, Charges, NO_CHARGES, OnceCall, UNITS_MAX, bad_units, charge,
+};
 use super::caller::{Caller, Once};
-use super::decide::Obstacle;
+use super::decide::RetryReason;
 use super::tenant::Tenant;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::live::block::{BlockGuard, Slot};
 use crate::live::history::HistoryKey;
-use crate::live::layout::slot;
+use crate::live::layout::counter;
+use crate::live::record::{CounterRef, RecordGuard};
 use crate::rules::decide::decide_into;
 use crate::rules::{Charge, Decision, ResourceId, State};
 
@@ -51,7 +53,7 @@ impl<'a> Meter<'a> {
     /// May so much be added? If so, it is. Touches no disk.
     pub fn add(&self, units: u64) -> Result<Decision, Error> {
         let asked = charge(self.resource, units)?;
-        let once = self.caller.once_charge(ChargeVerb::Add, &asked)?;
+        let once = self.caller.once_charge(ChargeOperation::Add, &asked)?;
         let mut charges = NO_CHARGES;
         let charges = self.caller.engine.charges_with_parents(&[asked], &mut charges)?;
         self.run(&Call { once, ..Call::consume(charges) })
@@ -69,7 +71,7 @@ impl<'a> Meter<'a> {
     /// Touches no disk.
     pub fn subtract(&self, units: u64) -> Result<Decision, Error> {
         let asked = charge(self.resource, units)?;
-        let once = self.caller.once_charge(ChargeVerb::Subtract, &asked)?;
+        let once = self.caller.once_charge(ChargeOperation::Subtract, &asked)?;
         self.shift(Move::Down(units), once)
     }
 
@@ -80,7 +82,7 @@ impl<'a> Meter<'a> {
             return Err(bad_units(value));
         }
         let asked = Charge { resource: self.resource, units: value };
-        let once = self.caller.once_charge(ChargeVerb::Set, &asked)?;
+        let once = self.caller.once_charge(ChargeOperation::Set, &asked)?;
         self.shift(Move::To(value), once)
     }
 
@@ -94,7 +96,7 @@ impl<'a> Meter<'a> {
         let parents = shared.compiled()?.parents(self.resource);
         let mut decision = Decision::nothing();
         engine.apply_at(at, name, |now| {
-            let mut guard = shared.ready_block(at, now, engine.patience)?;
+            let mut guard = shared.ready_record(at, now, engine.timeout)?;
             decision = Decision::nothing();
             shared.shift(&mut guard, (self.resource, parents), to, once, now, &mut decision)
         })?;
@@ -106,19 +108,19 @@ impl Shared {
     /// Moves a meter, and those above it by as much.
     fn shift(
         &self,
-        guard: &mut BlockGuard<'_>,
+        guard: &mut RecordGuard<'_>,
         (resource, parents): (ResourceId, &[ResourceId]),
         to: Move,
         once: Option<OnceCall>,
         now: Timestamp,
         decision: &mut Decision,
-    ) -> Result<(), Obstacle> {
-        let used = guard.slot(resource).map_or(0, Slot::used);
-        let mark = now.max(guard.mark());
+    ) -> Result<(), RetryReason> {
+        let used = guard.counter(resource).map_or(0, CounterRef::used);
+        let high_water_mark = now.max(guard.high_water_mark());
         let mut key = None;
         if let Some(once) = &once {
-            key = guard.find_claim(once.key);
-            if self.replay(guard, once, key, mark, decision)? {
+            key = guard.find_entry(once.key);
+            if self.replay(guard, once, key, high_water_mark, decision)? {
                 return Ok(());
             }
         }
@@ -129,8 +131,8 @@ impl Shared {
             Move::To(value) => {
                 let mut charges: Charges = NO_CHARGES;
                 let mut count = 0;
-                for (place, resource) in charges.iter_mut().zip(family()) {
-                    *place = Charge { resource, units: value - used };
+                for (index, resource) in charges.iter_mut().zip(family()) {
+                    *index = Charge { resource, units: value - used };
                     count += 1;
                 }
                 let charges = charges.get(..count).unwrap_or_default();
@@ -138,30 +140,30 @@ impl Shared {
                 return self.run_locked(guard, &call, now, decision);
             }
         };
-        if !guard.history_has_room(1 + parents.len() as u64) {
-            return Err(Obstacle::CheckpointNeeded);
+        if !guard.history_has_capacity(1 + parents.len() as u64) {
+            return Err(RetryReason::CheckpointNeeded);
         }
-        if let Some(place) = key {
-            self.forget_key(guard, place)?;
+        if let Some(index) = key {
+            self.forget_key(guard, index)?;
         }
         if once.is_some() {
             Self::prepare_key(guard)?;
         }
         let seq = guard.begin();
         for resource in family() {
-            let Some(slot) = guard.slot(resource) else { continue };
-            let down = down.min(slot.used());
+            let Some(counter) = guard.counter(resource) else { continue };
+            let down = down.min(counter.used());
             if down > 0 {
-                guard.set_cell(slot.cell(slot::USED), slot.used() - down);
-                let _ = guard.book(HistoryKey::returned(now, resource), down);
+                guard.set_cell(counter.cell(counter::USED), counter.used() - down);
+                let _ = guard.record_history(HistoryKey::returned(now, resource), down);
             }
         }
         as_it_stands(guard, resource, decision);
         if let Some(once) = &once {
-            let claim = key_claim(guard, once.key);
-            self.store_decision(guard, claim, once, decision, mark, seq);
+            let entry = key_entry(guard, once.key);
+            self.store_decision(guard, entry, once, decision, high_water_mark, seq);
         }
-        guard.raise_mark(now);
+        guard.raise_high_water_mark(now);
         self.finish(guard)
     }
 }

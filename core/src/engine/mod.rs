@@ -1,5 +1,6 @@
 //! What a host calls: opening, deciding, administration, maintenance.
 
+mod admin_tx;
 mod administer;
 mod apply;
 mod call;
@@ -14,11 +15,10 @@ mod frequent;
 mod grants;
 mod invoices;
 mod joining;
-mod keeper;
-mod lane;
 mod late;
 mod leases;
 mod limits;
+mod maintenance_thread;
 mod meters;
 mod once;
 mod open;
@@ -46,7 +46,7 @@ mod trail;
 mod verify;
 mod view;
 mod what_if;
-mod with_claims;
+mod with_entries;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,8 +61,8 @@ pub use events::Event;
 pub use grants::NewGrant;
 pub use invoices::{Invoice, InvoiceStatus};
 pub use joining::Terms;
-pub use keeper::Maintained;
 pub use leases::Leases;
+pub use maintenance_thread::Maintained;
 pub use meters::Meter;
 pub use open::{Builder, Durability, Maintenance, Opening, Origin};
 pub use payments::{IgnoredBecause, PaymentOutcome};
@@ -71,7 +71,7 @@ pub use quote::{CostLine, Quote};
 pub use rates::Rates;
 pub use reserve::Resolution;
 pub use seats::{Occupancy, Seat, Seats, TokenSeat};
-pub use signup::{AccountHolder, Address, Administrator, Profile};
+pub use signup::{AccountHolder, AccountHolderView, Address, Administrator};
 pub use subscriptions::SubscriptionRecord;
 pub use tenant::{ResourceRef, Tenant};
 pub use trail::AuditEntry;
@@ -83,13 +83,13 @@ use crate::catalog::{Catalog, Compiled, Names, is_granted};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Error, OpenError};
 use crate::live::attach::Attachment;
-use crate::live::block::BlockGuard;
 use crate::live::file::GrowError;
 use crate::live::lock::LockError;
+use crate::live::record::RecordGuard;
 use crate::live::{LiveFile, directory};
 use crate::rules::ResourceId;
 use crate::store::Store;
-use keeper::{Keeper, Opened};
+use maintenance_thread::{MaintenanceThread, Opened};
 
 /// Longest tenant name, in bytes.
 pub const TENANT_NAME_BYTES_MAX: usize = 128;
@@ -98,7 +98,7 @@ pub const KEY_BYTES_MAX: usize = 256;
 
 /// How long a decision waits for another thread that holds the tenant: a stopped process must
 /// not hang every other one.
-const BLOCK_PATIENCE: Duration = Duration::from_secs(1);
+const RECORD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The quota engine of one database: cheap to clone, to be shared by all threads.
 ///
@@ -113,9 +113,9 @@ pub struct Engine {
     clock: Option<Arc<dyn Clock>>,
     durability: Durability,
     /// How long a decision waits for whoever holds the tenant; zero: it waits for nothing at all.
-    patience: Duration,
+    timeout: Duration,
     /// How long `Durability::Disk` waits.
-    disk_patience: Duration,
+    disk_timeout: Duration,
     /// The key under which administrative verbs take effect once.
     key: Option<Arc<str>>,
 }
@@ -132,7 +132,7 @@ struct Shared {
     opening: Opening,
     live_path: Option<PathBuf>,
     maintenance: Maintenance,
-    keeper: Keeper,
+    maintenance_thread: MaintenanceThread,
     /// Held as long as this process is attached; `None`: in memory.
     _attachment: Option<Attachment>,
 }
@@ -193,7 +193,7 @@ impl Engine {
     pub fn without_waiting(&self) -> Option<Engine> {
         let may_wait =
             self.durability == Durability::Disk || self.shared.maintenance == Maintenance::Inline;
-        (!may_wait).then(|| Engine { patience: Duration::ZERO, ..self.clone() })
+        (!may_wait).then(|| Engine { timeout: Duration::ZERO, ..self.clone() })
     }
 
     /// The same engine with another clock: for replays, each with the time of its own traffic.
@@ -205,11 +205,11 @@ impl Engine {
     /// The tenant with this name, for many calls. Touches the disk only where a process died while
     /// it was changing this tenant.
     pub fn tenant(&self, name: &str) -> Result<Tenant, Error> {
-        let at = self.block_of(name)?;
-        if self.shared.lock_block(at)?.pending().is_some() {
-            self.shared.resolve_block(at)?;
+        let at = self.record_of(name)?;
+        if self.shared.lock_record(at)?.pending().is_some() {
+            self.shared.resolve_record(at)?;
         }
-        if !self.shared.lock_block(at)?.is_live() {
+        if !self.shared.lock_record(at)?.is_live() {
             return Err(Error::UnknownTenant(name.to_owned()));
         }
         Ok(Tenant::new(self.clone(), at, name))
@@ -238,14 +238,14 @@ impl Engine {
     }
 
     #[inline]
-    fn block_of(&self, name: &str) -> Result<u64, Error> {
+    fn record_of(&self, name: &str) -> Result<u64, Error> {
         if name.len() <= TENANT_NAME_BYTES_MAX {
             let hash = self.shared.live.hash_name(name);
             if let Some(at) = directory::find(&self.shared.live.memory, hash) {
                 return Ok(at);
             }
         }
-        Err(no_block(name))
+        Err(no_record(name))
     }
 }
 
@@ -260,13 +260,13 @@ impl Shared {
     }
 
     #[inline(always)]
-    fn lock_block(&self, at: u64) -> Result<BlockGuard<'_>, Error> {
-        self.lock_block_within(at, BLOCK_PATIENCE)
+    fn lock_record(&self, at: u64) -> Result<RecordGuard<'_>, Error> {
+        self.lock_record_within(at, RECORD_TIMEOUT)
     }
 
     #[inline(always)]
-    fn lock_block_within(&self, at: u64, patience: Duration) -> Result<BlockGuard<'_>, Error> {
-        BlockGuard::lock(&self.live.memory, at, patience).map_err(|error| match error {
+    fn lock_record_within(&self, at: u64, timeout: Duration) -> Result<RecordGuard<'_>, Error> {
+        RecordGuard::lock(&self.live.memory, at, timeout).map_err(|error| match error {
             LockError::Busy => Error::Busy { what: "the tenant" },
             LockError::Broken => Error::Poisoned("a lock of the live file is broken"),
         })
@@ -300,9 +300,9 @@ impl Shared {
             Some((_, bytes)) => Compiled::from_bytes(&bytes).ok_or_else(damaged)?,
             None => Compiled::new(0, Catalog::empty(), Names::default()),
         };
-        let place = self.catalogs.push(compiled);
-        self.newest.store(place, Ordering::Release);
-        self.catalogs.get(place).ok_or_else(damaged)
+        let index = self.catalogs.push(compiled);
+        self.newest.store(index, Ordering::Release);
+        self.catalogs.get(index).ok_or_else(damaged)
     }
 }
 
@@ -312,7 +312,7 @@ fn unknown_resource(name: &str) -> Error {
 
 /// Why a name leads to no block: it cannot be a tenant's, or it is none's.
 #[cold]
-fn no_block(name: &str) -> Error {
+fn no_record(name: &str) -> Error {
     match check_name(name) {
         Ok(()) => Error::UnknownTenant(name.to_owned()),
         Err(error) => error,
@@ -356,8 +356,8 @@ fn check_key(what: &'static str, key: &str) -> Result<(), Error> {
 impl From<GrowError> for Error {
     fn from(error: GrowError) -> Self {
         match error {
-            GrowError::Io(error) => Error::NoRoom(error.to_string()),
-            GrowError::AddressSpace => Error::NoRoom("its address space is used up".to_owned()),
+            GrowError::Io(error) => Error::NoCapacity(error.to_string()),
+            GrowError::AddressSpace => Error::NoCapacity("its address space is used up".to_owned()),
             GrowError::Busy => Error::Busy { what: "the live file's allocator" },
         }
     }

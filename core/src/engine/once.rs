@@ -8,23 +8,23 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::admin_tx::AdminTx;
 use super::administer::DURABLE;
-use super::lane::Work;
 use super::{Engine, Shared, check_key};
 use crate::error::Error;
 use crate::live::Hash128;
 
 /// A verb that is to take effect once.
-pub(super) struct Verb<'a> {
+pub(super) struct Operation<'a> {
     name: &'static str,
     /// All that its outcome depends on, in one text that is never shown.
     arguments: String,
     key: Option<&'a str>,
 }
 
-impl<'a> Verb<'a> {
+impl<'a> Operation<'a> {
     pub(super) fn new(name: &'static str, key: Option<&'a str>, arguments: &dyn Debug) -> Self {
-        Verb { name, arguments: format!("{arguments:?}"), key }
+        Operation { name, arguments: format!("{arguments:?}"), key }
     }
 }
 
@@ -49,35 +49,35 @@ impl Engine {
     pub(super) fn change_once<T: Serialize + DeserializeOwned>(
         &self,
         tenant: &str,
-        verb: &Verb<'_>,
-        work: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
+        operation: &Operation<'_>,
+        tx: impl FnOnce(&mut AdminTx<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.answer_once(tenant, verb, work).map(|answer| answer.value)
+        self.answer_once(tenant, operation, tx).map(|answer| answer.value)
     }
 
     /// As [`change_once`](Self::change_once), saying whether it was done before.
     pub(super) fn answer_once<T: Serialize + DeserializeOwned>(
         &self,
         tenant: &str,
-        verb: &Verb<'_>,
-        work: impl FnOnce(&mut Work<'_>) -> Result<T, Error>,
+        operation: &Operation<'_>,
+        tx: impl FnOnce(&mut AdminTx<'_>) -> Result<T, Error>,
     ) -> Result<Answer<T>, Error> {
-        let key = verb.key.or(self.key.as_deref());
+        let key = operation.key.or(self.key.as_deref());
         key.map_or(Ok(()), |key| check_key("idempotency key", key))?;
         self.change(tenant, DURABLE, |under_way| {
             let Some(key) = key else {
-                return work(under_way).map(|value| Answer { value, replayed: false });
+                return tx(under_way).map(|value| Answer { value, replayed: false });
             };
             let row = under_way.loaded.row;
             let key = self.shared.admin_hash(row, &[key]);
-            let fingerprint = self.shared.admin_hash(row, &[verb.name, &verb.arguments]);
+            let fingerprint = self.shared.admin_hash(row, &[operation.name, &operation.arguments]);
             if let Some(done) = under_way.write.done_under(key)? {
                 if !done.is_of(fingerprint) {
                     return Err(Error::IdempotencyConflict);
                 }
                 return replay(done.answer.as_deref());
             }
-            let value = work(under_way)?;
+            let value = tx(under_way)?;
             let answer = serde_json::to_string(&value).map_err(|error| unkept(&error))?;
             under_way.write.keep_answer(key, fingerprint, under_way.now, &answer)?;
             Ok(Answer { value, replayed: false })

@@ -7,12 +7,12 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::keeper::{Keeper, Opened};
+use super::maintenance_thread::{MaintenanceThread, Opened};
 use super::rebuild::rebuild;
-use super::{BLOCK_PATIENCE, Engine, Shared};
+use super::{Engine, RECORD_TIMEOUT, Shared};
 use crate::clock::Clock;
 use crate::error::{Error, OpenError};
-use crate::live::attach::{self, Attachment, Found};
+use crate::live::attach::{self, Attachment, FoundFile};
 use crate::live::{Identity, LiveFile};
 use crate::store::{self, Meta, Store};
 
@@ -70,24 +70,24 @@ pub struct Builder {
     durability: Durability,
     maintenance: Maintenance,
     checkpoint_interval: Duration,
-    disk_patience: Duration,
+    disk_timeout: Duration,
     allow_network: bool,
     keep_open: bool,
 }
 
 /// Engines open in this process, by database file. Whoever locks this is inside the store, so that
 /// no fork finds it locked.
-static OPEN: LazyLock<Mutex<HashMap<PathBuf, Place>>> = LazyLock::new(Mutex::default);
+static OPEN: LazyLock<Mutex<HashMap<PathBuf, OpenFile>>> = LazyLock::new(Mutex::default);
 
 /// A database file in this process.
-struct Place {
+struct OpenFile {
     opened: Weak<Opened>,
     /// The same, kept open while nobody uses it.
     kept: Option<Arc<Opened>>,
 }
 
 /// How long opening waits for somebody else who is adopting or rebuilding the live file.
-const OPENING_PATIENCE: Duration = Duration::from_mins(1);
+const OPENING_TIMEOUT: Duration = Duration::from_mins(1);
 /// Times that a live file of others may refuse us before it is not their leaving.
 const REFUSALS: u32 = 20;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -103,7 +103,7 @@ impl Builder {
             durability: Durability::default(),
             maintenance: Maintenance::default(),
             checkpoint_interval: Duration::from_millis(100),
-            disk_patience: Duration::from_secs(5),
+            disk_timeout: Duration::from_secs(5),
             allow_network: false,
             keep_open: false,
         }
@@ -150,8 +150,8 @@ impl Builder {
     /// [`DurabilityUnknown`](Error::DurabilityUnknown) (default 5 s, at most a
     /// day).
     #[must_use]
-    pub fn disk_patience(mut self, patience: Duration) -> Self {
-        self.disk_patience = patience.min(DAY);
+    pub fn disk_timeout(mut self, timeout: Duration) -> Self {
+        self.disk_timeout = timeout.min(DAY);
         self
     }
 
@@ -183,15 +183,15 @@ impl Builder {
             None => Arc::new(Opened { shared: Arc::new(self.open_in_memory()?) }),
         };
         if self.clock.as_ref().is_none_or(|clock| clock.is_wall()) {
-            opened.shared.keeper.settles.store(true, Ordering::Relaxed);
+            opened.shared.maintenance_thread.settles.store(true, Ordering::Relaxed);
         }
         Ok(Engine {
             shared: Arc::clone(&opened.shared),
             _opened: opened,
             clock: self.clock.clone(),
             durability: self.durability,
-            patience: BLOCK_PATIENCE,
-            disk_patience: self.disk_patience,
+            timeout: RECORD_TIMEOUT,
+            disk_timeout: self.disk_timeout,
             key: None,
         })
     }
@@ -204,9 +204,9 @@ impl Builder {
         // wait for a fork, which waits for whoever is inside.
         let found;
         // No fork of this process while a database is being opened.
-        let _passage = store::enter();
+        let _fork_guard = store::enter();
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        found = open.get(&path).and_then(|place| place.opened.upgrade());
+        found = open.get(&path).and_then(|file| file.opened.upgrade());
         let opened = match &found {
             Some(opened) if opened.shared.maintenance != self.maintenance => {
                 return Err(OpenError::AlreadyOpen { path, what: "maintenance" }.into());
@@ -215,9 +215,9 @@ impl Builder {
             None => Arc::new(Opened { shared: Arc::new(self.attach(&path)?) }),
         };
         let is_kept = self.keep_open && opened.shared.live.poison().is_none();
-        open.retain(|_, place| place.opened.strong_count() > 0);
+        open.retain(|_, file| file.opened.strong_count() > 0);
         let kept = is_kept.then(|| Arc::clone(&opened));
-        open.insert(path, Place { opened: Arc::downgrade(&opened), kept });
+        open.insert(path, OpenFile { opened: Arc::downgrade(&opened), kept });
         Ok(opened)
     }
 
@@ -253,7 +253,7 @@ impl Builder {
             opening,
             live_path,
             maintenance: self.maintenance,
-            keeper: Keeper::new(self.checkpoint_interval),
+            maintenance_thread: MaintenanceThread::new(self.checkpoint_interval),
             _attachment: attachment,
         }
     }
@@ -266,7 +266,7 @@ impl Builder {
         let lock_path = with_suffix(path, "-lock");
         let attachment = Attachment::open(&lock_path, path)?;
         let io = |source| OpenError::Io { doing: "lock", path: lock_path.clone(), source };
-        let until = Instant::now() + OPENING_PATIENCE;
+        let until = Instant::now() + OPENING_TIMEOUT;
         let mut refusals = 0;
         loop {
             let attached = if attachment.try_exclusive().map_err(io)? {
@@ -314,7 +314,7 @@ impl Builder {
 /// The engine that is kept for a database file, if it must be opened anew: a live file that refuses
 /// everything is put right only when the last has detached.
 fn take_unusable(path: &Path) -> Option<Arc<Opened>> {
-    let _passage = store::enter();
+    let _fork_guard = store::enter();
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     open.get_mut(path)?.kept.take_if(|kept| kept.shared.live.poison().is_some())
 }
@@ -331,7 +331,7 @@ fn attach_first(
     let rebuilt =
         |why, may_miss_consumption| Opening { origin: Origin::Rebuilt, why, may_miss_consumption };
     let (live, opening) = match attach::open(live_path, Some(meta.database_id))? {
-        Found::Usable(live) => {
+        FoundFile::Usable(live) => {
             if !live.token_fits(meta.token) {
                 return Err(OpenError::TokenMismatch {
                     database: path.to_owned(),
@@ -344,11 +344,11 @@ fn attach_first(
             let opening = Opening { origin: Origin::Adopted, why, may_miss_consumption: false };
             (live, opening)
         }
-        Found::OtherBoot => {
+        FoundFile::OtherBoot => {
             let why = "the machine was restarted since it was made";
             (rebuild(store, &meta, path, live_path)?, rebuilt(why, true))
         }
-        Found::Missing => {
+        FoundFile::Missing => {
             check_no_second(&meta, live_path)?;
             let (why, may_miss) = if meta.live_path.is_empty() {
                 ("the database had none", false)
@@ -371,12 +371,12 @@ fn attach_first(
 /// Attaches to a live file that others use.
 fn join(attachment: &Attachment, live_path: &Path) -> Result<(LiveFile, Opening), OpenError> {
     match attach::open(live_path, None)? {
-        Found::Usable(live) => {
+        FoundFile::Usable(live) => {
             attach::check_joins(&live, attachment, live_path)?;
             let why = "other processes are using it";
             Ok((live, Opening { origin: Origin::Joined, why, may_miss_consumption: false }))
         }
-        Found::Missing | Found::OtherBoot => {
+        FoundFile::Missing | FoundFile::OtherBoot => {
             Err(OpenError::LiveFileMissing { path: live_path.to_owned() })
         }
     }
@@ -389,7 +389,7 @@ fn check_no_second(meta: &Meta, live_path: &Path) -> Result<(), OpenError> {
         return Ok(());
     }
     match attach::open(other, Some(meta.database_id)) {
-        Ok(Found::Usable(live)) if live.token_fits(meta.token) => {
+        Ok(FoundFile::Usable(live)) if live.token_fits(meta.token) => {
             Err(OpenError::SecondLiveFile { other: other.to_owned() })
         }
         _ => Ok(()),

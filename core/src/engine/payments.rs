@@ -5,15 +5,15 @@
 //! acknowledged and ignored: an error would stop the gateway's whole queue.
 
 use super::Engine;
+use super::admin_tx::AdminTx;
 use super::administer::DURABLE;
 use super::invoices::InvoiceStatus;
-use super::lane::Work;
 use super::paying::{note_paid_in_vain, settle_overdue, settle_paid, settle_reversed};
 use super::subscriptions::check_label;
 use crate::billing::{Gateway, PaymentEvent, PaymentEventKind, PaymentMethod, asaas, pagarme};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::store::{InvoiceRow, Payment, Sync, Write};
+use crate::store::{InvoiceRow, PaymentRow, Sync, Write};
 
 /// Longest webhook token, in bytes.
 const TOKEN_BYTES_MAX: usize = 1_024;
@@ -58,7 +58,7 @@ impl Engine {
     pub fn set_webhook_token(&self, gateway: Gateway, token: &str) -> Result<(), Error> {
         check_label("webhook token", token)?;
         let hash = self.webhook_hash(gateway, token);
-        let _lane = self.shared.enter_lane()?;
+        let _writer_lock = self.shared.lock_writer()?;
         self.shared.store.with(|connection| {
             let mut write = Write::begin(connection, &self.shared.live, Sync::Full)?;
             write.set_webhook_token(gateway.code(), &hash)?;
@@ -97,7 +97,7 @@ impl Engine {
         if event.kind == PaymentEventKind::SubscriptionEnded {
             return self.end_subscription(event);
         }
-        let payment = Payment {
+        let payment = PaymentRow {
             id: &event.payment,
             reference: event.reference.as_deref(),
             subscription: event.subscription.as_deref(),
@@ -106,14 +106,14 @@ impl Engine {
         let Some(found) = store.invoice_of_payment(&payment)? else {
             return Ok(Ignored(IgnoredBecause::UnknownPayment));
         };
-        self.change(&found.1, DURABLE, |work| {
+        self.change(&found.1, DURABLE, |tx| {
             let paid_by = |row: &InvoiceRow| match &row.gateway_id {
                 None => true,
                 Some(payment) => *payment == event.payment,
             };
             // Another payment may have taken the invoice since it was looked for.
-            match work.write.invoice(found.0)?.filter(paid_by) {
-                Some(mut row) => apply(work, &mut row, event),
+            match tx.write.invoice(found.0)?.filter(paid_by) {
+                Some(mut row) => apply(tx, &mut row, event),
                 None => Ok(Ignored(IgnoredBecause::UnknownPayment)),
             }
         })
@@ -127,24 +127,24 @@ impl Engine {
         let Some(tenant) = store.tenant_of_gateway_subscription(gateway_id)? else {
             return Ok(unknown);
         };
-        self.change(&tenant, DURABLE, |work| {
-            if seen(work, event)? {
+        self.change(&tenant, DURABLE, |tx| {
+            if seen(tx, event)? {
                 return Ok(PaymentOutcome::Duplicate);
             }
-            let present = work.loaded.account.subscription.as_ref().map(|it| it.id);
-            let row = present.map(|id| work.write.subscription(id)).transpose()?.flatten();
+            let present = tx.loaded.account.subscription.as_ref().map(|it| it.id);
+            let row = present.map(|id| tx.write.subscription(id)).transpose()?.flatten();
             let is_meant = row.is_some_and(|row| row.gateway_id.as_deref() == Some(gateway_id));
-            let present = work.loaded.account.subscription.as_mut();
+            let present = tx.loaded.account.subscription.as_mut();
             // One that has been replaced charges nothing here any more.
             let Some(terms) = present.filter(|it| is_meant && it.auto_renew) else {
-                note(work, event, None, "ignored")?;
+                note(tx, event, None, "ignored")?;
                 return Ok(PaymentOutcome::Ignored(IgnoredBecause::NothingToDo));
             };
             terms.auto_renew = false;
             let subscription = terms.id;
-            note(work, event, None, "applied")?;
+            note(tx, event, None, "applied")?;
             let what = "auto-renewal ended";
-            work.write.audit(Some(work.loaded.row), work.now, what, event.gateway.code())?;
+            tx.write.audit(Some(tx.loaded.row), tx.now, what, event.gateway.code())?;
             Ok(PaymentOutcome::SubscriptionEnded { subscription })
         })
     }
@@ -169,37 +169,37 @@ impl Engine {
 }
 
 fn apply(
-    work: &mut Work<'_>,
+    tx: &mut AdminTx<'_>,
     row: &mut InvoiceRow,
     event: &PaymentEvent,
 ) -> Result<PaymentOutcome, Error> {
-    if seen(work, event)? {
+    if seen(tx, event)? {
         return Ok(PaymentOutcome::Duplicate);
     }
     row.gateway_id.get_or_insert_with(|| event.payment.clone());
     if event.method != PaymentMethod::Other {
         event.method.code().clone_into(&mut row.payment_method);
     }
-    let is_stale = is_stale(row, event, work.now);
-    work.write.save_invoice(row)?;
+    let is_stale = is_stale(row, event, tx.now);
+    tx.write.save_invoice(row)?;
     let changed = match event.kind {
         _ if is_stale => false,
         PaymentEventKind::Paid => match InvoiceStatus::of(row) {
             InvoiceStatus::Paid => false,
             InvoiceStatus::Cancelled => {
-                note_paid_in_vain(work, row, event.paid_on, event.amount)?;
+                note_paid_in_vain(tx, row, event.paid_on, event.amount)?;
                 false
             }
             InvoiceStatus::Pending | InvoiceStatus::Overdue | InvoiceStatus::Refunded => {
-                settle_paid(work, row, event.paid_on, event.amount)?;
+                settle_paid(tx, row, event.paid_on, event.amount)?;
                 true
             }
         },
-        PaymentEventKind::Overdue => settle_overdue(work, row)?,
-        PaymentEventKind::Reversed => settle_reversed(work, row)?,
+        PaymentEventKind::Overdue => settle_overdue(tx, row)?,
+        PaymentEventKind::Reversed => settle_reversed(tx, row)?,
         PaymentEventKind::SubscriptionEnded | PaymentEventKind::Other => false,
     };
-    note(work, event, Some(row.id), if changed { "applied" } else { "ignored" })?;
+    note(tx, event, Some(row.id), if changed { "applied" } else { "ignored" })?;
     Ok(if changed {
         PaymentOutcome::Applied { invoice: row.id, status: InvoiceStatus::of(row) }
     } else {
@@ -210,24 +210,24 @@ fn apply(
 /// Whether something later, by the gateway's clock, was told of a payment or its reversal before:
 /// events come in any order, and the last thing that happened is what counts. Notes the time.
 fn is_stale(row: &mut InvoiceRow, event: &PaymentEvent, now: Timestamp) -> bool {
-    let tells = matches!(event.kind, PaymentEventKind::Paid | PaymentEventKind::Reversed);
-    let Some(at) = event.occurred_at.filter(|_| tells).map(|at| at.min(now)) else { return false };
-    let is_stale = row.told_at.is_some_and(|last| at < last);
-    row.told_at = row.told_at.max(Some(at));
+    let emits = matches!(event.kind, PaymentEventKind::Paid | PaymentEventKind::Reversed);
+    let Some(at) = event.occurred_at.filter(|_| emits).map(|at| at.min(now)) else { return false };
+    let is_stale = row.reported_at.is_some_and(|last| at < last);
+    row.reported_at = row.reported_at.max(Some(at));
     is_stale
 }
 
-fn seen(work: &Work<'_>, event: &PaymentEvent) -> Result<bool, Error> {
-    Ok(work.write.seen_event(event.gateway.code(), &event.id)?)
+fn seen(tx: &AdminTx<'_>, event: &PaymentEvent) -> Result<bool, Error> {
+    Ok(tx.write.seen_event(event.gateway.code(), &event.id)?)
 }
 
 fn note(
-    work: &Work<'_>,
+    tx: &AdminTx<'_>,
     event: &PaymentEvent,
     invoice: Option<i64>,
     outcome: &str,
 ) -> Result<(), Error> {
     let PaymentEvent { gateway, id, kind, payment, .. } = event;
     let (gateway, kind) = (gateway.code(), kind.code());
-    Ok(work.write.note_event(gateway, id, work.now, kind, payment, invoice, outcome)?)
+    Ok(tx.write.note_event(gateway, id, tx.now, kind, payment, invoice, outcome)?)
 }

@@ -4,14 +4,14 @@
 use chrono::NaiveDate;
 
 use super::Engine;
+use super::admin_tx::AdminTx;
 use super::invoices;
 use super::joining::{
-    Payment, Terms, choose, drop_pending, drop_scheduled, end_present, limits_of, plan_named,
-    subscribe, tell_plan, terms_from,
+    PaymentState, Terms, choose, drop_pending, drop_scheduled, emit_plan_change, end_present,
+    limits_of, plan_named, subscribe, terms_from,
 };
-use super::lane::Work;
 use super::limits::{bring_limits, plan_of};
-use super::once::Verb;
+use super::once::Operation;
 use super::subscriptions::check_label;
 use crate::catalog::Plan;
 use crate::error::Error;
@@ -30,13 +30,13 @@ impl Engine {
         terms: &Terms<'_>,
         key: Option<&str>,
     ) -> Result<(), Error> {
-        self.change_once(tenant, &Verb::new("change_plan", key, terms), |work| {
-            let payment = Payment::of_present(work)?;
-            drop_pending(work)?;
-            end_present(work)?;
-            subscribe(work.write, work.loaded, work.compiled, terms, payment, work.now)?;
-            tell_plan(work, terms.plan);
-            Ok(work.write.audit(Some(work.loaded.row), work.now, "plan", terms.plan)?)
+        self.change_once(tenant, &Operation::new("change_plan", key, terms), |tx| {
+            let payment = PaymentState::of_present(tx)?;
+            drop_pending(tx)?;
+            end_present(tx)?;
+            subscribe(tx.write, tx.loaded, tx.compiled, terms, payment, tx.now)?;
+            emit_plan_change(tx, terms.plan);
+            Ok(tx.write.audit(Some(tx.loaded.row), tx.now, "plan", terms.plan)?)
         })
     }
 
@@ -50,13 +50,13 @@ impl Engine {
         key: Option<&str>,
     ) -> Result<i64, Error> {
         check_label("payment type", payment_type)?;
-        let verb = Verb::new("choose_plan", key, &(terms, payment_type));
-        self.change_once(tenant, &verb, |work| {
-            drop_pending(work)?;
-            let payment = Payment::of_type(payment_type);
-            let (write, compiled) = (work.write, work.compiled);
-            let invoice = choose(write, work.loaded, compiled, terms, payment, work.now)?;
-            work.write.audit(Some(work.loaded.row), work.now, "plan chosen", terms.plan)?;
+        let operation = Operation::new("choose_plan", key, &(terms, payment_type));
+        self.change_once(tenant, &operation, |tx| {
+            drop_pending(tx)?;
+            let payment = PaymentState::of_type(payment_type);
+            let (write, compiled) = (tx.write, tx.compiled);
+            let invoice = choose(write, tx.loaded, compiled, terms, payment, tx.now)?;
+            tx.write.audit(Some(tx.loaded.row), tx.now, "plan chosen", terms.plan)?;
             Ok(invoice)
         })
     }
@@ -71,15 +71,15 @@ impl Engine {
         plan: &str,
         key: Option<&str>,
     ) -> Result<NaiveDate, Error> {
-        self.change_once(tenant, &Verb::new("schedule_plan", key, &plan), |work| {
-            let Some(present) = work.loaded.account.subscription.clone() else {
+        self.change_once(tenant, &Operation::new("schedule_plan", key, &plan), |tx| {
+            let Some(present) = tx.loaded.account.subscription.clone() else {
                 return Err(Error::NoSubscription(tenant.to_owned()));
             };
-            may_be_followed(work, &present)?;
-            let to_join = plan_named(work.compiled, plan)?;
-            drop_scheduled(work)?;
-            schedule(work, plan, to_join, &present)?;
-            work.write.audit(Some(work.loaded.row), work.now, "plan scheduled", plan)?;
+            may_be_followed(tx, &present)?;
+            let to_join = plan_named(tx.compiled, plan)?;
+            drop_scheduled(tx)?;
+            schedule(tx, plan, to_join, &present)?;
+            tx.write.audit(Some(tx.loaded.row), tx.now, "plan scheduled", plan)?;
             Ok(present.due())
         })
     }
@@ -87,18 +87,18 @@ impl Engine {
     /// Takes back what [`schedule_plan`](Self::schedule_plan) did: the present plan goes on. Says
     /// whether a plan was scheduled. Waits for the disk.
     pub fn cancel_scheduled_plan(&self, tenant: &str) -> Result<bool, Error> {
-        self.change_once(tenant, &Verb::new("cancel_scheduled_plan", None, &()), |work| {
-            let Some(next) = work.loaded.account.scheduled.as_ref() else { return Ok(false) };
+        self.change_once(tenant, &Operation::new("cancel_scheduled_plan", None, &()), |tx| {
+            let Some(next) = tx.loaded.account.scheduled.as_ref() else { return Ok(false) };
             if next.terms.paid > 0 {
                 return Err(paid_already());
             }
-            drop_scheduled(work)?;
-            if let Some(terms) = &work.loaded.account.subscription {
-                let begun = begun(work, terms);
-                bill_plan_again(work, &begun)?;
+            drop_scheduled(tx)?;
+            if let Some(terms) = &tx.loaded.account.subscription {
+                let begun = begun(tx, terms);
+                bill_plan_again(tx, &begun)?;
             }
             let what = "plan schedule cancelled";
-            work.write.audit(Some(work.loaded.row), work.now, what, "")?;
+            tx.write.audit(Some(tx.loaded.row), tx.now, what, "")?;
             Ok(true)
         })
     }
@@ -110,23 +110,23 @@ impl Engine {
     /// older version. A version with another billing period or cadence is joined with
     /// [`schedule_plan`](Self::schedule_plan) instead. Waits for the disk.
     pub fn move_to_newest_version(&self, tenant: &str) -> Result<bool, Error> {
-        self.change_once(tenant, &Verb::new("move_to_newest_version", None, &()), |work| {
-            let Some(terms) = work.loaded.account.subscription.clone() else {
+        self.change_once(tenant, &Operation::new("move_to_newest_version", None, &()), |tx| {
+            let Some(terms) = tx.loaded.account.subscription.clone() else {
                 return Err(Error::NoSubscription(tenant.to_owned()));
             };
-            if terms.catalog_version == work.compiled.version {
+            if terms.catalog_version == tx.compiled.version {
                 return Ok(false);
             }
-            let newest = plan_named(work.compiled, &terms.plan)?;
+            let newest = plan_named(tx.compiled, &terms.plan)?;
             if (terms.period_months, terms.cadence_months)
                 != (newest.period_months, newest.cadence_months)
             {
                 let why = "the new version has another period or cadence: schedule it".to_owned();
                 return Err(Error::InvalidArgument { what: "plan", why });
             }
-            move_to(work, &terms, newest)?;
-            let detail = format!("{} {}", terms.plan, work.compiled.version);
-            work.write.audit(Some(work.loaded.row), work.now, "plan version", &detail)?;
+            move_to(tx, &terms, newest)?;
+            let detail = format!("{} {}", terms.plan, tx.compiled.version);
+            tx.write.audit(Some(tx.loaded.row), tx.now, "plan version", &detail)?;
             Ok(true)
         })
     }
@@ -138,12 +138,12 @@ fn paid_already() -> Error {
 }
 
 /// A plan can be scheduled as long as a period is under way, and the next one is not paid.
-fn may_be_followed(work: &Work<'_>, present: &Subscription) -> Result<(), Error> {
+fn may_be_followed(tx: &AdminTx<'_>, present: &Subscription) -> Result<(), Error> {
     if present.lapsed {
         let why = "the present one has lapsed: there is no period whose end could be awaited";
         return Err(Error::InvalidArgument { what: "plan", why: why.to_owned() });
     }
-    let next_is_paid = work.loaded.account.scheduled.as_ref().is_some_and(|it| it.terms.paid > 0);
+    let next_is_paid = tx.loaded.account.scheduled.as_ref().is_some_and(|it| it.terms.paid > 0);
     if present.paid > present.renewed || next_is_paid {
         return Err(paid_already());
     }
@@ -153,49 +153,49 @@ fn may_be_followed(work: &Work<'_>, present: &Subscription) -> Result<(), Error>
 /// Notes a subscription that begins when the present period ends, with its invoice in the place
 /// of the present plan's.
 fn schedule(
-    work: &mut Work<'_>,
+    tx: &mut AdminTx<'_>,
     name: &str,
     plan: &Plan,
     present: &Subscription,
 ) -> Result<(), Error> {
-    let compiled = work.compiled;
+    let compiled = tx.compiled;
     let day = present.anchor_day;
     let first_due = calendar::due_date(day, present.due(), plan.period_months);
     let terms = terms_from(compiled, name, plan, first_due, day, present.auto_renew);
-    let row = Payment::of_present(work)?.row(SCHEDULED, terms, work.now);
-    let id = work.write.insert_subscription(work.loaded.row, &row)?;
-    let own = &work.loaded.overrides;
+    let row = PaymentState::of_present(tx)?.row(SCHEDULED, terms, tx.now);
+    let id = tx.write.insert_subscription(tx.loaded.row, &row)?;
+    let own = &tx.loaded.overrides;
     let next = Scheduled {
         terms: Subscription { id, ..row.terms },
         limits: limits_of(compiled, plan, own),
         features: compiled.features(&plan.features, &own.features),
     };
-    work.write.save_scheduled(&next)?;
-    invoices::cancel_plan_invoices(work, present.id)?;
-    let begun = Begun { due: present.due(), ..begun(work, &next.terms) };
-    work.loaded.account.scheduled = Some(next);
-    bill_plan_again(work, &begun)
+    tx.write.save_scheduled(&next)?;
+    invoices::cancel_plan_invoices(tx, present.id)?;
+    let begun = Begun { due: present.due(), ..begun(tx, &next.terms) };
+    tx.loaded.account.scheduled = Some(next);
+    bill_plan_again(tx, &begun)
 }
 
-fn begun(work: &Work<'_>, terms: &Subscription) -> Begun {
-    Begun::of(terms, work.loaded.account.status, &work.compiled.rulebook)
+fn begun(tx: &AdminTx<'_>, terms: &Subscription) -> Begun {
+    Begun::of(terms, tx.loaded.account.status, &tx.compiled.rulebook)
 }
 
 /// The plan's invoice of a period alone: what is charged with it has its own already.
-fn bill_plan_again(work: &Work<'_>, begun: &Begun) -> Result<(), Error> {
-    invoices::bill_plan(work.write, work.loaded, begun)
+fn bill_plan_again(tx: &AdminTx<'_>, begun: &Begun) -> Result<(), Error> {
+    invoices::bill_plan(tx.write, tx.loaded, begun)
 }
 
 /// Brings a subscription to another version of its plan.
-fn move_to(work: &mut Work<'_>, terms: &Subscription, newest: &Plan) -> Result<(), Error> {
-    let compiled = work.compiled;
-    let before = plan_of(work)?;
-    let own = &work.loaded.overrides;
+fn move_to(tx: &mut AdminTx<'_>, terms: &Subscription, newest: &Plan) -> Result<(), Error> {
+    let compiled = tx.compiled;
+    let before = plan_of(tx)?;
+    let own = &tx.loaded.overrides;
     let new = limits_of(compiled, newest, own);
     let features = compiled.features(&newest.features, &own.features);
     let old = before.map(|plan| limits_of(compiled, &plan, own)).unwrap_or_default();
-    bring_limits(work, &old, &new);
-    let account = &mut work.loaded.account;
+    bring_limits(tx, &old, &new);
+    let account = &mut tx.loaded.account;
     account.features = features;
     // What concerns the present period stays; the rest is the new version's.
     let (first_due, day) = (terms.first_due, terms.anchor_day);
@@ -207,7 +207,7 @@ fn move_to(work: &mut Work<'_>, terms: &Subscription, newest: &Plan) -> Result<(
         paid: terms.paid,
         lapsed: terms.lapsed,
         pending: terms.pending,
-        by_hand: terms.by_hand,
+        manual: terms.manual,
         ..moved
     });
     Ok(())

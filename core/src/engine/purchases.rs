@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use super::admin_tx::AdminTx;
 use super::administer::check_amount;
 use super::invoices::{self, Effect, InvoiceStatus, new_invoice, will_be_charged};
-use super::lane::Work;
 use super::limits::plan_of;
-use super::once::Verb;
+use super::once::Operation;
 use super::{Engine, shorten};
 use crate::billing::{Cents, PackageQuote, PriceError, PriceTable};
 use crate::catalog::Compiled;
@@ -53,16 +53,16 @@ impl Engine {
         key: Option<&str>,
     ) -> Result<Purchase, Error> {
         check_amount(quantity)?;
-        let verb = Verb::new("buy", key, &(package, quantity));
+        let operation = Operation::new("buy", key, &(package, quantity));
         // Composing a large quantity takes a while, for which nobody else shall wait.
         let compiled = self.shared.compiled()?;
         let quoted = quote(compiled, package, quantity);
-        let answer = self.answer_once(tenant, &verb, |work| {
+        let answer = self.answer_once(tenant, &operation, |tx| {
             let quote = match quoted {
-                quoted if compiled.version == work.compiled.version => quoted?,
-                _ => quote(work.compiled, package, quantity)?,
+                quoted if compiled.version == tx.compiled.version => quoted?,
+                _ => quote(tx.compiled, package, quantity)?,
             };
-            buy(work, tenant, package, quantity, quote)
+            buy(tx, tenant, package, quantity, quote)
         })?;
         Ok(Purchase { replayed: answer.replayed, ..answer.value })
     }
@@ -73,18 +73,18 @@ impl Engine {
     /// already stays owed. Ended before, it changes nothing. Gives the last day on which it counts;
     /// `None`: nothing of it counts. Waits for the disk.
     pub fn end_purchase(&self, invoice: i64) -> Result<Option<NaiveDate>, Error> {
-        let verb = Verb::new("end_purchase", None, &invoice);
-        self.with_invoice(invoice, &verb, |work, row| {
-            let purchase = row.purchase.map(|id| work.write.purchase(id)).transpose()?.flatten();
+        let operation = Operation::new("end_purchase", None, &invoice);
+        self.with_invoice(invoice, &operation, |tx, row| {
+            let purchase = row.purchase.map(|id| tx.write.purchase(id)).transpose()?.flatten();
             let Some(mut bought) = purchase.filter(|it| it.recurring) else {
                 let why = "nothing that it pays for is charged again".to_owned();
                 return Err(Error::InvalidArgument { what: "invoice", why });
             };
             if bought.ended_at.is_none() {
-                end(work, &mut bought)?;
+                end(tx, &mut bought)?;
             }
-            let zone = work.loaded.account.time_zone;
-            let ends = grant_of(work, &bought).and_then(|grant| grant.expires_at);
+            let zone = tx.loaded.account.time_zone;
+            let ends = grant_of(tx, &bought).and_then(|grant| grant.expires_at);
             Ok(ends.map(|at| calendar::date_of(at.plus_ms(-1), zone)))
         })
     }
@@ -102,25 +102,25 @@ fn prices(sizes: &BTreeMap<u64, i64>) -> Result<PriceTable, Error> {
 }
 
 fn buy(
-    work: &mut Work<'_>,
+    tx: &mut AdminTx<'_>,
     tenant: &str,
     name: &str,
     quantity: u64,
     quote: PackageQuote,
 ) -> Result<Purchase, Error> {
     let unknown = || Error::UnknownPackage(shorten(name));
-    let package = work.compiled.catalog.packages.get(name).ok_or_else(unknown)?;
-    let subscription = work.loaded.account.subscription.clone();
+    let package = tx.compiled.catalog.packages.get(name).ok_or_else(unknown)?;
+    let subscription = tx.loaded.account.subscription.clone();
     let subscription = subscription.ok_or_else(|| Error::NoSubscription(tenant.to_owned()))?;
-    if plan_of(work)?.is_some_and(|plan| !plan.extras) {
+    if plan_of(tx)?.is_some_and(|plan| !plan.extras) {
         return Err(Error::NotForSale { package: name.to_owned(), why: "its plan sells nothing" });
     }
     if let Some(feature) = &package.feature
-        && !work.compiled.gives(feature, &work.loaded.account.features)
+        && !tx.compiled.gives(feature, &tx.loaded.account.features)
     {
         return Err(Error::NotForSale { package: name.to_owned(), why: "a feature is missing" });
     }
-    let (resource, _) = work.compiled.resource(&package.resource).ok_or_else(unknown)?;
+    let (resource, _) = tx.compiled.resource(&package.resource).ok_or_else(unknown)?;
     let purchase = PurchaseRow {
         id: 0,
         package: package.title.clone(),
@@ -128,32 +128,32 @@ fn buy(
         quantity,
         cents: quote.cents.get(),
         recurring: package.recurring,
-        bought_at: work.now,
+        bought_at: tx.now,
         expires_ms: package.expires_ms,
         grant: None,
         taken_back: 0,
         ended_at: None,
     };
-    let id = work.write.insert_purchase(work.loaded.row, &purchase)?;
-    let Some(row) = work.write.subscription(subscription.id)? else { return Err(unknown()) };
-    let today = work.today();
+    let id = tx.write.insert_purchase(tx.loaded.row, &purchase)?;
+    let Some(row) = tx.write.subscription(subscription.id)? else { return Err(unknown()) };
+    let today = tx.today();
     let bought = |due| InvoiceRow {
         purchase: Some(id),
         title: package.title.clone(),
         cents: quote.cents.get(),
-        ..new_invoice(work.loaded.row, &row, due)
+        ..new_invoice(tx.loaded.row, &row, due)
     };
     let effect = Effect::Give.code().to_owned();
     let at_once = InvoiceRow { recurring: false, effect, ..bought(today) };
-    let invoice = work.write.insert_invoice(&at_once)?;
+    let invoice = tx.write.insert_invoice(&at_once)?;
     // No proration: the next due date charges the full price again.
     let next_due = (package.recurring && !subscription.lapsed).then(|| subscription.due());
     if let Some(due) = next_due {
-        work.write.insert_invoice(&bought(due))?;
+        tx.write.insert_invoice(&bought(due))?;
     }
     let detail = format!("{quantity} of {name}");
-    work.write.audit(Some(work.loaded.row), work.now, "purchase", &detail)?;
-    let invoices = work.write.invoices(work.loaded.row)?;
+    tx.write.audit(Some(tx.loaded.row), tx.now, "purchase", &detail)?;
+    let invoices = tx.write.invoices(tx.loaded.row)?;
     let then = invoices.iter().filter(|it| Some(it.due) == next_due && will_be_charged(it));
     let too_much = || PriceError::TooMuch { quantity };
     let next_total = then.map(|it| it.cents).try_fold(Cents::ZERO, |sum, cents| {
@@ -163,36 +163,36 @@ fn buy(
 }
 
 /// Gives what was bought, now that it is paid.
-pub(super) fn give(work: &mut Work<'_>, purchase: i64) -> Result<(), Error> {
-    let found = work.write.purchase(purchase)?;
+pub(super) fn give(tx: &mut AdminTx<'_>, purchase: i64) -> Result<(), Error> {
+    let found = tx.write.purchase(purchase)?;
     let Some(mut bought) = found.filter(|it| it.ended_at.is_none()) else { return Ok(()) };
-    let expires_at = bought.expires_ms.map(|ms| work.now.plus_ms(ms));
-    let (account, now) = (&mut work.loaded.account, work.now);
+    let expires_at = bought.expires_ms.map(|ms| tx.now.plus_ms(ms));
+    let (account, now) = (&mut tx.loaded.account, tx.now);
     let PurchaseRow { resource, quantity, .. } = bought;
     let grant = add_grant(account, resource, Source::Package, quantity, now, expires_at);
     bought.grant = Some(grant);
-    Ok(work.write.save_purchase(&bought)?)
+    Ok(tx.write.save_purchase(&bought)?)
 }
 
 /// Ends a purchase with the period that is paid.
-fn end(work: &mut Work<'_>, bought: &mut PurchaseRow) -> Result<(), Error> {
-    let until = paid_until(work, bought.id)?;
-    bought.ended_at = Some(work.now);
-    work.write.save_purchase(bought)?;
-    invoices::cancel_purchase(work, bought.id)?;
-    if let Some(grant) = grant_of(work, bought) {
+fn end(tx: &mut AdminTx<'_>, bought: &mut PurchaseRow) -> Result<(), Error> {
+    let until = paid_until(tx, bought.id)?;
+    bought.ended_at = Some(tx.now);
+    tx.write.save_purchase(bought)?;
+    invoices::cancel_purchase(tx, bought.id)?;
+    if let Some(grant) = grant_of(tx, bought) {
         grant.expires_at = Some(grant.expires_at.map_or(until, |at| at.min(until)));
     }
     let detail = format!("{} of {}", bought.quantity, bought.package);
-    Ok(work.write.audit(Some(work.loaded.row), work.now, "purchase ended", &detail)?)
+    Ok(tx.write.audit(Some(tx.loaded.row), tx.now, "purchase ended", &detail)?)
 }
 
 /// When the period ends that something charged again is paid for: the present one, or the next
 /// where that is paid already.
-fn paid_until(work: &Work<'_>, purchase: i64) -> Result<Timestamp, Error> {
-    let account = &work.loaded.account;
+fn paid_until(tx: &AdminTx<'_>, purchase: i64) -> Result<Timestamp, Error> {
+    let account = &tx.loaded.account;
     let Some(terms) = account.subscription.as_ref().filter(|it| !it.lapsed) else {
-        return Ok(work.now);
+        return Ok(tx.now);
     };
     let is_paid = |it: &InvoiceRow| {
         it.purchase == Some(purchase)
@@ -200,34 +200,34 @@ fn paid_until(work: &Work<'_>, purchase: i64) -> Result<Timestamp, Error> {
             && (Effect::of(it), it.parts) == (Effect::Nothing, 1)
             && InvoiceStatus::of(it) == InvoiceStatus::Paid
     };
-    let next_is_paid = work.write.invoices(work.loaded.row)?.iter().any(is_paid);
+    let next_is_paid = tx.write.invoices(tx.loaded.row)?.iter().any(is_paid);
     let last = if next_is_paid { terms.next_due() } else { terms.due() };
     Ok(calendar::end_of_due_day(last, account.time_zone))
 }
 
 /// What was bought, as far as it is in force.
-fn grant_of<'w>(work: &'w mut Work<'_>, bought: &PurchaseRow) -> Option<&'w mut Grant> {
-    let grants = &mut work.loaded.account.grants;
+fn grant_of<'w>(tx: &'w mut AdminTx<'_>, bought: &PurchaseRow) -> Option<&'w mut Grant> {
+    let grants = &mut tx.loaded.account.grants;
     grants.iter_mut().find(|it| Some(it.id) == bought.grant)
 }
 
 /// Takes back what is left of something bought whose payment was taken back.
-pub(super) fn take_back(work: &mut Work<'_>, purchase: i64) -> Result<(), Error> {
-    let Some(mut bought) = work.write.purchase(purchase)? else { return Ok(()) };
-    let Some(grant) = grant_of(work, &bought) else { return Ok(()) };
+pub(super) fn take_back(tx: &mut AdminTx<'_>, purchase: i64) -> Result<(), Error> {
+    let Some(mut bought) = tx.write.purchase(purchase)? else { return Ok(()) };
+    let Some(grant) = grant_of(tx, &bought) else { return Ok(()) };
     bought.taken_back += grant.revoke(grant.remaining);
-    Ok(work.write.save_purchase(&bought)?)
+    Ok(tx.write.save_purchase(&bought)?)
 }
 
 /// Restores what was taken back, now that it is paid again, unless its time has run out.
-pub(super) fn restore(work: &mut Work<'_>, purchase: i64) -> Result<(), Error> {
-    let Some(mut bought) = work.write.purchase(purchase)? else { return Ok(()) };
+pub(super) fn restore(tx: &mut AdminTx<'_>, purchase: i64) -> Result<(), Error> {
+    let Some(mut bought) = tx.write.purchase(purchase)? else { return Ok(()) };
     let Some(id) = bought.grant.filter(|_| bought.taken_back > 0) else { return Ok(()) };
-    let in_time = |it: &Grant| it.is_in_time(work.now);
-    let grants = &mut work.loaded.account.grants;
+    let in_time = |it: &Grant| it.is_in_time(tx.now);
+    let grants = &mut tx.loaded.account.grants;
     if grants.iter().all(|it| it.id != id) {
         // It held nothing and was left out of the account.
-        let ended = work.write.ended_grant(work.loaded.row, id)?.filter(in_time);
+        let ended = tx.write.ended_grant(tx.loaded.row, id)?.filter(in_time);
         let place = grants.partition_point(|it| it.id < id);
         grants.splice(place..place, ended);
     }
@@ -235,5 +235,5 @@ pub(super) fn restore(work: &mut Work<'_>, purchase: i64) -> Result<(), Error> {
         grant.restore(bought.taken_back);
     }
     bought.taken_back = 0;
-    Ok(work.write.save_purchase(&bought)?)
+    Ok(tx.write.save_purchase(&bought)?)
 }

@@ -1,14 +1,14 @@
 //! Purging demonstrations that have ended: what is known of the tenant is deleted, and its name
 //! is free again.
 
-use super::lane::merge;
+use super::admin_tx::merge;
 use super::{Engine, Shared};
 use crate::clock::Timestamp;
+use crate::crash_points;
 use crate::error::Error;
-use crate::live::layout::block;
+use crate::live::layout::record;
 use crate::rules::{Account, Status};
 use crate::store::{Sync, Write};
-use crate::torture;
 
 impl Engine {
     /// Deletes a demonstration that has ended (seed 001), with all that was stored of it: account,
@@ -16,7 +16,7 @@ impl Engine {
     /// on there is no such tenant, and another one may have its name. The audit trail keeps that
     /// it was purged. Any other tenant is refused. Waits for the disk.
     pub fn purge_demo(&self, tenant: &str) -> Result<(), Error> {
-        self.shared.purge(self.block_of(tenant)?, tenant, self.now())
+        self.shared.purge(self.record_of(tenant)?, tenant, self.now())
     }
 
     /// The demonstrations that have ended and can be purged, by name. Reads SQLite.
@@ -27,12 +27,12 @@ impl Engine {
 
 impl Shared {
     fn purge(&self, at: u64, name: &str, now: Timestamp) -> Result<(), Error> {
-        let _lane = self.enter_lane()?;
+        let _writer_lock = self.lock_writer()?;
         self.finish_pending_catalog()?;
         let compiled = self.compiled()?;
         self.store.with(|connection| {
             let mut write = Write::begin(connection, &self.live, Sync::Full)?;
-            let mut guard = self.lock_block(at)?;
+            let mut guard = self.lock_record(at)?;
             self.resolve(&mut guard, &write)?;
             let unknown = || Error::UnknownTenant(name.to_owned());
             let loaded = write.load_tenant(guard.hash())?.filter(|_| guard.is_live());
@@ -42,18 +42,18 @@ impl Shared {
             write.delete_tenant(loaded.row)?;
             write.audit(Some(loaded.row), now, "purged", name)?;
             // From here on a death is resolved by what SQLite says: no row, no tenant.
-            guard.put(block::PENDING, loaded.admin_seq + 1);
-            torture::point("purge.pending");
+            guard.put(record::PENDING, loaded.admin_seq + 1);
+            crash_points::point("purge.pending");
             match write.commit() {
                 Ok(()) => {
-                    torture::point("purge.committed");
-                    guard.put(block::STATE, 0);
-                    guard.put(block::PENDING, 0);
+                    crash_points::point("purge.committed");
+                    guard.put(record::STATE, 0);
+                    guard.put(record::PENDING, 0);
                     Ok(())
                 }
                 Err(error) => {
                     if self.live.poison().is_none() {
-                        guard.put(block::PENDING, 0);
+                        guard.put(record::PENDING, 0);
                     }
                     Err(error.into())
                 }
@@ -63,7 +63,7 @@ impl Shared {
 }
 
 fn may_be_purged(account: &Account, now: Timestamp) -> Result<(), Error> {
-    let now = now.max(account.mark);
+    let now = now.max(account.high_water_mark);
     let ended = account.demo_ends_at.is_some_and(|end| end <= now);
     if account.status == Status::Demo && ended {
         return Ok(());

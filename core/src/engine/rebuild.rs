@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::lane::count_seats;
+use super::admin_tx::count_seats;
 use super::open::identity;
 use crate::catalog::{Catalog, Compiled, Names};
 use crate::error::{Error, OpenError};
 use crate::live::attach;
-use crate::live::block::{self, BlockGuard};
-use crate::live::claim_room::ClaimError;
-use crate::live::snapshot::ClaimImage;
+use crate::live::entry_capacity::EntryError;
+use crate::live::record::{self, RecordGuard};
+use crate::live::snapshot::EntryImage;
 use crate::live::{Identity, LiveFile, directory};
-use crate::rules::standing;
+use crate::rules::entitlements;
 use crate::store::{Loaded, Meta, Store};
 
 /// Makes a new live file for the database at `path` and puts it at `live_path`, under a new
@@ -33,22 +33,22 @@ pub(super) fn rebuild(
         }
         None => Compiled::new(0, Catalog::empty(), Names::default()),
     };
-    store.for_each_tenant(|hash, mut loaded, claims| {
+    store.for_each_tenant(|hash, mut loaded, entries| {
         count_seats(&mut loaded.account, &compiled.rulebook);
         // Also those that the plan does not have: a slot must know that it is of leases.
-        for resource in claims.iter().flat_map(ClaimImage::leased) {
+        for resource in entries.iter().flat_map(EntryImage::leased) {
             *loaded.account.held.entry(resource).or_default() += 1;
         }
-        let slots = compiled.names.resources.len() as u16;
-        let at = block::create(&live.memory, hash, slots)?;
+        let counters = compiled.names.resources.len() as u16;
+        let at = record::create(&live.memory, hash, counters)?;
         let mut guard =
-            BlockGuard::lock(&live.memory, at, Duration::from_secs(1)).map_err(OpenError::from)?;
-        restore(&mut guard, &compiled, &loaded, &claims)?;
+            RecordGuard::lock(&live.memory, at, Duration::from_secs(1)).map_err(OpenError::from)?;
+        restore(&mut guard, &compiled, &loaded, &entries)?;
         drop(guard);
         directory::insert(&live.memory, at, hash)?;
         Ok::<_, Error>(())
     })?;
-    crate::torture::point("rebuild.filled");
+    crate::crash_points::point("rebuild.filled");
     let name = live_path.to_str().ok_or_else(|| Error::InvalidArgument {
         what: "path of the live file",
         why: "it is not UTF-8".to_owned(),
@@ -59,20 +59,20 @@ pub(super) fn rebuild(
 }
 
 fn restore(
-    guard: &mut BlockGuard<'_>,
+    guard: &mut RecordGuard<'_>,
     compiled: &Compiled,
     loaded: &Loaded,
-    claims: &[ClaimImage],
+    entries: &[EntryImage],
 ) -> Result<(), Error> {
     let account = &loaded.account;
-    let standing = standing(account, &compiled.rulebook, account.mark);
-    guard.ensure_standing(&standing)?;
-    guard.write_standing(&standing, loaded.admin_seq);
+    let entitlements = entitlements(account, &compiled.rulebook, account.high_water_mark);
+    guard.ensure_entitlements(&entitlements)?;
+    guard.write_entitlements(&entitlements, loaded.admin_seq);
     guard.write_seq(loaded.seq);
     guard.write_event_number(loaded.next_event);
-    guard.restore_claims(claims).map_err(|error| match error {
-        ClaimError::Grow(error) => error.into(),
-        ClaimError::CheckpointNeeded => Error::Poisoned("the claims of a tenant do not fit"),
+    guard.restore_entries(entries).map_err(|error| match error {
+        EntryError::Grow(error) => error.into(),
+        EntryError::CheckpointNeeded => Error::Poisoned("the claims of a tenant do not fit"),
     })?;
     // Claims were made by operations of their own; SQLite has all of them.
     guard.write_seq(loaded.seq);

@@ -1,16 +1,16 @@
 //! Taking back what has expired: sessions, keys and rates silently, leases and reservations with
 //! an event. Each claim is a step of its own, which stands by itself.
 
-use super::decide::Obstacle;
+use super::decide::RetryReason;
 use super::reserve::{self, Back};
-use super::{BLOCK_PATIENCE, Shared};
+use super::{RECORD_TIMEOUT, Shared};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::live::block::BlockGuard;
-use crate::live::claims::{ClaimKind, Place, ReservationState};
+use crate::live::entries::{EntryIndex, EntryKind, ReservationState};
 use crate::live::events::EventImage;
 use crate::live::expiry::Heap;
-use crate::live::layout::{block, slot};
+use crate::live::layout::{counter, record};
+use crate::live::record::RecordGuard;
 use crate::rules::settle::CLOCK_JUMP_MS;
 use crate::rules::{EventKind, ResourceId};
 
@@ -22,16 +22,16 @@ impl Shared {
     /// `done`. Nothing may be armed.
     pub(super) fn reclaim(
         &self,
-        guard: &mut BlockGuard<'_>,
+        guard: &mut RecordGuard<'_>,
         heap: Heap,
-        mark: Timestamp,
+        high_water_mark: Timestamp,
         most: u32,
         done: &mut u64,
-    ) -> Result<(), Obstacle> {
+    ) -> Result<(), RetryReason> {
         for _ in 0..most {
             match guard.first_due(heap) {
-                Some((until, place)) if until <= mark => {
-                    self.reclaim_claim(guard, heap, place, mark)?;
+                Some((until, index)) if until <= high_water_mark => {
+                    self.reclaim_entry(guard, heap, index, high_water_mark)?;
                     *done += 1;
                 }
                 _ => return Ok(()),
@@ -40,59 +40,59 @@ impl Shared {
         Ok(())
     }
 
-    fn reclaim_claim(
+    fn reclaim_entry(
         &self,
-        guard: &mut BlockGuard<'_>,
+        guard: &mut RecordGuard<'_>,
         heap: Heap,
-        place: Place,
-        mark: Timestamp,
-    ) -> Result<(), Obstacle> {
-        let kind = guard.claim_kind(place);
-        let open = guard.claim_state(place) == ReservationState::Open as u8;
-        if kind == Some(ClaimKind::Reservation) && open {
-            return self.expire_reservation(guard, place, mark);
+        index: EntryIndex,
+        high_water_mark: Timestamp,
+    ) -> Result<(), RetryReason> {
+        let kind = guard.entry_kind(index);
+        let open = guard.entry_state(index) == ReservationState::Open as u8;
+        if kind == Some(EntryKind::Reservation) && open {
+            return self.expire_reservation(guard, index, high_water_mark);
         }
-        let kept_until = guard.kept_until(place);
-        if kept_until > mark {
+        let kept_until = guard.kept_until(index);
+        if kept_until > high_water_mark {
             guard.begin();
-            guard.rehang(heap, place, kept_until);
+            guard.heap_update(heap, index, kept_until);
             return self.finish(guard);
         }
-        if !guard.ring_has_room(1 + guard.count_parts_of(place, kind)) {
-            return Err(Obstacle::CheckpointNeeded);
+        if !guard.ring_has_capacity(1 + guard.count_parts_of(index, kind)) {
+            return Err(RetryReason::CheckpointNeeded);
         }
-        if kind == Some(ClaimKind::Lease) {
+        if kind == Some(EntryKind::Lease) {
             guard.ensure_events(1)?;
         }
         let seq = guard.begin();
-        guard.unhang(heap, place);
+        guard.heap_remove(heap, index);
         match kind {
-            Some(ClaimKind::Lease) => {
-                tell(guard, place, mark);
-                give_up_lease(guard, place);
+            Some(EntryKind::Lease) => {
+                emit(guard, index, high_water_mark);
+                give_up_lease(guard, index);
             }
-            Some(ClaimKind::Key | ClaimKind::Reservation) => guard.free_parts(place, seq),
+            Some(EntryKind::Key | EntryKind::Reservation) => guard.free_parts(index, seq),
             _ => {}
         }
-        guard.free_claim(place, seq);
+        guard.free_entry(index, seq);
         self.finish(guard)
     }
 
     fn expire_reservation(
         &self,
-        guard: &mut BlockGuard<'_>,
-        place: Place,
-        mark: Timestamp,
-    ) -> Result<(), Obstacle> {
-        if reserve::needs_lane(guard, place, ClaimKind::Reservation) {
-            return Err(Obstacle::LateHold(place));
+        guard: &mut RecordGuard<'_>,
+        index: EntryIndex,
+        high_water_mark: Timestamp,
+    ) -> Result<(), RetryReason> {
+        if reserve::needs_admin_tx(guard, index, EntryKind::Reservation) {
+            return Err(RetryReason::LateHold(index));
         }
-        Self::prepare_return(guard, place)?;
+        Self::prepare_return(guard, index)?;
         guard.ensure_events(1)?;
         let seq = guard.begin();
-        reserve::give_back(guard, place, Back::All, mark);
-        reserve::resolve(guard, place, ReservationState::Expired, seq);
-        reserve::tell_expired(guard, self.epoch(), place, mark);
+        reserve::give_back(guard, index, Back::All, high_water_mark);
+        reserve::resolve(guard, index, ReservationState::Expired, seq);
+        reserve::emit_expired(guard, self.epoch(), index, high_water_mark);
         self.finish(guard)
     }
 
@@ -103,15 +103,15 @@ impl Shared {
         at: u64,
         now: Timestamp,
         done: &mut u64,
-    ) -> Result<(), Obstacle> {
+    ) -> Result<(), RetryReason> {
         loop {
-            let mut guard = self.live_block(at, BLOCK_PATIENCE)?;
-            if Timestamp::from_word(guard.get(block::HOLDS_DUE)) > now {
+            let mut guard = self.live_record(at, RECORD_TIMEOUT)?;
+            if Timestamp::from_word(guard.get(record::HOLDS_DUE)) > now {
                 return Ok(());
             }
             let heap = guard.hold_heap();
-            let (mark, before) = (now.max(guard.mark()), *done);
-            self.reclaim(&mut guard, heap, mark, BATCH, done)?;
+            let (high_water_mark, before) = (now.max(guard.high_water_mark()), *done);
+            self.reclaim(&mut guard, heap, high_water_mark, BATCH, done)?;
             if *done == before {
                 return Ok(());
             }
@@ -131,21 +131,21 @@ impl Shared {
         leases: bool,
     ) -> Result<(), Error> {
         loop {
-            let mut guard = self.lock_block(at)?;
-            let hold_due = Timestamp::from_word(guard.get(block::HOLDS_DUE));
+            let mut guard = self.lock_record(at)?;
+            let hold_due = Timestamp::from_word(guard.get(record::HOLDS_DUE));
             // Leases alone are no reason to write down what a look only shows.
             let first_lease = guard.first_lease().filter(|_| leases || hold_due <= now);
             let lease_due = first_lease.map_or(Timestamp::MAX, |(due, _)| due);
             let due = hold_due.min(lease_due);
             let until = now.min(guard.valid_until());
-            let believed = confirmed || now <= guard.mark().plus_ms(CLOCK_JUMP_MS);
+            let believed = confirmed || now <= guard.high_water_mark().plus_ms(CLOCK_JUMP_MS);
             // At the end of time nothing is due any more.
             if due > now || due == Timestamp::MAX || !believed {
                 return Ok(());
             }
             if guard.pending().is_some() {
                 drop(guard);
-                self.resolve_block(at)?;
+                self.resolve_record(at)?;
                 continue;
             }
             if due > until {
@@ -161,10 +161,10 @@ impl Shared {
             let found = self.reclaim(&mut guard, heap, until, BATCH, &mut 0);
             drop(guard);
             match found {
-                Ok(()) | Err(Obstacle::Again) => {}
-                Err(Obstacle::CheckpointNeeded) => self.make_room()?,
-                Err(Obstacle::LateHold(place)) => self.expire_late(at, name, until, place)?,
-                Err(Obstacle::Error(error)) => return Err(*error),
+                Ok(()) | Err(RetryReason::Again) => {}
+                Err(RetryReason::CheckpointNeeded) => self.ensure_capacity()?,
+                Err(RetryReason::LateHold(index)) => self.expire_late(at, name, until, index)?,
+                Err(RetryReason::Error(error)) => return Err(*error),
                 Err(_) => return Err(Error::Busy { what: "the tenant" }),
             }
         }
@@ -176,15 +176,15 @@ impl Shared {
         at: u64,
         now: Timestamp,
         done: &mut u64,
-    ) -> Result<(), Obstacle> {
+    ) -> Result<(), RetryReason> {
         loop {
-            let mut guard = self.live_block(at, BLOCK_PATIENCE)?;
-            if now > guard.mark().plus_ms(CLOCK_JUMP_MS) {
+            let mut guard = self.live_record(at, RECORD_TIMEOUT)?;
+            if now > guard.high_water_mark().plus_ms(CLOCK_JUMP_MS) {
                 return Ok(()); // Such a clock is not believed.
             }
-            let mark = now.max(guard.mark());
-            match guard.due_lease_heap(mark) {
-                Some(heap) => self.reclaim(&mut guard, heap, mark, BATCH, done)?,
+            let high_water_mark = now.max(guard.high_water_mark());
+            match guard.due_lease_heap(high_water_mark) {
+                Some(heap) => self.reclaim(&mut guard, heap, high_water_mark, BATCH, done)?,
                 None => return Ok(()),
             }
         }
@@ -192,23 +192,23 @@ impl Shared {
 }
 
 /// Gives back the places that a lease holds.
-pub(super) fn give_up_lease(guard: &mut BlockGuard<'_>, place: Place) {
-    for resource in guard.lease_resources(place) {
-        if let Some(of) = guard.slot(resource) {
-            guard.set_cell(of.cell(slot::USED), of.used().saturating_sub(1));
+pub(super) fn give_up_lease(guard: &mut RecordGuard<'_>, index: EntryIndex) {
+    for resource in guard.lease_resources(index) {
+        if let Some(of) = guard.counter(resource) {
+            guard.set_cell(of.cell(counter::USED), of.used().saturating_sub(1));
         }
     }
 }
 
-fn tell(guard: &mut BlockGuard<'_>, place: Place, at: Timestamp) {
-    let fencing = guard.claim_word(place, super::apply::FENCING);
-    let resource = guard.claim_resource(place);
+fn emit(guard: &mut RecordGuard<'_>, index: EntryIndex, at: Timestamp) {
+    let fencing = guard.entry_word(index, super::apply::FENCING);
+    let resource = guard.entry_resource(index);
     note(guard, &EventKind::LeaseExpired { fencing }, resource, at);
 }
 
 /// Notes an event that is no more than numbers.
 pub(super) fn note(
-    guard: &mut BlockGuard<'_>,
+    guard: &mut RecordGuard<'_>,
     kind: &EventKind,
     resource: ResourceId,
     at: Timestamp,

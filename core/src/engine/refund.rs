@@ -3,29 +3,29 @@
 use std::time::Duration;
 
 use super::caller::Caller;
-use super::decide::Obstacle;
+use super::decide::RetryReason;
 use super::late::Late;
 use super::replayed::REFUNDED;
-use super::reserve::{Back, is_of_this_period, needs_lane, return_units};
+use super::reserve::{Back, is_of_this_period, needs_admin_tx, return_units};
 use super::{Engine, Shared};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::live::block::BlockGuard;
-use crate::live::claims::{ClaimKind, Place};
-use crate::live::layout::claim;
-use crate::live::split::Taken;
-use crate::rules::{Handle, Receipt};
+use crate::live::entries::{EntryIndex, EntryKind};
+use crate::live::layout::entry;
+use crate::live::record::RecordGuard;
+use crate::live::takings::Taken;
+use crate::rules::{EntryHandle, Receipt};
 
 impl Caller<'_> {
     /// Gives back what the decision with this receipt charged.
     pub(super) fn refund(&self, receipt: &Receipt) -> Result<(), Error> {
-        let Engine { shared, patience, .. } = self.engine;
-        let patience = *patience;
+        let Engine { shared, timeout, .. } = self.engine;
+        let timeout = *timeout;
         self.engine.apply_at(self.at, self.name, |now| {
-            match shared.try_refund(self.at, receipt.0, (now, patience)) {
-                Err(Obstacle::LateHold(place)) if !patience.is_zero() => {
-                    let (kind, state) = (ClaimKind::Key, REFUNDED);
-                    let late = Late { place, kind, state, back: Back::All };
+            match shared.try_refund(self.at, receipt.0, (now, timeout)) {
+                Err(RetryReason::LateHold(index)) if !timeout.is_zero() => {
+                    let (kind, state) = (EntryKind::Key, REFUNDED);
+                    let late = Late { index, kind, state, back: Back::All };
                     shared.settle_late(self.at, self.name, now, receipt.0, late)
                 }
                 other => other,
@@ -36,10 +36,10 @@ impl Caller<'_> {
     /// What the decision with this receipt charged.
     pub(super) fn charges_of(&self, receipt: &Receipt) -> Result<Vec<crate::SourceCharge>, Error> {
         let shared = &self.engine.shared;
-        let guard = shared.lock_block(self.at)?;
-        let place = shared.receipted(&guard, receipt.0)?;
+        let guard = shared.lock_record(self.at)?;
+        let index = shared.receipted(&guard, receipt.0)?;
         let mut all: Vec<crate::SourceCharge> = Vec::new();
-        for taken in guard.record(place, ClaimKind::Key) {
+        for taken in guard.takings(index, EntryKind::Key) {
             let Taken { resource, source, units, .. } = taken;
             let same = all.iter_mut().find(|it| it.resource == resource && it.source == source);
             match same {
@@ -55,46 +55,46 @@ impl Shared {
     fn try_refund(
         &self,
         at: u64,
-        handle: Handle,
-        (now, patience): (Timestamp, Duration),
-    ) -> Result<(), Obstacle> {
-        let mut guard = self.ready_block(at, now, patience)?;
-        let place = self.unrefunded(&guard, handle)?;
-        if needs_lane(&guard, place, ClaimKind::Key) {
-            return Err(Obstacle::LateHold(place));
+        handle: EntryHandle,
+        (now, timeout): (Timestamp, Duration),
+    ) -> Result<(), RetryReason> {
+        let mut guard = self.ready_record(at, now, timeout)?;
+        let index = self.unrefunded(&guard, handle)?;
+        if needs_admin_tx(&guard, index, EntryKind::Key) {
+            return Err(RetryReason::LateHold(index));
         }
-        let in_period = is_of_this_period(&guard, place, ClaimKind::Key);
-        let mark = now.max(guard.mark());
-        Self::prepare_return(&mut guard, place)?;
+        let in_period = is_of_this_period(&guard, index, EntryKind::Key);
+        let high_water_mark = now.max(guard.high_water_mark());
+        Self::prepare_return(&mut guard, index)?;
         let seq = guard.begin();
-        let mut entries = guard.entries(place, ClaimKind::Key);
+        let mut entries = guard.takings_cursor(index, EntryKind::Key);
         while let Some(taken) = entries.next(&guard) {
             let taken = Taken { units: taken.returnable(), ..taken };
-            return_units(&mut guard, taken, in_period, mark);
+            return_units(&mut guard, taken, in_period, high_water_mark);
         }
-        guard.set_claim_state(place, REFUNDED);
-        guard.touch_claim(place, seq);
-        guard.raise_mark(now);
+        guard.set_entry_state(index, REFUNDED);
+        guard.touch_entry(index, seq);
+        guard.raise_high_water_mark(now);
         self.finish(&mut guard)
     }
 
     /// Where the decision with a receipt is kept, if it has not been refunded.
     pub(super) fn unrefunded(
         &self,
-        guard: &BlockGuard<'_>,
-        handle: Handle,
-    ) -> Result<Place, Error> {
-        let place = self.receipted(guard, handle)?;
-        if guard.claim_state(place) == REFUNDED { Err(Error::AlreadyRefunded) } else { Ok(place) }
+        guard: &RecordGuard<'_>,
+        handle: EntryHandle,
+    ) -> Result<EntryIndex, Error> {
+        let index = self.receipted(guard, handle)?;
+        if guard.entry_state(index) == REFUNDED { Err(Error::AlreadyRefunded) } else { Ok(index) }
     }
 
-    fn receipted(&self, guard: &BlockGuard<'_>, handle: Handle) -> Result<Place, Error> {
+    fn receipted(&self, guard: &RecordGuard<'_>, handle: EntryHandle) -> Result<EntryIndex, Error> {
         self.check_epoch(handle, "receipt")?;
-        let place = Place(handle.place);
-        if guard.holds(place, ClaimKind::Key)
-            && guard.claim_get(place, claim::START) == handle.number
+        let index = EntryIndex(handle.index);
+        if guard.holds(index, EntryKind::Key)
+            && guard.entry_get(index, entry::START) == handle.number
         {
-            return Ok(place);
+            return Ok(index);
         }
         Err(Error::UnknownReceipt(Receipt(handle)))
     }

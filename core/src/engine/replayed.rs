@@ -6,11 +6,11 @@ use super::call::{Fingerprint, OnceCall};
 use super::reserve;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::live::block::BlockGuard;
-use crate::live::claims::{Claim, ClaimKind, KEPT_WORD, Place};
-use crate::live::layout::{block, claim};
+use crate::live::entries::{Entry, EntryIndex, EntryKind, KEPT_WORD};
+use crate::live::layout::{entry, record};
+use crate::live::record::RecordGuard;
 use crate::rules::{
-    Decision, Handle, LeaseOutcome, Mode, Reasons, Receipt, ReservationId, ResourceId,
+    Decision, EntryHandle, LeaseOutcome, Mode, Reasons, Receipt, ReservationId, ResourceId,
     SessionOutcome, Source, SourceCharges,
 };
 
@@ -47,12 +47,12 @@ impl Shared {
     /// The decision stored in `place`, if it was given for the same arguments.
     pub(super) fn replayed(
         &self,
-        guard: &BlockGuard<'_>,
-        place: Place,
+        guard: &RecordGuard<'_>,
+        index: EntryIndex,
         fingerprint: Fingerprint,
         decision: &mut Decision,
     ) -> Result<(), Error> {
-        let word = |index| guard.claim_word(place, index);
+        let word = |nth| guard.entry_word(index, nth);
         if Fingerprint(word(FINGERPRINT)) != fingerprint {
             return Err(Error::IdempotencyConflict);
         }
@@ -61,10 +61,10 @@ impl Shared {
         let resource = ResourceId((codes >> 16) as u16);
         let (used, left) = (word(USED), word(AVAILABLE));
         let over = has(OVER);
-        let number = guard.claim_get(place, claim::START);
+        let number = guard.entry_get(index, entry::START);
         let reservation = has(RESERVATION).then(|| {
-            let (place, number) = (word(LEASE_FENCING) as u32, word(SESSION_END));
-            ReservationId(Handle { epoch: self.epoch(), place, number })
+            let (index, number) = (word(LEASE_FENCING) as u32, word(SESSION_END));
+            ReservationId(EntryHandle { epoch: self.epoch(), index, number })
         });
         *decision = Decision {
             reasons: Reasons::default(),
@@ -83,16 +83,16 @@ impl Shared {
             lease: has(LEASE).then(|| LeaseOutcome {
                 acquired: has(LEASE_ACQUIRED),
                 fencing: word(LEASE_FENCING),
-                expires_at: Timestamp::from_word(guard.claim_get(place, claim::END)),
+                expires_at: Timestamp::from_word(guard.entry_get(index, entry::END)),
             }),
             charges: match reservation {
                 Some(ReservationId(handle)) => reserve::charges(guard, handle),
-                None => charges(guard, place, ClaimKind::Key),
+                None => charges(guard, index, EntryKind::Key),
             },
             reservation,
             receipt: reservation
                 .is_none()
-                .then(|| Receipt(Handle { epoch: self.epoch(), place: place.0, number })),
+                .then(|| Receipt(EntryHandle { epoch: self.epoch(), index: index.0, number })),
             overage: has(OVERAGE),
             demo_notice: has(DEMO_NOTICE),
             past_due: has(PAST_DUE),
@@ -105,15 +105,15 @@ impl Shared {
     /// it its receipt. Denials may be tried again.
     pub(super) fn store_decision(
         &self,
-        guard: &mut BlockGuard<'_>,
-        claim: Claim<'_>,
+        guard: &mut RecordGuard<'_>,
+        entry: Entry<'_>,
         once: &OnceCall,
         decision: &mut Decision,
-        mark: Timestamp,
+        high_water_mark: Timestamp,
         seq: u64,
     ) {
         debug_assert!(decision.allowed());
-        let until = mark.plus_ms(once.lifetime_ms);
+        let until = high_water_mark.plus_ms(once.lifetime_ms);
         let flag = |set: bool, flag: u64| if set { flag } else { 0 };
         let resource = decision.resource.unwrap_or(ResourceId::NONE);
         let over = decision.used > decision.contracted;
@@ -130,7 +130,7 @@ impl Shared {
             | flag(decision.overage, OVERAGE)
             | flag(over, OVER);
         let (end, fencing) = match (decision.reservation, decision.session, decision.lease) {
-            (Some(ReservationId(handle)), _, _) => (handle.number, u64::from(handle.place)),
+            (Some(ReservationId(handle)), _, _) => (handle.number, u64::from(handle.index)),
             (None, session, lease) => (
                 session.map_or(0, |it| it.expires_at.ms() as u64),
                 lease.map_or(0, |it| it.fencing),
@@ -139,29 +139,33 @@ impl Shared {
         let left = if over { decision.contracted } else { decision.available };
         let words = [once.fingerprint.0, codes, decision.units, decision.used, left, end, fencing];
         // The last two are the record's where there is neither session nor lease.
-        let own = if claim.has_own_entry() { 2 } else { 0 };
-        for (index, value) in words.into_iter().enumerate().take(words.len() - own) {
-            claim.fill_word(index as u64, value);
+        let own = if entry.has_own_entry() { 2 } else { 0 };
+        for (nth, value) in words.into_iter().enumerate().take(words.len() - own) {
+            entry.fill_word(nth as u64, value);
         }
-        claim.fill_above_link(guard.get(block::PERIOD) & KEY_PERIOD_MASK);
+        entry.fill_above_link(guard.get(record::PERIOD) & KEY_PERIOD_MASK);
         let lease_end = decision.lease.map_or(0, |it| it.expires_at.ms() as u64);
         let number = guard.number_of(seq);
-        claim.fill(claim::START, number);
-        claim.fill(claim::END, lease_end);
-        claim.fill_word(KEPT_WORD, until.ms() as u64);
-        guard.hang(guard.kept_heap(), claim, until);
-        guard.touch(claim, seq);
+        entry.fill(entry::START, number);
+        entry.fill(entry::END, lease_end);
+        entry.fill_word(KEPT_WORD, until.ms() as u64);
+        guard.heap_insert(guard.kept_heap(), entry, until);
+        guard.touch(entry, seq);
         if decision.reservation.is_none() {
             decision.receipt =
-                Some(Receipt(Handle { epoch: self.epoch(), place: claim.place.0, number }));
+                Some(Receipt(EntryHandle { epoch: self.epoch(), index: entry.index.0, number }));
         }
     }
 }
 
 /// What a record says was charged, by resource and source.
-pub(super) fn charges(guard: &BlockGuard<'_>, place: Place, kind: ClaimKind) -> SourceCharges {
+pub(super) fn charges(
+    guard: &RecordGuard<'_>,
+    index: EntryIndex,
+    kind: EntryKind,
+) -> SourceCharges {
     let mut charges = SourceCharges::default();
-    for taken in guard.record(place, kind) {
+    for taken in guard.takings(index, kind) {
         charges.add(taken.resource, taken.source, taken.units);
     }
     charges

@@ -13,7 +13,7 @@ use crate::report::{
     BalanceLine, Balances, Channel, Channels, GrantLine, NextCharge, PlanReport, PlanSummary, Role,
     Statement,
 };
-use crate::rules::{Mode, Standing, Status, calendar};
+use crate::rules::{Entitlements, Mode, Status, calendar};
 
 /// The status of a report while an active tenant's plan waits to be paid.
 const AWAITS_PAYMENT: &str = "pending";
@@ -116,9 +116,9 @@ impl Engine {
         if role < Role::Manager {
             return Err(Error::RoleTooLow);
         }
-        let at = self.block_of(tenant)?;
+        let at = self.record_of(tenant)?;
         let report = self.report(tenant)?;
-        let (loaded, standing) = self.shared.view(at, tenant, self.now())?;
+        let (loaded, entitlements) = self.shared.view(at, tenant, self.now())?;
         let compiled = self.shared.compiled()?;
         let account = &loaded.account;
         let subscription = account.subscription.as_ref();
@@ -145,7 +145,7 @@ impl Engine {
             time_zone: account.time_zone,
         };
         report.balances.iter().for_each(|balance| note_balance(&mut plan, balance, compiled));
-        note_features(&mut plan, &standing, compiled);
+        note_features(&mut plan, &entitlements, compiled);
         let named = plan.limits.keys().chain(plan.measured.keys()).chain(plan.features.keys());
         let named = named.chain(plan.levels.values());
         plan.titles = named.map(|name| (name.clone(), compiled.catalog.title(name))).collect();
@@ -206,9 +206,9 @@ fn note_balance(plan: &mut PlanReport, balance: &Balance, compiled: &Compiled) {
 }
 
 /// Notes the features that the tenant has, and those that it does not have.
-fn note_features(plan: &mut PlanReport, standing: &Standing, compiled: &Compiled) {
+fn note_features(plan: &mut PlanReport, entitlements: &Entitlements, compiled: &Compiled) {
     for name in compiled.feature_names() {
-        let on = match compiled.feature_of(name, &standing.features) {
+        let on = match compiled.feature_of(name, &entitlements.features) {
             Some(Feature::Level(level)) => {
                 plan.levels.insert(name.to_owned(), level);
                 true

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::call::{Call, Charges, Details, NO_CHARGES, charge, lifetime_ms, push};
 use super::caller::{Caller, feed_action, feed_charge};
-use super::decide::Obstacle;
+use super::decide::RetryReason;
 use super::frequent::decided;
 use super::late::Late;
 use super::reclaim::note;
@@ -16,13 +16,14 @@ use super::replayed::KEY_PERIOD_MASK;
 use super::{Engine, Shared};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::error::Error;
-use crate::live::block::{BlockGuard, grant_id};
-use crate::live::claims::{Claim, ClaimKind, KEPT_WORD, Place, ReservationState};
+use crate::live::entries::{Entry, EntryIndex, EntryKind, KEPT_WORD, ReservationState};
 use crate::live::history::HistoryKey;
-use crate::live::layout::{block, claim, slot};
-use crate::live::split::Taken;
+use crate::live::layout::{counter, entry, record};
+use crate::live::record::{RecordGuard, grant_id};
+use crate::live::takings::Taken;
 use crate::rules::{
-    Charge, Counting, Decision, EventKind, Handle, ReservationId, ResourceId, Source, SourceCharges,
+    Charge, Counting, Decision, EntryHandle, EventKind, ReservationId, ResourceId, Source,
+    SourceCharges,
 };
 
 /// How long a resolved reservation is remembered after its time.
@@ -89,8 +90,8 @@ impl Caller<'_> {
         result: &mut Result<Decision, Error>,
     ) -> Result<(), Error> {
         let hold_ms = lifetime_ms("ttl", ttl)?;
-        let mut room = NO_CHARGES;
-        let asked = self.asked(units, &mut room)?;
+        let mut capacity = NO_CHARGES;
+        let asked = self.asked(units, &mut capacity)?;
         let compiled = self.engine.shared.compiled()?;
         if let (None, [one]) = (&self.key, asked)
             && compiled.parents(one.resource).is_empty()
@@ -141,10 +142,10 @@ impl Caller<'_> {
         how: Resolution,
         keep: &[(&str, u64)],
     ) -> Result<(), Error> {
-        let Engine { shared, patience, .. } = self.engine;
-        let patience = *patience;
+        let Engine { shared, timeout, .. } = self.engine;
+        let timeout = *timeout;
         let (kept, state);
-        let mut room = NO_CHARGES;
+        let mut capacity = NO_CHARGES;
         let back = match how {
             Resolution::Committed => {
                 state = ReservationState::Committed;
@@ -153,18 +154,18 @@ impl Caller<'_> {
             Resolution::PartlyCommitted => {
                 state = ReservationState::PartlyCommitted;
                 kept = self.kept(keep)?;
-                Back::Except(self.engine.charges_with_parents(&kept, &mut room)?)
+                Back::Except(self.engine.charges_with_parents(&kept, &mut capacity)?)
             }
             Resolution::Released | Resolution::Expired => {
                 state = ReservationState::Released;
                 Back::All
             }
         };
-        let late = |place| Late { place, kind: ClaimKind::Reservation, state: state as u8, back };
+        let late = |index| Late { index, kind: EntryKind::Reservation, state: state as u8, back };
         self.engine.apply_at(self.at, self.name, |now| {
-            match shared.try_resolve(self.at, id.0, state, back, (now, patience)) {
-                Err(Obstacle::LateHold(place)) if !patience.is_zero() => {
-                    Ok(shared.settle_late(self.at, self.name, now, id.0, late(place))?)
+            match shared.try_resolve(self.at, id.0, state, back, (now, timeout)) {
+                Err(RetryReason::LateHold(index)) if !timeout.is_zero() => {
+                    Ok(shared.settle_late(self.at, self.name, now, id.0, late(index))?)
                 }
                 other => other,
             }
@@ -174,7 +175,7 @@ impl Caller<'_> {
     fn asked<'r>(
         &self,
         units: &[(&str, u64)],
-        room: &'r mut Charges,
+        capacity: &'r mut Charges,
     ) -> Result<&'r [Charge], Error> {
         if units.is_empty() {
             let why = "there is nothing to set aside".to_owned();
@@ -184,9 +185,9 @@ impl Caller<'_> {
         let mut taken = 0;
         for &(name, units) in units {
             let resource = super::administer::reservable_resource(compiled, name)?;
-            push(room, &mut taken, charge(resource, units)?)?;
+            push(capacity, &mut taken, charge(resource, units)?)?;
         }
-        Ok(room.get(..taken).unwrap_or_default())
+        Ok(capacity.get(..taken).unwrap_or_default())
     }
 
     fn kept(&self, units: &[(&str, u64)]) -> Result<Vec<Charge>, Error> {
@@ -204,47 +205,47 @@ impl Shared {
     fn try_resolve(
         &self,
         at: u64,
-        handle: Handle,
+        handle: EntryHandle,
         state: ReservationState,
         back: Back<'_>,
-        (now, patience): (Timestamp, Duration),
-    ) -> Result<(), Obstacle> {
-        let mut guard = self.ready_block(at, now, patience)?;
-        let place = self.open_reservation(&guard, handle, now)?;
-        check_kept(self, &guard, place, back)?;
-        let mark = now.max(guard.mark());
+        (now, timeout): (Timestamp, Duration),
+    ) -> Result<(), RetryReason> {
+        let mut guard = self.ready_record(at, now, timeout)?;
+        let index = self.open_reservation(&guard, handle, now)?;
+        check_kept(self, &guard, index, back)?;
+        let high_water_mark = now.max(guard.high_water_mark());
         if !matches!(back, Back::Nothing) {
-            if needs_lane(&guard, place, ClaimKind::Reservation) {
-                return Err(Obstacle::LateHold(place));
+            if needs_admin_tx(&guard, index, EntryKind::Reservation) {
+                return Err(RetryReason::LateHold(index));
             }
-            Self::prepare_return(&mut guard, place)?;
-        } else if !guard.ring_has_room(1) {
-            return Err(Obstacle::CheckpointNeeded);
+            Self::prepare_return(&mut guard, index)?;
+        } else if !guard.ring_has_capacity(1) {
+            return Err(RetryReason::CheckpointNeeded);
         }
         let seq = guard.begin();
-        give_back(&mut guard, place, back, mark);
-        resolve(&mut guard, place, state, seq);
-        guard.raise_mark(now);
+        give_back(&mut guard, index, back, high_water_mark);
+        resolve(&mut guard, index, state, seq);
+        guard.raise_high_water_mark(now);
         self.finish(&mut guard)
     }
 
     /// Where an open reservation is, by its id. One that may be forgotten counts as forgotten.
     pub(super) fn open_reservation(
         &self,
-        guard: &BlockGuard<'_>,
-        handle: Handle,
+        guard: &RecordGuard<'_>,
+        handle: EntryHandle,
         now: Timestamp,
-    ) -> Result<Place, Error> {
+    ) -> Result<EntryIndex, Error> {
         self.check_epoch(handle, "reservation")?;
-        let place = Place(handle.place);
-        if !guard.holds(place, ClaimKind::Reservation)
-            || guard.claim_word(place, NUMBER) != handle.number
+        let index = EntryIndex(handle.index);
+        if !guard.holds(index, EntryKind::Reservation)
+            || guard.entry_word(index, NUMBER) != handle.number
         {
             return Err(Error::UnknownReservation(ReservationId(handle)));
         }
-        match Resolution::of(guard.claim_state(place)) {
-            None => Ok(place),
-            Some(how) if guard.kept_until(place) > now.max(guard.mark()) => {
+        match Resolution::of(guard.entry_state(index)) {
+            None => Ok(index),
+            Some(how) if guard.kept_until(index) > now.max(guard.high_water_mark()) => {
                 Err(Error::AlreadyResolved(how))
             }
             Some(_) => Err(Error::UnknownReservation(ReservationId(handle))),
@@ -252,28 +253,31 @@ impl Shared {
     }
 
     /// Refuses what was given out by a live file that has been made anew since.
-    pub(super) fn check_epoch(&self, handle: Handle, what: &'static str) -> Result<(), Error> {
+    pub(super) fn check_epoch(&self, handle: EntryHandle, what: &'static str) -> Result<(), Error> {
         if handle.epoch == self.epoch() { Ok(()) } else { Err(Error::Stale { what }) }
     }
 
     /// Makes room for what giving back the units of a record writes. Nothing may be armed.
-    pub(super) fn prepare_return(guard: &mut BlockGuard<'_>, place: Place) -> Result<(), Obstacle> {
+    pub(super) fn prepare_return(
+        guard: &mut RecordGuard<'_>,
+        index: EntryIndex,
+    ) -> Result<(), RetryReason> {
         // Most entries are of a resource of their own.
-        let keys = guard.record_len(place).min(block::HISTORY_ENTRIES / 2);
-        if !guard.history_has_room(keys) || !guard.ring_has_room(1) {
-            return Err(Obstacle::CheckpointNeeded);
+        let keys = guard.takings_len(index).min(record::HISTORY_ENTRIES / 2);
+        if !guard.history_has_capacity(keys) || !guard.ring_has_capacity(1) {
+            return Err(RetryReason::CheckpointNeeded);
         }
         Ok(())
     }
 }
 
 /// What a reservation took, if it is remembered still.
-pub(super) fn charges(guard: &BlockGuard<'_>, handle: Handle) -> SourceCharges {
-    let place = Place(handle.place);
-    let is_it = guard.holds(place, ClaimKind::Reservation)
-        && guard.claim_word(place, NUMBER) == handle.number;
+pub(super) fn charges(guard: &RecordGuard<'_>, handle: EntryHandle) -> SourceCharges {
+    let index = EntryIndex(handle.index);
+    let is_it = guard.holds(index, EntryKind::Reservation)
+        && guard.entry_word(index, NUMBER) == handle.number;
     if is_it {
-        super::replayed::charges(guard, place, ClaimKind::Reservation)
+        super::replayed::charges(guard, index, EntryKind::Reservation)
     } else {
         SourceCharges::default()
     }
@@ -282,42 +286,43 @@ pub(super) fn charges(guard: &BlockGuard<'_>, handle: Handle) -> SourceCharges {
 /// Makes `claim` an open reservation of `charges`, which its record says whence, and gives it its
 /// id.
 pub(super) fn hold(
-    guard: &mut BlockGuard<'_>,
+    guard: &mut RecordGuard<'_>,
     epoch: u32,
-    (claim, charges): (Claim<'_>, &[Charge]),
-    (now, mark): (Timestamp, Timestamp),
+    (entry, charges): (Entry<'_>, &[Charge]),
+    (now, high_water_mark): (Timestamp, Timestamp),
     hold_ms: i64,
     seq: u64,
 ) -> ReservationId {
-    let until = mark.plus_ms(hold_ms);
+    let until = high_water_mark.plus_ms(hold_ms);
     let number = guard.number_of(seq);
-    claim.fill_word(PERIOD, guard.get(block::PERIOD));
-    claim.fill_word(NUMBER, number);
-    claim.fill_word(KEPT_WORD, until.plus_ms(RESOLVED_KEPT_MS).ms() as u64);
-    claim.fill(claim::START, now.ms() as u64);
-    claim.fill(claim::END, until.ms() as u64);
-    guard.hang(guard.hold_heap(), claim, until);
+    entry.fill_word(PERIOD, guard.get(record::PERIOD));
+    entry.fill_word(NUMBER, number);
+    entry.fill_word(KEPT_WORD, until.plus_ms(RESOLVED_KEPT_MS).ms() as u64);
+    entry.fill(entry::START, now.ms() as u64);
+    entry.fill(entry::END, until.ms() as u64);
+    guard.heap_insert(guard.hold_heap(), entry, until);
     note_next_due(guard);
     for charge in charges.iter().filter(|charge| charge.units > 0) {
-        if let Some(slot) = guard.slot(charge.resource) {
-            let held = slot.get(slot::HELD).saturating_add(charge.units);
-            guard.set_cell(slot.cell(slot::HELD), held);
+        if let Some(counter) = guard.counter(charge.resource) {
+            let held = counter.get(counter::HELD).saturating_add(charge.units);
+            guard.set_cell(counter.cell(counter::HELD), held);
         }
     }
-    guard.touch(claim, seq);
-    ReservationId(Handle { epoch, place: claim.place.0, number })
+    guard.touch(entry, seq);
+    ReservationId(EntryHandle { epoch, index: entry.index.0, number })
 }
 
 /// Whether giving a record back needs the lane, which knows what the block does not: of a closed
 /// period, the grants that still live; of the present one, what the plan's number says of units
 /// that were taken when there was another number, or none.
-pub(super) fn needs_lane(guard: &BlockGuard<'_>, place: Place, kind: ClaimKind) -> bool {
-    let in_period = is_of_this_period(guard, place, kind);
-    let mut returnable = guard.record(place, kind).filter(|taken| !taken.stays);
-    returnable.any(|taken| match guard.slot(taken.resource) {
-        Some(slot) if slot.terms().counting == Counting::Granted => {
+pub(super) fn needs_admin_tx(guard: &RecordGuard<'_>, index: EntryIndex, kind: EntryKind) -> bool {
+    let in_period = is_of_this_period(guard, index, kind);
+    let mut returnable = guard.takings(index, kind).filter(|taken| !taken.stays);
+    returnable.any(|taken| match guard.counter(taken.resource) {
+        Some(counter) if counter.terms().counting == Counting::Granted => {
             if in_period {
-                slot.terms().lowered || taken.grant == 0 && taken.units > slot.get(slot::BEYOND)
+                counter.terms().lowered
+                    || taken.grant == 0 && taken.units > counter.get(counter::BEYOND)
             } else {
                 outlives_period(taken)
             }
@@ -327,20 +332,24 @@ pub(super) fn needs_lane(guard: &BlockGuard<'_>, place: Place, kind: ClaimKind) 
 }
 
 /// Whether a claim's units were taken in the present period.
-pub(super) fn is_of_this_period(guard: &BlockGuard<'_>, place: Place, kind: ClaimKind) -> bool {
-    was_taken_in(guard, place, kind, guard.get(block::PERIOD))
+pub(super) fn is_of_this_period(
+    guard: &RecordGuard<'_>,
+    index: EntryIndex,
+    kind: EntryKind,
+) -> bool {
+    was_taken_in(guard, index, kind, guard.get(record::PERIOD))
 }
 
 /// Whether a claim's units were taken in the period with this number.
 pub(super) fn was_taken_in(
-    guard: &BlockGuard<'_>,
-    place: Place,
-    kind: ClaimKind,
+    guard: &RecordGuard<'_>,
+    index: EntryIndex,
+    kind: EntryKind,
     period: u64,
 ) -> bool {
     match kind {
-        ClaimKind::Reservation => guard.claim_word(place, PERIOD) == period,
-        _ => guard.above_link(place) == period & KEY_PERIOD_MASK,
+        EntryKind::Reservation => guard.entry_word(index, PERIOD) == period,
+        _ => guard.above_link(index) == period & KEY_PERIOD_MASK,
     }
 }
 
@@ -351,13 +360,18 @@ fn outlives_period(taken: Taken) -> bool {
 }
 
 /// Gives back what a reservation holds, as far as the present period is concerned.
-pub(super) fn give_back(guard: &mut BlockGuard<'_>, place: Place, back: Back<'_>, now: Timestamp) {
-    let in_period = is_of_this_period(guard, place, ClaimKind::Reservation);
+pub(super) fn give_back(
+    guard: &mut RecordGuard<'_>,
+    index: EntryIndex,
+    back: Back<'_>,
+    now: Timestamp,
+) {
+    let in_period = is_of_this_period(guard, index, EntryKind::Reservation);
     let mut left = Kept::new(back);
     if let Back::Nothing = back {
         return;
     }
-    let mut entries = guard.entries(place, ClaimKind::Reservation);
+    let mut entries = guard.takings_cursor(index, EntryKind::Reservation);
     while let Some(taken) = entries.next(guard) {
         let units = left.rest_of(taken);
         return_units(guard, Taken { units, ..taken }, in_period, now);
@@ -367,23 +381,23 @@ pub(super) fn give_back(guard: &mut BlockGuard<'_>, place: Place, back: Back<'_>
 /// Gives units back to where they came from, if that still is; says how many. What a closed
 /// period used is the lane's to give back.
 pub(super) fn return_units(
-    guard: &mut BlockGuard<'_>,
+    guard: &mut RecordGuard<'_>,
     taken: Taken,
     in_period: bool,
     now: Timestamp,
 ) -> u64 {
     let Taken { resource, grant, units, .. } = taken;
-    let Some(slot) = guard.slot(resource) else { return 0 };
-    let terms = slot.terms();
+    let Some(counter) = guard.counter(resource) else { return 0 };
+    let terms = counter.terms();
     let returned = match terms.counting {
-        Counting::Meter if grant == slot.get(slot::CYCLE) => units.min(slot.used()),
+        Counting::Meter if grant == counter.get(counter::CYCLE) => units.min(counter.used()),
         Counting::Granted if in_period && grant == 0 => {
-            let returned = units.min(slot.get(slot::BEYOND));
-            guard.set_cell(slot.cell(slot::BEYOND), slot.get(slot::BEYOND) - returned);
+            let returned = units.min(counter.get(counter::BEYOND));
+            guard.set_cell(counter.cell(counter::BEYOND), counter.get(counter::BEYOND) - returned);
             returned
         }
         Counting::Granted if in_period => {
-            let mut cells = slot.grant_cells().iter();
+            let mut cells = counter.grant_cells().iter();
             let is_it = |[id, _]: &&[AtomicU64; 2]| grant_id(id.load(Relaxed)) == grant;
             match cells.find(is_it) {
                 Some([_, remaining]) => {
@@ -397,8 +411,8 @@ pub(super) fn return_units(
         _ => 0,
     };
     if returned > 0 {
-        guard.set_cell(slot.cell(slot::USED), slot.used().saturating_sub(returned));
-        let _ = guard.book(HistoryKey::returned(now, resource), returned);
+        guard.set_cell(counter.cell(counter::USED), counter.used().saturating_sub(returned));
+        let _ = guard.record_history(HistoryKey::returned(now, resource), returned);
     }
     returned
 }
@@ -436,14 +450,14 @@ impl<'a> Kept<'a> {
 /// Refuses to keep more of a resource than is held.
 fn check_kept(
     shared: &Shared,
-    guard: &BlockGuard<'_>,
-    place: Place,
+    guard: &RecordGuard<'_>,
+    index: EntryIndex,
     back: Back<'_>,
 ) -> Result<(), Error> {
     let Back::Except(kept) = back else { return Ok(()) };
     for charge in kept {
         let held: u64 = guard
-            .record(place, ClaimKind::Reservation)
+            .takings(index, EntryKind::Reservation)
             .filter(|taken| taken.resource == charge.resource)
             .map(|taken| taken.units)
             .sum();
@@ -458,25 +472,30 @@ fn check_kept(
 }
 
 /// Writes how a reservation was resolved: for good.
-pub(super) fn resolve(guard: &mut BlockGuard<'_>, place: Place, state: ReservationState, seq: u64) {
-    count_out(guard, place);
-    guard.set_claim_state(place, state as u8);
-    guard.touch_claim(place, seq);
+pub(super) fn resolve(
+    guard: &mut RecordGuard<'_>,
+    index: EntryIndex,
+    state: ReservationState,
+    seq: u64,
+) {
+    count_out(guard, index);
+    guard.set_entry_state(index, state as u8);
+    guard.touch_entry(index, seq);
 }
 
 /// Lets go of what an open reservation holds: it hangs from now on among what is remembered. The
 /// room was made with it.
-pub(super) fn count_out(guard: &mut BlockGuard<'_>, place: Place) {
-    count_out_held(guard, place);
-    guard.unhang(guard.hold_heap(), place);
-    guard.hang(guard.kept_heap(), guard.claim(place), guard.kept_until(place));
+pub(super) fn count_out(guard: &mut RecordGuard<'_>, index: EntryIndex) {
+    count_out_held(guard, index);
+    guard.heap_remove(guard.hold_heap(), index);
+    guard.heap_insert(guard.kept_heap(), guard.entry(index), guard.kept_until(index));
     note_next_due(guard);
 }
 
 /// Takes what a reservation holds away from what is held of each resource. Writes one word per
 /// resource: the entries of one resource follow one another.
-fn count_out_held(guard: &mut BlockGuard<'_>, place: Place) {
-    let mut entries = guard.entries(place, ClaimKind::Reservation);
+fn count_out_held(guard: &mut RecordGuard<'_>, index: EntryIndex) {
+    let mut entries = guard.takings_cursor(index, EntryKind::Reservation);
     let mut next = entries.next(guard);
     while let Some(Taken { resource, mut units, .. }) = next {
         next = entries.next(guard);
@@ -484,28 +503,33 @@ fn count_out_held(guard: &mut BlockGuard<'_>, place: Place) {
             units = units.saturating_add(more.units);
             next = entries.next(guard);
         }
-        let Some(slot) = guard.slot(resource) else { continue };
-        let held = slot.get(slot::HELD).saturating_sub(units);
-        guard.set_cell(slot.cell(slot::HELD), held);
+        let Some(counter) = guard.counter(resource) else { continue };
+        let held = counter.get(counter::HELD).saturating_sub(units);
+        guard.set_cell(counter.cell(counter::HELD), held);
     }
 }
 
 /// Notes when the first of the tenant's reservations is due.
-pub(super) fn note_next_due(guard: &mut BlockGuard<'_>) {
+pub(super) fn note_next_due(guard: &mut RecordGuard<'_>) {
     let due = guard.first_due(guard.hold_heap()).map_or(Timestamp::MAX, |(until, _)| until);
-    if guard.get(block::HOLDS_DUE) != due.ms() as u64 {
-        guard.set_cell(guard.cell(block::HOLDS_DUE), due.ms() as u64);
+    if guard.get(record::HOLDS_DUE) != due.ms() as u64 {
+        guard.set_cell(guard.cell(record::HOLDS_DUE), due.ms() as u64);
     }
 }
 
 /// Tells that a reservation's time ran out.
-pub(super) fn tell_expired(guard: &mut BlockGuard<'_>, epoch: u32, place: Place, at: Timestamp) {
-    let kind = expired(guard, epoch, place);
+pub(super) fn emit_expired(
+    guard: &mut RecordGuard<'_>,
+    epoch: u32,
+    index: EntryIndex,
+    at: Timestamp,
+) {
+    let kind = expired(guard, epoch, index);
     note(guard, &kind, ResourceId::NONE, at);
 }
 
 /// The event of a reservation's time running out.
-pub(super) fn expired(guard: &BlockGuard<'_>, epoch: u32, place: Place) -> EventKind {
-    let handle = Handle { epoch, place: place.0, number: guard.claim_word(place, NUMBER) };
+pub(super) fn expired(guard: &RecordGuard<'_>, epoch: u32, index: EntryIndex) -> EventKind {
+    let handle = EntryHandle { epoch, index: index.0, number: guard.entry_word(index, NUMBER) };
     EventKind::ReservationExpired { reservation: ReservationId(handle) }
 }

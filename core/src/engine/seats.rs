@@ -1,10 +1,10 @@
 //! Seats: users, channels, departments, chatbots, boards. Each is held by a named holder until it
 //! is released; taking one is a transaction.
 
+use super::admin_tx::AdminTx;
 use super::administer::{DURABLE, resource_of};
 use super::call::Call;
 use super::caller::Caller;
-use super::lane::Work;
 use super::tenant::Tenant;
 use super::{Engine, check_key};
 use crate::catalog::{Compiled, Gate};
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::language::Wording;
 use crate::live::history::HistoryKey;
 use crate::rules::decide::decide;
-use crate::rules::{Charge, Decision, ResourceId, standing};
+use crate::rules::{Charge, Decision, ResourceId, entitlements};
 use crate::store::SeatRow;
 
 /// Longest token, in bytes.
@@ -87,34 +87,34 @@ impl Seats<'_> {
         let engine = self.caller.engine;
         let token = how.token.map(|token| engine.token_hash(token)).transpose()?;
         let pending = how.pending;
-        engine.change(self.caller.name, DURABLE, |work| {
+        engine.change(self.caller.name, DURABLE, |tx| {
             let resource = self.resource;
             if let Some(token) = &token
-                && work.write.token_is_taken(token, work.loaded.row, resource, holder)?
+                && tx.write.token_is_taken(token, tx.loaded.row, resource, holder)?
             {
                 return Err(Error::TokenTaken);
             }
-            let had = work.write.seat(work.loaded.row, resource, holder)?;
+            let had = tx.write.seat(tx.loaded.row, resource, holder)?;
             let tokenless = token.is_none() && had.as_ref().is_none_or(|had| had.token.is_none());
-            if tokenless && let Some(name) = needs_token(work.compiled, resource) {
+            if tokenless && let Some(name) = needs_token(tx.compiled, resource) {
                 return Err(Error::TokenMissing { resource: name.to_owned() });
             }
             let units = u64::from(had.is_none());
-            let decision = ask(work, resource, units);
+            let decision = ask(tx, resource, units);
             if !decision.allowed() {
                 let reason = decision.reason().unwrap_or(crate::Reason::StatusForbids);
-                let key = HistoryKey::denied(work.now, reason, decision.resource);
-                work.write.book(work.loaded.row, key, 1)?;
+                let key = HistoryKey::denied(tx.now, reason, decision.resource);
+                tx.write.record_history(tx.loaded.row, key, 1)?;
                 return Ok(decision);
             }
             // Inviting somebody who is there already changes nothing.
             let pending = pending && had.as_ref().is_none_or(|had| had.pending);
-            let since = had.as_ref().map_or(work.now, |had| had.since);
+            let since = had.as_ref().map_or(tx.now, |had| had.since);
             let token = token.or(had.and_then(|had| had.token));
             let seat = SeatRow { resource, holder: holder.to_owned(), since, pending, token };
-            work.write.save_seat(work.loaded.row, &seat)?;
-            count(work, resource, units);
-            self.audit(work, "seat taken")?;
+            tx.write.save_seat(tx.loaded.row, &seat)?;
+            count(tx, resource, units);
+            self.audit(tx, "seat taken")?;
             Ok(decision)
         })
     }
@@ -130,11 +130,11 @@ impl Seats<'_> {
     /// Frees the seat of `holder`; says whether there was one. Waits for the disk.
     pub fn release(&self, holder: &str) -> Result<bool, Error> {
         check_key("holder", holder)?;
-        self.caller.engine.change(self.caller.name, DURABLE, |work| {
-            let freed = work.write.delete_seat(work.loaded.row, self.resource, holder)?;
+        self.caller.engine.change(self.caller.name, DURABLE, |tx| {
+            let freed = tx.write.delete_seat(tx.loaded.row, self.resource, holder)?;
             if freed {
-                uncount(work, self.resource);
-                self.audit(work, "seat released")?;
+                uncount(tx, self.resource);
+                self.audit(tx, "seat released")?;
             }
             Ok(freed)
         })
@@ -145,23 +145,23 @@ impl Seats<'_> {
     pub fn replace(&self, old: &str, new: &str) -> Result<(), Error> {
         check_key("holder", old)?;
         check_key("holder", new)?;
-        self.caller.engine.change(self.caller.name, DURABLE, |work| {
-            let row = work.loaded.row;
-            let Some(seat) = work.write.seat(row, self.resource, old)? else {
-                let name = work.compiled.resource_name(self.resource).unwrap_or_default();
+        self.caller.engine.change(self.caller.name, DURABLE, |tx| {
+            let row = tx.loaded.row;
+            let Some(seat) = tx.write.seat(row, self.resource, old)? else {
+                let name = tx.compiled.resource_name(self.resource).unwrap_or_default();
                 return Err(Error::SeatNotHeld { resource: name.to_owned() });
             };
             if old == new {
                 return Ok(());
             }
-            if work.write.seat(row, self.resource, new)?.is_some() {
+            if tx.write.seat(row, self.resource, new)?.is_some() {
                 let why = "it has a seat of its own already".to_owned();
                 return Err(Error::InvalidArgument { what: "new holder", why });
             }
-            work.write.delete_seat(row, self.resource, old)?;
-            let seat = SeatRow { holder: new.to_owned(), since: work.now, ..seat };
-            work.write.save_seat(row, &seat)?;
-            self.audit(work, "seat replaced")
+            tx.write.delete_seat(row, self.resource, old)?;
+            let seat = SeatRow { holder: new.to_owned(), since: tx.now, ..seat };
+            tx.write.save_seat(row, &seat)?;
+            self.audit(tx, "seat replaced")
         })
     }
 
@@ -180,9 +180,9 @@ impl Seats<'_> {
             .collect())
     }
 
-    fn audit(&self, work: &Work<'_>, what: &str) -> Result<(), Error> {
-        let detail = work.compiled.resource_name(self.resource).unwrap_or_default();
-        Ok(work.write.audit(Some(work.loaded.row), work.now, what, detail)?)
+    fn audit(&self, tx: &AdminTx<'_>, what: &str) -> Result<(), Error> {
+        let detail = tx.compiled.resource_name(self.resource).unwrap_or_default();
+        Ok(tx.write.audit(Some(tx.loaded.row), tx.now, what, detail)?)
     }
 }
 
@@ -230,9 +230,9 @@ pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// Decides about seats by the account as it stands in the lane.
-fn ask(work: &Work<'_>, resource: ResourceId, units: u64) -> Decision {
-    let standing = standing(&work.loaded.account, &work.compiled.rulebook, work.now);
-    let parents = work.compiled.parents(resource);
+fn ask(tx: &AdminTx<'_>, resource: ResourceId, units: u64) -> Decision {
+    let entitlements = entitlements(&tx.loaded.account, &tx.compiled.rulebook, tx.now);
+    let parents = tx.compiled.parents(resource);
     let charges: Vec<_> = parents
         .iter()
         .rev()
@@ -240,18 +240,18 @@ fn ask(work: &Work<'_>, resource: ResourceId, units: u64) -> Decision {
         .map(|&resource| Charge { resource, units })
         .collect();
     let call = Call { gate: Gate::Access, ..Call::consume(&charges) };
-    decide(&standing, &call.request(None, None, true)).0
+    decide(&entitlements, &call.request(None, None, true)).0
 }
 
-fn count(work: &mut Work<'_>, resource: ResourceId, units: u64) {
-    for &resource in work.compiled.parents(resource).iter().chain([&resource]) {
-        *work.loaded.account.held.entry(resource).or_default() += units;
+fn count(tx: &mut AdminTx<'_>, resource: ResourceId, units: u64) {
+    for &resource in tx.compiled.parents(resource).iter().chain([&resource]) {
+        *tx.loaded.account.held.entry(resource).or_default() += units;
     }
 }
 
-fn uncount(work: &mut Work<'_>, resource: ResourceId) {
-    for &resource in work.compiled.parents(resource).iter().chain([&resource]) {
-        let held = work.loaded.account.held.entry(resource).or_default();
+fn uncount(tx: &mut AdminTx<'_>, resource: ResourceId) {
+    for &resource in tx.compiled.parents(resource).iter().chain([&resource]) {
+        let held = tx.loaded.account.held.entry(resource).or_default();
         *held = held.saturating_sub(1);
     }
 }

@@ -2,14 +2,14 @@
 //! saved, together with the tenant: all or nothing.
 
 use super::Engine;
-use super::lane::count_seats;
+use super::admin_tx::count_seats;
 use super::subscriptions::check_label;
 use crate::billing::{Cep, Document, DocumentType, PersonType};
 use crate::catalog::{Compiled, Kind, Limit, Plan};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::ResourceId;
-use crate::store::{Loaded, ProfileRow, SeatRow, Write};
+use crate::store::{AccountHolderRow, Loaded, SeatRow, Write};
 
 /// Longest name, label or line of an address, in bytes.
 const TEXT_BYTES_MAX: usize = 256;
@@ -75,7 +75,7 @@ impl Engine {
 
 /// Whose account a tenant is, as it was saved.
 #[derive(Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Profile {
+pub struct AccountHolderView {
     /// "Pessoa Física" or "Pessoa Jurídica".
     pub person: PersonType,
     /// CPF or CNPJ in its normal form.
@@ -97,7 +97,7 @@ pub struct Profile {
     pub address: String,
 }
 
-impl std::fmt::Debug for Profile {
+impl std::fmt::Debug for AccountHolderView {
     /// Says nothing personal: what is printed ends up in logs.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Profile").field("person", &self.person).finish_non_exhaustive()
@@ -106,9 +106,9 @@ impl std::fmt::Debug for Profile {
 
 impl Engine {
     /// Whose account a tenant is; `None`: nobody said so. Reads SQLite.
-    pub fn profile(&self, tenant: &str) -> Result<Option<Profile>, Error> {
-        let row = self.shared.store.profile(self.row_of(tenant)?)?;
-        Ok(row.map(|row| Profile {
+    pub fn account_holder(&self, tenant: &str) -> Result<Option<AccountHolderView>, Error> {
+        let row = self.shared.store.account_holder(self.row_of(tenant)?)?;
+        Ok(row.map(|row| AccountHolderView {
             person: PersonType::from_code(&row.person).unwrap_or(PersonType::Legal),
             document: row.document,
             trade_name: row.trade_name,
@@ -123,7 +123,7 @@ impl Engine {
 }
 
 /// What of an account holder is written, once everything about it is right.
-pub(super) fn checked(holder: &AccountHolder<'_>) -> Result<ProfileRow, Error> {
+pub(super) fn checked(holder: &AccountHolder<'_>) -> Result<AccountHolderRow, Error> {
     let document = match holder.document {
         Some((text, kind)) => Some(Document::parse(text, kind)?.as_str().to_owned()),
         None => None,
@@ -149,7 +149,7 @@ pub(super) fn checked(holder: &AccountHolder<'_>) -> Result<ProfileRow, Error> {
         check_text(what, text)?;
     }
     let address = holder.address.as_ref().map(checked_address).transpose()?.unwrap_or_default();
-    Ok(ProfileRow {
+    Ok(AccountHolderRow {
         person: holder.person.code().to_owned(),
         document,
         trade_name: holder.trade_name.to_owned(),
@@ -183,34 +183,34 @@ fn check_text(what: &'static str, text: &str) -> Result<(), Error> {
 
 /// Writes who has the account, and gives the administrator a seat. The plan, also one that waits
 /// to be paid, must have room for it.
-pub(super) fn write_holder(
+pub(super) fn write_account_holder(
     write: &Write<'_>,
     loaded: &mut Loaded,
     compiled: &Compiled,
-    profile: &ProfileRow,
+    account_holder: &AccountHolderRow,
     plan: Option<&Plan>,
     at: Timestamp,
 ) -> Result<(), Error> {
-    if let Some(document) = &profile.document
+    if let Some(document) = &account_holder.document
         && write.document_is_taken(document)?
     {
         return Err(Error::DocumentInUse);
     }
-    write.save_profile(loaded.row, profile)?;
+    write.save_account_holder(loaded.row, account_holder)?;
     let Some((name, resource)) = administrator_seat(compiled) else { return Ok(()) };
     let above = compiled.parents(resource).iter().filter_map(|&it| compiled.resource_name(it));
-    let has_room = |name: &&str| {
+    let has_capacity = |name: &&str| {
         let own = loaded.overrides.limits.get(*name).copied();
         let limit = own.or_else(|| plan.and_then(|plan| plan.limits.get(*name).copied()));
         !matches!(limit, None | Some(Limit::Disabled | Limit::Finite(0)))
     };
     if plan.is_some()
-        && let Some(name) = above.chain([name]).find(|name| !has_room(name))
+        && let Some(name) = above.chain([name]).find(|name| !has_capacity(name))
     {
         let why = format!("it has no room for the administrator: no seat of {name:?}");
         return Err(Error::InvalidArgument { what: "plan", why });
     }
-    let holder = profile.admin_email.clone();
+    let holder = account_holder.admin_email.clone();
     let seat = SeatRow { resource, holder, since: at, pending: false, token: None };
     write.save_seat(loaded.row, &seat)?;
     loaded.account.held.insert(resource, 1);

@@ -4,25 +4,27 @@ use super::call::SessionCall;
 use super::contacts::NAMES_MAX;
 use crate::clock::Timestamp;
 use crate::live::Hash128;
-use crate::live::block::{BlockGuard, Slot};
-use crate::live::claims::{Place, slot_heap};
-use crate::live::layout::{block, claim, slot};
-use crate::rules::decide::{Balance, KeptSession};
-use crate::rules::{Counting, FeatureId, Gates, Mode, ResourceId, Standing, State, Terms};
+use crate::live::entries::{EntryIndex, counter_heap};
+use crate::live::layout::{counter, entry, record};
+use crate::live::record::{CounterRef, RecordGuard};
+use crate::rules::decide::{CounterBalance, KeptSession};
+use crate::rules::{
+    CounterTerms, Counting, Entitlements, FeatureId, Gates, Mode, ResourceId, State,
+};
 
 /// The contact's session that is still kept at `mark`, and where it is: of several that its names
 /// have, the one that ends last.
 pub(super) fn kept_session(
-    guard: &BlockGuard<'_>,
+    guard: &RecordGuard<'_>,
     call: &SessionCall<'_>,
-    mark: Timestamp,
-) -> Option<(Place, KeptSession)> {
+    high_water_mark: Timestamp,
+) -> Option<(EntryIndex, KeptSession)> {
     let kept = |contact: Hash128| {
-        let place = guard.find_claim(call.key_of(contact))?;
-        (guard.kept_until(place) > mark).then(|| {
-            let start = Timestamp::from_word(guard.claim_get(place, claim::START));
-            let end = Timestamp::from_word(guard.claim_get(place, claim::END));
-            (place, KeptSession { start, end })
+        let index = guard.find_entry(call.key_of(contact))?;
+        (guard.kept_until(index) > high_water_mark).then(|| {
+            let start = Timestamp::from_word(guard.entry_get(index, entry::START));
+            let end = Timestamp::from_word(guard.entry_get(index, entry::END));
+            (index, KeptSession { start, end })
         })
     };
     if !guard.has_aliases() {
@@ -32,39 +34,39 @@ pub(super) fn kept_session(
 }
 
 /// The names of a contact, the one that is asked for first.
-pub(super) fn names_of(guard: &BlockGuard<'_>, contact: Hash128) -> impl Iterator<Item = Hash128> {
+pub(super) fn names_of(guard: &RecordGuard<'_>, contact: Hash128) -> impl Iterator<Item = Hash128> {
     let next = move |&name: &Hash128| guard.next_name(name).filter(|&next| next != contact);
     std::iter::successors(Some(contact), next).take(NAMES_MAX)
 }
 
 /// When a key of a rate will have regained everything.
-pub(super) fn regained_at(guard: &BlockGuard<'_>, key: Hash128) -> Timestamp {
-    guard.find_claim(key).map_or(Timestamp::MIN, |place| guard.kept_until(place))
+pub(super) fn regained_at(guard: &RecordGuard<'_>, key: Hash128) -> Timestamp {
+    guard.find_entry(key).map_or(Timestamp::MIN, |index| guard.kept_until(index))
 }
 
 /// A block as a call sees it that asks for one resource, which is no more than grants and a hard
 /// limit: found once, and nothing else is looked for.
-pub(super) struct Plain<'g, 'a> {
-    guard: &'g BlockGuard<'a>,
-    pub(super) slot: Slot<'a>,
+pub(super) struct Simple<'g, 'a> {
+    guard: &'g RecordGuard<'a>,
+    pub(super) counter: CounterRef<'a>,
     pub(super) mode: Mode,
 }
 
-impl<'g, 'a> Plain<'g, 'a> {
+impl<'g, 'a> Simple<'g, 'a> {
     /// `None`: the block does not have the resource, or there is more to it.
     #[inline(always)]
-    pub(super) fn new(guard: &'g BlockGuard<'a>, resource: ResourceId) -> Option<Self> {
-        let slot = guard.slot(resource)?;
-        let number = slot.get(slot::TERMS);
+    pub(super) fn new(guard: &'g RecordGuard<'a>, resource: ResourceId) -> Option<Self> {
+        let counter = guard.counter(resource)?;
+        let number = counter.get(counter::TERMS);
         let mode = Mode::from_number(number);
-        Terms::is_plain(number).then_some(Plain { guard, slot, mode })
+        CounterTerms::is_simple(number).then_some(Simple { guard, counter, mode })
     }
 }
 
-impl State for Plain<'_, '_> {
+impl State for Simple<'_, '_> {
     #[inline(always)]
     fn gates(&self) -> Gates {
-        BlockGuard::gates(self.guard)
+        RecordGuard::gates(self.guard)
     }
 
     fn features(&self) -> [u64; 4] {
@@ -76,10 +78,10 @@ impl State for Plain<'_, '_> {
     }
 
     #[inline(always)]
-    fn balance(&self, _: ResourceId) -> Balance {
-        let terms = Terms { mode: self.mode, ..Terms::default() };
+    fn balance(&self, _: ResourceId) -> CounterBalance {
+        let terms = CounterTerms { mode: self.mode, ..CounterTerms::default() };
         // A plain limit never lets anything go beyond it, and the rest has none.
-        Balance::of_grants(terms, self.slot.used(), sum(self.slot.grants()), 0, 0)
+        CounterBalance::of_grants(terms, self.counter.used(), sum(self.counter.grants()), 0, 0)
     }
 
     #[cold]
@@ -89,14 +91,18 @@ impl State for Plain<'_, '_> {
 }
 
 /// Whether a lease is held at `mark`, and where.
-pub(super) fn held_lease(guard: &BlockGuard<'_>, key: Hash128, mark: Timestamp) -> Option<Place> {
-    guard.find_claim(key).filter(|&place| guard.kept_until(place) > mark)
+pub(super) fn held_lease(
+    guard: &RecordGuard<'_>,
+    key: Hash128,
+    high_water_mark: Timestamp,
+) -> Option<EntryIndex> {
+    guard.find_entry(key).filter(|&index| guard.kept_until(index) > high_water_mark)
 }
 
-impl State for BlockGuard<'_> {
+impl State for RecordGuard<'_> {
     #[inline]
     fn gates(&self) -> Gates {
-        BlockGuard::gates(self)
+        RecordGuard::gates(self)
     }
 
     fn features(&self) -> [u64; 4] {
@@ -108,27 +114,27 @@ impl State for BlockGuard<'_> {
     }
 
     #[inline(always)]
-    fn balance(&self, resource: ResourceId) -> Balance {
-        let Some(slot) = self.slot(resource) else { return Balance::default() };
-        let number = slot.get(slot::TERMS);
-        let terms = Terms::from_number(number);
-        if Terms::is_plain(number) {
+    fn balance(&self, resource: ResourceId) -> CounterBalance {
+        let Some(counter) = self.counter(resource) else { return CounterBalance::default() };
+        let number = counter.get(counter::TERMS);
+        let terms = CounterTerms::from_number(number);
+        if CounterTerms::is_simple(number) {
             // A plain limit never lets anything go beyond it, and the rest has none.
-            return Balance::of_grants(terms, slot.used(), sum(slot.grants()), 0, 0);
+            return CounterBalance::of_grants(terms, counter.used(), sum(counter.grants()), 0, 0);
         }
-        other_balance(slot, terms)
+        other_balance(counter, terms)
     }
 
     fn frees_at(&self, resource: ResourceId, counting: Counting) -> Option<Timestamp> {
-        let word = match (counting, self.slot(resource)) {
-            (Counting::Granted, _) => block::RESTORES_AT,
-            (Counting::Meter, Some(slot)) => match slot.get(slot::CYCLE) {
+        let word = match (counting, self.counter(resource)) {
+            (Counting::Granted, _) => record::RESTORES_AT,
+            (Counting::Meter, Some(counter)) => match counter.get(counter::CYCLE) {
                 0 => return None,
-                period if period == self.get(block::PERIOD) => block::RESTORES_AT,
-                _ => block::MONTH_ENDS_AT,
+                period if period == self.get(record::PERIOD) => record::RESTORES_AT,
+                _ => record::MONTH_ENDS_AT,
             },
-            (Counting::Leases, Some(slot)) => {
-                return self.first_due(slot_heap(slot)).map(|(until, _)| until);
+            (Counting::Leases, Some(counter)) => {
+                return self.first_due(counter_heap(counter)).map(|(until, _)| until);
             }
             _ => return None,
         };
@@ -138,17 +144,21 @@ impl State for BlockGuard<'_> {
 }
 
 #[cold]
-fn other_balance(slot: Slot<'_>, terms: Terms) -> Balance {
-    let (used, cap) = (slot.used(), slot.get(slot::CAP));
+fn other_balance(counter: CounterRef<'_>, terms: CounterTerms) -> CounterBalance {
+    let (used, cap) = (counter.used(), counter.get(counter::CAP));
     match terms.counting {
-        Counting::Granted => {
-            Balance::of_grants(terms, used, sum(slot.grants()), slot.get(slot::BEYOND), cap)
-        }
-        _ => Balance::of_number(terms, used, slot.get(slot::LIMIT), cap),
+        Counting::Granted => CounterBalance::of_grants(
+            terms,
+            used,
+            sum(counter.grants()),
+            counter.get(counter::BEYOND),
+            cap,
+        ),
+        _ => CounterBalance::of_number(terms, used, counter.get(counter::LIMIT), cap),
     }
 }
 
-impl State for Standing {
+impl State for Entitlements {
     fn gates(&self) -> Gates {
         self.gates
     }
@@ -162,15 +172,21 @@ impl State for Standing {
         word & 1 << (feature.0 % 64) != 0
     }
 
-    fn balance(&self, resource: ResourceId) -> Balance {
-        let slot = self.slots.iter().find(|slot| slot.resource == resource);
-        let Some(slot) = slot else { return Balance::default() };
-        match slot.terms.counting {
+    fn balance(&self, resource: ResourceId) -> CounterBalance {
+        let counter = self.counters.iter().find(|counter| counter.resource == resource);
+        let Some(counter) = counter else { return CounterBalance::default() };
+        match counter.terms.counting {
             Counting::Granted => {
-                let remaining = slot.grants.iter().map(|grant| (grant.id, grant.remaining));
-                Balance::of_grants(slot.terms, slot.used, sum(remaining), slot.beyond, slot.cap)
+                let remaining = counter.grants.iter().map(|grant| (grant.id, grant.remaining));
+                CounterBalance::of_grants(
+                    counter.terms,
+                    counter.used,
+                    sum(remaining),
+                    counter.beyond,
+                    counter.cap,
+                )
             }
-            _ => Balance::of_number(slot.terms, slot.used, slot.limit, slot.cap),
+            _ => CounterBalance::of_number(counter.terms, counter.used, counter.limit, counter.cap),
         }
     }
 
@@ -178,7 +194,8 @@ impl State for Standing {
         match counting {
             Counting::Granted => self.restores_at,
             Counting::Meter => {
-                let cycle = self.slots.iter().find(|slot| slot.resource == resource)?.cycle;
+                let cycle =
+                    self.counters.iter().find(|counter| counter.resource == resource)?.cycle;
                 match cycle {
                     0 => None,
                     period if period == self.period => self.restores_at,

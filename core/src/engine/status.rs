@@ -1,12 +1,12 @@
 //! The life of an account: its status, who changed it, and why.
 
 use super::Engine;
+use super::admin_tx::AdminTx;
 use super::invoices::{self, InvoiceStatus, bill_period};
-use super::lane::Work;
-use super::once::Verb;
+use super::once::Operation;
 use crate::error::Error;
 use crate::rules::settle::Begun;
-use crate::rules::{EventKind, Happening, Status};
+use crate::rules::{EventKind, Status, TenantEvent};
 use crate::store::InvoiceRow;
 
 /// The reason of a status that a payment ends.
@@ -28,23 +28,23 @@ impl Engine {
             let why = format!("it has {} bytes, more than {}", reason.len(), super::KEY_BYTES_MAX);
             return Err(Error::InvalidArgument { what: "reason", why });
         }
-        let verb = Verb::new("set_status", None, &(status, reason, as_operator));
-        self.change_once(tenant, &verb, |work| {
-            let from = work.loaded.account.status;
+        let operation = Operation::new("set_status", None, &(status, reason, as_operator));
+        self.change_once(tenant, &operation, |tx| {
+            let from = tx.loaded.account.status;
             if from == status {
                 return Ok(());
             }
             if !from.may_become(status) && !as_operator {
                 return Err(Error::Transition { from, to: status });
             }
-            become_status(work, status, reason, as_operator)?;
-            let statuses = &work.compiled.rulebook.statuses;
+            become_status(tx, status, reason, as_operator)?;
+            let statuses = &tx.compiled.rulebook.statuses;
             let (was_billed, is_billed) = (statuses.row(from).billed, statuses.row(status).billed);
             if is_billed && !was_billed {
-                bill_present_period(work)?;
+                bill_present_period(tx)?;
             }
             if status == Status::Cancelled {
-                invoices::cancel_those_to_come(work, None)?;
+                invoices::cancel_those_to_come(tx, None)?;
             }
             Ok(())
         })
@@ -53,18 +53,18 @@ impl Engine {
 
 /// Puts a status in force, and says so to whoever wants to know.
 pub(super) fn become_status(
-    work: &mut Work<'_>,
+    tx: &mut AdminTx<'_>,
     to: Status,
     reason: &str,
     as_operator: bool,
 ) -> Result<(), Error> {
-    let from = work.loaded.account.status;
-    work.loaded.account.status = to;
-    reason.clone_into(&mut work.loaded.status_reason);
+    let from = tx.loaded.account.status;
+    tx.loaded.account.status = to;
+    reason.clone_into(&mut tx.loaded.status_reason);
     let kind = EventKind::StatusChanged { from, to };
-    work.happened.push(Happening { at: work.now, resource: None, kind });
+    tx.events.push(TenantEvent { at: tx.now, resource: None, kind });
     let detail = detail(from, to, reason, as_operator);
-    Ok(work.write.audit(Some(work.loaded.row), work.now, "status", &detail)?)
+    Ok(tx.write.audit(Some(tx.loaded.row), tx.now, "status", &detail)?)
 }
 
 /// A change of status as the audit trail tells it.
@@ -75,17 +75,17 @@ pub(super) fn detail(from: Status, to: Status, reason: &str, as_operator: bool) 
 
 /// The invoice that is due with the present period, unless it exists: there is none where the
 /// period began while nobody was billed, or where it was cancelled with the account.
-fn bill_present_period(work: &mut Work<'_>) -> Result<(), Error> {
-    let Some(terms) = work.loaded.account.subscription.as_ref().filter(|it| !it.lapsed) else {
+fn bill_present_period(tx: &mut AdminTx<'_>) -> Result<(), Error> {
+    let Some(terms) = tx.loaded.account.subscription.as_ref().filter(|it| !it.lapsed) else {
         return Ok(());
     };
-    let rules = &work.compiled.rulebook;
-    let begun = Begun::of(terms, work.loaded.account.status, rules);
-    let invoices = work.write.invoices(work.loaded.row)?;
+    let rules = &tx.compiled.rulebook;
+    let begun = Begun::of(terms, tx.loaded.account.status, rules);
+    let invoices = tx.write.invoices(tx.loaded.row)?;
     let is_of_it = |it: &InvoiceRow| it.subscription == Some(terms.id) && it.due == begun.due;
     let stands = |it: &InvoiceRow| InvoiceStatus::of(it) != InvoiceStatus::Cancelled;
     if invoices.iter().any(|it| is_of_it(it) && stands(it)) {
         return Ok(());
     }
-    bill_period(work.write, work.loaded, &begun)
+    bill_period(tx.write, tx.loaded, &begun)
 }

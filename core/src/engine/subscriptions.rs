@@ -2,9 +2,9 @@
 
 use chrono::NaiveDate;
 
+use super::admin_tx::AdminTx;
 use super::invoices::{is_debited, will_be_charged};
-use super::lane::Work;
-use super::once::Verb;
+use super::once::Operation;
 use super::{Engine, check_key};
 use crate::billing::PaymentMethod;
 use crate::clock::Timestamp;
@@ -59,23 +59,23 @@ impl Engine {
     ) -> Result<(), Error> {
         check_label("payment type", payment_type)?;
         gateway_id.map_or(Ok(()), |id| check_label("gateway id", id))?;
-        let verb = Verb::new("set_payment_form", None, &(payment_type, gateway_id));
-        self.change_once(tenant, &verb, |work| {
+        let operation = Operation::new("set_payment_form", None, &(payment_type, gateway_id));
+        self.change_once(tenant, &operation, |tx| {
             if let Some(id) = gateway_id
-                && work.write.gateway_id_is_anothers(work.loaded.row, id)?
+                && tx.write.gateway_id_is_anothers(tx.loaded.row, id)?
             {
                 let why = "another tenant's subscription has it".to_owned();
                 return Err(Error::InvalidArgument { what: "gateway id", why });
             }
-            for row in payable(work, tenant)? {
-                work.write.set_payment_type(row.id, payment_type, gateway_id)?;
-                note_by_hand(work, row.id, payment_type == MANUAL);
-                change_unpaid(work, row.id, |invoice| {
+            for row in payable(tx, tenant)? {
+                tx.write.set_payment_type(row.id, payment_type, gateway_id)?;
+                record_manual(tx, row.id, payment_type == MANUAL);
+                change_unpaid(tx, row.id, |invoice| {
                     payment_type.clone_into(&mut invoice.payment_type);
                     invoice.recurring = is_debited(invoice);
                 })?;
             }
-            Ok(work.write.audit(Some(work.loaded.row), work.now, "payment form", payment_type)?)
+            Ok(tx.write.audit(Some(tx.loaded.row), tx.now, "payment form", payment_type)?)
         })
     }
 
@@ -83,27 +83,28 @@ impl Engine {
     /// (seed 000, "Alterar forma de pagamento"). Invoices that exist and are not paid follow. A
     /// subscription that is paid by hand has no such choice. Waits for the disk.
     pub fn set_payment_method(&self, tenant: &str, method: PaymentMethod) -> Result<(), Error> {
-        let verb = Verb::new("set_payment_method", None, &method);
-        self.change_once(tenant, &verb, |work| {
-            for row in payable(work, tenant)? {
+        let operation = Operation::new("set_payment_method", None, &method);
+        self.change_once(tenant, &operation, |tx| {
+            for row in payable(tx, tenant)? {
                 if row.payment_type == MANUAL {
                     let why = "the subscription is paid by hand, not at a gateway".to_owned();
                     return Err(Error::InvalidArgument { what: "payment method", why });
                 }
-                work.write.set_payment_method(row.id, method.code())?;
-                change_unpaid(work, row.id, |invoice| {
+                tx.write.set_payment_method(row.id, method.code())?;
+                change_unpaid(tx, row.id, |invoice| {
                     method.code().clone_into(&mut invoice.payment_method);
                 })?;
             }
             let what = "payment method";
-            Ok(work.write.audit(Some(work.loaded.row), work.now, what, method.code())?)
+            Ok(tx.write.audit(Some(tx.loaded.row), tx.now, what, method.code())?)
         })
     }
 
     /// The subscriptions of a tenant, the latest first. Reads SQLite.
     pub fn subscriptions(&self, tenant: &str) -> Result<Vec<SubscriptionRecord>, Error> {
-        let (loaded, standing) = self.shared.view(self.block_of(tenant)?, tenant, self.now())?;
-        let has_lapsed = standing.gates.contains(Gates::PLAN_LAPSED);
+        let (loaded, entitlements) =
+            self.shared.view(self.record_of(tenant)?, tenant, self.now())?;
+        let has_lapsed = entitlements.gates.contains(Gates::PLAN_LAPSED);
         let rows = self.shared.store.subscriptions(loaded.row)?;
         let current = loaded.account.subscription.as_ref();
         let zone = loaded.account.time_zone;
@@ -144,13 +145,13 @@ impl Engine {
 
 /// The subscriptions whose invoices come next: one that waits to be paid, else the one in force and
 /// what is to follow it.
-fn payable(work: &Work<'_>, tenant: &str) -> Result<Vec<SubscriptionRow>, Error> {
-    if let Some(pending) = work.write.pending_subscription(work.loaded.row)? {
+fn payable(tx: &AdminTx<'_>, tenant: &str) -> Result<Vec<SubscriptionRow>, Error> {
+    if let Some(pending) = tx.write.pending_subscription(tx.loaded.row)? {
         return Ok(vec![pending]);
     }
-    let Account { subscription, scheduled, .. } = &work.loaded.account;
+    let Account { subscription, scheduled, .. } = &tx.loaded.account;
     let ids = subscription.iter().chain(scheduled.iter().map(|it| &it.terms)).map(|it| it.id);
-    let rows: Result<Vec<_>, _> = ids.map(|id| work.write.subscription(id)).collect();
+    let rows: Result<Vec<_>, _> = ids.map(|id| tx.write.subscription(id)).collect();
     let rows: Vec<_> = rows?.into_iter().flatten().collect();
     let is_current = |row: &SubscriptionRow| row.state == ACTIVE;
     if !rows.iter().any(is_current) {
@@ -160,24 +161,24 @@ fn payable(work: &Work<'_>, tenant: &str) -> Result<Vec<SubscriptionRow>, Error>
 }
 
 /// Notes whether a subscription is paid by hand, where the account has it.
-fn note_by_hand(work: &mut Work<'_>, subscription: i64, by_hand: bool) {
-    let Account { subscription: present, scheduled, .. } = &mut work.loaded.account;
+fn record_manual(tx: &mut AdminTx<'_>, subscription: i64, manual: bool) {
+    let Account { subscription: present, scheduled, .. } = &mut tx.loaded.account;
     let next = scheduled.iter_mut().map(|it| &mut it.terms);
     if let Some(terms) = present.iter_mut().chain(next).find(|it| it.id == subscription) {
-        terms.by_hand = by_hand;
+        terms.manual = manual;
     }
 }
 
 /// Changes the invoices of a subscription that wait to be paid.
 fn change_unpaid(
-    work: &Work<'_>,
+    tx: &AdminTx<'_>,
     subscription: i64,
     change: impl Fn(&mut InvoiceRow),
 ) -> Result<(), Error> {
-    for mut invoice in work.write.invoices(work.loaded.row)? {
+    for mut invoice in tx.write.invoices(tx.loaded.row)? {
         if will_be_charged(&invoice) && invoice.subscription == Some(subscription) {
             change(&mut invoice);
-            work.write.save_invoice(&invoice)?;
+            tx.write.save_invoice(&invoice)?;
         }
     }
     Ok(())

@@ -77,13 +77,13 @@ impl Tenant {
         &self,
         resource: impl ResourceRef,
         units: u64,
-        tell: impl FnOnce(&Decision) -> R,
+        emit: impl FnOnce(&Decision) -> R,
     ) -> Result<R, Error> {
         let resource = resource.resolve(&self.engine)?;
         let mut made = Ok(Decision::nothing());
         self.engine.consume_into(self.at, &self.name, resource, units, &mut made);
         match made {
-            Ok(ref decision) => Ok(tell(decision)),
+            Ok(ref decision) => Ok(emit(decision)),
             Err(error) => Err(error),
         }
     }
@@ -94,13 +94,13 @@ impl Tenant {
         &self,
         resource: impl ResourceRef,
         units: u64,
-        tell: impl FnOnce(&Decision) -> R,
+        emit: impl FnOnce(&Decision) -> R,
     ) -> Result<R, Error> {
         let resource = resource.resolve(&self.engine)?;
         let mut made = Ok(Decision::nothing());
         self.engine.check_into(self.at, &self.name, resource, units, &mut made);
         match made {
-            Ok(ref decision) => Ok(tell(decision)),
+            Ok(ref decision) => Ok(emit(decision)),
             Err(error) => Err(error),
         }
     }
@@ -218,7 +218,7 @@ impl Engine {
         units: u64,
     ) -> Result<Decision, Error> {
         let resource = resource.resolve(self)?;
-        self.consume_at(self.block_of(tenant)?, tenant, resource, units)
+        self.consume_at(self.record_of(tenant)?, tenant, resource, units)
     }
 
     /// [`Tenant::check`] by the tenant's name.
@@ -230,7 +230,7 @@ impl Engine {
         units: u64,
     ) -> Result<Decision, Error> {
         let resource = resource.resolve(self)?;
-        self.check_at(self.block_of(tenant)?, tenant, resource, units)
+        self.check_at(self.record_of(tenant)?, tenant, resource, units)
     }
 
     /// [`Tenant::perform`] by the tenant's name.
@@ -240,6 +240,6 @@ impl Engine {
         action: &str,
         details: &Details<'_>,
     ) -> Result<Decision, Error> {
-        self.perform_at(self.block_of(tenant)?, tenant, action, details, With::APPLY)
+        self.perform_at(self.record_of(tenant)?, tenant, action, details, With::APPLY)
     }
 }

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::lane::merge;
+use super::admin_tx::merge;
 use super::{Engine, Shared};
 use crate::error::{Error, OpenError};
 use crate::live::Hash128;
-use crate::live::block::BlockGuard;
-use crate::live::claims::{ClaimKind, NO_KEY, Place, ReservationState, slot_heap};
 use crate::live::directory;
-use crate::live::layout::{block, claims, slot};
-use crate::live::snapshot::ClaimImage;
+use crate::live::entries::{EntryIndex, EntryKind, NO_KEY, ReservationState, counter_heap};
+use crate::live::layout::{counter, entries, record};
+use crate::live::record::RecordGuard;
+use crate::live::snapshot::EntryImage;
 use crate::rules::{Account, Counting, ResourceId, Usage};
 
 /// Something that does not add up. A sound database has none.
@@ -39,7 +39,7 @@ impl Engine {
             .collect();
         for tenant in self.shared.store.tenants()? {
             match directory::find(&self.shared.live.memory, tenant.hash) {
-                Some(at) => self.shared.verify_block(at, &tenant.name, &mut findings)?,
+                Some(at) => self.shared.verify_record(at, &tenant.name, &mut findings)?,
                 None => findings.push(Finding {
                     tenant: tenant.name,
                     what: "it has no block in the live file".to_owned(),
@@ -64,15 +64,15 @@ impl Engine {
 }
 
 impl Shared {
-    fn verify_block(&self, at: u64, name: &str, findings: &mut Vec<Finding>) -> Result<(), Error> {
+    fn verify_record(&self, at: u64, name: &str, findings: &mut Vec<Finding>) -> Result<(), Error> {
         let mut report = |what: String| findings.push(Finding { tenant: name.to_owned(), what });
         // The lane keeps SQLite as it is; decisions go on, but not on this block.
-        let _lane = self.enter_lane()?;
+        let _writer_lock = self.lock_writer()?;
         let hash = directory::hash_of(&self.live.memory, at);
         let Some(loaded) = self.store.load_tenant(hash)? else { return Ok(()) };
-        let saved_claims = self.store.claims(loaded.row)?;
-        let guard = self.lock_block(at)?;
-        if guard.pending().is_some() || guard.get(block::ADMIN_SEQ) != loaded.admin_seq {
+        let saved_entries = self.store.entries(loaded.row)?;
+        let guard = self.lock_record(at)?;
+        if guard.pending().is_some() || guard.get(record::ADMIN_SEQ) != loaded.admin_seq {
             return Ok(()); // Resolved at its next decision.
         }
         let mut account = loaded.account.clone();
@@ -82,11 +82,11 @@ impl Shared {
             if account.used != loaded.account.used || account.grants != loaded.account.grants {
                 report("the live file and SQLite differ in units".to_owned());
             }
-            if guard.claims() != saved_claims {
+            if guard.entries() != saved_entries {
                 report("the live file and SQLite differ in claims".to_owned());
             }
         }
-        check_claims(&guard, &mut report);
+        check_entries(&guard, &mut report);
         Ok(())
     }
 }
@@ -105,28 +105,28 @@ fn check_usage(account: &Account, report: &mut impl FnMut(String)) {
 
 /// The claim table holds together: every claim is found by its key, the heaps are in order, and
 /// what is held is what claims hold.
-fn check_claims(guard: &BlockGuard<'_>, report: &mut impl FnMut(String)) {
-    let table = guard.get(block::CLAIMS);
+fn check_entries(guard: &RecordGuard<'_>, report: &mut impl FnMut(String)) {
+    let table = guard.get(record::ENTRIES);
     if table == 0 {
         return;
     }
-    let images = guard.claims();
-    let live = guard.memory.get(table + claims::LIVE);
+    let images = guard.entries();
+    let live = guard.memory.get(table + entries::LIVE);
     if images.len() as u64 != live {
         report(format!("{} claims are in use, the table counts {live}", images.len()));
     }
     let mut hung = 0;
     for image in &images {
         let key = Hash128 { low: image.key[0], high: image.key[1] };
-        let found = guard.find_claim(key).map(|place| place.0);
-        if key != NO_KEY && found != Some(image.place) {
-            report(format!("claim {} is not found by its key", image.place));
+        let found = guard.find_entry(key).map(|index| index.0);
+        if key != NO_KEY && found != Some(image.index) {
+            report(format!("claim {} is not found by its key", image.index));
         }
         hung += u64::from(guard.heap_of(image.meta).is_some());
     }
-    let of_slots = guard.slots().map(|(_, slot)| slot_heap(slot));
+    let of_counters = guard.counters().map(|(_, counter)| counter_heap(counter));
     let mut in_heaps = 0;
-    for heap in of_slots.chain([guard.kept_heap(), guard.hold_heap()]) {
+    for heap in of_counters.chain([guard.kept_heap(), guard.hold_heap()]) {
         match guard.heap_is_sound(heap) {
             Ok(entries) => in_heaps += entries,
             Err(what) => report(what),
@@ -139,37 +139,37 @@ fn check_claims(guard: &BlockGuard<'_>, report: &mut impl FnMut(String)) {
 }
 
 /// What is held of each resource is what open reservations hold, and what leases do.
-fn check_held(guard: &BlockGuard<'_>, images: &[ClaimImage], report: &mut impl FnMut(String)) {
+fn check_held(guard: &RecordGuard<'_>, images: &[EntryImage], report: &mut impl FnMut(String)) {
     let mut held: BTreeMap<ResourceId, u64> = BTreeMap::new();
     let mut leased: BTreeMap<ResourceId, u64> = BTreeMap::new();
-    for place in images.iter().map(|image| Place(image.place)) {
-        match guard.claim_kind(place) {
-            Some(ClaimKind::Reservation)
-                if guard.claim_state(place) == ReservationState::Open as u8 =>
+    for index in images.iter().map(|image| EntryIndex(image.index)) {
+        match guard.entry_kind(index) {
+            Some(EntryKind::Reservation)
+                if guard.entry_state(index) == ReservationState::Open as u8 =>
             {
-                for taken in guard.record(place, ClaimKind::Reservation) {
+                for taken in guard.takings(index, EntryKind::Reservation) {
                     *held.entry(taken.resource).or_default() += taken.units;
                 }
             }
-            Some(ClaimKind::Lease) => {
-                for resource in guard.lease_resources(place) {
+            Some(EntryKind::Lease) => {
+                for resource in guard.lease_resources(index) {
                     *leased.entry(resource).or_default() += 1;
                 }
             }
             _ => {}
         }
     }
-    for (resource, slot) in guard.slots() {
-        let (by_claims, counted) =
-            (held.get(&resource).copied().unwrap_or(0), slot.get(slot::HELD));
-        if by_claims != counted {
+    for (resource, counter) in guard.counters() {
+        let (by_entries, counted) =
+            (held.get(&resource).copied().unwrap_or(0), counter.get(counter::HELD));
+        if by_entries != counted {
             let number = resource.0;
-            report(format!("resource {number}: {by_claims} are held, {counted} are counted"));
+            report(format!("resource {number}: {by_entries} are held, {counted} are counted"));
         }
-        let by_claims = leased.get(&resource).copied().unwrap_or(0);
-        if slot.terms().counting == Counting::Leases && by_claims != slot.used() {
-            let (number, counted) = (resource.0, slot.used());
-            report(format!("resource {number}: {by_claims} leases, {counted} are counted"));
+        let by_entries = leased.get(&resource).copied().unwrap_or(0);
+        if counter.terms().counting == Counting::Leases && by_entries != counter.used() {
+            let (number, counted) = (resource.0, counter.used());
+            report(format!("resource {number}: {by_entries} leases, {counted} are counted"));
         }
     }
 }

@@ -6,21 +6,23 @@ use std::ops::Range;
 use chrono::NaiveDate;
 use serde::{Serialize, Serializer};
 
+use super::admin_tx::{merge, settle_account};
 use super::call::Call;
-use super::decide::Obstacle;
-use super::lane::{merge, settle_account};
+use super::decide::RetryReason;
 use super::state::{held_lease, kept_session, regained_at};
 use super::{Engine, Shared};
 use crate::catalog::Kind;
 use crate::clock::{HOUR_MS, Timestamp};
 use crate::error::Error;
 use crate::live::history::{RETURNED, SHADOWED};
-use crate::live::layout::{block, slot};
+use crate::live::layout::{counter, record};
 use crate::report::{Interval, UsageReport};
 use crate::rules::calendar::hour_of;
 use crate::rules::decide::decide;
 use crate::rules::settle::CLOCK_JUMP_MS;
-use crate::rules::{Decision, Mode, Reason, ResourceId, Source, Standing, State, Status, standing};
+use crate::rules::{
+    Decision, Entitlements, Mode, Reason, ResourceId, Source, State, Status, entitlements,
+};
 use crate::store::Loaded;
 
 /// Times that a view is taken again because the tenant was changed meanwhile.
@@ -225,12 +227,12 @@ pub struct UsageRow {
 impl Engine {
     /// A tenant as it stands now. Reads SQLite; changes nothing.
     pub fn report(&self, tenant: &str) -> Result<TenantReport, Error> {
-        let at = self.block_of(tenant)?;
+        let at = self.record_of(tenant)?;
         let now = self.now();
         // What has expired is taken back first, as the next decision would.
         self.shared.expire_due(at, tenant, now, false, false)?;
-        self.overcome(at, tenant, now, Obstacle::LeasesDue)?;
-        let (loaded, standing) = self.shared.view(at, tenant, now)?;
+        self.resolve_retry(at, tenant, now, RetryReason::LeasesDue)?;
+        let (loaded, entitlements) = self.shared.view(at, tenant, now)?;
         let held = self.shared.held(at)?;
         let compiled = self.shared.compiled()?;
         let name = |resource| compiled.resource_name(resource).unwrap_or_default().to_owned();
@@ -240,7 +242,7 @@ impl Engine {
             status: account.status,
             status_reason: loaded.status_reason.clone(),
             time_zone: account.time_zone.name().to_owned(),
-            as_of: account.mark,
+            as_of: account.high_water_mark,
             subscription: account.subscription.as_ref().map(|it| SubscriptionView {
                 plan: it.plan.clone(),
                 period_start: account.period_start,
@@ -248,19 +250,21 @@ impl Engine {
                 auto_renew: it.auto_renew,
                 lapsed: it.lapsed,
             }),
-            balances: standing
-                .slots
+            balances: entitlements
+                .counters
                 .iter()
-                .filter(|slot| account.limits.contains_key(&slot.resource) || !slot.is_empty())
-                .map(|slot| {
-                    let balance = standing.balance(slot.resource);
+                .filter(|counter| {
+                    account.limits.contains_key(&counter.resource) || !counter.is_empty()
+                })
+                .map(|counter| {
+                    let balance = entitlements.balance(counter.resource);
                     Balance {
-                        resource: name(slot.resource),
-                        kind: compiled.kind(slot.resource).map_or("", Kind::name),
-                        mode: slot.terms.mode,
+                        resource: name(counter.resource),
+                        kind: compiled.kind(counter.resource).map_or("", Kind::name),
+                        mode: counter.terms.mode,
                         used: balance.used,
                         available: balance.available,
-                        held: held.get(&slot.resource).copied().unwrap_or(0),
+                        held: held.get(&counter.resource).copied().unwrap_or(0),
                         contracted: balance.limit,
                     }
                 })
@@ -344,7 +348,7 @@ impl Engine {
     }
 
     fn loaded(&self, tenant: &str) -> Result<Loaded, Error> {
-        self.block_of(tenant)?;
+        self.record_of(tenant)?;
         let loaded = self.shared.store.load_tenant(self.shared.live.hash_name(tenant))?;
         loaded.ok_or_else(|| Error::UnknownTenant(tenant.to_owned()))
     }
@@ -368,7 +372,7 @@ impl Shared {
         at: u64,
         name: &str,
         now: Timestamp,
-    ) -> Result<(Loaded, Standing), Error> {
+    ) -> Result<(Loaded, Entitlements), Error> {
         self.check_poison()?;
         let compiled = self.compiled()?;
         for _ in 0..TRIES {
@@ -377,12 +381,16 @@ impl Shared {
                 continue; // Changed between reading SQLite and looking at the block.
             }
             let mut loaded = copied.account;
-            let mark = loaded.account.mark;
-            let now = if now > mark.plus_ms(CLOCK_JUMP_MS) { mark } else { now.max(mark) };
+            let high_water_mark = loaded.account.high_water_mark;
+            let now = if now > high_water_mark.plus_ms(CLOCK_JUMP_MS) {
+                high_water_mark
+            } else {
+                now.max(high_water_mark)
+            };
             let rules = &compiled.rulebook;
             settle_account(&mut loaded, rules, now);
-            let standing = standing(&loaded.account, rules, now);
-            return Ok((loaded, standing));
+            let entitlements = entitlements(&loaded.account, rules, now);
+            return Ok((loaded, entitlements));
         }
         Err(Error::Busy { what: "the tenant" })
     }
@@ -391,17 +399,17 @@ impl Shared {
         let hash = crate::live::directory::hash_of(&self.live.memory, at);
         let unknown = || Error::UnknownTenant(name.to_owned());
         let loaded = self.store.load_tenant(hash)?;
-        let guard = self.lock_block(at)?;
+        let guard = self.lock_record(at)?;
         if guard.pending().is_some() {
             drop(guard);
-            self.resolve_block(at)?;
+            self.resolve_record(at)?;
             return Ok(None);
         }
         if !guard.is_live() {
             return Err(unknown());
         }
         let Some(mut loaded) = loaded else { return Ok(None) };
-        let admin_seq = guard.get(block::ADMIN_SEQ);
+        let admin_seq = guard.get(record::ADMIN_SEQ);
         if loaded.admin_seq == admin_seq {
             merge(&mut loaded.account, &self.compiled()?.rulebook, &guard);
         }
@@ -417,22 +425,22 @@ impl Shared {
         now: Timestamp,
     ) -> Result<Decision, Error> {
         self.expire_due(at, name, now, false, false)?;
-        let (loaded, standing) = self.view(at, name, now)?;
-        let mark = loaded.account.mark;
-        if now > mark.plus_ms(CLOCK_JUMP_MS) {
-            return Err(Error::ClockJump { now, mark });
+        let (loaded, entitlements) = self.view(at, name, now)?;
+        let high_water_mark = loaded.account.high_water_mark;
+        if now > high_water_mark.plus_ms(CLOCK_JUMP_MS) {
+            return Err(Error::ClockJump { now, high_water_mark });
         }
-        let guard = self.lock_block(at)?;
+        let guard = self.lock_record(at)?;
         let session = call.session_request(now, |session| {
-            kept_session(&guard, session, mark).map(|(_, kept)| kept)
+            kept_session(&guard, session, high_water_mark).map(|(_, kept)| kept)
         });
-        let rate = call.rate_request(now.max(mark), |key| regained_at(&guard, key));
+        let rate = call.rate_request(now.max(high_water_mark), |key| regained_at(&guard, key));
         let takes_lease = match &call.lease {
-            Some(lease) => held_lease(&guard, lease.key, now.max(mark)).is_none(),
+            Some(lease) => held_lease(&guard, lease.key, now.max(high_water_mark)).is_none(),
             None => false,
         };
         drop(guard);
-        Ok(decide(&standing, &call.request(session, rate, takes_lease)).0)
+        Ok(decide(&entitlements, &call.request(session, rate, takes_lease)).0)
     }
 
     /// Has `look` see a tenant's balances as they stand at `now`, settled.
@@ -443,7 +451,7 @@ impl Shared {
         now: Timestamp,
         look: impl Fn(&dyn State) -> T,
     ) -> Result<T, Error> {
-        let guard = self.lock_block(at)?;
+        let guard = self.lock_record(at)?;
         if guard.pending().is_none() && guard.is_live() && now < guard.valid_until() {
             return Ok(look(&guard));
         }
@@ -453,8 +461,9 @@ impl Shared {
 
     /// Units that open reservations hold, by resource.
     fn held(&self, at: u64) -> Result<BTreeMap<ResourceId, u64>, Error> {
-        let guard = self.lock_block(at)?;
-        let held = guard.slots().map(|(resource, slot)| (resource, slot.get(slot::HELD)));
+        let guard = self.lock_record(at)?;
+        let held =
+            guard.counters().map(|(resource, counter)| (resource, counter.get(counter::HELD)));
         Ok(held.filter(|&(_, held)| held > 0).collect())
     }
 }

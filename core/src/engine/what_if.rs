@@ -1,7 +1,7 @@
 //! What a downgrade would leave over its limits, told before it is done.
 
 use super::Engine;
-use super::decide::Obstacle;
+use super::decide::RetryReason;
 use super::joining::limits_of;
 use crate::catalog::Limit;
 use crate::error::Error;
@@ -23,9 +23,9 @@ impl Engine {
     /// exists would stay; more would be refused. What is used up from grants begins anew with a
     /// plan and is never over. Reads SQLite; changes nothing.
     pub fn what_if(&self, tenant: &str, plan: &str) -> Result<Vec<OverLimit>, Error> {
-        let at = self.block_of(tenant)?;
+        let at = self.record_of(tenant)?;
         let now = self.now();
-        self.overcome(at, tenant, now, Obstacle::LeasesDue)?;
+        self.resolve_retry(at, tenant, now, RetryReason::LeasesDue)?;
         let (loaded, _) = self.shared.view(at, tenant, now)?;
         let compiled = self.shared.compiled()?;
         let unknown = || Error::UnknownPlan(super::shorten(plan));
@@ -44,7 +44,7 @@ impl Engine {
         let over = |(resource, used)| {
             let limit = match account.limits.get(&resource) {
                 Some(Limit::Unlimited) => return None,
-                _ => account.contracted(rules, resource, account.mark),
+                _ => account.contracted(rules, resource, account.high_water_mark),
             };
             let name = compiled.resource_name(resource)?.to_owned();
             (used > limit).then_some(OverLimit { resource: name, used, limit })

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::AcqRel;
 
-use super::file::{self, ALLOCATOR_PATIENCE, FIRST_BYTES, Memory};
+use super::file::{self, ALLOCATOR_TIMEOUT, FIRST_BYTES, Memory};
 use super::layout::{HEADER_BYTES, LAYOUT_VERSION, MAGIC, WORD, header};
 use super::{Identity, LiveFile, directory, lock, process};
 use crate::error::OpenError;
@@ -100,7 +100,7 @@ pub(crate) fn create_database(path: &Path) -> Result<(), OpenError> {
 
 /// A live file as it was found on disk.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub(crate) enum FoundFile {
     Missing,
     /// Made in another run of the kernel: what it holds is not to be trusted.
     OtherBoot,
@@ -109,10 +109,10 @@ pub(crate) enum Found {
 
 /// Opens the live file at `path` and looks whether it is whole, ours and of this run.
 /// `database_id`: what it has to say, where the caller knows.
-pub(crate) fn open(path: &Path, database_id: Option<[u64; 2]>) -> Result<Found, OpenError> {
+pub(crate) fn open(path: &Path, database_id: Option<[u64; 2]>) -> Result<FoundFile, OpenError> {
     let file = match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Missing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FoundFile::Missing),
         Err(error) => return Err(io_error("open the live file", path)(error)),
     };
     let len = file.metadata().map_err(io_error("inspect", path))?.len();
@@ -124,7 +124,7 @@ pub(crate) fn open(path: &Path, database_id: Option<[u64; 2]>) -> Result<Found, 
     check_version(&memory, path)?;
     let boot = process::boot_id().map_err(io_error("read the boot id for", path))?;
     if words(&memory, header::BOOT_ID) != boot {
-        return Ok(Found::OtherBoot);
+        return Ok(FoundFile::OtherBoot);
     }
     if database_id.is_some_and(|id| id != words(&memory, header::DATABASE_ID)) {
         let why = "it belongs to another database";
@@ -137,7 +137,7 @@ pub(crate) fn open(path: &Path, database_id: Option<[u64; 2]>) -> Result<Found, 
         let why = format!("it has {len} bytes and says that it has {claimed}");
         return Err(OpenError::LiveFileDamaged { path: path.to_owned(), why });
     }
-    Ok(Found::Usable(live))
+    Ok(FoundFile::Usable(live))
 }
 
 fn words(memory: &Memory, at: u64) -> [u64; 2] {
@@ -175,7 +175,7 @@ pub(crate) fn check_joins(
     }
     check_namespace(live, path)?;
     // Whoever grows the file holds this lock: it never outgrows what all who are attached can see.
-    let _held = lock::take(&live.memory, header::ALLOCATOR_LOCK, ALLOCATOR_PATIENCE)
+    let _held = lock::take(&live.memory, header::ALLOCATOR_LOCK, ALLOCATOR_TIMEOUT)
         .map_err(|_| OpenError::Busy { path: path.to_owned() })?;
     check_is_seen_whole(live, path)?;
     live.memory.cell(header::ADDRESS_LIMIT).fetch_min(live.memory.address_space(), AcqRel);
@@ -278,7 +278,7 @@ fn init(file: File, identity: Identity) -> io::Result<LiveFile> {
 pub(crate) fn publish(live: &LiveFile, path: &Path) -> Result<(), OpenError> {
     let temporary = temporary(path);
     live.memory.file().sync_all().map_err(io_error("write", &temporary))?;
-    crate::torture::point("rebuild.rename");
+    crate::crash_points::point("rebuild.rename");
     fs::rename(&temporary, path).map_err(io_error("rename to", path))?;
     if let Some(directory) = path.parent() {
         let sync = File::open(directory).and_then(|directory| directory.sync_all());
@@ -348,7 +348,7 @@ mod tests {
         let small = LiveFile::of(Memory::map_within(file(), &[SMALL]).expect("is mapped"));
         // Another is growing the file when the small one comes.
         let held =
-            lock::take(&large.memory, header::ALLOCATOR_LOCK, ALLOCATOR_PATIENCE).expect("is free");
+            lock::take(&large.memory, header::ALLOCATOR_LOCK, ALLOCATOR_TIMEOUT).expect("is free");
         thread::scope(|scope| {
             let joins = scope.spawn(|| check_joins(&small, &attachment, &path));
             file::reserve(large.memory.file(), 0, 2 * SMALL).expect("has room");

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::file::{GrowError, Memory};
-use super::layout::{LINE, WORD, block, chunk_of, header, pack, unpack};
+use super::layout::{LINE, WORD, chunk_of, header, pack, record, unpack};
 use super::lock;
 
 /// A keyed hash of 128 bits: of a tenant's name, or of the key of a claim.
@@ -18,12 +18,12 @@ pub(crate) struct Hash128 {
 pub(crate) const FIRST_LOG2: u64 = 10;
 /// log2 of the first chunk of the block table.
 const FIRST_CHUNK_LOG2: u32 = 10;
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 const TAG_BITS: u32 = 16;
 
 /// A bucket: the block's offset and 16 bits of its hash, so that strangers are not looked up.
-fn bucket(block: u64, hash: Hash128) -> u64 {
-    pack(block, hash.high >> (u64::BITS - TAG_BITS))
+fn bucket(record: u64, hash: Hash128) -> u64 {
+    pack(record, hash.high >> (u64::BITS - TAG_BITS))
 }
 
 /// The offset of the block of `hash`.
@@ -31,8 +31,8 @@ fn bucket(block: u64, hash: Hash128) -> u64 {
 pub(crate) fn find(memory: &Memory, hash: Hash128) -> Option<u64> {
     loop {
         let table = memory.cell(header::DIRECTORY).load(Ordering::Acquire);
-        if let Some(block) = probe(memory, table, hash) {
-            return Some(block);
+        if let Some(record) = probe(memory, table, hash) {
+            return Some(record);
         }
         // A miss counts only if the table was the current one all the while.
         if memory.cell(header::DIRECTORY).load(Ordering::Acquire) == table {
@@ -51,9 +51,9 @@ fn probe(memory: &Memory, table: u64, hash: Hash128) -> Option<u64> {
         if word == 0 {
             return None;
         }
-        let block = unpack(word).0;
-        if word == bucket(block, hash) && hash_of(memory, block) == hash {
-            return Some(block);
+        let record = unpack(word).0;
+        if word == bucket(record, hash) && hash_of(memory, record) == hash {
+            return Some(record);
         }
         at = (at + 1) & mask;
     }
@@ -61,17 +61,17 @@ fn probe(memory: &Memory, table: u64, hash: Hash128) -> Option<u64> {
 }
 
 /// Publishes `block`, whose hash is written and which is in no table yet.
-pub(crate) fn insert(memory: &Memory, block: u64, hash: Hash128) -> Result<(), GrowError> {
-    let held = lock::take(memory, header::DIRECTORY_LOCK, PATIENCE)?;
+pub(crate) fn insert(memory: &Memory, record: u64, hash: Hash128) -> Result<(), GrowError> {
+    let held = lock::take(memory, header::DIRECTORY_LOCK, TIMEOUT)?;
     let count = memory.get(header::DIRECTORY_COUNT) + 1;
     let (_, log2) = unpack(memory.get(header::DIRECTORY));
     if count * 2 > 1 << log2 {
         enlarge(memory, log2 + 1)?;
     }
     memory.put(header::DIRECTORY_COUNT, count);
-    crate::torture::point("directory.counted");
-    place(memory, memory.get(header::DIRECTORY), block, hash);
-    crate::torture::point("directory.published");
+    crate::crash_points::point("directory.counted");
+    link(memory, memory.get(header::DIRECTORY), record, hash);
+    crate::crash_points::point("directory.published");
     drop(held);
     Ok(())
 }
@@ -81,17 +81,17 @@ pub(crate) fn insert(memory: &Memory, block: u64, hash: Hash128) -> Result<(), G
 pub(crate) fn replace(
     memory: &Memory,
     old: u64,
-    block: u64,
+    record: u64,
     hash: Hash128,
 ) -> Result<(), GrowError> {
-    let held = lock::take(memory, header::DIRECTORY_LOCK, PATIENCE)?;
+    let held = lock::take(memory, header::DIRECTORY_LOCK, TIMEOUT)?;
     let (table, log2) = unpack(memory.get(header::DIRECTORY));
     let mask = (1u64 << log2) - 1;
     let mut at = hash.low & mask;
     for _ in 0..=mask {
         let cell = memory.cell(table + at * WORD);
         if unpack(cell.load(Ordering::Relaxed)).0 == old {
-            cell.store(bucket(block, hash), Ordering::Release);
+            cell.store(bucket(record, hash), Ordering::Release);
             break;
         }
         at = (at + 1) & mask;
@@ -108,29 +108,29 @@ fn enlarge(memory: &Memory, log2: u64) -> Result<(), GrowError> {
     for at in 0..1u64 << old_log2 {
         let word = memory.get(old + at * WORD);
         if word != 0 {
-            let block = unpack(word).0;
-            place(memory, new, block, hash_of(memory, block));
+            let record = unpack(word).0;
+            link(memory, new, record, hash_of(memory, record));
         }
     }
-    crate::torture::point("directory.copied");
+    crate::crash_points::point("directory.copied");
     memory.cell(header::DIRECTORY).store(new, Ordering::Release);
     Ok(())
 }
 
-fn place(memory: &Memory, table: u64, block: u64, hash: Hash128) {
+fn link(memory: &Memory, table: u64, record: u64, hash: Hash128) {
     let (table, log2) = unpack(table);
     let mask = (1u64 << log2) - 1;
     let mut at = hash.low & mask;
     while memory.get(table + at * WORD) != 0 {
         at = (at + 1) & mask;
     }
-    memory.cell(table + at * WORD).store(bucket(block, hash), Ordering::Release);
+    memory.cell(table + at * WORD).store(bucket(record, hash), Ordering::Release);
 }
 
 /// The hash of the tenant of `block`.
 #[inline]
-pub(crate) fn hash_of(memory: &Memory, block: u64) -> Hash128 {
-    match memory.words(block + block::HASH) {
+pub(crate) fn hash_of(memory: &Memory, record: u64) -> Hash128 {
+    match memory.words(record + record::HASH) {
         Some([low, high]) => {
             Hash128 { low: low.load(Ordering::Relaxed), high: high.load(Ordering::Relaxed) }
         }
@@ -139,27 +139,27 @@ pub(crate) fn hash_of(memory: &Memory, block: u64) -> Hash128 {
 }
 
 /// Gives the new `block` a number, under which the checkpointer finds it.
-pub(crate) fn number(memory: &Memory, block: u64) -> Result<u64, GrowError> {
-    let held = lock::take(memory, header::DIRECTORY_LOCK, PATIENCE)?;
-    let index = memory.get(header::BLOCK_COUNT);
-    let (chunk, place) = chunk_of(index, FIRST_CHUNK_LOG2);
-    if chunk >= header::BLOCK_CHUNK_COUNT {
+pub(crate) fn number(memory: &Memory, record: u64) -> Result<u64, GrowError> {
+    let held = lock::take(memory, header::DIRECTORY_LOCK, TIMEOUT)?;
+    let index = memory.get(header::RECORD_COUNT);
+    let (chunk, position) = chunk_of(index, FIRST_CHUNK_LOG2);
+    if chunk >= header::RECORD_CHUNK_COUNT {
         return Err(GrowError::AddressSpace);
     }
-    let root = header::BLOCK_CHUNKS + chunk * WORD;
+    let root = header::RECORD_CHUNKS + chunk * WORD;
     if memory.get(root) == 0 {
-        let places = chunk_places(chunk);
-        let bytes = places * WORD + places / 8;
+        let positions = positions_in(chunk);
+        let bytes = positions * WORD + positions / 8;
         memory.cell(root).store(memory.allocate(bytes)?, Ordering::Release);
     }
-    memory.put(memory.get(root) + place * WORD, block);
-    memory.put(block + block::INDEX, index);
-    memory.cell(header::BLOCK_COUNT).store(index + 1, Ordering::Release);
+    memory.put(memory.get(root) + position * WORD, record);
+    memory.put(record + record::INDEX, index);
+    memory.cell(header::RECORD_COUNT).store(index + 1, Ordering::Release);
     drop(held);
     Ok(index)
 }
 
-const fn chunk_places(chunk: u64) -> u64 {
+const fn positions_in(chunk: u64) -> u64 {
     1 << (chunk + FIRST_CHUNK_LOG2 as u64)
 }
 
@@ -177,19 +177,19 @@ pub(crate) fn mark_clean(memory: &Memory, index: u64) {
 }
 
 fn dirty_bit(memory: &Memory, index: u64) -> (u64, u64) {
-    let (chunk, place) = chunk_of(index, FIRST_CHUNK_LOG2);
-    let bits = memory.get(header::BLOCK_CHUNKS + chunk * WORD) + chunk_places(chunk) * WORD;
-    (bits + place / 64 * WORD, 1 << (place % 64))
+    let (chunk, position) = chunk_of(index, FIRST_CHUNK_LOG2);
+    let bits = memory.get(header::RECORD_CHUNKS + chunk * WORD) + positions_in(chunk) * WORD;
+    (bits + position / 64 * WORD, 1 << (position % 64))
 }
 
 /// Calls `visit` with the offset of every block, or of every block that is marked as changed.
-pub(crate) fn for_each_block(memory: &Memory, only_dirty: bool, mut visit: impl FnMut(u64)) {
-    let count = memory.cell(header::BLOCK_COUNT).load(Ordering::Acquire);
+pub(crate) fn for_each_record(memory: &Memory, only_dirty: bool, mut visit: impl FnMut(u64)) {
+    let count = memory.cell(header::RECORD_COUNT).load(Ordering::Acquire);
     let mut index = 0;
     while index < count {
-        let (chunk, place) = chunk_of(index, FIRST_CHUNK_LOG2);
-        let table = memory.get(header::BLOCK_CHUNKS + chunk * WORD);
-        let mut marks = u64::MAX << (place % 64);
+        let (chunk, position) = chunk_of(index, FIRST_CHUNK_LOG2);
+        let table = memory.get(header::RECORD_CHUNKS + chunk * WORD);
+        let mut marks = u64::MAX << (position % 64);
         if only_dirty {
             marks &= memory.cell(dirty_bit(memory, index).0).load(Ordering::Acquire);
         }
@@ -200,7 +200,7 @@ pub(crate) fn for_each_block(memory: &Memory, only_dirty: bool, mut visit: impl 
             marks &= marks - 1;
             let at = index / 64 * 64 + bit;
             if at < count {
-                visit(memory.get(table + (place / 64 * 64 + bit) * WORD));
+                visit(memory.get(table + (position / 64 * 64 + bit) * WORD));
             }
         }
         index = word_end;

@@ -1,9 +1,9 @@
 //! Events of a tenant that wait to be written to SQLite's outbox, in the same critical section
 //! as what they tell of.
 
-use super::block::BlockGuard;
-use super::claim_room::ClaimError;
-use super::layout::{WORD, block, event, pack, unpack};
+use super::entry_capacity::EntryError;
+use super::layout::{WORD, event, pack, record, unpack};
+use super::record::RecordGuard;
 use crate::clock::Timestamp;
 use crate::rules::ResourceId;
 
@@ -20,40 +20,40 @@ pub(crate) struct EventImage {
     pub(crate) second: u64,
 }
 
-impl BlockGuard<'_> {
+impl RecordGuard<'_> {
     /// Makes sure that so many events can be noted. Nothing may be armed.
-    pub(crate) fn ensure_events(&self, more: u64) -> Result<(), ClaimError> {
-        if self.get(block::EVENTS) == 0 {
+    pub(crate) fn ensure_events(&self, more: u64) -> Result<(), EntryError> {
+        if self.get(record::EVENTS) == 0 {
             let at = self.memory.allocate((1 << event::RING_LOG2) * event::BYTES)?;
-            self.put(block::EVENTS, pack(at, event::RING_LOG2));
+            self.put(record::EVENTS, pack(at, event::RING_LOG2));
         }
-        let (_, log2) = unpack(self.get(block::EVENTS));
+        let (_, log2) = unpack(self.get(record::EVENTS));
         if more > 1 << log2 {
             self.enlarge_events(more)?;
         }
-        let (_, log2) = unpack(self.get(block::EVENTS));
-        let waiting = self.get(block::EVENT_TAIL) - self.get(block::EVENT_HEAD);
-        if waiting + more > 1 << log2 { Err(ClaimError::CheckpointNeeded) } else { Ok(()) }
+        let (_, log2) = unpack(self.get(record::EVENTS));
+        let waiting = self.get(record::EVENT_TAIL) - self.get(record::EVENT_HEAD);
+        if waiting + more > 1 << log2 { Err(EntryError::CheckpointNeeded) } else { Ok(()) }
     }
 
     /// Gives the ring room for so many at least, keeping what it holds.
     #[cold]
-    fn enlarge_events(&self, room: u64) -> Result<(), ClaimError> {
-        let log2 = u64::from(room.next_power_of_two().ilog2());
+    fn enlarge_events(&self, capacity: u64) -> Result<(), EntryError> {
+        let log2 = u64::from(capacity.next_power_of_two().ilog2());
         let new = self.memory.allocate((1 << log2) * event::BYTES)?;
-        for number in self.get(block::EVENT_HEAD)..self.get(block::EVENT_TAIL) {
+        for number in self.get(record::EVENT_HEAD)..self.get(record::EVENT_TAIL) {
             let (from, to) = (self.event_at(number), new + place_in(number, log2));
             for word in 0..event::BYTES / WORD {
                 self.memory.put(to + word * WORD, self.memory.get(from + word * WORD));
             }
         }
-        self.put(block::EVENTS, pack(new, log2));
+        self.put(record::EVENTS, pack(new, log2));
         Ok(())
     }
 
     /// Notes an event. Room has been made.
     pub(crate) fn note_event(&mut self, image: &EventImage) {
-        let tail = self.get(block::EVENT_TAIL);
+        let tail = self.get(record::EVENT_TAIL);
         let at = self.event_at(tail);
         let what = u64::from(image.kind)
             | u64::from(image.percent) << 8
@@ -62,12 +62,12 @@ impl BlockGuard<'_> {
         self.set(at + event::AT, image.at.ms() as u64);
         self.set(at + event::FIRST, image.first);
         self.set(at + event::SECOND, image.second);
-        self.set(self.at + block::EVENT_TAIL, tail + 1);
+        self.set(self.at + record::EVENT_TAIL, tail + 1);
     }
 
     /// Everything noted since the last confirmed checkpoint, with its number.
     pub(super) fn waiting_events(&self) -> Vec<(u64, EventImage)> {
-        (self.get(block::EVENT_HEAD)..self.get(block::EVENT_TAIL))
+        (self.get(record::EVENT_HEAD)..self.get(record::EVENT_TAIL))
             .map(|number| {
                 let at = self.event_at(number);
                 let what = self.memory.get(at + event::WHAT);
@@ -86,13 +86,13 @@ impl BlockGuard<'_> {
 
     /// Continues the numbers of a database whose live file is made anew.
     pub(crate) fn write_event_number(&self, next: u64) {
-        for word in [block::EVENT_HEAD, block::EVENT_TAIL, block::EVENT_SNAPSHOT] {
+        for word in [record::EVENT_HEAD, record::EVENT_TAIL, record::EVENT_SNAPSHOT] {
             self.put(word, next);
         }
     }
 
     fn event_at(&self, number: u64) -> u64 {
-        let (ring, log2) = unpack(self.get(block::EVENTS));
+        let (ring, log2) = unpack(self.get(record::EVENTS));
         ring + place_in(number, log2)
     }
 }

@@ -8,12 +8,12 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::block::{BlockGuard, word};
-use super::claims::{Claim, OUTSIDE, Place};
+use super::entries::{Entry, EntryIndex, OUTSIDE};
 use super::file::{GrowError, Memory};
-use super::layout::{WORD, chunk_of, claim, claims, heap};
+use super::layout::{WORD, chunk_of, entries, entry, heap};
+use super::record::{RecordGuard, word};
 use crate::clock::Timestamp;
-use crate::torture;
+use crate::crash_points;
 
 /// An expiry heap, by the word that leads to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ const CHILDREN: u64 = 8;
 const FIRST_CHUNK_LOG2: u32 = heap::FIRST_CHUNK.ilog2();
 
 /// When a claim is due, in milliseconds since 1970, and which.
-type Entry = (i64, Place);
+type HeapItem = (i64, EntryIndex);
 
 /// A heap's words, looked at once for all of its entries.
 #[derive(Clone, Copy)]
@@ -39,8 +39,8 @@ impl<'a> Nodes<'a> {
     }
 
     #[inline(always)]
-    fn cells_of(self, index: u64) -> &'a [AtomicU64; 2] {
-        let (chunk, in_chunk) = chunk_of(index, FIRST_CHUNK_LOG2);
+    fn cells_of(self, node: u64) -> &'a [AtomicU64; 2] {
+        let (chunk, in_chunk) = chunk_of(node, FIRST_CHUNK_LOG2);
         let root = self.cells.get((heap::CHUNKS / WORD + chunk) as usize);
         let at = match root.map_or(0, |root| root.load(Relaxed)) {
             0 => OUTSIDE, // Only a damaged file leads there.
@@ -50,36 +50,36 @@ impl<'a> Nodes<'a> {
     }
 
     #[inline(always)]
-    fn entry(self, index: u64) -> Entry {
-        let [until, place] = self.cells_of(index);
-        (until.load(Relaxed) as i64, Place(place.load(Relaxed) as u32))
+    fn item(self, node: u64) -> HeapItem {
+        let [until, index] = self.cells_of(node);
+        (until.load(Relaxed) as i64, EntryIndex(index.load(Relaxed) as u32))
     }
 
     /// The earliest of the entries below one, and its index.
     #[inline(always)]
-    fn earliest_below(self, index: u64, len: u64) -> Option<(Entry, u64)> {
-        let first = index * CHILDREN + 1;
+    fn earliest_below(self, node: u64, len: u64) -> Option<(HeapItem, u64)> {
+        let first = node * CHILDREN + 1;
         let mut earliest = None;
         for child in first..(first + CHILDREN).min(len) {
-            let entry = self.entry(child);
-            if earliest.is_none_or(|((until, _), _)| entry.0 < until) {
-                earliest = Some((entry, child));
+            let item = self.item(child);
+            if earliest.is_none_or(|((until, _), _)| item.0 < until) {
+                earliest = Some((item, child));
             }
         }
         earliest
     }
 }
 
-impl<'a> BlockGuard<'a> {
+impl<'a> RecordGuard<'a> {
     /// The heap of what is only remembered: idempotency keys and resolved reservations. The claim
     /// table exists.
     pub(crate) fn kept_heap(&self) -> Heap {
-        Heap(self.claims_at() + claims::KEPT)
+        Heap(self.entries_at() + entries::KEPT)
     }
 
     /// The heap of the tenant's open reservations. The claim table exists.
     pub(crate) fn hold_heap(&self) -> Heap {
-        Heap(self.claims_at() + claims::HOLDS)
+        Heap(self.entries_at() + entries::HOLDS)
     }
 
     #[inline(always)]
@@ -131,47 +131,47 @@ impl<'a> BlockGuard<'a> {
 
     /// The claim that is due first, and when.
     #[inline]
-    pub(crate) fn first_due(&self, of: Heap) -> Option<(Timestamp, Place)> {
+    pub(crate) fn first_due(&self, of: Heap) -> Option<(Timestamp, EntryIndex)> {
         let nodes = self.nodes(of).filter(|nodes| nodes.len() != 0)?;
-        let (until, place) = nodes.entry(0);
-        Some((Timestamp::from_ms(until), place))
+        let (until, index) = nodes.item(0);
+        Some((Timestamp::from_ms(until), index))
     }
 
     /// Hangs a claim up. Room has been made.
     #[inline]
-    pub(crate) fn hang(&mut self, of: Heap, claim: Claim<'_>, until: Timestamp) {
+    pub(crate) fn heap_insert(&mut self, of: Heap, entry: Entry<'_>, until: Timestamp) {
         let Some(nodes) = self.nodes(of) else { return debug_assert!(false, "room was made") };
-        let (len, entry) = (nodes.len(), (until.ms(), claim.place));
+        let (len, item) = (nodes.len(), (until.ms(), entry.index));
         self.set_cell(word(nodes.cells, heap::LEN), len + 1);
-        if len > 0 && nodes.entry((len - 1) / CHILDREN).0 > entry.0 {
-            return self.rise(nodes, len, entry);
+        if len > 0 && nodes.item((len - 1) / CHILDREN).0 > item.0 {
+            return self.rise(nodes, len, item);
         }
         // Nearly always: what comes last goes last. It needs no undo: beyond its length nobody
         // reads a heap, and what was there before need not be waited for.
         let [due, which] = nodes.cells_of(len);
-        due.store(entry.0 as u64, Relaxed);
-        torture::point("undo.word");
-        which.store(u64::from(entry.1.0), Relaxed);
-        torture::point("undo.word");
-        self.write(claim, claim::POSITION, len + 1);
+        due.store(item.0 as u64, Relaxed);
+        crash_points::point("undo.word");
+        which.store(u64::from(item.1.0), Relaxed);
+        crash_points::point("undo.word");
+        self.write(entry, entry::POSITION, len + 1);
     }
 
     /// Takes a claim off its heap.
-    pub(crate) fn unhang(&mut self, of: Heap, place: Place) {
-        let Some((nodes, hole)) = self.position(of, place) else { return };
-        self.claim_set(place, claim::POSITION, 0);
+    pub(crate) fn heap_remove(&mut self, of: Heap, index: EntryIndex) {
+        let Some((nodes, hole)) = self.position(of, index) else { return };
+        self.entry_set(index, entry::POSITION, 0);
         let last = nodes.len() - 1;
         self.set_cell(word(nodes.cells, heap::LEN), last);
         if hole < last {
-            self.put_entry(nodes, hole, nodes.entry(last), last);
+            self.put_item(nodes, hole, nodes.item(last), last);
         }
     }
 
     /// Gives a claim that is hung up another time.
-    pub(crate) fn rehang(&mut self, of: Heap, place: Place, until: Timestamp) {
-        let Some((nodes, position)) = self.position(of, place) else { return };
-        if nodes.entry(position).0 != until.ms() {
-            self.put_entry(nodes, position, (until.ms(), place), nodes.len());
+    pub(crate) fn heap_update(&mut self, of: Heap, index: EntryIndex, until: Timestamp) {
+        let Some((nodes, position)) = self.position(of, index) else { return };
+        if nodes.item(position).0 != until.ms() {
+            self.put_item(nodes, position, (until.ms(), index), nodes.len());
         }
     }
 
@@ -179,60 +179,60 @@ impl<'a> BlockGuard<'a> {
     /// the audit. Says how many entries there are.
     pub(crate) fn heap_is_sound(&self, of: Heap) -> Result<u64, String> {
         let Some(nodes) = self.nodes(of) else { return Ok(0) };
-        for index in 0..nodes.len() {
-            let (until, place) = nodes.entry(index);
-            if index > 0 && nodes.entry((index - 1) / CHILDREN).0 > until {
-                return Err(format!("claim {} is due before the one above it", place.0));
+        for node in 0..nodes.len() {
+            let (until, index) = nodes.item(node);
+            if node > 0 && nodes.item((node - 1) / CHILDREN).0 > until {
+                return Err(format!("claim {} is due before the one above it", index.0));
             }
-            if self.claim_get(place, claim::POSITION) != index + 1 {
-                return Err(format!("claim {} does not know its place in the heap", place.0));
+            if self.entry_get(index, entry::POSITION) != node + 1 {
+                return Err(format!("claim {} does not know its place in the heap", index.0));
             }
         }
         Ok(nodes.len())
     }
 
-    fn position(&self, of: Heap, place: Place) -> Option<(Nodes<'a>, u64)> {
-        let position = self.claim_get(place, claim::POSITION).checked_sub(1)?;
+    fn position(&self, of: Heap, index: EntryIndex) -> Option<(Nodes<'a>, u64)> {
+        let position = self.entry_get(index, entry::POSITION).checked_sub(1)?;
         Some((self.nodes(of)?, position))
     }
 
-    fn write_entry(&mut self, nodes: Nodes<'_>, index: u64, entry: Entry) {
-        self.write_cells(nodes.cells_of(index), entry);
-        self.claim_set(entry.1, claim::POSITION, index + 1);
+    fn write_item(&mut self, nodes: Nodes<'_>, node: u64, item: HeapItem) {
+        self.write_cells(nodes.cells_of(node), item);
+        self.entry_set(item.1, entry::POSITION, node + 1);
     }
 
     #[inline(always)]
-    fn write_cells(&mut self, [due, which]: &[AtomicU64; 2], (until, place): Entry) {
+    fn write_cells(&mut self, [due, which]: &[AtomicU64; 2], (until, index): HeapItem) {
         self.set_cell(due, until as u64);
-        self.set_cell(which, u64::from(place.0));
+        self.set_cell(which, u64::from(index.0));
     }
 
     /// Puts an entry at or above a place whose children are not earlier.
-    fn rise(&mut self, nodes: Nodes<'_>, mut index: u64, entry: Entry) {
-        while index > 0 {
-            let above = (index - 1) / CHILDREN;
-            let parent = nodes.entry(above);
-            if parent.0 <= entry.0 {
+    fn rise(&mut self, nodes: Nodes<'_>, mut node: u64, item: HeapItem) {
+        while node > 0 {
+            let above = (node - 1) / CHILDREN;
+            let parent = nodes.item(above);
+            if parent.0 <= item.0 {
                 break;
             }
-            self.write_entry(nodes, index, parent);
-            index = above;
+            self.write_item(nodes, node, parent);
+            node = above;
         }
-        self.write_entry(nodes, index, entry);
+        self.write_item(nodes, node, item);
     }
 
     /// Puts an entry where it belongs, from a place whose own entry may go.
-    fn put_entry(&mut self, nodes: Nodes<'_>, mut index: u64, entry: Entry, len: u64) {
-        if index > 0 && nodes.entry((index - 1) / CHILDREN).0 > entry.0 {
-            return self.rise(nodes, index, entry);
+    fn put_item(&mut self, nodes: Nodes<'_>, mut node: u64, item: HeapItem, len: u64) {
+        if node > 0 && nodes.item((node - 1) / CHILDREN).0 > item.0 {
+            return self.rise(nodes, node, item);
         }
-        while let Some((child, below)) = nodes.earliest_below(index, len) {
-            if child.0 >= entry.0 {
+        while let Some((child, below)) = nodes.earliest_below(node, len) {
+            if child.0 >= item.0 {
                 break;
             }
-            self.write_entry(nodes, index, child);
-            index = below;
+            self.write_item(nodes, node, child);
+            node = below;
         }
-        self.write_entry(nodes, index, entry);
+        self.write_item(nodes, node, item);
     }
 }

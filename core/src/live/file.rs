@@ -22,7 +22,7 @@ const GROW_BYTES: (u64, u64) = (1 << 20, 64 << 20);
 /// Bytes that are made ready for use at once.
 const READY_BYTES: u64 = 16 << 20;
 /// How long to wait for another thread that is growing the file.
-pub(super) const ALLOCATOR_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const ALLOCATOR_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why there is no more room in the live file.
 #[derive(Debug)]
@@ -240,7 +240,7 @@ impl Memory {
 
     /// Room for `bytes`, all zero, aligned to a cache line. It is never given back.
     pub(crate) fn allocate(&self, bytes: u64) -> Result<u64, GrowError> {
-        let held = lock::take(self, header::ALLOCATOR_LOCK, ALLOCATOR_PATIENCE)?;
+        let held = lock::take(self, header::ALLOCATOR_LOCK, ALLOCATOR_TIMEOUT)?;
         // A predecessor that died left the two words as they were or as they should be.
         let start = self.get(header::NEXT_FREE).next_multiple_of(LINE);
         let end = start.checked_add(bytes).ok_or(GrowError::AddressSpace)?;
@@ -249,7 +249,7 @@ impl Memory {
             self.grow(len, end.max(len + grow_step(len)).next_multiple_of(HEADER_BYTES))?;
         }
         self.put(header::NEXT_FREE, end);
-        crate::torture::point("allocate.taken");
+        crate::crash_points::point("allocate.taken");
         drop(held);
         Ok(start)
     }
@@ -288,11 +288,11 @@ impl Memory {
         if new_len > self.get(header::ADDRESS_LIMIT) {
             return Err(GrowError::AddressSpace);
         }
-        crate::torture::point("grow.begin");
+        crate::crash_points::point("grow.begin");
         reserve(&self.file, len, new_len - len).map_err(GrowError::Io)?;
-        crate::torture::point("grow.reserved");
+        crate::crash_points::point("grow.reserved");
         self.cell(header::FILE_LEN).store(new_len, Ordering::Release);
-        crate::torture::point("grow.published");
+        crate::crash_points::point("grow.published");
         Ok(())
     }
 }
@@ -370,8 +370,8 @@ mod tests {
         assert_eq!(reachable(&memory), FIRST_BYTES);
         memory.put(header::NEXT_FREE, FIRST_BYTES);
         lock::init(&memory, header::ALLOCATOR_LOCK);
-        let place = memory.allocate(WORD).expect("has room");
-        memory.put(place, 7);
+        let at = memory.allocate(WORD).expect("has room");
+        memory.put(at, 7);
         assert_eq!(reachable(&memory), memory.get(header::FILE_LEN));
         assert!(reachable(&memory) > FIRST_BYTES);
     }

@@ -7,10 +7,10 @@ use libc::timespec;
 
 /// Sleeps until `word` is no longer `seen`, somebody calls [`wake_all`], or `patience` is over.
 /// May return early; the caller looks at what it waits for.
-pub(crate) fn wait(word: &AtomicU32, seen: u32, patience: Duration) {
-    let patience = timespec {
-        tv_sec: patience.as_secs() as libc::time_t,
-        tv_nsec: libc::c_long::from(patience.subsec_nanos() as i32),
+pub(crate) fn wait(word: &AtomicU32, seen: u32, timeout: Duration) {
+    let timeout = timespec {
+        tv_sec: timeout.as_secs() as libc::time_t,
+        tv_nsec: libc::c_long::from(timeout.subsec_nanos() as i32),
     };
     // SAFETY: `word` is a live, aligned 32-bit word; the kernel only reads it and `patience`.
     unsafe {
@@ -19,7 +19,7 @@ pub(crate) fn wait(word: &AtomicU32, seen: u32, patience: Duration) {
             word.as_ptr(),
             libc::FUTEX_WAIT,
             seen,
-            &raw const patience,
+            &raw const timeout,
             std::ptr::null::<u32>(),
             0,
         );

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::block::{BlockGuard, Slot};
-use super::layout::{WORD, block, slot};
+use super::layout::{WORD, counter, record};
+use super::record::{CounterRef, RecordGuard};
 use crate::clock::{HOUR_MS, Timestamp};
 use crate::rules::decide::USED_MAX;
 use crate::rules::{Reason, ResourceId};
@@ -66,35 +66,35 @@ fn hour(now: Timestamp) -> u32 {
 }
 
 const fn entry(index: u64) -> u64 {
-    block::HISTORY + index * block::HISTORY_ENTRY
+    record::HISTORY + index * record::HISTORY_ENTRY
 }
 
-impl BlockGuard<'_> {
+impl RecordGuard<'_> {
     /// Whether `keys` more kinds of usage can be noted without a checkpoint.
     #[inline]
-    pub(crate) fn history_has_room(&self, keys: u64) -> bool {
-        self.get(block::HISTORY_COUNT) + keys <= block::HISTORY_ENTRIES
+    pub(crate) fn history_has_capacity(&self, keys: u64) -> bool {
+        self.get(record::HISTORY_COUNT) + keys <= record::HISTORY_ENTRIES
     }
 
     /// Notes `count` units of `slot`'s resource as used. Writes at most four words.
     #[inline(always)]
-    pub(crate) fn book_units(&mut self, slot: Slot<'_>, key: HistoryKey, count: u64) {
-        let hint_cell = slot.cell(slot::HISTORY_HINT);
-        let hint = hint_cell.load(Relaxed) % block::HISTORY_ENTRIES;
+    pub(crate) fn record_units(&mut self, counter: CounterRef<'_>, key: HistoryKey, count: u64) {
+        let hint_cell = counter.cell(counter::HISTORY_HINT);
+        let hint = hint_cell.load(Relaxed) % record::HISTORY_ENTRIES;
         if self.get(entry(hint)) == key.to_word() {
             self.add(hint, count);
             return;
         }
-        if let Some(index) = self.book(key, count) {
+        if let Some(index) = self.record_history(key, count) {
             self.set_cell(hint_cell, index);
         }
     }
 
     /// Notes `count` of `key`. Writes at most three words.
-    pub(crate) fn book(&mut self, key: HistoryKey, count: u64) -> Option<u64> {
+    pub(crate) fn record_history(&mut self, key: HistoryKey, count: u64) -> Option<u64> {
         let word = key.to_word();
         let mut free = None;
-        for index in 0..block::HISTORY_ENTRIES {
+        for index in 0..record::HISTORY_ENTRIES {
             if self.get(entry(index)) == word {
                 self.add(index, count);
                 return Some(index);
@@ -114,7 +114,7 @@ impl BlockGuard<'_> {
         let at = entry(index) + COUNT;
         let old = self.get(at);
         if old == 0 && count != 0 {
-            self.set_cell(self.cell(block::HISTORY_COUNT), self.get(block::HISTORY_COUNT) + 1);
+            self.set_cell(self.cell(record::HISTORY_COUNT), self.get(record::HISTORY_COUNT) + 1);
         }
         self.set_cell(self.cell(at), old.saturating_add(count).min(USED_MAX));
     }
@@ -122,7 +122,7 @@ impl BlockGuard<'_> {
     /// Everything noted since the last confirmed checkpoint, remembered as such.
     pub(super) fn snapshot_history(&self) -> Vec<(HistoryKey, u64)> {
         let mut entries = Vec::new();
-        for index in 0..block::HISTORY_ENTRIES {
+        for index in 0..record::HISTORY_ENTRIES {
             let count = self.get(entry(index) + COUNT);
             self.put(entry(index) + AT_SNAPSHOT, count);
             if count != 0 {
@@ -135,16 +135,16 @@ impl BlockGuard<'_> {
     /// Takes away what the last snapshot held: SQLite has it. Writes at most 65 words.
     pub(super) fn confirm_history(&mut self) {
         let mut left = 0;
-        for index in 0..block::HISTORY_ENTRIES {
+        for index in 0..record::HISTORY_ENTRIES {
             let (count_at, snapshot_at) = (entry(index) + COUNT, entry(index) + AT_SNAPSHOT);
-            let (count, booked) = (self.get(count_at), self.get(snapshot_at));
-            let rest = count.saturating_sub(booked);
+            let (count, recorded) = (self.get(count_at), self.get(snapshot_at));
+            let rest = count.saturating_sub(recorded);
             left += u64::from(rest != 0);
-            if booked != 0 {
+            if recorded != 0 {
                 self.set(self.at + count_at, rest);
                 self.set(self.at + snapshot_at, 0);
             }
         }
-        self.set(self.at + block::HISTORY_COUNT, left);
+        self.set(self.at + record::HISTORY_COUNT, left);
     }
 }

@@ -39,7 +39,7 @@ pub(crate) mod header {
     /// Packed: directory table, log2 of its buckets.
     pub(crate) const DIRECTORY: u64 = 15 * WORD;
     pub(crate) const DIRECTORY_COUNT: u64 = 16 * WORD;
-    pub(crate) const BLOCK_COUNT: u64 = 17 * WORD;
+    pub(crate) const RECORD_COUNT: u64 = 17 * WORD;
     /// Offset of the compiled catalog: version word, byte-length word, bytes.
     pub(crate) const CATALOG: u64 = 18 * WORD;
     /// Version of the catalog that is being committed; 0: none.
@@ -59,23 +59,29 @@ pub(crate) mod header {
     /// past what all of them can see.
     pub(crate) const ADDRESS_LIMIT: u64 = 26 * WORD;
 
-    pub(crate) const LANE_LOCK: u64 = 1024;
+    pub(crate) const WRITER_LOCK: u64 = 1024;
     pub(crate) const CHECKPOINT_LOCK: u64 = 1024 + 64;
     pub(crate) const DIRECTORY_LOCK: u64 = 1024 + 128;
     pub(crate) const ALLOCATOR_LOCK: u64 = 1024 + 192;
     /// Held by the one who waits for the lane next, and for a round of checkpoints.
-    pub(crate) const LANE_TURN: u64 = 1024 + 256;
+    pub(crate) const WRITER_TURN: u64 = 1024 + 256;
     pub(crate) const CHECKPOINT_TURN: u64 = 1024 + 320;
-    pub(crate) const LOCKS: [u64; 6] =
-        [LANE_LOCK, CHECKPOINT_LOCK, DIRECTORY_LOCK, ALLOCATOR_LOCK, LANE_TURN, CHECKPOINT_TURN];
+    pub(crate) const LOCKS: [u64; 6] = [
+        WRITER_LOCK,
+        CHECKPOINT_LOCK,
+        DIRECTORY_LOCK,
+        ALLOCATOR_LOCK,
+        WRITER_TURN,
+        CHECKPOINT_TURN,
+    ];
 
     /// Chunks of the block table, one word each.
-    pub(crate) const BLOCK_CHUNKS: u64 = 2048;
-    pub(crate) const BLOCK_CHUNK_COUNT: u64 = 24;
+    pub(crate) const RECORD_CHUNKS: u64 = 2048;
+    pub(crate) const RECORD_CHUNK_COUNT: u64 = 24;
 }
 
 /// Words of a block, one per tenant.
-pub(crate) mod block {
+pub(crate) mod record {
     use super::WORD;
 
     pub(crate) const LOCK: u64 = 0;
@@ -91,12 +97,12 @@ pub(crate) mod block {
     /// Until then the block is right as it stands (milliseconds since 1970).
     pub(crate) const VALID_UNTIL: u64 = 14 * WORD;
     /// The latest instant this tenant has seen.
-    pub(crate) const MARK: u64 = 15 * WORD;
+    pub(crate) const HIGH_WATER_MARK: u64 = 15 * WORD;
     pub(crate) const GATES: u64 = 16 * WORD;
     pub(crate) const FEATURES: u64 = 17 * WORD;
     pub(crate) const FEATURE_WORDS: u64 = 4;
     /// Packed: slot table, number of slots.
-    pub(crate) const SLOTS: u64 = 21 * WORD;
+    pub(crate) const COUNTERS: u64 = 21 * WORD;
     /// `SEQ` as of the last snapshot taken for a checkpoint.
     pub(crate) const SNAPSHOT_SEQ: u64 = 22 * WORD;
     /// `SEQ` up to which SQLite has everything.
@@ -107,7 +113,7 @@ pub(crate) mod block {
     pub(crate) const UNDO_COUNT: u64 = 25 * WORD;
     pub(crate) const HISTORY_COUNT: u64 = 26 * WORD;
     /// Offset of the claim table; 0: none yet.
-    pub(crate) const CLAIMS: u64 = 27 * WORD;
+    pub(crate) const ENTRIES: u64 = 27 * WORD;
     /// When the plan's units are next restored (milliseconds since 1970); `MAX`: not foreseen.
     pub(crate) const RESTORES_AT: u64 = 28 * WORD;
     /// This block's number.
@@ -128,7 +134,7 @@ pub(crate) mod block {
     /// Leases given out so far: what fencing numbers are made of.
     pub(crate) const FENCE: u64 = 36 * WORD;
     /// The claim whose state the change under way writes, plus one; 0: none.
-    pub(crate) const LANE_CLAIM: u64 = 37 * WORD;
+    pub(crate) const ADMIN_ENTRY: u64 = 37 * WORD;
     /// When meters begin anew that do so each month (milliseconds since 1970); `MAX`: there are
     /// none.
     pub(crate) const MONTH_ENDS_AT: u64 = 38 * WORD;
@@ -144,18 +150,18 @@ pub(crate) mod block {
     pub(crate) const UNDO_ENTRY: u64 = 2 * WORD;
 
     /// The first slot table follows.
-    pub(crate) const FIRST_SLOTS: u64 = FIRST_UNDO + FIRST_UNDO_ENTRIES * UNDO_ENTRY;
+    pub(crate) const FIRST_COUNTERS: u64 = FIRST_UNDO + FIRST_UNDO_ENTRIES * UNDO_ENTRY;
     /// Words that every block has.
-    pub(crate) const WORDS: usize = (FIRST_SLOTS / WORD) as usize;
+    pub(crate) const WORDS: usize = (FIRST_COUNTERS / WORD) as usize;
 }
 
 /// Words of a slot: one resource of one tenant. What a decision needs comes first.
-pub(crate) mod slot {
+pub(crate) mod counter {
     use super::WORD;
 
     pub(crate) const WORDS: usize = 16;
     pub(crate) const BYTES: u64 = WORDS as u64 * WORD;
-    /// [`Terms`](crate::rules::Terms) as a number: how it is limited and counted.
+    /// [`CounterTerms`](crate::rules::CounterTerms) as a number: how it is limited and counted.
     pub(crate) const TERMS: u64 = 0;
     /// Units used since the period began; of what is held: how much is held.
     pub(crate) const USED: u64 = WORD;
@@ -185,7 +191,7 @@ pub(crate) mod slot {
 }
 
 /// Words of a tenant's claim table.
-pub(crate) mod claims {
+pub(crate) mod entries {
     use super::WORD;
 
     /// Claims that have ever been in use; the slots above are untouched.
@@ -228,7 +234,7 @@ pub(crate) mod claims {
 }
 
 /// Words of a claim.
-pub(crate) mod claim {
+pub(crate) mod entry {
     use super::WORD;
 
     pub(crate) const WORDS: usize = 16;
@@ -299,11 +305,14 @@ pub(crate) const fn chunk_of(index: u64, first_log2: u32) -> (u64, u64) {
 
 // The parts of a block, a slot and a claim do not overlap.
 const _: () = {
-    assert!(block::MONTH_ENDS_AT < block::HISTORY);
-    assert!(slot::FIRST_GRANTS + slot::FIRST_GRANT_ENTRIES * slot::GRANT_ENTRY <= slot::LIMIT);
-    assert!(slot::CYCLE + WORD == slot::BYTES);
-    assert!(claims::ALIASES < claims::CHUNKS);
-    assert!(claim::PAYLOAD + claim::PAYLOAD_WORDS as u64 * WORD == claim::BYTES);
+    assert!(record::MONTH_ENDS_AT < record::HISTORY);
+    assert!(
+        counter::FIRST_GRANTS + counter::FIRST_GRANT_ENTRIES * counter::GRANT_ENTRY
+            <= counter::LIMIT
+    );
+    assert!(counter::CYCLE + WORD == counter::BYTES);
+    assert!(entries::ALIASES < entries::CHUNKS);
+    assert!(entry::PAYLOAD + entry::PAYLOAD_WORDS as u64 * WORD == entry::BYTES);
 };
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(crate) enum LockError {
 
 /// A lock that is held; dropping it unlocks.
 #[derive(Debug)]
-pub(crate) struct Held<'a> {
+pub(crate) struct LockGuard<'a> {
     mutex: *mut pthread_mutex_t,
     memory: PhantomData<&'a Memory>,
 }
@@ -60,10 +60,10 @@ pub(crate) fn init(memory: &Memory, offset: u64) {
 pub(crate) fn take(
     memory: &Memory,
     offset: u64,
-    patience: Duration,
-) -> Result<Held<'_>, LockError> {
-    if crate::torture::off(crate::torture::Guard::Lock) {
-        return Ok(Held { mutex: std::ptr::null_mut(), memory: PhantomData });
+    timeout: Duration,
+) -> Result<LockGuard<'_>, LockError> {
+    if crate::crash_points::off(crate::crash_points::Guard::Lock) {
+        return Ok(LockGuard { mutex: std::ptr::null_mut(), memory: PhantomData });
     }
     let mutex = memory.lock_at(offset);
     // SAFETY: `lock_at` gives a pointer to LOCK_BYTES of mapped memory in which `init` made a
@@ -73,7 +73,7 @@ pub(crate) fn take(
         result = spin(mutex);
     }
     if result == EBUSY {
-        result = wait(mutex, patience);
+        result = wait(mutex, timeout);
     }
     match result {
         0 => {}
@@ -81,7 +81,7 @@ pub(crate) fn take(
         EBUSY | ETIMEDOUT => return Err(LockError::Busy),
         _ => return Err(LockError::Broken),
     }
-    Ok(Held { mutex, memory: PhantomData })
+    Ok(LockGuard { mutex, memory: PhantomData })
 }
 
 /// As [`take`], of a lock that is held for long. A mutex goes to whoever asks for it while it is
@@ -92,10 +92,10 @@ pub(crate) fn take_in_turn(
     memory: &Memory,
     turn: u64,
     lock: u64,
-    patience: Duration,
-) -> Result<Held<'_>, LockError> {
-    let until = Instant::now() + patience;
-    let _turn = match take(memory, turn, patience / 4) {
+    timeout: Duration,
+) -> Result<LockGuard<'_>, LockError> {
+    let until = Instant::now() + timeout;
+    let _turn = match take(memory, turn, timeout / 4) {
         Err(LockError::Busy) => None,
         turn => Some(turn?),
     };
@@ -121,9 +121,9 @@ fn spin(mutex: *mut pthread_mutex_t) -> i32 {
 
 /// The C library waits by the clock on the wall. One that is set ahead meanwhile ends no patience.
 #[cold]
-fn wait(mutex: *mut pthread_mutex_t, patience: Duration) -> i32 {
-    let until = Instant::now() + patience;
-    let mut left = patience;
+fn wait(mutex: *mut pthread_mutex_t, timeout: Duration) -> i32 {
+    let until = Instant::now() + timeout;
+    let mut left = timeout;
     loop {
         let result = wait_by_the_wall(mutex, left);
         left = until.saturating_duration_since(Instant::now());
@@ -133,14 +133,14 @@ fn wait(mutex: *mut pthread_mutex_t, patience: Duration) -> i32 {
     }
 }
 
-fn wait_by_the_wall(mutex: *mut pthread_mutex_t, patience: Duration) -> i32 {
+fn wait_by_the_wall(mutex: *mut pthread_mutex_t, timeout: Duration) -> i32 {
     let mut until = MaybeUninit::<timespec>::uninit();
     // SAFETY: `clock_gettime` fills `until`; `mutex` is a mutex as in `take`.
     unsafe {
         libc::clock_gettime(libc::CLOCK_REALTIME, until.as_mut_ptr());
         let mut until = until.assume_init();
-        let nanoseconds = until.tv_nsec + i64::from(patience.subsec_nanos());
-        until.tv_sec += patience.as_secs() as i64 + nanoseconds / 1_000_000_000;
+        let nanoseconds = until.tv_nsec + i64::from(timeout.subsec_nanos());
+        until.tv_sec += timeout.as_secs() as i64 + nanoseconds / 1_000_000_000;
         until.tv_nsec = nanoseconds % 1_000_000_000;
         libc::pthread_mutex_timedlock(mutex, &raw const until)
     }
@@ -154,7 +154,7 @@ fn recover(mutex: *mut pthread_mutex_t) {
     unsafe { libc::pthread_mutex_consistent(mutex) };
 }
 
-impl Drop for Held<'_> {
+impl Drop for LockGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         if self.mutex.is_null() {
@@ -174,24 +174,24 @@ mod tests {
     use super::super::layout::{HEADER_BYTES, header};
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_mins(1);
+    const TIMEOUT: Duration = Duration::from_mins(1);
 
     fn memory() -> Memory {
         let file = tempfile::tempfile().expect("a file");
         reserve(&file, 0, HEADER_BYTES).expect("has room");
         let memory = Memory::map(file).expect("is mapped");
-        init(&memory, header::LANE_TURN);
-        init(&memory, header::LANE_LOCK);
+        init(&memory, header::WRITER_TURN);
+        init(&memory, header::WRITER_LOCK);
         memory
     }
 
     #[test]
     fn who_is_stopped_in_its_turn_keeps_nobody_from_a_lock_that_is_free() {
         let memory = &memory();
-        let (turn, lock) = (header::LANE_TURN, header::LANE_LOCK);
-        let _stopped = take(memory, turn, PATIENCE).expect("is free");
-        for patience in [Duration::ZERO, Duration::from_millis(100)] {
-            let take = || take_in_turn(memory, turn, lock, patience).is_ok();
+        let (turn, lock) = (header::WRITER_TURN, header::WRITER_LOCK);
+        let _stopped = take(memory, turn, TIMEOUT).expect("is free");
+        for timeout in [Duration::ZERO, Duration::from_millis(100)] {
+            let take = || take_in_turn(memory, turn, lock, timeout).is_ok();
             assert!(thread::scope(|scope| scope.spawn(take).join().expect("ends")));
         }
     }
@@ -199,13 +199,13 @@ mod tests {
     #[test]
     fn whoever_lets_go_has_it_again_after_those_who_wait() {
         let memory = &memory();
-        let (turn, lock) = (header::LANE_TURN, header::LANE_LOCK);
+        let (turn, lock) = (header::WRITER_TURN, header::WRITER_LOCK);
         for round in 0..200 {
             let had = &AtomicBool::new(false);
-            let held = take_in_turn(memory, turn, lock, PATIENCE).expect("is free");
+            let held = take_in_turn(memory, turn, lock, TIMEOUT).expect("is free");
             thread::scope(|scope| {
                 scope.spawn(|| {
-                    let _held = take_in_turn(memory, turn, lock, PATIENCE).expect("is had");
+                    let _held = take_in_turn(memory, turn, lock, TIMEOUT).expect("is had");
                     had.store(true, Ordering::Relaxed);
                 });
                 // Until it waits, which it does not without a turn.
@@ -214,7 +214,7 @@ mod tests {
                     thread::yield_now();
                 }
                 drop(held);
-                let _held = take_in_turn(memory, turn, lock, PATIENCE).expect("is had again");
+                let _held = take_in_turn(memory, turn, lock, TIMEOUT).expect("is had again");
                 assert!(had.load(Ordering::Relaxed), "round {round}: another waited for it");
             });
         }

@@ -6,23 +6,23 @@
 
 mod aliases;
 pub(crate) mod attach;
-pub(crate) mod block;
-pub(crate) mod claim_index;
-pub(crate) mod claim_room;
-pub(crate) mod claims;
 pub(crate) mod directory;
+pub(crate) mod entries;
+pub(crate) mod entry_capacity;
+pub(crate) mod entry_index;
 pub(crate) mod events;
 pub(crate) mod expiry;
 pub(crate) mod file;
+pub(crate) mod fork_safe;
 mod futex;
 pub(crate) mod history;
 pub(crate) mod layout;
-pub(crate) mod lent;
 pub(crate) mod lock;
 pub(crate) mod process;
+pub(crate) mod record;
 pub(crate) mod restore;
 pub(crate) mod snapshot;
-pub(crate) mod split;
+pub(crate) mod takings;
 
 use std::hash::Hasher;
 use std::sync::atomic::Ordering;
@@ -34,7 +34,7 @@ pub(crate) use directory::Hash128;
 use file::{GrowError, Memory};
 use layout::{WORD, header};
 pub(crate) use process::coarse_realtime;
-#[cfg(feature = "torture")]
+#[cfg(feature = "crash_points")]
 pub(crate) use process::signal_this_process;
 
 /// Why a live file may no longer be used.
@@ -203,7 +203,7 @@ impl LiveFile {
     pub(crate) fn token_fits(&self, token: u64) -> bool {
         token == self.header(header::TOKEN_CURRENT)
             || token == self.header(header::TOKEN_INTENDED)
-            || crate::torture::off(crate::torture::Guard::Token)
+            || crate::crash_points::off(crate::crash_points::Guard::Token)
     }
 
     /// A token that was intended and then neither seen in the database nor abandoned: its
@@ -244,8 +244,8 @@ impl LiveFile {
 
     /// Sleeps until the checkpointer is wanted or `patience` is over. `seen` is what
     /// [`wake_word`](Self::wake_word) said before the last look at the work.
-    pub(crate) fn wait_to_be_wanted(&self, seen: u32, patience: Duration) {
-        futex::wait(self.memory.futex(header::WAKE), seen, patience);
+    pub(crate) fn wait_to_be_wanted(&self, seen: u32, timeout: Duration) {
+        futex::wait(self.memory.futex(header::WAKE), seen, timeout);
     }
 
     pub(crate) fn wake_word(&self) -> u32 {
@@ -263,8 +263,8 @@ impl LiveFile {
     }
 
     /// Sleeps until a round of checkpoints has ended or `patience` is over.
-    pub(crate) fn wait_for_round(&self, seen: u32, patience: Duration) {
-        futex::wait(self.memory.futex(header::DONE), seen, patience);
+    pub(crate) fn wait_for_round(&self, seen: u32, timeout: Duration) {
+        futex::wait(self.memory.futex(header::DONE), seen, timeout);
     }
 }
 

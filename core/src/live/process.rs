@@ -121,7 +121,7 @@ pub(crate) fn block_all_signals() {
 }
 
 /// Dies as by `kill -9`, with no destructor, no flush and no unlock; or stops, until continued.
-#[cfg(feature = "torture")]
+#[cfg(feature = "crash_points")]
 pub(crate) fn signal_this_process(stop: bool) {
     let signal = if stop { libc::SIGSTOP } else { libc::SIGKILL };
     // SAFETY: a plain system call. Either signal takes effect before it returns.

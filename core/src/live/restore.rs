@@ -1,24 +1,26 @@
 //! Writing a tenant's standing into its block: by the lane when a change is committed, and when
 //! the file is rebuilt. Nothing here can be undone; the caller holds `pending`, or the file alone.
 
-use super::block::{BlockGuard, Slot, grant_word};
-use super::claim_room::ClaimError;
-use super::claims::{ClaimKind, NO_KEY, Place, ReservationState};
 use super::directory::Hash128;
+use super::entries::{EntryIndex, EntryKind, NO_KEY, ReservationState};
+use super::entry_capacity::EntryError;
 use super::file::GrowError;
-use super::layout::{WORD, block, claim, claims, slot};
-use super::snapshot::ClaimImage;
+use super::layout::{WORD, counter, entries, entry, record};
+use super::record::{CounterRef, RecordGuard, grant_word};
+use super::snapshot::EntryImage;
 use crate::clock::Timestamp;
-use crate::rules::{self, Counting, ResourceId, Standing, Terms};
+use crate::rules::{self, CounterTerms, Counting, Entitlements, ResourceId};
 
-impl BlockGuard<'_> {
-    /// Makes room for `standing`, so that [`write_standing`](Self::write_standing) cannot fail.
-    pub(crate) fn ensure_standing(&self, standing: &Standing) -> Result<(), GrowError> {
-        let highest = standing.slots.iter().map(|slot| slot.resource.0 + 1).max().unwrap_or(0);
-        self.ensure_slots(highest)?;
-        for image in &standing.slots {
-            if let Some(slot) = self.slot(image.resource) {
-                self.ensure_grants(slot, image.grants.len() as u64)?;
+impl RecordGuard<'_> {
+    /// Makes room for `standing`, so that [`write_entitlements`](Self::write_entitlements) cannot
+    /// fail.
+    pub(crate) fn ensure_entitlements(&self, entitlements: &Entitlements) -> Result<(), GrowError> {
+        let highest =
+            entitlements.counters.iter().map(|counter| counter.resource.0 + 1).max().unwrap_or(0);
+        self.ensure_counters(highest)?;
+        for image in &entitlements.counters {
+            if let Some(counter) = self.counter(image.resource) {
+                self.ensure_grants(counter, image.grants.len() as u64)?;
             }
         }
         Ok(())
@@ -26,114 +28,117 @@ impl BlockGuard<'_> {
 
     /// Writes what the tenant may do from now on. Room has been made. How many leases are held is
     /// the block's to know.
-    pub(crate) fn write_standing(&self, standing: &Standing, admin_seq: u64) {
-        for (resource, to) in self.slots() {
-            match standing.slots.iter().find(|slot| slot.resource == resource) {
-                Some(from) => self.write_slot(to, from),
-                None => self.clear_slot(to),
+    pub(crate) fn write_entitlements(&self, entitlements: &Entitlements, admin_seq: u64) {
+        for (resource, to) in self.counters() {
+            match entitlements.counters.iter().find(|counter| counter.resource == resource) {
+                Some(from) => self.write_counter(to, from),
+                None => self.clear_counter(to),
             }
         }
-        crate::torture::point("apply.slots");
-        self.put(block::GATES, standing.gates.to_bits());
-        for (word, &bits) in standing.features.iter().enumerate() {
-            self.put(block::FEATURES + word as u64 * WORD, bits);
+        crate::crash_points::point("apply.counters");
+        self.put(record::GATES, entitlements.gates.to_bits());
+        for (word, &bits) in entitlements.features.iter().enumerate() {
+            self.put(record::FEATURES + word as u64 * WORD, bits);
         }
         let or_never = |at: Option<Timestamp>| at.unwrap_or(Timestamp::MAX).ms() as u64;
-        self.put(block::RESTORES_AT, or_never(standing.restores_at));
-        self.put(block::MONTH_ENDS_AT, or_never(standing.month_ends_at));
-        self.put(block::PERIOD, standing.period);
-        self.raise_mark(standing.mark);
-        self.put(block::STATE, 1);
-        self.put(block::VALID_UNTIL, standing.valid_until.ms() as u64);
-        crate::torture::point("apply.gates");
-        self.put(block::ADMIN_SEQ, admin_seq);
-        self.put(block::LANE_CLAIM, 0);
-        self.put(block::PENDING, 0);
-        crate::torture::point("apply.done");
+        self.put(record::RESTORES_AT, or_never(entitlements.restores_at));
+        self.put(record::MONTH_ENDS_AT, or_never(entitlements.month_ends_at));
+        self.put(record::PERIOD, entitlements.period);
+        self.raise_high_water_mark(entitlements.high_water_mark);
+        self.put(record::STATE, 1);
+        self.put(record::VALID_UNTIL, entitlements.valid_until.ms() as u64);
+        crate::crash_points::point("apply.gates");
+        self.put(record::ADMIN_SEQ, admin_seq);
+        self.put(record::ADMIN_ENTRY, 0);
+        self.put(record::PENDING, 0);
+        crate::crash_points::point("apply.done");
     }
 
-    fn write_slot(&self, to: Slot<'_>, from: &rules::Slot) {
+    fn write_counter(&self, to: CounterRef<'_>, from: &rules::Counter) {
         let memory = self.memory;
         // What is leased stays so, also where the catalog does not know it for a while.
         let leased = to.terms().counting == Counting::Leases;
         let counting = if leased { Counting::Leases } else { from.terms.counting };
-        memory.put(to.at + slot::TERMS, Terms { counting, ..from.terms }.to_number());
-        memory.put(to.at + slot::LIMIT, from.limit);
-        memory.put(to.at + slot::CAP, from.cap);
-        memory.put(to.at + slot::CYCLE, from.cycle);
-        memory.put(to.at + slot::NEXT_EVENT, from.next_event);
-        memory.put(to.at + slot::BEYOND, from.beyond);
+        memory.put(to.at + counter::TERMS, CounterTerms { counting, ..from.terms }.to_number());
+        memory.put(to.at + counter::LIMIT, from.limit);
+        memory.put(to.at + counter::CAP, from.cap);
+        memory.put(to.at + counter::CYCLE, from.cycle);
+        memory.put(to.at + counter::NEXT_EVENT, from.next_event);
+        memory.put(to.at + counter::BEYOND, from.beyond);
         if counting != Counting::Leases {
-            memory.put(to.at + slot::USED, from.used);
+            memory.put(to.at + counter::USED, from.used);
         }
-        for (index, grant) in from.grants.iter().enumerate() {
-            let at = to.grant_at(index as u64);
+        for (nth, grant) in from.grants.iter().enumerate() {
+            let at = to.grant_at(nth as u64);
             memory.put(at, grant_word(grant.id, grant.source));
             memory.put(at + WORD, grant.remaining);
         }
-        memory.put(to.at + slot::GRANT_COUNT, from.grants.len() as u64);
+        memory.put(to.at + counter::GRANT_COUNT, from.grants.len() as u64);
     }
 
     /// A resource that is in no plan any more. What of it is held by leases stays counted.
-    fn clear_slot(&self, to: Slot<'_>) {
+    fn clear_counter(&self, to: CounterRef<'_>) {
         let memory = self.memory;
         let counting = to.terms().counting;
         let used = if counting == Counting::Leases { to.used() } else { 0 };
-        memory.put(to.at + slot::TERMS, Terms { counting, ..Terms::default() }.to_number());
-        memory.put(to.at + slot::NEXT_EVENT, u64::MAX);
-        memory.put(to.at + slot::LIMIT, 0);
-        memory.put(to.at + slot::BEYOND, 0);
-        memory.put(to.at + slot::USED, used);
-        memory.put(to.at + slot::GRANT_COUNT, 0);
+        memory.put(
+            to.at + counter::TERMS,
+            CounterTerms { counting, ..CounterTerms::default() }.to_number(),
+        );
+        memory.put(to.at + counter::NEXT_EVENT, u64::MAX);
+        memory.put(to.at + counter::LIMIT, 0);
+        memory.put(to.at + counter::BEYOND, 0);
+        memory.put(to.at + counter::USED, used);
+        memory.put(to.at + counter::GRANT_COUNT, 0);
     }
 
     /// Sets the sequence numbers of a block that is rebuilt: SQLite has all of it.
     pub(crate) fn write_seq(&self, seq: u64) {
-        for word in [block::SEQ, block::SNAPSHOT_SEQ, block::CHECKPOINTED_SEQ] {
+        for word in [record::SEQ, record::SNAPSHOT_SEQ, record::CHECKPOINTED_SEQ] {
             self.put(word, seq);
         }
     }
 
     /// Puts claims back in their places, which rise from image to image, hangs them up, and counts
     /// what they hold.
-    pub(crate) fn restore_claims(&mut self, images: &[ClaimImage]) -> Result<(), ClaimError> {
-        let resources = images.iter().map(ClaimImage::resource);
-        let slots = resources.filter(|&it| it != ResourceId::NONE).map(|it| it.0 + 1).max();
-        self.ensure_slots(slots.unwrap_or(0))?;
+    pub(crate) fn restore_entries(&mut self, images: &[EntryImage]) -> Result<(), EntryError> {
+        let resources = images.iter().map(EntryImage::resource);
+        let counters = resources.filter(|&it| it != ResourceId::NONE).map(|it| it.0 + 1).max();
+        self.ensure_counters(counters.unwrap_or(0))?;
         for image in images {
-            self.restore_claim(image)?;
+            self.restore_entry(image)?;
         }
         for image in images {
-            let place = Place(image.place);
-            match self.claim_kind(place) {
-                Some(ClaimKind::Lease) => self.count_lease(place),
-                Some(ClaimKind::Reservation) => self.count_reservation(place),
-                Some(ClaimKind::Alias) => {
-                    let at = self.get(block::CLAIMS) + claims::ALIASES;
+            let index = EntryIndex(image.index);
+            match self.entry_kind(index) {
+                Some(EntryKind::Lease) => self.count_lease(index),
+                Some(EntryKind::Reservation) => self.count_reservation(index),
+                Some(EntryKind::Alias) => {
+                    let at = self.get(record::ENTRIES) + entries::ALIASES;
                     self.memory.put(at, self.memory.get(at) + 1);
                 }
                 _ => {}
             }
         }
-        if self.get(block::CLAIMS) != 0
+        if self.get(record::ENTRIES) != 0
             && let Some((due, _)) = self.first_due(self.hold_heap())
         {
-            self.put(block::HOLDS_DUE, due.ms() as u64);
+            self.put(record::HOLDS_DUE, due.ms() as u64);
         }
         self.free_gaps();
         Ok(())
     }
 
-    fn restore_claim(&mut self, image: &ClaimImage) -> Result<(), ClaimError> {
-        let Some(kind) = ClaimKind::from_number(image.meta as u8) else { return Ok(()) };
-        if self.get(block::CLAIMS) == 0 {
-            self.create_claims()?;
+    fn restore_entry(&mut self, image: &EntryImage) -> Result<(), EntryError> {
+        let Some(kind) = EntryKind::from_number(image.meta as u8) else { return Ok(()) };
+        if self.get(record::ENTRIES) == 0 {
+            self.create_entries()?;
         }
         loop {
-            self.prepare_claims(1, 0)?;
-            let at = self.get(block::CLAIMS) + claims::TOUCHED;
+            self.prepare_entries(1, 0)?;
+            let at = self.get(record::ENTRIES) + entries::TOUCHED;
             let touched = self.memory.get(at);
-            if touched >= u64::from(image.place) {
+            if touched >= u64::from(image.index) {
                 break;
             }
             // A gap: `free_gaps` chains it when all claims are back.
@@ -145,15 +150,15 @@ impl BlockGuard<'_> {
             self.ensure_kept(1)?;
         }
         let key = Hash128 { low: image.key[0], high: image.key[1] };
-        let place =
-            self.make_claim(kind, image.resource(), Some(key).filter(|&key| key != NO_KEY)).place;
-        debug_assert_eq!(place.0, image.place);
-        self.claim_set(place, claim::META, image.meta);
-        self.claim_set(place, claim::START, image.start as u64);
-        self.claim_set(place, claim::END, image.end as u64);
-        self.claim_set_payload(place, &image.payload);
+        let index =
+            self.make_entry(kind, image.resource(), Some(key).filter(|&key| key != NO_KEY)).index;
+        debug_assert_eq!(index.0, image.index);
+        self.entry_set(index, entry::META, image.meta);
+        self.entry_set(index, entry::START, image.start as u64);
+        self.entry_set(index, entry::END, image.end as u64);
+        self.entry_set_payload(index, &image.payload);
         if let Some(heap) = heap {
-            self.hang(heap, self.claim(place), self.due_at(place));
+            self.heap_insert(heap, self.entry(index), self.due_at(index));
         }
         let stood = self.finish();
         debug_assert!(stood, "the first undo record has room for a claim");
@@ -161,67 +166,67 @@ impl BlockGuard<'_> {
     }
 
     /// When a claim's heap is to look at it.
-    fn due_at(&self, place: Place) -> Timestamp {
-        let open = self.claim_state(place) == ReservationState::Open as u8;
-        if self.claim_kind(place) == Some(ClaimKind::Reservation) && open {
-            Timestamp::from_word(self.claim_get(place, claim::END))
+    fn due_at(&self, index: EntryIndex) -> Timestamp {
+        let open = self.entry_state(index) == ReservationState::Open as u8;
+        if self.entry_kind(index) == Some(EntryKind::Reservation) && open {
+            Timestamp::from_word(self.entry_get(index, entry::END))
         } else {
-            self.kept_until(place)
+            self.kept_until(index)
         }
     }
 
-    fn count_lease(&self, place: Place) {
-        for resource in self.lease_resources(place) {
-            if let Some(slot) = self.slot(resource) {
-                self.memory.put(slot.at + slot::USED, slot.used() + 1);
-                let terms = Terms { counting: Counting::Leases, ..slot.terms() };
-                self.memory.put(slot.at + slot::TERMS, terms.to_number());
+    fn count_lease(&self, index: EntryIndex) {
+        for resource in self.lease_resources(index) {
+            if let Some(counter) = self.counter(resource) {
+                self.memory.put(counter.at + counter::USED, counter.used() + 1);
+                let terms = CounterTerms { counting: Counting::Leases, ..counter.terms() };
+                self.memory.put(counter.at + counter::TERMS, terms.to_number());
             }
         }
     }
 
-    fn count_reservation(&self, place: Place) {
-        if self.claim_state(place) != ReservationState::Open as u8 {
+    fn count_reservation(&self, index: EntryIndex) {
+        if self.entry_state(index) != ReservationState::Open as u8 {
             return;
         }
-        for taken in self.record(place, ClaimKind::Reservation) {
-            if let Some(slot) = self.slot(taken.resource) {
-                let held = slot.get(slot::HELD) + taken.units;
-                self.memory.put(slot.at + slot::HELD, held);
+        for taken in self.takings(index, EntryKind::Reservation) {
+            if let Some(counter) = self.counter(taken.resource) {
+                let held = counter.get(counter::HELD) + taken.units;
+                self.memory.put(counter.at + counter::HELD, held);
             }
         }
     }
 
     /// Chains the places that hold no claim.
     fn free_gaps(&self) {
-        let at = self.get(block::CLAIMS);
+        let at = self.get(record::ENTRIES);
         if at == 0 {
             return;
         }
-        let touched = self.memory.get(at + claims::TOUCHED);
-        for place in (0..touched).rev() {
-            let place = Place(place as u32);
-            if self.claim_get(place, claim::META) == 0 {
-                self.put_claim(place, claim::POSITION, self.memory.get(at + claims::FREE));
-                self.memory.put(at + claims::FREE, u64::from(place.0) + 1);
+        let touched = self.memory.get(at + entries::TOUCHED);
+        for index in (0..touched).rev() {
+            let index = EntryIndex(index as u32);
+            if self.entry_get(index, entry::META) == 0 {
+                self.put_entry(index, entry::POSITION, self.memory.get(at + entries::FREE));
+                self.memory.put(at + entries::FREE, u64::from(index.0) + 1);
             }
         }
     }
 
-    fn put_claim(&self, place: Place, word: u64, value: u64) {
-        let offset = self.claim_offset(place) + word;
+    fn put_entry(&self, index: EntryIndex, word: u64, value: u64) {
+        let offset = self.entry_offset(index) + word;
         self.memory.put(offset, value);
     }
 
     /// Every claim in use.
-    pub(crate) fn claims(&self) -> Vec<ClaimImage> {
-        let at = self.get(block::CLAIMS);
+    pub(crate) fn entries(&self) -> Vec<EntryImage> {
+        let at = self.get(record::ENTRIES);
         if at == 0 {
             return Vec::new();
         }
-        let touched = self.memory.get(at + claims::TOUCHED);
+        let touched = self.memory.get(at + entries::TOUCHED);
         (0..touched)
-            .map(|place| self.claim_image(Place(place as u32)))
+            .map(|index| self.entry_image(EntryIndex(index as u32)))
             .filter(|image| image.meta != 0)
             .collect()
     }

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::terms::Counting;
-use super::{EventKind, Happening, ResourceId, Rulebook, Status, calendar, thresholds};
+use super::{EventKind, ResourceId, Rulebook, Status, TenantEvent, calendar, thresholds};
 use crate::catalog::{Kind, Limit, OnLapse, RenewOn, Reset};
 use crate::clock::Timestamp;
 
@@ -23,7 +23,7 @@ pub struct Account {
     /// When a demonstration ends.
     pub demo_ends_at: Option<Timestamp>,
     /// The latest instant that it has seen; time never goes back behind it.
-    pub mark: Timestamp,
+    pub high_water_mark: Timestamp,
     /// Its current subscription.
     pub subscription: Option<Subscription>,
     /// Whether a subscription has been chosen that waits to be paid.
@@ -153,12 +153,12 @@ impl Account {
 
     /// Whether there is an invoice for a period of a subscription, and the clock makes it overdue.
     pub(super) fn will_owe(&self, terms: &Subscription) -> bool {
-        terms.by_hand && (terms.has_price() || self.charged_again)
+        terms.manual && (terms.has_price() || self.charged_again)
     }
 
     /// Looks at every limit, and says which thresholds have been reached since the last look.
-    pub fn watch(&mut self, rules: &Rulebook, now: Timestamp) -> Vec<Happening> {
-        let mut happened = Vec::new();
+    pub fn watch(&mut self, rules: &Rulebook, now: Timestamp) -> Vec<TenantEvent> {
+        let mut events = Vec::new();
         for &resource in self.limits.keys() {
             let Some(policy) = rules.policy(resource) else { continue };
             let limit = self.contracted(rules, resource, now);
@@ -169,11 +169,11 @@ impl Account {
             let due = watch.turn_to(limit, period).unwrap_or(0);
             for percent in thresholds::reached(&policy.thresholds, limit, due, used) {
                 let kind = EventKind::of_threshold(percent, used, limit);
-                happened.push(Happening { at: now, resource: Some(resource), kind });
+                events.push(TenantEvent { at: now, resource: Some(resource), kind });
             }
             watch.next = thresholds::next(&policy.thresholds, limit, used).max(due);
         }
-        happened
+        events
     }
 }
 
@@ -233,7 +233,7 @@ pub struct Subscription {
     /// Whether it is paid by hand: no gateway tells that it was not paid in time. Stored as the
     /// type of payment.
     #[serde(skip)]
-    pub by_hand: bool,
+    pub manual: bool,
 }
 
 impl Subscription {

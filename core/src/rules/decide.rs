@@ -2,7 +2,7 @@
 
 use super::decision::{Decision, Reason, Reasons, SessionOutcome};
 use super::gcra::Rate;
-use super::terms::{Counting, Firmness, Mode, Terms};
+use super::terms::{CounterTerms, Counting, Firmness, Mode};
 use super::{FeatureId, Gates, ResourceId};
 use crate::catalog::Gate;
 use crate::clock::Timestamp;
@@ -82,9 +82,9 @@ pub struct KeptSession {
 
 /// How a resource stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Balance {
+pub struct CounterBalance {
     /// On which terms the tenant has it.
-    pub terms: Terms,
+    pub terms: CounterTerms,
     /// Units used since the period began, or held.
     pub used: u64,
     /// Units left; 0 where no number limits it.
@@ -95,24 +95,30 @@ pub struct Balance {
     pub leeway: u64,
 }
 
-impl Balance {
+impl CounterBalance {
     /// The balance of a resource that is used up from grants.
     #[inline(always)]
     #[must_use]
-    pub fn of_grants(terms: Terms, used: u64, remaining: u64, beyond: u64, cap: u64) -> Balance {
+    pub fn of_grants(
+        terms: CounterTerms,
+        used: u64,
+        remaining: u64,
+        beyond: u64,
+        cap: u64,
+    ) -> CounterBalance {
         let finite = terms.mode == Mode::Finite;
         let available = if finite { remaining } else { 0 };
         let limit = if finite { used.saturating_sub(beyond).saturating_add(available) } else { 0 };
-        Balance { terms, used, available, limit, leeway: cap.saturating_sub(beyond) }
+        CounterBalance { terms, used, available, limit, leeway: cap.saturating_sub(beyond) }
     }
 
     /// The balance of a resource that is limited by a number.
     #[must_use]
-    pub fn of_number(terms: Terms, used: u64, limit: u64, cap: u64) -> Balance {
+    pub fn of_number(terms: CounterTerms, used: u64, limit: u64, cap: u64) -> CounterBalance {
         let limit = if terms.mode == Mode::Finite { limit } else { 0 };
         let beyond = used.saturating_sub(limit);
         let available = limit.saturating_sub(used);
-        Balance { terms, used, available, limit, leeway: cap.saturating_sub(beyond) }
+        CounterBalance { terms, used, available, limit, leeway: cap.saturating_sub(beyond) }
     }
 }
 
@@ -125,7 +131,7 @@ pub trait State {
     /// Whether a feature is in force.
     fn has_feature(&self, feature: FeatureId) -> bool;
     /// How a resource stands.
-    fn balance(&self, resource: ResourceId) -> Balance;
+    fn balance(&self, resource: ResourceId) -> CounterBalance;
     /// When units of a resource next become free by themselves, if that can be foreseen.
     fn frees_at(&self, resource: ResourceId, counting: Counting) -> Option<Timestamp>;
 }
@@ -244,7 +250,7 @@ fn decide_session<S: State>(
 #[inline(always)]
 fn decide_charge<S: State>(state: &S, charge: Charge, decision: &mut Decision) {
     let balance = state.balance(charge.resource);
-    let Balance { terms, used, available, limit, .. } = balance;
+    let CounterBalance { terms, used, available, limit, .. } = balance;
     // The count itself has a limit, also where the plan has none.
     let too_many = charge.units > USED_MAX.saturating_sub(used);
     let mut failing = match terms.mode {
@@ -285,7 +291,7 @@ fn decide_charge<S: State>(state: &S, charge: Charge, decision: &mut Decision) {
 /// What becomes of a charge that a limit would deny, where the limit is not a hard one.
 #[cold]
 fn beyond_limit(
-    balance: &Balance,
+    balance: &CounterBalance,
     units: u64,
     reason: Reason,
     decision: &mut Decision,
@@ -312,7 +318,7 @@ fn decide_rate<S: State>(
     decision: &mut Decision,
     changes: &mut Changes,
 ) {
-    let Balance { terms, limit: burst, .. } = state.balance(request.resource);
+    let CounterBalance { terms, limit: burst, .. } = state.balance(request.resource);
     let failed_before = fell_short(decision);
     let rate = Rate { every_ms: request.every_ms, burst };
     let paced = rate.request(request.units, request.regained_at, request.now);

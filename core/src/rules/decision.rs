@@ -155,37 +155,37 @@ pub struct LeaseOutcome {
 /// What answers for an operation: which live file, where in it, and under which number. It never
 /// names another operation, also after the live file was made anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Handle {
+pub(crate) struct EntryHandle {
     pub(crate) epoch: u32,
-    pub(crate) place: u32,
+    pub(crate) index: u32,
     pub(crate) number: u64,
 }
 
 /// Proof of a decision that was made under an idempotency key: what a refund is asked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Receipt(pub(crate) Handle);
+pub struct Receipt(pub(crate) EntryHandle);
 
 /// Names a reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ReservationId(pub(crate) Handle);
+pub struct ReservationId(pub(crate) EntryHandle);
 
-impl fmt::Display for Handle {
+impl fmt::Display for EntryHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}-{:x}-{:x}", self.epoch, self.place, self.number)
+        write!(f, "{:x}-{:x}-{:x}", self.epoch, self.index, self.number)
     }
 }
 
-impl Handle {
-    fn parse(text: &str) -> Option<Handle> {
+impl EntryHandle {
+    fn parse(text: &str) -> Option<EntryHandle> {
         let mut parts = text.split('-');
         let mut part = || {
             let digits = parts.next()?;
-            let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-            (plain && digits.len() <= 16).then(|| u64::from_str_radix(digits, 16).ok())?
+            let simple = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            (simple && digits.len() <= 16).then(|| u64::from_str_radix(digits, 16).ok())?
         };
-        let handle = Handle {
+        let handle = EntryHandle {
             epoch: part()?.try_into().ok()?,
-            place: part()?.try_into().ok()?,
+            index: part()?.try_into().ok()?,
             number: part()?,
         };
         parts.next().is_none().then_some(handle)
@@ -204,7 +204,7 @@ macro_rules! handle_as_text {
             type Err = Error;
 
             fn from_str(text: &str) -> Result<Self, Error> {
-                let handle = text.strip_prefix(concat!($prefix, "-")).and_then(Handle::parse);
+                let handle = text.strip_prefix(concat!($prefix, "-")).and_then(EntryHandle::parse);
                 handle.map($name).ok_or_else(|| {
                     let shown: String = text.chars().take(64).collect();
                     let why = format!("{shown:?} is none");

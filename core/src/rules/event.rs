@@ -1,11 +1,11 @@
 //! What happens to a tenant and somebody wants to be told of.
 
-use super::{Handle, ReservationId, ResourceId, Status};
+use super::{EntryHandle, ReservationId, ResourceId, Status};
 use crate::clock::Timestamp;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happening {
+pub struct TenantEvent {
     /// When.
     pub at: Timestamp,
     /// To which resource, where it is about one.
@@ -155,7 +155,7 @@ impl EventKind {
             &EventKind::GrantExpired { grant, units } => numbers(GRANT_EXPIRED, grant, units),
             &EventKind::LeaseExpired { fencing } => numbers(LEASE_EXPIRED, fencing, 0),
             &EventKind::ReservationExpired { reservation: ReservationId(handle) } => {
-                let at = u64::from(handle.epoch) << 32 | u64::from(handle.place);
+                let at = u64::from(handle.epoch) << 32 | u64::from(handle.index);
                 numbers(RESERVATION_EXPIRED, at, handle.number)
             }
         }
@@ -181,8 +181,8 @@ impl EventKind {
             GRANT_EXPIRED => EventKind::GrantExpired { grant: first, units: second },
             LEASE_EXPIRED => EventKind::LeaseExpired { fencing: first },
             RESERVATION_EXPIRED => {
-                let (epoch, place) = ((first >> 32) as u32, first as u32);
-                let handle = Handle { epoch, place, number: second };
+                let (epoch, index) = ((first >> 32) as u32, first as u32);
+                let handle = EntryHandle { epoch, index, number: second };
                 EventKind::ReservationExpired { reservation: ReservationId(handle) }
             }
             _ => return None,

@@ -8,6 +8,7 @@ pub mod burn_down;
 pub mod calendar;
 pub mod decide;
 mod decision;
+mod entitlements;
 mod event;
 mod gate;
 pub mod gcra;
@@ -15,22 +16,21 @@ mod id;
 pub mod plan_number;
 mod rulebook;
 pub mod settle;
-mod standing;
 mod terms;
 pub mod thresholds;
 
 pub use account::{Account, Grant, Scheduled, Source, Subscription, Usage, Watch};
 pub use decide::{Changes, Charge, Request, State};
-pub(crate) use decision::Handle;
+pub(crate) use decision::EntryHandle;
 pub use decision::{
     Decision, LeaseOutcome, Reason, Reasons, Receipt, ReservationId, SessionOutcome, SourceCharge,
     SourceCharges,
 };
+pub use entitlements::{Counter, CounterGrant, Entitlements, Gates, entitlements};
 pub(crate) use event::StoredEvent;
-pub use event::{EventKind, Happening};
+pub use event::{EventKind, TenantEvent};
 pub use gate::{GateTable, Permissions, Status};
 pub use id::{FeatureId, ResourceId};
 pub use rulebook::{Policy, Rulebook};
 pub use settle::{ClosedMonth, ClosedPeriod, settle};
-pub use standing::{Gates, Slot, SlotGrant, Standing, standing};
-pub use terms::{Counting, Firmness, Mode, Terms};
+pub use terms::{CounterTerms, Counting, Firmness, Mode};

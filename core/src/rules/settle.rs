@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use super::account::{Account, Grant, Scheduled, Source, Subscription, Usage};
 use super::terms::Counting;
-use super::{EventKind, Happening, ResourceId, Rulebook, Status, calendar};
+use super::{EventKind, ResourceId, Rulebook, Status, TenantEvent, calendar};
 use crate::catalog::{Kind, Limit, Reset};
 use crate::clock::{DAY_MS, Timestamp};
 
@@ -108,7 +108,7 @@ pub struct Settled {
     /// Grants that it ended, with their last figures.
     pub ended: Vec<Grant>,
     /// What somebody may want to be told of, in order.
-    pub happened: Vec<Happening>,
+    pub events: Vec<TenantEvent>,
     /// Whether it changed anything at all.
     pub changed: bool,
     /// Whether there were more boundaries than one settlement applies.
@@ -121,7 +121,7 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
     for _ in 0..BOUNDARIES_MAX {
         let Some(at) = next_boundary(account, rules).filter(|&at| at <= now) else { break };
         settled.changed = true;
-        account.mark = account.mark.max(at);
+        account.high_water_mark = account.high_water_mark.max(at);
         expire_grants(account, at, &mut settled);
         if month_end(account, rules) == Some(at) {
             close_month(account, rules, at, &mut settled);
@@ -134,14 +134,14 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
         }
         // Told at each boundary, so that it comes to the same in however many steps.
         // A month may be closed late, when a monthly meter joins: nothing before the mark is told.
-        let told = account.watch(rules, account.mark);
-        settled.happened.extend(told);
+        let reported = account.watch(rules, account.high_water_mark);
+        settled.events.extend(reported);
         // Or else each of many periods would look at what all those before it gave.
         drop_ended(account, &mut settled);
     }
     settled.is_cut_short = next_boundary(account, rules).is_some_and(|at| at <= now);
     drop_ended(account, &mut settled);
-    account.mark = account.mark.max(now);
+    account.high_water_mark = account.high_water_mark.max(now);
     settled
 }
 
@@ -150,7 +150,7 @@ pub(super) fn next_boundary(account: &Account, rules: &Rulebook) -> Option<Times
     let holding = account.grants.iter().filter(|grant| grant.remaining > 0);
     let expiries = holding.filter_map(|grant| grant.expires_at);
     let starts = account.grants.iter().map(|grant| grant.starts_at);
-    let starts = starts.filter(|&at| at > account.mark);
+    let starts = starts.filter(|&at| at > account.high_water_mark);
     let others = period_end(account).into_iter().chain(month_end(account, rules));
     expiries.chain(starts).chain(others).chain(owed_until(account)).min()
 }
@@ -163,7 +163,7 @@ fn owed_until(account: &Account) -> Option<Timestamp> {
 
 /// What was due by now and is not paid is overdue: whoever is in good standing is in arrears.
 fn make_overdue(account: &mut Account, settled: &mut Settled) {
-    let (at, zone) = (account.mark, account.time_zone);
+    let (at, zone) = (account.high_water_mark, account.time_zone);
     while let Some(due) = account.owed.pop_first() {
         if calendar::end_of_due_day(due, zone) > at {
             account.owed.insert(due);
@@ -175,7 +175,7 @@ fn make_overdue(account: &mut Account, settled: &mut Settled) {
         account.status = Status::PastDue;
         settled.in_arrears = true;
         let kind = EventKind::StatusChanged { from: Status::Active, to: Status::PastDue };
-        settled.happened.push(Happening { at, resource: None, kind });
+        settled.events.push(TenantEvent { at, resource: None, kind });
     }
 }
 
@@ -233,7 +233,7 @@ fn expire_grants(account: &mut Account, at: Timestamp, settled: &mut Settled) {
         if grant.expires_at.is_some_and(|expiry| expiry <= at) {
             if grant.remaining > 0 {
                 let kind = EventKind::GrantExpired { grant: grant.id, units: grant.remaining };
-                settled.happened.push(Happening { at, resource: Some(grant.resource), kind });
+                settled.events.push(TenantEvent { at, resource: Some(grant.resource), kind });
             }
             grant.expire();
         }
@@ -266,10 +266,10 @@ fn end_period(account: &mut Account, rules: &Rulebook, at: Timestamp, settled: &
         settled.closed.push(close_period(account, rules, at, true));
         grant_plan(account, rules, at);
         let kind = EventKind::Renewed { period: account.period };
-        settled.happened.push(Happening { at, resource: None, kind });
+        settled.events.push(TenantEvent { at, resource: None, kind });
     } else {
         subscription.lapsed = true;
-        settled.happened.push(Happening { at, resource: None, kind: EventKind::Lapsed });
+        settled.events.push(TenantEvent { at, resource: None, kind: EventKind::Lapsed });
     }
 }
 
@@ -290,7 +290,7 @@ pub fn begin_scheduled(
         settled.replaced.push(Replaced { old, last_start, new: terms.id, at });
     }
     let kind = EventKind::PlanChanged { plan: terms.plan.clone() };
-    settled.happened.push(Happening { at, resource: None, kind });
+    settled.events.push(TenantEvent { at, resource: None, kind });
     account.subscription = Some(terms);
     note_begun(account, rules, settled);
     (account.limits, account.features) = (limits, features);

@@ -103,7 +103,7 @@ pub enum Firmness {
 
 /// The terms on which a tenant has a resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Terms {
+pub struct CounterTerms {
     /// How it is limited.
     pub mode: Mode,
     /// How it is counted.
@@ -117,11 +117,11 @@ pub struct Terms {
     pub lowered: bool,
 }
 
-impl Terms {
+impl CounterTerms {
     /// What a bare consume can do by itself: nothing but grants, a hard limit, no parents. The
     /// mode is all that is left of the number.
     #[inline(always)]
-    pub(crate) const fn is_plain(number: u64) -> bool {
+    pub(crate) const fn is_simple(number: u64) -> bool {
         number <= 0xff
     }
 
@@ -134,7 +134,7 @@ impl Terms {
     }
 
     #[inline(always)]
-    pub(crate) const fn from_number(number: u64) -> Terms {
+    pub(crate) const fn from_number(number: u64) -> CounterTerms {
         let mode = Mode::from_number(number & 0xff);
         let counting = match number >> 8 & 0xff {
             1 => Counting::Seats,
@@ -149,7 +149,7 @@ impl Terms {
             _ => Firmness::Hard,
         };
         let (has_parents, lowered) = (number >> 24 & 1 == 1, number >> 25 & 1 == 1);
-        Terms { mode, counting, firmness, has_parents, lowered }
+        CounterTerms { mode, counting, firmness, has_parents, lowered }
     }
 }
 
@@ -181,13 +181,13 @@ mod tests {
                     for (has_parents, lowered) in
                         [(false, false), (false, true), (true, false), (true, true)]
                     {
-                        let terms = Terms { mode, counting, firmness, has_parents, lowered };
-                        assert_eq!(Terms::from_number(terms.to_number()), terms);
-                        let plain = counting == Counting::Granted
+                        let terms = CounterTerms { mode, counting, firmness, has_parents, lowered };
+                        assert_eq!(CounterTerms::from_number(terms.to_number()), terms);
+                        let simple = counting == Counting::Granted
                             && firmness == Firmness::Hard
                             && !has_parents
                             && !lowered;
-                        assert_eq!(Terms::is_plain(terms.to_number()), plain);
+                        assert_eq!(CounterTerms::is_simple(terms.to_number()), simple);
                     }
                 }
             }

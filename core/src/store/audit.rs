@@ -5,7 +5,7 @@ use crate::error::StoreError;
 
 /// Something in the books that does not add up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Finding {
+pub(crate) struct AuditFinding {
     pub(crate) tenant: String,
     pub(crate) what: String,
 }
@@ -49,7 +49,7 @@ const CHECKS: [&str; 5] = [
 
 impl Store {
     /// Looks whether the books add up.
-    pub(crate) fn audit(&self) -> Result<Vec<Finding>, StoreError> {
+    pub(crate) fn audit(&self) -> Result<Vec<AuditFinding>, StoreError> {
         let doing = "auditing the database";
         self.aside(|connection| {
             let integrity: String = connection
@@ -57,7 +57,7 @@ impl Store {
                 .map_err(sqlite(doing))?;
             let mut findings = Vec::new();
             if integrity != "ok" {
-                findings.push(Finding { tenant: String::new(), what: integrity });
+                findings.push(AuditFinding { tenant: String::new(), what: integrity });
             }
             for check in CHECKS {
                 let sql = format!(
@@ -66,7 +66,9 @@ impl Store {
                 );
                 let mut statement = connection.prepare(&sql).map_err(sqlite(doing))?;
                 let rows = statement
-                    .query_map([], |row| Ok(Finding { tenant: row.get(0)?, what: row.get(1)? }))
+                    .query_map([], |row| {
+                        Ok(AuditFinding { tenant: row.get(0)?, what: row.get(1)? })
+                    })
                     .map_err(sqlite(doing))?;
                 for row in rows {
                     findings.push(row.map_err(sqlite(doing))?);

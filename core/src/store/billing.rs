@@ -42,15 +42,15 @@ pub(crate) struct InvoiceRow {
     /// What was paid, as a gateway told.
     pub(crate) paid_cents: Option<i64>,
     /// When, by the gateway's clock, its payment or the reversal happened that was last told.
-    pub(crate) told_at: Option<Timestamp>,
+    pub(crate) reported_at: Option<Timestamp>,
     /// Whether a gateway told that it was not paid in time, before its due date had passed.
-    pub(crate) told_overdue: bool,
+    pub(crate) reported_overdue: bool,
 }
 
 impl InvoiceRow {
     /// Whether the clock says that it is overdue, once its due date has passed.
     pub(crate) fn is_owed(&self) -> bool {
-        self.status == "pending" && (self.payment_type == MANUAL || self.told_overdue)
+        self.status == "pending" && (self.payment_type == MANUAL || self.reported_overdue)
     }
 }
 
@@ -97,8 +97,8 @@ fn invoice(row: &Row<'_>) -> rusqlite::Result<InvoiceRow> {
         settled: row.get("settled")?,
         effect: row.get("effect")?,
         payment_method: row.get("payment_method")?,
-        told_at: row.get::<_, Option<i64>>("told_at")?.map(Timestamp::from_ms),
-        told_overdue: row.get("told_overdue")?,
+        reported_at: row.get::<_, Option<i64>>("told_at")?.map(Timestamp::from_ms),
+        reported_overdue: row.get("told_overdue")?,
         paid_cents: row.get("paid_cents")?,
     })
 }
@@ -166,7 +166,7 @@ pub(super) fn load_owed(
     let due: Result<Vec<_>, _> = due.collect();
     account.owed = due.map_err(sqlite(READING))?.into_iter().flatten().collect();
     let plans = account.subscription.iter().chain(account.scheduled.iter().map(|it| &it.terms));
-    let matters = plans.into_iter().any(|it| it.by_hand && !it.has_price());
+    let matters = plans.into_iter().any(|it| it.manual && !it.has_price());
     account.charged_again = matters && is_charged_again(connection, tenant)?;
     Ok(())
 }
@@ -229,8 +229,8 @@ impl Write<'_> {
                     new.settled,
                     new.effect,
                     new.payment_method,
-                    new.told_at.map(Timestamp::ms),
-                    new.told_overdue,
+                    new.reported_at.map(Timestamp::ms),
+                    new.reported_overdue,
                     new.paid_cents,
                 ])
             })
@@ -259,8 +259,8 @@ impl Write<'_> {
                     invoice.parts,
                     invoice.recurring,
                     invoice.payment_method,
-                    invoice.told_at.map(Timestamp::ms),
-                    invoice.told_overdue,
+                    invoice.reported_at.map(Timestamp::ms),
+                    invoice.reported_overdue,
                     invoice.paid_cents,
                 ])
             })
@@ -397,7 +397,7 @@ impl Write<'_> {
 
 /// How the invoice of a payment is looked for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Payment<'a> {
+pub(crate) struct PaymentRow<'a> {
     /// The gateway's id of the payment.
     pub(crate) id: &'a str,
     /// What the host gave the gateway to remember: an invoice's number.
@@ -418,7 +418,7 @@ impl Store {
     /// the host's reference, its subscription and due date.
     pub(crate) fn invoice_of_payment(
         &self,
-        payment: &Payment<'_>,
+        payment: &PaymentRow<'_>,
     ) -> Result<Option<(i64, String)>, StoreError> {
         self.with(|connection| {
             if let Some(found) = find(connection, "i.gateway_id = ?1", [payment.id])? {

@@ -7,7 +7,7 @@ use super::{Write, sqlite};
 use crate::error::StoreError;
 use crate::live::Hash128;
 use crate::live::history::HistoryKey;
-use crate::live::snapshot::{ClaimImage, SlotImage, Snapshot};
+use crate::live::snapshot::{CounterImage, EntryImage, Snapshot};
 use crate::rules::Usage;
 
 const DOING: &str = "writing a checkpoint";
@@ -29,10 +29,10 @@ impl Write<'_> {
         self.connection
             .prepare_cached("UPDATE tenants SET seq = ?2, mark = max(mark, ?3) WHERE id = ?1")
             .and_then(|mut statement| {
-                statement.execute(params![tenant, taken.seq, taken.mark.ms()])
+                statement.execute(params![tenant, taken.seq, taken.high_water_mark.ms()])
             })
             .map_err(sqlite(DOING))?;
-        for image in &taken.slots {
+        for image in &taken.counters {
             self.save_counters(tenant, image)?;
         }
         for &(grant, remaining) in &taken.remaining {
@@ -42,12 +42,12 @@ impl Write<'_> {
                 .map_err(sqlite(DOING))?;
         }
         self.save_changes(tenant, taken)?;
-        let Snapshot { slots, remaining, claims, history, events, .. } = taken;
-        let of_slots = slots.len() + remaining.len();
-        Ok(1 + of_slots + claims.len() + history.len() + events.len())
+        let Snapshot { counters, remaining, entries, history, events, .. } = taken;
+        let of_counters = counters.len() + remaining.len();
+        Ok(1 + of_counters + entries.len() + history.len() + events.len())
     }
 
-    fn save_counters(&self, tenant: i64, image: &SlotImage) -> Result<(), StoreError> {
+    fn save_counters(&self, tenant: i64, image: &CounterImage) -> Result<(), StoreError> {
         let Usage { used, beyond } = image.usage;
         // What has gone back to nothing may have a row that says otherwise.
         if image.is_blank() {
@@ -78,7 +78,7 @@ impl Write<'_> {
     /// Writes the claims, the history and the events of a snapshot; the lane writes the rest
     /// itself.
     pub(crate) fn save_changes(&self, tenant: i64, taken: &Snapshot) -> Result<(), StoreError> {
-        taken.claims.iter().try_for_each(|claim| self.save_claim(tenant, claim))?;
+        taken.entries.iter().try_for_each(|entry| self.save_entry(tenant, entry))?;
         for (number, image) in &taken.events {
             self.save_event(tenant, *number, image)?;
         }
@@ -88,11 +88,16 @@ impl Write<'_> {
                 .and_then(|mut statement| statement.execute(params![tenant, taken.next_event]))
                 .map_err(sqlite(DOING))?;
         }
-        taken.history.iter().try_for_each(|&(key, count)| self.book(tenant, key, count))
+        taken.history.iter().try_for_each(|&(key, count)| self.record_history(tenant, key, count))
     }
 
     /// Adds to a tenant's history.
-    pub(crate) fn book(&self, tenant: i64, key: HistoryKey, count: u64) -> Result<(), StoreError> {
+    pub(crate) fn record_history(
+        &self,
+        tenant: i64,
+        key: HistoryKey,
+        count: u64,
+    ) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
                 "INSERT INTO history (tenant, hour, resource, metric, count) \
@@ -108,35 +113,35 @@ impl Write<'_> {
     }
 
     /// Writes the first word of a claim that the change under way gives another state.
-    pub(crate) fn save_claim_meta(
+    pub(crate) fn save_entry_meta(
         &self,
         tenant: i64,
-        place: u32,
+        index: u32,
         meta: u64,
     ) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("UPDATE claims SET meta = ?3 WHERE tenant = ?1 AND place = ?2")
-            .and_then(|mut statement| statement.execute(params![tenant, place, meta]))
+            .and_then(|mut statement| statement.execute(params![tenant, index, meta]))
             .map_err(sqlite(DOING))?;
         Ok(())
     }
 
     /// The first word of a claim.
-    pub(crate) fn claim_meta(&self, tenant: i64, place: u32) -> Result<Option<u64>, StoreError> {
+    pub(crate) fn entry_meta(&self, tenant: i64, index: u32) -> Result<Option<u64>, StoreError> {
         self.connection
             .prepare_cached("SELECT meta FROM claims WHERE tenant = ?1 AND place = ?2")
             .and_then(|mut statement| {
-                statement.query_row(params![tenant, place], |row| row.get(0)).optional()
+                statement.query_row(params![tenant, index], |row| row.get(0)).optional()
             })
             .map_err(sqlite(DOING))
     }
 
-    fn save_claim(&self, tenant: i64, claim: &ClaimImage) -> Result<(), StoreError> {
-        if claim.meta == 0 {
+    fn save_entry(&self, tenant: i64, entry: &EntryImage) -> Result<(), StoreError> {
+        if entry.meta == 0 {
             return self
                 .connection
                 .prepare_cached("DELETE FROM claims WHERE tenant = ?1 AND place = ?2")
-                .and_then(|mut statement| statement.execute(params![tenant, claim.place]))
+                .and_then(|mut statement| statement.execute(params![tenant, entry.index]))
                 .map(|_| ())
                 .map_err(sqlite(DOING));
         }
@@ -145,12 +150,12 @@ impl Write<'_> {
             .and_then(|mut statement| {
                 statement.execute(params![
                     tenant,
-                    claim.place,
-                    blob(claim.key),
-                    claim.meta,
-                    claim.start,
-                    claim.end,
-                    claim.payload.map(u64::to_be_bytes).concat(),
+                    entry.index,
+                    blob(entry.key),
+                    entry.meta,
+                    entry.start,
+                    entry.end,
+                    entry.payload.map(u64::to_be_bytes).concat(),
                 ])
             })
             .map_err(sqlite(DOING))?;
@@ -164,18 +169,18 @@ pub(super) fn stored_next(next: u64) -> Option<u64> {
 }
 
 /// All claims of a tenant, by rising place.
-pub(super) fn load_claims(
+pub(super) fn load_entries(
     connection: &rusqlite::Connection,
     tenant: i64,
-) -> Result<Vec<ClaimImage>, StoreError> {
+) -> Result<Vec<EntryImage>, StoreError> {
     let doing = "reading claims";
     let mut statement = connection
         .prepare_cached("SELECT * FROM claims WHERE tenant = ?1 ORDER BY place")
         .map_err(sqlite(doing))?;
     statement
         .query_map([tenant], |row| {
-            Ok(ClaimImage {
-                place: row.get("place")?,
+            Ok(EntryImage {
+                index: row.get("place")?,
                 key: words(&row.get::<_, Vec<u8>>("key")?),
                 meta: row.get("meta")?,
                 start: row.get("start")?,

@@ -1,14 +1,14 @@
 //! SQLite: everything that must be remembered. SQL stands here and nowhere else.
 
+mod account_holders;
 mod admin_keys;
 mod audit;
 mod billing;
 mod catalogs;
 mod checkpoint;
-mod fork;
+mod fork_guard;
 mod open;
 mod outbox;
-mod profiles;
 mod read;
 mod seats;
 mod subscriptions;
@@ -22,11 +22,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
 
-pub(crate) use billing::{InvoiceRow, MANUAL, Payment, PurchaseRow};
-pub(crate) use fork::{Passage, enter, try_enter, watch_forks};
+pub(crate) use account_holders::AccountHolderRow;
+pub(crate) use billing::{InvoiceRow, MANUAL, PaymentRow, PurchaseRow};
+pub(crate) use fork_guard::{ForkGuard, enter, try_enter, watch_forks};
 pub(crate) use open::Meta;
 pub(crate) use outbox::EventRow;
-pub(crate) use profiles::ProfileRow;
 pub(crate) use read::{HistoryRow, PeriodRow};
 pub(crate) use seats::SeatRow;
 pub(crate) use subscriptions::{ACTIVE, PENDING, SCHEDULED, SubscriptionRow};
@@ -49,7 +49,7 @@ impl Store {
     /// A database in a file.
     pub(crate) fn at(path: PathBuf) -> Arc<Store> {
         let store = Arc::new(Store { path: Some(path), connection: Mutex::new(None) });
-        fork::close_before_forks(&store);
+        fork_guard::close_before_forks(&store);
         store
     }
 
@@ -68,7 +68,7 @@ impl Store {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let _passage = fork::enter();
+        let _fork_guard = fork_guard::enter();
         let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         if slot.is_none() {
             *slot = Some(open::connect(self.path.as_deref())?);
@@ -95,19 +95,19 @@ impl Store {
         if self.path.is_none() {
             return self.with(work);
         }
-        let _passage = fork::enter();
+        let _fork_guard = fork_guard::enter();
         work(&mut open::connect(self.path.as_deref())?)
     }
 
     /// Takes over a connection that has just been opened.
     fn keep(&self, connection: Connection) {
-        let _passage = fork::enter();
+        let _fork_guard = fork_guard::enter();
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
     }
 
     /// Closes the connection; the next use opens another.
     pub(crate) fn close(&self) {
-        let _passage = fork::enter();
+        let _fork_guard = fork_guard::enter();
         self.close_inside();
     }
 
@@ -125,7 +125,7 @@ impl Drop for Store {
     fn drop(&mut self) {
         let connection = self.connection.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(connection) = connection {
-            let _passage = fork::enter();
+            let _fork_guard = fork_guard::enter();
             drop(connection);
         }
     }

@@ -51,7 +51,7 @@ pub(crate) struct Meta {
 pub(super) fn connect(path: Option<&Path>) -> Result<Connection, StoreError> {
     let until = Instant::now() + BUSY_TIMEOUT;
     loop {
-        let connection = connect_bare(path)?;
+        let connection = connect_simple(path)?;
         match set_up(&connection, path.is_some()).map_err(sqlite("setting up the connection")) {
             Ok(()) => return Ok(connection),
             // Recovery by another process: SQLite does not always wait for it by itself.
@@ -63,7 +63,7 @@ pub(super) fn connect(path: Option<&Path>) -> Result<Connection, StoreError> {
     }
 }
 
-fn connect_bare(path: Option<&Path>) -> Result<Connection, StoreError> {
+fn connect_simple(path: Option<&Path>) -> Result<Connection, StoreError> {
     let connection = match path {
         Some(path) => {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -96,7 +96,7 @@ impl Store {
     /// tables, and says who it is.
     pub(crate) fn prepare(&self) -> Result<Meta, OpenError> {
         let path = self.path();
-        let mut connection = connect_bare(path)?;
+        let mut connection = connect_simple(path)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite("setting up the connection"))?;
         let version = identify(&connection, path.unwrap_or(Path::new(":memory:")))?;
         set_up(&connection, path.is_some()).map_err(sqlite("setting up the connection"))?;
@@ -282,26 +282,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn claims_of_the_first_schema_are_brought_up_to_the_second() {
+    fn entries_of_the_first_schema_are_brought_up_to_the_second() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.pragma_update(None, "foreign_keys", false).unwrap();
         connection.execute_batch(MIGRATIONS[0]).unwrap();
         connection.pragma_update(None, "user_version", 1).unwrap();
         let payload = [11, 12, 13, 14, 15, 16, 0, 1_777_906_800_000_u64];
-        for (place, kind) in [(0, 1), (1, 2), (2, 3)] {
+        for (index, kind) in [(0, 1), (1, 2), (2, 3)] {
             connection
                 .execute(
                     "INSERT INTO claims VALUES (1, ?1, x'00', ?2, 5, 6, ?3)",
-                    params![place, kind, payload.map(u64::to_be_bytes).concat()],
+                    params![index, kind, payload.map(u64::to_be_bytes).concat()],
                 )
                 .unwrap();
         }
         migrate(&mut connection).unwrap();
-        let claims = super::super::checkpoint::load_claims(&connection, 1).unwrap();
-        let places: Vec<_> = claims.iter().map(|claim| claim.place).collect();
-        assert_eq!(places, [1, 2], "sessions cannot be found any more");
-        assert_eq!(claims[0].payload, [11, 12, 13, 14, 15, 16, 0, 0, 1_777_906_800_000]);
-        assert_eq!(claims[1].payload[..8], payload);
+        let entries = super::super::checkpoint::load_entries(&connection, 1).unwrap();
+        let indices: Vec<_> = entries.iter().map(|entry| entry.index).collect();
+        assert_eq!(indices, [1, 2], "sessions cannot be found any more");
+        assert_eq!(entries[0].payload, [11, 12, 13, 14, 15, 16, 0, 0, 1_777_906_800_000]);
+        assert_eq!(entries[1].payload[..8], payload);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{Store, Write, sqlite};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::live::events::EventImage;
-use crate::rules::{EventKind, Happening, ResourceId, StoredEvent};
+use crate::rules::{EventKind, ResourceId, StoredEvent, TenantEvent};
 
 const DOING: &str = "writing to the outbox";
 
@@ -15,7 +15,7 @@ const DOING: &str = "writing to the outbox";
 pub(crate) struct EventRow {
     pub(crate) sequence: u64,
     pub(crate) tenant: String,
-    pub(crate) happening: Happening,
+    pub(crate) event: TenantEvent,
 }
 
 impl Write<'_> {
@@ -38,8 +38,8 @@ impl Write<'_> {
     }
 
     /// Adds what the change under way makes happen.
-    pub(crate) fn tell(&self, tenant: i64, happening: &Happening) -> Result<(), StoreError> {
-        let Happening { at, resource, kind } = happening;
+    pub(crate) fn emit(&self, tenant: i64, event: &TenantEvent) -> Result<(), StoreError> {
+        let TenantEvent { at, resource, kind } = event;
         self.insert_event(tenant, None, *at, *resource, &kind.to_stored())
     }
 
@@ -109,19 +109,19 @@ impl Store {
                     let number = stored.kind;
                     let at = Timestamp::from_ms(row.get(2)?);
                     let resource = row.get::<_, Option<u16>>(3)?.map(ResourceId);
-                    let happening = EventKind::from_stored(stored)
-                        .map(|kind| Happening { at, resource, kind })
+                    let event = EventKind::from_stored(stored)
+                        .map(|kind| TenantEvent { at, resource, kind })
                         .ok_or(number);
-                    Ok((row.get(0)?, row.get(1)?, happening))
+                    Ok((row.get(0)?, row.get(1)?, event))
                 })
                 .map_err(sqlite(doing))?;
             rows.map(|row| {
-                let (sequence, tenant, happening) = row.map_err(sqlite(doing))?;
-                let happening = happening.map_err(|kind| StoreError::Corrupt {
+                let (sequence, tenant, event) = row.map_err(sqlite(doing))?;
+                let event = event.map_err(|kind| StoreError::Corrupt {
                     what: "kind of event",
                     value: kind.to_string(),
                 })?;
-                Ok(EventRow { sequence, tenant, happening })
+                Ok(EventRow { sequence, tenant, event })
             })
             .collect()
         })

@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use rusqlite::{Connection, params};
 
-use super::checkpoint::load_claims;
+use super::checkpoint::load_entries;
 use super::tenants::{Loaded, load_tenant};
 use super::{Store, sqlite};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::live::Hash128;
 use crate::live::history::HistoryKey;
-use crate::live::snapshot::ClaimImage;
+use crate::live::snapshot::EntryImage;
 use crate::rules::ResourceId;
 
 const DOING: &str = "reading for a report";
@@ -116,7 +116,7 @@ impl Store {
     /// Calls `restore` with every tenant and its claims, in the order of creation.
     pub(crate) fn for_each_tenant<E: From<StoreError>>(
         &self,
-        mut restore: impl FnMut(Hash128, Loaded, Vec<ClaimImage>) -> Result<(), E>,
+        mut restore: impl FnMut(Hash128, Loaded, Vec<EntryImage>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.with(|connection| {
             let hashes = rows(connection, "SELECT hash FROM tenants ORDER BY id", &[], |row| {
@@ -124,8 +124,8 @@ impl Store {
             })?;
             for hash in hashes {
                 if let Some(loaded) = load_tenant(connection, hash)? {
-                    let claims = load_claims(connection, loaded.row)?;
-                    restore(hash, loaded, claims)?;
+                    let entries = load_entries(connection, loaded.row)?;
+                    restore(hash, loaded, entries)?;
                 }
             }
             Ok(())
@@ -133,8 +133,8 @@ impl Store {
     }
 
     /// Claims of a tenant, as of its last checkpoint.
-    pub(crate) fn claims(&self, tenant: i64) -> Result<Vec<ClaimImage>, StoreError> {
-        self.with(|connection| load_claims(connection, tenant))
+    pub(crate) fn entries(&self, tenant: i64) -> Result<Vec<EntryImage>, StoreError> {
+        self.with(|connection| load_entries(connection, tenant))
     }
 
     /// Booked usage of a tenant between two hours, the second not included.

@@ -81,7 +81,7 @@ pub(super) fn load_terms(connection: &Connection, id: i64) -> Result<Subscriptio
 fn read_terms(terms: &str, payment_type: &str) -> Result<Subscription, StoreError> {
     let read: Subscription =
         serde_json::from_str(terms).map_err(|_| corrupt("subscription", terms))?;
-    Ok(Subscription { by_hand: payment_type == MANUAL, ..read })
+    Ok(Subscription { manual: payment_type == MANUAL, ..read })
 }
 
 /// Reads what a tenant has before it: a subscription that waits to be paid, one that is scheduled.

@@ -4,9 +4,9 @@ use rusqlite::Connection;
 
 use super::open::{read_token, update_meta};
 use super::sqlite;
+use crate::crash_points;
 use crate::error::StoreError;
 use crate::live::{LiveFile, Poison};
-use crate::torture;
 
 /// A write transaction under way. Dropped without [`commit`](Self::commit) it changes nothing.
 pub(crate) struct Write<'a> {
@@ -42,7 +42,7 @@ impl<'a> Write<'a> {
             return Err(StoreError::Poisoned);
         }
         let level = match sync {
-            _ if torture::off(torture::Guard::Sync) => "OFF",
+            _ if crash_points::off(crash_points::Guard::Sync) => "OFF",
             Sync::Full => "FULL",
             Sync::Normal => "NORMAL",
         };
@@ -51,7 +51,7 @@ impl<'a> Write<'a> {
             .map_err(sqlite("setting how to commit"))?;
         let mut found = begin(connection, live)?;
         if let Some(token) = live.outstanding_token(found)
-            && !torture::off(torture::Guard::Settle)
+            && !crash_points::off(crash_points::Guard::Settle)
         {
             // The same token, so that the unseen commit fits for as long as it may come to light.
             let mut write = Write { connection, live, token, open: true, settling: true };
@@ -65,7 +65,7 @@ impl<'a> Write<'a> {
         }
         let token = live.intend_token(found);
         let write = Write { connection, live, token, open: true, settling: false };
-        torture::point("token.intended");
+        crash_points::point("token.intended");
         write.write_token()?;
         Ok(write)
     }
@@ -90,14 +90,14 @@ impl<'a> Write<'a> {
     /// Commits. On success everything stands, on `Poisoned` the outcome is not known, on any
     /// other error nothing was changed.
     pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
-        torture::point("commit.before");
+        crash_points::point("commit.before");
         let result = self.connection.execute_batch("COMMIT");
-        torture::point("commit.after");
+        crash_points::point("commit.after");
         match result.map_err(sqlite("committing")) {
             Ok(()) => {
                 self.open = false;
                 self.live.confirm_token(self.token);
-                torture::point("commit.confirmed");
+                crash_points::point("commit.confirmed");
                 Ok(())
             }
             // SQLite says for certain that it has not committed.

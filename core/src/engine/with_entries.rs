@@ -1,0 +1,412 @@
+//! Decisions that have to do with claims: sessions, leases, rates, reservations, idempotency keys
+//! and replay cursors. One critical section, as for those that have not.
+
+use super::call::{Call, OnceCall};
+use super::decide::{FoundEntries, RetryReason};
+use super::reserve::hold;
+use super::state::kept_session;
+use super::{Shared, apply};
+use crate::clock::Timestamp;
+use crate::crash_points;
+use crate::error::Error;
+use crate::live::entries::{Entry, EntryIndex, EntryKind, counter_heap};
+use crate::live::record::RecordGuard;
+use crate::live::takings::{TAKEN_MAX, TakingsWriter};
+use crate::rules::decide::decide_into;
+use crate::rules::{Changes, Decision, LeaseOutcome, Reason};
+
+/// Claims that a look at a heap reclaims at most: twice what an operation adds to it.
+const RECLAIMED_AT_ONCE: u32 = 2;
+
+impl Shared {
+    /// As [`try_run`](Self::try_run), for calls that have to do with claims. Part of each function
+    /// that makes such calls, with all that it calls here: see `frequent.rs`.
+    #[inline(always)]
+    pub(super) fn run_with_entries(
+        &self,
+        guard: &mut RecordGuard<'_>,
+        call: &Call<'_>,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> Result<(), RetryReason> {
+        // What expires does so by the tenant's own high-water mark of time.
+        let high_water_mark = now.max(guard.high_water_mark());
+        let mut looked = None;
+        if !call.looks_entries_up() {
+            // What no claim has a say in is decided while the bucket of the key is on its way.
+            looked = Some(look(guard, call, now, high_water_mark, decision));
+        }
+        let mut key = None;
+        if let Some(once) = &call.once {
+            key = guard.find_entry(once.key);
+            if self.replay(guard, once, key, high_water_mark, decision)? {
+                return self.replayed_or_skipped(guard, call, decision);
+            }
+        }
+        if call.apply {
+            self.reclaim_for(guard, call, high_water_mark)?;
+            if let (Some(_), Some(once)) = (key, &call.once) {
+                key = guard.find_entry(once.key); // It may be reclaimed by now.
+            }
+        }
+        let (found, changes) = match looked {
+            Some(looked) => looked,
+            None => look(guard, call, now, high_water_mark, decision),
+        };
+        if call.lease.is_some()
+            && (found.expired || may_reclaim_leases(guard, decision, high_water_mark))
+        {
+            return Err(RetryReason::LeasesDue);
+        }
+        if !call.apply {
+            return Ok(());
+        }
+        if let Some(cursor) = &call.cursor {
+            cursor.refuse_if_passed(guard)?;
+        }
+        if let Some(index) = key.filter(|_| decision.allowed()) {
+            self.forget_key(guard, index)?;
+        }
+        self.apply_with_entries(guard, call, found, decision, &changes, (now, high_water_mark))
+    }
+
+    /// Reclaims a key that has expired, so that another decision can be stored under it. A step
+    /// of its own.
+    #[cold]
+    pub(super) fn forget_key(
+        &self,
+        guard: &mut RecordGuard<'_>,
+        index: EntryIndex,
+    ) -> Result<(), RetryReason> {
+        if !guard.ring_has_capacity(1 + guard.count_parts_of(index, Some(EntryKind::Key))) {
+            return Err(RetryReason::CheckpointNeeded);
+        }
+        let seq = guard.begin();
+        guard.heap_remove(guard.kept_heap(), index);
+        guard.free_parts(index, seq);
+        guard.free_entry(index, seq);
+        self.finish(guard)
+    }
+
+    /// Gives the decision again that is stored in the claim of a key, unless it has expired.
+    pub(super) fn replay(
+        &self,
+        guard: &RecordGuard<'_>,
+        once: &OnceCall,
+        key: Option<EntryIndex>,
+        high_water_mark: Timestamp,
+        decision: &mut Decision,
+    ) -> Result<bool, Error> {
+        let kept = key.filter(|&index| guard.kept_until(index) > high_water_mark);
+        let Some(index) = kept.filter(|_| !crash_points::off(crash_points::Guard::Dedupe)) else {
+            return Ok(false);
+        };
+        self.replayed(guard, index, once.fingerprint, decision)?;
+        Ok(true)
+    }
+
+    /// Makes room for a decision that is stored without a record. Nothing may be armed.
+    pub(super) fn prepare_key(guard: &mut RecordGuard<'_>) -> Result<(), RetryReason> {
+        if !guard.has_entries() {
+            guard.create_entries()?;
+        }
+        guard.prepare_entries(1, 2)?;
+        Ok(guard.ensure_kept(1)?)
+    }
+
+    #[inline(always)]
+    fn apply_with_entries(
+        &self,
+        guard: &mut RecordGuard<'_>,
+        call: &Call<'_>,
+        found: FoundEntries,
+        decision: &mut Decision,
+        changes: &Changes,
+        (now, high_water_mark): (Timestamp, Timestamp),
+    ) -> Result<(), RetryReason> {
+        let allowed = decision.allowed();
+        let asked = call.charges(found.lease.is_none());
+        let emits = allowed
+            && (apply::reaches_threshold(guard, asked)
+                || (changes.opens.is_some() && apply::session_reaches_threshold(guard, call)));
+        if emits {
+            self.prepare_events(guard, asked, call.session.as_ref().map(|it| it.rule))?;
+        }
+        if allowed || call.cursor.is_some() {
+            ensure_capacity(guard, call, changes)?;
+        }
+        let waited = guard.changes_waiting();
+        let seq = guard.begin();
+        if allowed {
+            let head = apply::takings_head(guard, call);
+            let kind = apply::head_kind(call);
+            // Made where it stays: it is written in pieces, and to copy it would wait for them.
+            let mut made;
+            let mut takings = None;
+            if let Some(head) = head {
+                made = TakingsWriter::new(head, kind);
+                takings = Some(&mut made);
+            }
+            let recorded = call.recorded();
+            apply::charges(guard, recorded, now, decision, takings.as_deref_mut());
+            let leased = asked.get(recorded.len()..).unwrap_or_default();
+            if let Some(takings) = &mut takings {
+                takings.stays();
+            }
+            apply::charges(guard, leased, now, decision, takings.as_deref_mut());
+            if changes.opens.is_some() {
+                apply::session_charges(guard, call, now, decision, takings.as_deref_mut());
+            }
+            self.apply_entries(guard, call, found, decision, changes, (high_water_mark, seq));
+            if let Some(head) = head {
+                self.answer(guard, call, head, decision, (now, high_water_mark), seq);
+            }
+            if let Some(takings) = takings {
+                takings.touch(guard, seq);
+            }
+            guard.raise_high_water_mark(now);
+        }
+        if !allowed || !decision.shadowed.is_empty() {
+            apply::record_refusal(guard, decision, now);
+        }
+        if emits {
+            self.emit_thresholds(guard, asked, now)?;
+            if let Some(session) = &call.session {
+                self.emit_session_thresholds(guard, session.rule, now)?;
+            }
+        }
+        if let Some(cursor) = &call.cursor {
+            cursor.advance(guard, decision, seq);
+        }
+        self.finish(guard)?;
+        if guard.ring_is_half_full_since(waited) {
+            self.live.wake_checkpointer();
+        }
+        Ok(())
+    }
+
+    /// Writes sessions, leases and rates.
+    #[inline(always)]
+    fn apply_entries(
+        &self,
+        guard: &mut RecordGuard<'_>,
+        call: &Call<'_>,
+        found: FoundEntries,
+        decision: &mut Decision,
+        changes: &Changes,
+        (high_water_mark, seq): (Timestamp, u64),
+    ) {
+        if let Some(session) = &call.session {
+            apply::session(guard, session, found.session, changes, seq);
+        }
+        if let Some(lease) = &call.lease {
+            let outcome = self.lease(guard, lease, found.lease, high_water_mark, seq);
+            decision.lease = Some(outcome);
+        }
+        if let (Some(rate), Some(regained_at)) = (&call.rate, changes.regained_at) {
+            apply::rate(guard, rate, found.rate, regained_at, seq);
+        }
+    }
+
+    /// Writes what answers for the operation: its key, or its reservation, or both.
+    #[inline(always)]
+    fn answer<'a>(
+        &self,
+        guard: &mut RecordGuard<'a>,
+        call: &Call<'_>,
+        head: Entry<'a>,
+        decision: &mut Decision,
+        (now, high_water_mark): (Timestamp, Timestamp),
+        seq: u64,
+    ) {
+        if let Some(hold_ms) = call.hold_ms {
+            decision.reservation = Some(hold(
+                guard,
+                self.epoch(),
+                (head, call.recorded()),
+                (now, high_water_mark),
+                hold_ms,
+                seq,
+            ));
+        }
+        if let Some(once) = &call.once {
+            let key = match call.hold_ms {
+                Some(_) => apply::key_entry(guard, once.key),
+                None => head,
+            };
+            self.store_decision(guard, key, once, decision, high_water_mark, seq);
+        }
+    }
+
+    /// A decision that was stored is given again; a cursor moves on all the same.
+    #[inline(always)]
+    fn replayed_or_skipped(
+        &self,
+        guard: &mut RecordGuard<'_>,
+        call: &Call<'_>,
+        decision: &Decision,
+    ) -> Result<(), RetryReason> {
+        if let Some(cursor) = call.cursor.as_ref().filter(|_| call.apply) {
+            cursor.refuse_if_passed(guard)?;
+            guard.prepare_entries(1, 1)?;
+            let seq = guard.begin();
+            cursor.advance(guard, decision, seq);
+            self.finish(guard)?;
+        }
+        Ok(())
+    }
+
+    /// Reclaims a little of what is due where the call will add something.
+    #[inline(always)]
+    fn reclaim_for(
+        &self,
+        guard: &mut RecordGuard<'_>,
+        call: &Call<'_>,
+        high_water_mark: Timestamp,
+    ) -> Result<(), RetryReason> {
+        let resources = [
+            call.session.as_ref().map(|session| session.rule.resource),
+            call.lease.as_ref().map(|lease| lease.resource),
+            call.rate.as_ref().map(|rate| rate.resource),
+        ];
+        for resource in resources.into_iter().flatten() {
+            if let Some(counter) = guard.counter(resource) {
+                self.reclaim(
+                    guard,
+                    counter_heap(counter),
+                    high_water_mark,
+                    RECLAIMED_AT_ONCE,
+                    &mut 0,
+                )?;
+            }
+        }
+        if call.answers() && guard.has_entries() {
+            let kept = guard.kept_heap();
+            self.reclaim(guard, kept, high_water_mark, RECLAIMED_AT_ONCE, &mut 0)?;
+        }
+        Ok(())
+    }
+
+    /// Takes or prolongs a lease.
+    fn lease(
+        &self,
+        guard: &mut RecordGuard<'_>,
+        lease: &super::call::LeaseCall<'_>,
+        held: Option<EntryIndex>,
+        high_water_mark: Timestamp,
+        seq: u64,
+    ) -> LeaseOutcome {
+        let acquired = held.is_none();
+        let epoch = self.epoch();
+        let index = held.unwrap_or_else(|| apply::new_lease(guard, lease, epoch, high_water_mark));
+        if !apply::is_of_epoch(guard.entry_word(index, apply::FENCING), epoch) {
+            apply::fence(guard, index, epoch);
+        }
+        let expires_at = high_water_mark.plus_ms(lease.ttl_ms);
+        apply::prolong(guard, index, expires_at, seq);
+        let fencing = guard.entry_word(index, apply::FENCING);
+        LeaseOutcome { acquired, fencing, expires_at }
+    }
+
+    /// The rebuild epoch of the live file.
+    pub(super) fn epoch(&self) -> u32 {
+        self.live.header(crate::live::layout::header::EPOCH) as u32
+    }
+}
+
+/// Whether a lease was denied for want of room while leases have expired that hold some.
+fn may_reclaim_leases(
+    guard: &RecordGuard<'_>,
+    decision: &Decision,
+    high_water_mark: Timestamp,
+) -> bool {
+    decision.reasons.contains(Reason::QuotaExhausted) && guard.lease_is_due(high_water_mark)
+}
+
+/// Looks up what the call asks for, and decides.
+#[inline(always)]
+fn look(
+    guard: &RecordGuard<'_>,
+    call: &Call<'_>,
+    now: Timestamp,
+    high_water_mark: Timestamp,
+    decision: &mut Decision,
+) -> (FoundEntries, Changes) {
+    let mut found = FoundEntries::default();
+    let session = call.session_request(now, |session| {
+        let (index, kept) = kept_session(guard, session, high_water_mark)?;
+        found.session = Some(index);
+        Some(kept)
+    });
+    if let Some(lease) = &call.lease {
+        let kept = guard.find_entry(lease.key);
+        found.lease = kept.filter(|&index| guard.kept_until(index) > high_water_mark);
+        found.expired = kept.is_some() && found.lease.is_none();
+    }
+    let rate = call.rate_request(high_water_mark, |key| {
+        found.rate = guard.find_entry(key);
+        found.rate.map_or(Timestamp::MIN, |index| guard.kept_until(index))
+    });
+    let takes_lease = found.lease.is_none();
+    let changes = decide_into(guard, &call.request(session, rate, takes_lease), decision);
+    if let (Some(lease), true) = (&call.lease, decision.allowed()) {
+        let fencing = found.lease.map_or(0, |index| guard.entry_word(index, apply::FENCING));
+        let expires_at = high_water_mark.plus_ms(lease.ttl_ms);
+        decision.lease = Some(LeaseOutcome { acquired: takes_lease, fencing, expires_at });
+    }
+    (found, changes)
+}
+
+/// Makes room for all that the call will write in the claim table.
+#[inline(always)]
+fn ensure_capacity(
+    guard: &mut RecordGuard<'_>,
+    call: &Call<'_>,
+    changes: &Changes,
+) -> Result<(), RetryReason> {
+    let answers = call.answers();
+    if changes.opens.is_none()
+        && changes.extends_to.is_none()
+        && changes.regained_at.is_none()
+        && call.lease.is_none()
+        && call.cursor.is_none()
+        && !answers
+    {
+        return Ok(());
+    }
+    if !guard.has_entries() {
+        guard.create_entries()?;
+    }
+    let mut makes = 4 + u64::from(call.once.is_some() && call.hold_ms.is_some());
+    if answers {
+        let kind = apply::head_kind(call);
+        let entries = apply::takings_needed(guard, call, changes.opens.is_some());
+        if entries > TAKEN_MAX {
+            let why = format!(
+                "they would come out of {entries} grants; an operation that can be given back \
+                 takes from {TAKEN_MAX} at most"
+            );
+            return Err(Error::InvalidArgument { what: "units", why }.into());
+        }
+        makes += 1 + kind.parts_needed(entries);
+    }
+    guard.prepare_entries(makes, makes)?;
+    let resources = [
+        call.session.as_ref().map(|session| session.rule.resource),
+        call.lease.as_ref().map(|lease| lease.resource),
+        call.rate.as_ref().map(|rate| rate.resource),
+    ];
+    for resource in resources.into_iter().flatten() {
+        if let Some(counter) = guard.counter(resource) {
+            guard.ensure_heap(counter_heap(counter), 1)?;
+        }
+    }
+    if call.hold_ms.is_some() {
+        guard.ensure_heap(guard.hold_heap(), 1)?;
+    }
+    if call.answers() {
+        // One for the key, and one for when the reservation is resolved.
+        guard.ensure_kept(2)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,411 @@
+//! A tenant's block under its lock, with the undo record that makes every operation on it all or
+//! nothing, whenever its process dies.
+//!
+//! An operation writes through [`RecordGuard::set`], which first notes the old value, then arms,
+//! then changes; [`RecordGuard::finish`] disarms. Whoever locks a block that is armed puts the old
+//! values back. A thread's stores become visible in the order in which it made them, also when it
+//! is killed, so that compiler fences are all the ordering this needs.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
+use std::time::Duration;
+
+use super::directory::{self, Hash128};
+use super::file::{GrowError, Memory};
+use super::layout::{WORD, counter, pack, record, unpack};
+use super::lock::{self, LockError, LockGuard};
+use crate::clock::Timestamp;
+use crate::crash_points::{self, Guard};
+use crate::rules::{CounterTerms, Counting, Gates, ResourceId, Source, Usage};
+
+/// The lock of a block, held.
+#[derive(Debug)]
+pub(crate) struct RecordGuard<'a> {
+    pub(crate) memory: &'a Memory,
+    /// Where the block lies.
+    pub(crate) at: u64,
+    cells: &'a [AtomicU64; record::WORDS],
+    undo: &'a [[AtomicU64; 2]],
+    undo_pending: usize,
+    /// More was written than the undo record has room for: the operation must not stand.
+    overflow: bool,
+    // Dropped last, after the roll-back.
+    _held: LockGuard<'a>,
+}
+
+impl<'a> RecordGuard<'a> {
+    /// Locks the block at `at` and puts right what a dead holder left half done.
+    #[inline(always)]
+    pub(crate) fn lock(
+        memory: &'a Memory,
+        at: u64,
+        timeout: Duration,
+    ) -> Result<RecordGuard<'a>, LockError> {
+        let held = lock::take(memory, at + record::LOCK, timeout)?;
+        let cells = memory.words(at).ok_or(LockError::Broken)?;
+        let (undo, undo_capacity) = unpack(word(cells, record::UNDO).load(Relaxed));
+        let undo = memory.pairs(undo, undo_capacity);
+        let undo_pending = word(cells, record::UNDO_COUNT).load(Relaxed);
+        if undo_pending != 0 {
+            roll_back(memory, at, undo, undo_pending as usize);
+        }
+        Ok(RecordGuard { memory, at, cells, undo, undo_pending: 0, overflow: false, _held: held })
+    }
+
+    /// The cell of a word of the block.
+    #[inline]
+    pub(crate) fn cell(&self, offset: u64) -> &'a AtomicU64 {
+        word(self.cells, offset)
+    }
+
+    /// A word of the block.
+    #[inline]
+    pub(crate) fn get(&self, offset: u64) -> u64 {
+        self.cell(offset).load(Relaxed)
+    }
+
+    /// Writes a word of the block that needs no undo: it is idempotent or made good by the lane.
+    #[inline]
+    pub(crate) fn put(&self, offset: u64, value: u64) {
+        self.cell(offset).store(value, Relaxed);
+    }
+
+    /// Writes the word at `offset` of the file, so that it can be undone.
+    #[inline]
+    pub(crate) fn set(&mut self, offset: u64, value: u64) {
+        self.set_cell(self.memory.cell(offset), value);
+    }
+
+    /// Writes a word of the file, so that it can be undone.
+    #[inline(always)]
+    pub(crate) fn set_cell(&mut self, cell: &AtomicU64, value: u64) {
+        if crash_points::off(Guard::Undo) {
+            cell.store(value, Relaxed);
+            crash_points::point("undo.word");
+            return;
+        }
+        let Some([target, old]) = self.undo.get(self.undo_pending) else {
+            self.overflow = true;
+            return;
+        };
+        target.store(self.memory.offset_of(cell), Relaxed);
+        old.store(cell.load(Relaxed), Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        self.undo_pending += 1;
+        self.put(record::UNDO_COUNT, self.undo_pending as u64);
+        compiler_fence(Ordering::SeqCst);
+        cell.store(value, Relaxed);
+        crash_points::point("undo.word");
+    }
+
+    /// Begins an operation: gives it the block's next sequence number, which it returns. The
+    /// number is not taken back with the operation: one that names nothing does no harm.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self) -> u64 {
+        let seq = self.get(record::SEQ);
+        if seq == self.get(record::CHECKPOINTED_SEQ) {
+            directory::mark_dirty(self.memory, self.get(record::INDEX));
+        }
+        self.put(record::SEQ, seq + 1);
+        seq + 1
+    }
+
+    /// Makes everything that was `set` stand. `false`: it was too much for the undo record, and
+    /// nothing was changed.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn finish(&mut self) -> bool {
+        if self.overflow {
+            self.roll_back();
+            return false;
+        }
+        compiler_fence(Ordering::SeqCst);
+        crash_points::point("undo.clear");
+        self.undo_pending = 0;
+        self.put(record::UNDO_COUNT, 0);
+        true
+    }
+
+    /// Puts back everything that was `set` since the last `finish`.
+    pub(crate) fn roll_back(&mut self) {
+        roll_back(self.memory, self.at, self.undo, self.undo_pending);
+        (self.undo_pending, self.overflow) = (0, false);
+    }
+
+    /// Doubles the room of the undo record. Nothing may be armed.
+    #[cold]
+    pub(crate) fn enlarge_undo(&mut self) -> Result<(), GrowError> {
+        debug_assert_eq!(self.undo_pending, 0);
+        let capacity = packable((self.undo.len() as u64 + 1).next_power_of_two() * 2)?;
+        let at = self.memory.allocate(capacity * record::UNDO_ENTRY)?;
+        self.undo = self.memory.pairs(at, capacity);
+        self.put(record::UNDO, pack(at, capacity));
+        Ok(())
+    }
+
+    /// The block's tenant.
+    pub(crate) fn hash(&self) -> Hash128 {
+        directory::hash_of(self.memory, self.at)
+    }
+
+    /// What the operation with the number `seq` is called outside: numbers of another tenant's
+    /// operations are others.
+    pub(crate) fn number_of(&self, seq: u64) -> u64 {
+        seq ^ self.hash().low
+    }
+
+    /// Whether the tenant exists.
+    #[inline]
+    pub(crate) fn is_live(&self) -> bool {
+        self.get(record::STATE) == 1
+    }
+
+    /// Whether a change was under way when its process died.
+    #[inline]
+    pub(crate) fn pending(&self) -> Option<u64> {
+        Some(self.get(record::PENDING)).filter(|&pending| pending != 0)
+    }
+
+    #[inline]
+    pub(crate) fn valid_until(&self) -> Timestamp {
+        Timestamp::from_word(self.get(record::VALID_UNTIL))
+    }
+
+    #[inline]
+    pub(crate) fn high_water_mark(&self) -> Timestamp {
+        Timestamp::from_word(self.get(record::HIGH_WATER_MARK))
+    }
+
+    /// Remembers that the tenant has seen `now`. It only ever rises, so that it needs no undo.
+    #[inline]
+    pub(crate) fn raise_high_water_mark(&self, now: Timestamp) {
+        if now > self.high_water_mark() {
+            self.put(record::HIGH_WATER_MARK, now.ms() as u64);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn gates(&self) -> Gates {
+        Gates::from_bits(self.get(record::GATES))
+    }
+
+    #[inline]
+    pub(crate) fn feature_word(&self, word: u64) -> u64 {
+        if word < record::FEATURE_WORDS { self.get(record::FEATURES + word * WORD) } else { 0 }
+    }
+
+    /// The slot of `resource`, if the block has one.
+    #[inline(always)]
+    pub(crate) fn counter(&self, resource: ResourceId) -> Option<CounterRef<'a>> {
+        let (counters, count) = unpack(self.get(record::COUNTERS));
+        let index = u64::from(resource.0);
+        if index >= count {
+            return None;
+        }
+        let at = counters + index * counter::BYTES;
+        self.memory.words(at).map(|cells| CounterRef { at, cells, memory: self.memory })
+    }
+
+    /// Whether a resource is no more than grants and a hard limit.
+    #[inline(always)]
+    pub(crate) fn is_simple(&self, resource: ResourceId) -> bool {
+        self.counter(resource)
+            .is_none_or(|counter| CounterTerms::is_simple(counter.get(counter::TERMS)))
+    }
+
+    /// How many slots the block has.
+    pub(crate) fn counter_count(&self) -> u16 {
+        unpack(self.get(record::COUNTERS)).1 as u16
+    }
+}
+
+impl Drop for RecordGuard<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.undo_pending != 0 {
+            self.roll_back();
+        }
+    }
+}
+
+/// A number of entries that can be packed beside an offset.
+fn packable(capacity: u64) -> Result<u64, GrowError> {
+    if capacity < 1 << 16 { Ok(capacity) } else { Err(GrowError::AddressSpace) }
+}
+
+/// The word at an offset of `layout`, all of which lie below the array's length.
+#[allow(clippy::indexing_slicing)]
+#[inline(always)]
+pub(super) fn word<const N: usize>(cells: &[AtomicU64; N], offset: u64) -> &AtomicU64 {
+    &cells[(offset / WORD) as usize]
+}
+
+/// Puts the old values of the first `armed` entries back, the last first.
+#[cold]
+fn roll_back(memory: &Memory, at: u64, undo: &[[AtomicU64; 2]], undo_pending: usize) {
+    for (left, [target, old]) in undo.iter().enumerate().take(undo_pending).rev() {
+        memory.put(target.load(Relaxed), old.load(Relaxed));
+        compiler_fence(Ordering::SeqCst);
+        memory.put(at + record::UNDO_COUNT, left as u64);
+    }
+}
+
+/// One resource of one tenant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CounterRef<'a> {
+    pub(crate) at: u64,
+    cells: &'a [AtomicU64; counter::WORDS],
+    memory: &'a Memory,
+}
+
+impl<'a> CounterRef<'a> {
+    /// The cell of a word of the slot.
+    #[inline]
+    pub(crate) fn cell(self, offset: u64) -> &'a AtomicU64 {
+        word(self.cells, offset)
+    }
+
+    #[inline]
+    pub(crate) fn get(self, offset: u64) -> u64 {
+        self.cell(offset).load(Relaxed)
+    }
+
+    /// How the resource is limited and counted.
+    #[inline(always)]
+    pub(crate) fn terms(self) -> CounterTerms {
+        CounterTerms::from_number(self.get(counter::TERMS))
+    }
+
+    #[inline]
+    pub(crate) fn used(self) -> u64 {
+        self.get(counter::USED)
+    }
+
+    /// What counts as used of it: of what is held, nothing.
+    pub(crate) fn usage(self) -> Usage {
+        let used = self.used();
+        match self.terms().counting {
+            Counting::Granted => Usage { used, beyond: self.get(counter::BEYOND) },
+            Counting::Meter => Usage { used, beyond: used },
+            Counting::Seats | Counting::Leases | Counting::Rate => Usage::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn grant_count(self) -> u64 {
+        self.get(counter::GRANT_COUNT)
+    }
+
+    /// Where grant number `index` of the burn-down list lies: its id, then what remains.
+    #[inline]
+    pub(crate) fn grant_at(self, index: u64) -> u64 {
+        unpack(self.get(counter::GRANTS)).0 + index * counter::GRANT_ENTRY
+    }
+
+    /// The cells of the burn-down list: id and remaining units, in the order of use.
+    #[inline(always)]
+    pub(crate) fn grant_cells(self) -> &'a [[AtomicU64; 2]] {
+        self.memory.pairs(self.grant_at(0), self.grant_count())
+    }
+
+    /// The grants of the burn-down list: id and remaining units, in the order of use.
+    #[inline]
+    pub(crate) fn grants(self) -> impl Iterator<Item = (u64, u64)> {
+        self.grant_cells()
+            .iter()
+            .map(|[grant, remaining]| (grant_id(grant.load(Relaxed)), remaining.load(Relaxed)))
+    }
+}
+
+/// A grant as a burn-down list names it: its number, and where it comes from.
+pub(crate) const fn grant_word(id: u64, source: Source) -> u64 {
+    id | (source as u64) << GRANT_BITS
+}
+
+/// The number of a grant in a burn-down list.
+#[inline]
+pub(crate) const fn grant_id(word: u64) -> u64 {
+    word & ((1 << GRANT_BITS) - 1)
+}
+
+/// Where a grant in a burn-down list comes from.
+#[inline]
+pub(crate) const fn grant_source(word: u64) -> Source {
+    Source::from_number((word >> GRANT_BITS) as u8)
+}
+
+const GRANT_BITS: u32 = 48;
+
+/// Makes a block for `hash` with room for `slots` resources: vacant, in no table yet.
+pub(crate) fn create(memory: &Memory, hash: Hash128, counters: u16) -> Result<u64, GrowError> {
+    let counters = u64::from(counters);
+    let at = memory.allocate(record::FIRST_COUNTERS + counters * counter::BYTES)?;
+    lock::init(memory, at + record::LOCK);
+    memory.put(at + record::HASH, hash.low);
+    memory.put(at + record::HASH + WORD, hash.high);
+    memory.put(at + record::UNDO, pack(at + record::FIRST_UNDO, record::FIRST_UNDO_ENTRIES));
+    memory.put(at + record::COUNTERS, pack(at + record::FIRST_COUNTERS, counters));
+    memory.put(at + record::HOLDS_DUE, Timestamp::MAX.ms() as u64);
+    init_counters(memory, at + record::FIRST_COUNTERS, 0, counters);
+    directory::number(memory, at)?;
+    Ok(at)
+}
+
+/// Points the burn-down lists of new slots at the room that they bring along.
+fn init_counters(memory: &Memory, counters: u64, first: u64, count: u64) {
+    for index in first..count {
+        let at = counters + index * counter::BYTES;
+        memory.put(
+            at + counter::GRANTS,
+            pack(at + counter::FIRST_GRANTS, counter::FIRST_GRANT_ENTRIES),
+        );
+        memory.put(at + counter::NEXT_EVENT, u64::MAX);
+    }
+}
+
+impl RecordGuard<'_> {
+    /// Gives the block at least `wanted` slots. Nothing changes for whoever reads it.
+    pub(crate) fn ensure_counters(&self, wanted: u16) -> Result<(), GrowError> {
+        let (old, count) = unpack(self.get(record::COUNTERS));
+        let wanted = u64::from(wanted);
+        if wanted <= count {
+            return Ok(());
+        }
+        let new = self.memory.allocate(wanted * counter::BYTES)?;
+        for word in 0..count * counter::BYTES / WORD {
+            self.memory.put(new + word * WORD, self.memory.get(old + word * WORD));
+        }
+        for index in 0..count {
+            // Lists that lay in their slot have moved with it.
+            let (at, capacity) =
+                unpack(self.memory.get(new + index * counter::BYTES + counter::GRANTS));
+            if at == old + index * counter::BYTES + counter::FIRST_GRANTS {
+                let moved = new + index * counter::BYTES + counter::FIRST_GRANTS;
+                self.memory
+                    .put(new + index * counter::BYTES + counter::GRANTS, pack(moved, capacity));
+            }
+        }
+        init_counters(self.memory, new, count, wanted);
+        self.put(record::COUNTERS, pack(new, wanted));
+        Ok(())
+    }
+
+    /// Gives the slot's burn-down list room for at least `wanted` grants, keeping what it holds.
+    pub(crate) fn ensure_grants(
+        &self,
+        counter: CounterRef<'_>,
+        wanted: u64,
+    ) -> Result<(), GrowError> {
+        let (old, capacity) = unpack(self.memory.get(counter.at + counter::GRANTS));
+        if wanted <= capacity {
+            return Ok(());
+        }
+        let capacity = packable(wanted.next_power_of_two())?;
+        let new = self.memory.allocate(capacity * counter::GRANT_ENTRY)?;
+        for word in 0..counter.grant_count() * counter::GRANT_ENTRY / WORD {
+            self.memory.put(new + word * WORD, self.memory.get(old + word * WORD));
+        }
+        self.memory.put(counter.at + counter::GRANTS, pack(new, capacity));
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! What the engine can do can be done from C: every public verb of its source has a function in the
+//! header, so that the next one is not forgotten.
+#![allow(missing_docs)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What hosts call, and what stands in the header before the verbs of each.
+const CALLED: [(&str, &[&str]); 7] = [
+    ("Engine", &["cotas_", "cotas_engine_"]),
+    ("Tenant", &["cotas_"]),
+    ("Leases", &["cotas_lease_"]),
+    ("Meter", &["cotas_meter_"]),
+    ("Rates", &["cotas_rate_"]),
+    ("Seats", &["cotas_seat_"]),
+    ("Builder", &["cotas_options_set_"]),
+];
+
+/// A tenant's verbs under a key, which in C is an argument of each.
+const UNDER_A_KEY: &str = "Once";
+
+/// What is handed in and out: C has structs and documents for it.
+const VALUES: [&str; 7] =
+    ["Balance", "Invoice", "InvoiceStatus", "Metric", "NewGrant", "NewTenant", "Resolution"];
+
+/// Verbs whose function has another name.
+const NAMED_OTHERWISE: [(&str, &str); 17] = [
+    ("Engine::builder", "cotas_options_new"),
+    ("Engine::in_memory", "cotas_engine_open_in_memory"),
+    ("Engine::tenant", "cotas_tenant_open"),
+    ("Engine::with_clock", "cotas_options_set_time"),
+    ("Engine::grant_as", "cotas_grant"),
+    ("Engine::usage_by", "cotas_usage"),
+    ("Once::kept_for", "cotas_tenant_with_key_lifetime"),
+    // A key is an argument of each verb that it makes take effect once.
+    ("Tenant::once", "cotas_consume"),
+    // The same verbs, for bindings to tell of what was decided.
+    ("Tenant::consume_then", "cotas_consume"),
+    ("Tenant::check_then", "cotas_check"),
+    ("Tenant::leases", "cotas_lease_acquire"),
+    ("Tenant::meter", "cotas_meter_add"),
+    ("Tenant::rate", "cotas_rate_pass"),
+    ("Seats::occupy_as", "cotas_seat_occupy"),
+    ("Seats::list", "cotas_seats"),
+    ("Builder::clock", "cotas_options_set_time"),
+    ("Builder::open", "cotas_engine_open"),
+];
+
+/// Verbs that C does without; docs/c-api.md says why.
+const LEFT_OUT: [&str; 4] = ["Engine::check", "Engine::consume", "Engine::perform", "Tenant::name"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).expect("can be read")
+}
+
+/// Every source file of a room.
+fn sources(room: &str) -> Vec<String> {
+    let files = fs::read_dir(root().join(room)).expect("is a room");
+    let paths = files.map(|file| file.expect("can be read").path());
+    paths.map(|path| fs::read_to_string(path).expect("is UTF-8")).collect()
+}
+
+/// The type whose methods begin with this line.
+fn implemented(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("impl")?;
+    let rest = if rest.starts_with('<') { rest.split_once("> ")?.1 } else { rest.trim_start() };
+    let is_trait = rest.contains(" for ");
+    rest.split(['<', ' ']).next().filter(|_| !is_trait)
+}
+
+/// `(type, operation)` of every public function of a source file that belongs to a type.
+fn operations(source: &str) -> Vec<(String, String)> {
+    let mut of = None;
+    let mut found = Vec::new();
+    for line in source.lines() {
+        of = implemented(line).or(of);
+        let name = line.strip_prefix("    pub fn ").or(line.strip_prefix("    pub const fn "));
+        let name = name.and_then(|it| it.split(['(', '<']).next());
+        found.extend(of.zip(name).map(|(of, name)| (of.to_owned(), name.to_owned())));
+    }
+    found
+}
+
+/// The functions of the header.
+fn functions() -> BTreeSet<String> {
+    let header = read("include/cotas_ffi.h");
+    let words = header.split(|it: char| !it.is_ascii_alphanumeric() && it != '_' && it != '(');
+    words.filter_map(|it| it.split_once('(')).map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn every_operation_of_the_engine_has_its_function() {
+    let (functions, guide) = (functions(), read("docs/c-api.md"));
+    let all: Vec<_> = sources("core/src/engine").iter().flat_map(|it| operations(it)).collect();
+    assert!(all.len() > 100, "the engine's verbs were not found: {}", all.len());
+    let known: BTreeSet<_> =
+        all.iter().map(|(of, operation)| format!("{of}::{operation}")).collect();
+    for (operation, function) in NAMED_OTHERWISE {
+        assert!(functions.contains(function), "there is no {function} for {operation}");
+    }
+    for operation in NAMED_OTHERWISE.iter().map(|(operation, _)| operation).chain(&LEFT_OUT) {
+        assert!(known.contains(*operation), "the engine has no {operation} any more");
+    }
+    for (of, operation) in &all {
+        let name = format!("{of}::{operation}");
+        if LEFT_OUT.contains(&name.as_str()) {
+            assert!(guide.contains(&format!("`{name}`")), "docs/c-api.md: why is there no {name}?");
+            continue;
+        }
+        if of == UNDER_A_KEY {
+            let is_argument = known.contains(&format!("Tenant::{operation}"));
+            let is_named = NAMED_OTHERWISE.iter().any(|(listed, _)| *listed == name);
+            assert!(is_argument || is_named, "{name} is no verb of a tenant");
+            continue;
+        }
+        let Some((_, prefixes)) = CALLED.iter().find(|(called, _)| called == of) else {
+            assert!(VALUES.contains(&of.as_str()), "{name}: is {of} a value, or is it called?");
+            continue;
+        };
+        let mut likely: Vec<_> =
+            prefixes.iter().map(|prefix| format!("{prefix}{operation}")).collect();
+        likely.extend(prefixes.iter().map(|prefix| format!("{prefix}{operation}_ms")));
+        let otherwise = NAMED_OTHERWISE.iter().filter(|(operation, _)| *operation == name);
+        likely.extend(otherwise.map(|(_, function)| (*function).to_owned()));
+        let has_function = likely.iter().any(|it| functions.contains(it));
+        assert!(has_function, "{name} is none of {likely:?}");
+    }
+}
+
+#[test]
+fn every_page_that_people_read_has_its_function() {
+    let functions = functions();
+    let pages = sources("core/src/report").into_iter().flat_map(|it| operations(&it));
+    let pages: Vec<_> =
+        pages.filter(|(_, operation)| operation == "to_page").map(|(of, _)| of).collect();
+    assert!(pages.len() > 3, "the pages were not found: {pages:?}");
+    for page in pages {
+        let split = |letter: char| {
+            let capital = letter.is_ascii_uppercase().then_some('_');
+            capital.into_iter().chain([letter.to_ascii_lowercase()])
+        };
+        let name = format!("cotas{}_page", page.chars().flat_map(split).collect::<String>());
+        assert!(functions.contains(&name), "there is no {name}");
+    }
+}
