@@ -495,7 +495,12 @@ typedef enum cotas_flag {
     /**
      * More was charged than charges lists: cotas_charges_of has all of it.
      */
-    COTAS_FLAG_MORE_CHARGES = 64
+    COTAS_FLAG_MORE_CHARGES = 64,
+    /**
+     * The message is too old for a session: it opened none, continued none and charged nothing for
+     * one.
+     */
+    COTAS_FLAG_TOO_OLD = 128
 } cotas_flag;
 
 /**
@@ -1218,9 +1223,10 @@ int32_t cotas_perform(const struct cotas_tenant *tenant,
 
 /**
  * As cotas_perform, with all that an action may look at, as a JSON document: { "channel",
- * "contact", "category" (of a template), "holder" (who takes the lease: a call's id), "quantity",
- * "at" (RFC 3339), "tariff" (that was quoted: another one in force is COTAS_E_TARIFF_CHANGED) },
- * each of which may be left out. Under a key (NULL: none) it takes effect once.
+ * "contact", "also" (a second id of the same contact: both are linked), "category" (of a
+ * template), "holder" (who takes the lease: a call's id), "quantity", "at" (RFC 3339), "tariff"
+ * (that was quoted: another one in force is COTAS_E_TARIFF_CHANGED) }, each of which may be left
+ * out. Under a key (NULL: none) it takes effect once.
  *
  * Threads: any. Blocks: as cotas_consume. Fork: no matter.
  */

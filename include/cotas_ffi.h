@@ -118,7 +118,8 @@ typedef enum cotas_flag {
     COTAS_FLAG_REPLAYED = 8,
     COTAS_FLAG_SESSION_OPENED = 16,
     COTAS_FLAG_LEASE_ACQUIRED = 32,
-    COTAS_FLAG_MORE_CHARGES = 64
+    COTAS_FLAG_MORE_CHARGES = 64,
+    COTAS_FLAG_TOO_OLD = 128
 } cotas_flag;
 
 typedef enum cotas_outcome {

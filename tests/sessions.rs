@@ -108,10 +108,82 @@ fn an_ended_session_is_forgotten_after_seven_days_whether_swept_or_not() {
     let (engine, clock) = small();
     let start = engine.now();
     assert_eq!(opened(&receive(&engine, "a")), Some(true));
-    clock.advance_ms(8 * 24 * HOUR_MS);
-    assert_eq!(opened(&receive_at(&engine, "a", start)), Some(true), "nobody remembers it");
-    assert_eq!(balance(&engine, "acme", "sessions").0, 0);
+    clock.advance_ms(8 * 24 * HOUR_MS - 1);
+    let last = receive_at(&engine, "a", start);
+    assert_eq!((opened(&last), last.too_old), (Some(false), false), "it is remembered");
+    clock.advance_ms(1);
+    let late = receive_at(&engine, "a", start);
+    assert!(late.allowed() && late.too_old && late.session.is_none(), "nobody remembers it");
+    assert_eq!(balance(&engine, "acme", "sessions").0, 1);
     assert_sound(&engine);
+}
+
+/// What is older than a session and the time for which it is kept opens none, however often it
+/// comes: it would be forgotten at once, and opened again.
+#[test]
+fn a_message_that_is_too_old_is_allowed_and_costs_nothing_at_every_delivery() {
+    let (engine, clock) = small();
+    let age = 8 * 24 * HOUR_MS;
+    let old = engine.now().plus_ms(-age);
+    for _ in 0..3 {
+        let decision = receive_at(&engine, "a", old);
+        assert!(decision.allowed() && decision.too_old, "{decision:?}");
+        assert_eq!((decision.session, decision.charges.iter().count()), (None, 0));
+    }
+    assert_eq!(balance(&engine, "acme", "sessions").0, 2);
+    // A millisecond younger it opens one, which is kept for that millisecond alone.
+    assert_eq!(opened(&receive_at(&engine, "a", old.plus_ms(1))), Some(true));
+    clock.advance_ms(1);
+    assert!(receive_at(&engine, "a", old.plus_ms(1)).too_old);
+    assert_eq!(balance(&engine, "acme", "sessions").0, 1);
+    // At the end of the quota it is allowed as well, and so is a reply of that time.
+    assert_eq!(opened(&receive(&engine, "b")), Some(true));
+    assert_eq!(receive(&engine, "c").reason(), Some(Reason::QuotaExhausted));
+    assert!(receive_at(&engine, "c", old).too_old);
+    let reply = Details { at: Some(old), ..message("c") };
+    assert!(engine.perform("acme", "reply_only", &reply).expect("decides").too_old);
+    // What a contact's open session covers is of that session, whatever its age.
+    let inside = receive_at(&engine, "b", old);
+    assert_eq!((opened(&inside), inside.too_old), (Some(false), false));
+    // The status comes first.
+    engine.set_status("acme", Status::Cancelled, "left", true).expect("is set");
+    let denied = receive_at(&engine, "c", old);
+    assert_eq!((denied.reason(), denied.too_old), (Some(Reason::StatusForbids), false));
+    assert_sound(&engine);
+}
+
+#[test]
+fn seconds_that_are_taken_for_milliseconds_charge_nothing() {
+    let (engine, _) = small();
+    for contact in ["a", "b", "c", "d"] {
+        let wrong = Timestamp::from_ms(engine.now().ms() / 1_000);
+        assert!(receive_at(&engine, contact, wrong).too_old);
+    }
+    assert_eq!(balance(&engine, "acme", "sessions").0, 2);
+}
+
+/// A clock that runs behind what the tenant has seen does not make old messages young again.
+#[test]
+fn the_age_of_a_message_is_measured_against_all_that_the_tenant_has_seen() {
+    let (engine, clock) = small();
+    let (start, later) = (engine.now(), engine.now().plus_ms(8 * 24 * HOUR_MS));
+    clock.set(later);
+    assert_eq!(opened(&receive(&engine, "b")), Some(true));
+    clock.set(start.plus_ms(HOUR_MS));
+    assert!(receive_at(&engine, "a", start).too_old);
+    assert!(receive_at(&engine, "a", start).too_old, "at each delivery");
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_stored_decision_says_again_that_the_message_was_too_old() {
+    let (engine, _) = small();
+    let tenant = engine.tenant("acme").expect("exists");
+    let old = Details { at: Some(Timestamp::from_ms(0)), ..message("a") };
+    let first = tenant.once("wamid.1").perform("receive_message", &old).expect("decides");
+    let again = tenant.once("wamid.1").perform("receive_message", &old).expect("decides");
+    assert_eq!(again, Decision { replayed: true, ..first });
+    assert!(again.too_old);
 }
 
 #[test]

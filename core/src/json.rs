@@ -49,6 +49,7 @@ struct DecisionJson {
     overage: bool,
     demo_notice: bool,
     past_due: bool,
+    too_old: bool,
 }
 
 impl Serialize for Decision {
@@ -69,6 +70,7 @@ impl Serialize for Decision {
             overage: self.overage,
             demo_notice: self.demo_notice,
             past_due: self.past_due,
+            too_old: self.too_old,
         };
         decision.serialize(to)
     }

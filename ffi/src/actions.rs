@@ -22,6 +22,8 @@ pub(crate) struct DetailsJson<'a> {
     channel: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "personal")]
     contact: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "personal")]
+    also: Cow<'a, str>,
     #[serde(borrow)]
     category: Cow<'a, str>,
     #[serde(borrow, deserialize_with = "personal")]
@@ -37,6 +39,7 @@ impl DetailsJson<'_> {
         Details {
             channel: &self.channel,
             contact: &self.contact,
+            also: &self.also,
             category: &self.category,
             holder: &self.holder,
             quantity: self.quantity,
@@ -83,9 +86,10 @@ impl Call {
 }
 
 /// As cotas_perform, with all that an action may look at, as a JSON document: { "channel",
-/// "contact", "category" (of a template), "holder" (who takes the lease: a call's id), "quantity",
-/// "at" (RFC 3339), "tariff" (that was quoted: another one in force is COTAS_E_TARIFF_CHANGED) },
-/// each of which may be left out. Under a key (NULL: none) it takes effect once.
+/// "contact", "also" (a second id of the same contact: both are linked), "category" (of a
+/// template), "holder" (who takes the lease: a call's id), "quantity", "at" (RFC 3339), "tariff"
+/// (that was quoted: another one in force is COTAS_E_TARIFF_CHANGED) }, each of which may be left
+/// out. Under a key (NULL: none) it takes effect once.
 ///
 /// Threads: any. Blocks: as cotas_consume. Fork: no matter.
 #[unsafe(no_mangle)]

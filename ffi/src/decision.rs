@@ -84,6 +84,9 @@ pub enum cotas_flag {
     COTAS_FLAG_LEASE_ACQUIRED = 32,
     /// More was charged than charges lists: cotas_charges_of has all of it.
     COTAS_FLAG_MORE_CHARGES = 64,
+    /// The message is too old for a session: it opened none, continued none and charged nothing for
+    /// one.
+    COTAS_FLAG_TOO_OLD = 128,
 }
 
 /// Units of one resource that came from one source.
@@ -209,6 +212,7 @@ fn flags(from: &Decision) -> u32 {
         (from.session.is_some_and(|it| it.opened), cotas_flag::COTAS_FLAG_SESSION_OPENED),
         (from.lease.is_some_and(|it| it.acquired), cotas_flag::COTAS_FLAG_LEASE_ACQUIRED),
         (!from.charges.is_complete(), cotas_flag::COTAS_FLAG_MORE_CHARGES),
+        (from.too_old, cotas_flag::COTAS_FLAG_TOO_OLD),
     ];
     bits.into_iter().map(|(is_so, bit)| if is_so { bit as u32 } else { 0 }).sum()
 }

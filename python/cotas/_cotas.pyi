@@ -142,6 +142,10 @@ class Decision:
     def past_due(self) -> bool:
         """The tenant is in arrears."""
     @property
+    def too_old(self) -> bool:
+        """The message is too old for a session: it opened none, continued none and charged
+        nothing for one."""
+    @property
     def replayed(self) -> bool:
         """This is the stored decision of an earlier call with the same key."""
     def raise_if_denied(self) -> Decision:
@@ -206,6 +210,7 @@ class Tenant:
         *,
         channel: str = "",
         contact: str = "",
+        also: str = "",
         category: str = "",
         holder: str = "",
         at: datetime | None = None,
@@ -221,6 +226,7 @@ class Tenant:
         *,
         channel: str = "",
         contact: str = "",
+        also: str = "",
         category: str = "",
         holder: str = "",
         at: datetime | None = None,
@@ -235,6 +241,7 @@ class Tenant:
         contact: str,
         direction: _Direction = "inbound",
         channel: str = "",
+        also: str = "",
         category: str = "",
         at: datetime | None = None,
         key: str | None = None,
@@ -261,6 +268,7 @@ class Tenant:
         ttl: timedelta | None = None,
         channel: str = "",
         contact: str = "",
+        also: str = "",
         category: str = "",
         holder: str = "",
         at: datetime | None = None,
@@ -299,6 +307,7 @@ class Tenant:
         *,
         channel: str = "",
         contact: str = "",
+        also: str = "",
         category: str = "",
         holder: str = "",
         at: datetime | None = None,
@@ -321,6 +330,7 @@ class Tenant:
         *,
         channel: str = "",
         contact: str = "",
+        also: str = "",
         category: str = "",
         holder: str = "",
         at: datetime | None = None,
@@ -366,6 +376,7 @@ class Engine:
         *,
         channel: str = "",
         contact: str = "",
+        also: str = "",
         category: str = "",
         holder: str = "",
         at: datetime | None = None,

@@ -29,7 +29,7 @@ class Traffic:
 @dataclass(frozen=True)
 class Progress:
     """How far a tenant has come in a log that began at `since`, and what came of its events up to
-    `position`. `refused_quota` and `refused_status` are parts of `refused`."""
+    `position`. `too_old` were allowed and opened no session. `refused_quota` and `refused_status` are parts of `refused`."""
 
     since: datetime
     position: int
@@ -39,6 +39,7 @@ class Progress:
     refused: int
     refused_quota: int
     refused_status: int
+    too_old: int
 
 
 def replayed(

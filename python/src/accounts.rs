@@ -61,8 +61,9 @@ impl Tenant {
         let made = progress.map(|it| {
             let Progress { since, position, opened, continued, others, .. } = it;
             let Progress { refused, refused_quota: quota, refused_status: status, .. } = it;
-            let since = When(since);
-            let counts = (since, position, opened, continued, others, refused, quota, status);
+            let (since, too_old) = (When(since), it.too_old);
+            let counts =
+                (since, position, opened, continued, others, refused, quota, status, too_old);
             records::PROGRESS.make(py, counts)
         });
         made.transpose()
@@ -106,10 +107,10 @@ impl Tenant {
     /// which takes the tariff and says if another one is in force by then. Changes nothing.
     #[pyo3(
         signature = (
-            action, *, channel=Private(""), contact=Private(""), category=Private(""),
+            action, *, channel=Private(""), contact=Private(""), also=Private(""), category=Private(""),
             holder=Private(""), at=None, quantity=None, tariff=None,
         ),
-        text_signature = "($self, action, *, channel='', contact='', category='', holder='', \
+        text_signature = "($self, action, *, channel='', contact='', also='', category='', holder='', \
             at=None, quantity=None, tariff=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
@@ -119,13 +120,14 @@ impl Tenant {
         action: Name<'_>,
         channel: Private<'_>,
         contact: Private<'_>,
+        also: Private<'_>,
         category: Private<'_>,
         holder: Private<'_>,
         at: Option<When>,
         quantity: Option<Units>,
         tariff: Option<u64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let about = About { channel, contact, category, holder, at, quantity, tariff };
+        let about = About { channel, contact, also, category, holder, at, quantity, tariff };
         let details = about.details();
         let quote = engine_state::ask(py, &self.handle, |tenant| tenant.quote(action.0, &details))?;
         let cost = |it: cotas::CostLine| {
@@ -140,9 +142,9 @@ impl Tenant {
     #[pyo3(
         signature = (
             source, since, position, action, *, channel=Private(""), contact=Private(""),
-            category=Private(""), holder=Private(""), at=None, quantity=None, key=None,
+            also=Private(""), category=Private(""), holder=Private(""), at=None, quantity=None, key=None,
         ),
-        text_signature = "($self, source, since, position, action, *, channel='', contact='', \
+        text_signature = "($self, source, since, position, action, *, channel='', contact='', also='', \
             category='', holder='', at=None, quantity=None, key=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
@@ -155,13 +157,14 @@ impl Tenant {
         action: Name<'_>,
         channel: Private<'_>,
         contact: Private<'_>,
+        also: Private<'_>,
         category: Private<'_>,
         holder: Private<'_>,
         at: Option<When>,
         quantity: Option<Units>,
         key: Option<Key<'_>>,
     ) -> PyResult<Option<Decision>> {
-        let about = About { channel, contact, category, holder, at, quantity, tariff: None };
+        let about = About { channel, contact, also, category, holder, at, quantity, tariff: None };
         let (details, cursor) = (about.details(), Cursor { source, since: since.0, position });
         let decision = engine_state::decide(py, &self.handle, |tenant| match key {
             None => tenant.perform_next(action.0, &details, &cursor),

@@ -270,6 +270,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Amounts {
 pub struct About<'a> {
     pub channel: Private<'a>,
     pub contact: Private<'a>,
+    pub also: Private<'a>,
     pub category: Private<'a>,
     pub holder: Private<'a>,
     pub at: Option<When>,
@@ -282,6 +283,7 @@ impl<'a> About<'a> {
         Details {
             channel: self.channel.0,
             contact: self.contact.0,
+            also: self.also.0,
             category: self.category.0,
             holder: self.holder.0,
             at: self.at.map(|at| at.0),

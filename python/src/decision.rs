@@ -16,7 +16,7 @@ use crate::packed::Packed;
 use crate::records;
 
 /// All attributes that say something of a decision.
-const ATTRIBUTES: [&str; 21] = [
+const ATTRIBUTES: [&str; 22] = [
     "allowed",
     "reason",
     "reasons",
@@ -37,6 +37,7 @@ const ATTRIBUTES: [&str; 21] = [
     "overage",
     "notice",
     "past_due",
+    "too_old",
     "replayed",
 ];
 
@@ -255,6 +256,13 @@ impl Decision {
         self.get().past_due
     }
 
+    /// The message is too old for a session: it opened none, continued none and charged nothing
+    /// for one.
+    #[getter]
+    fn too_old(&self) -> bool {
+        self.get().too_old
+    }
+
     /// This is the stored decision of an earlier call with the same key.
     #[getter]
     fn replayed(&self) -> bool {
@@ -332,7 +340,10 @@ impl Decision {
                 decision.reservation.map(|id| id.to_string()),
                 decision.receipt.map(|receipt| receipt.to_string()),
             ),
-            (decision.overage, decision.demo_notice, decision.past_due, decision.replayed),
+            (
+                (decision.overage, decision.demo_notice),
+                (decision.past_due, decision.too_old, decision.replayed),
+            ),
         );
         Ok((slf.get_type().getattr("_restore")?, state))
     }
@@ -366,10 +377,11 @@ impl Decision {
             charges: charges_of(&charges.0, charges.1),
             reservation: handles.0.map(|id| id.parse()).transpose().map_err(|_| wrong())?,
             receipt: handles.1.map(|id| id.parse()).transpose().map_err(|_| wrong())?,
-            overage: flags.0,
-            demo_notice: flags.1,
-            past_due: flags.2,
-            replayed: flags.3,
+            overage: flags.0.0,
+            demo_notice: flags.0.1,
+            past_due: flags.1.0,
+            too_old: flags.1.1,
+            replayed: flags.1.2,
         };
         let engine_state = Py::new(py, EngineState::of_names(names))?;
         Ok(Decision { packed: Packed::of(&decision), engine_state })
@@ -393,7 +405,7 @@ struct State(
     (Option<i64>, Option<SessionState>, Option<LeaseState>),
     (Vec<ChargeState>, bool),
     (Option<String>, Option<String>),
-    (bool, bool, bool, bool),
+    ((bool, bool), (bool, bool, bool)),
 );
 
 fn mode_of(number: u8) -> Option<Mode> {

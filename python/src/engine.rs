@@ -129,10 +129,10 @@ impl Engine {
     /// `Tenant.perform` by the tenant's name.
     #[pyo3(
         signature = (
-            tenant, action, *, channel=Private(""), contact=Private(""), category=Private(""),
+            tenant, action, *, channel=Private(""), contact=Private(""), also=Private(""), category=Private(""),
             holder=Private(""), at=None, quantity=None, tariff=None,
         ),
-        text_signature = "($self, tenant, action, *, channel='', contact='', category='', \
+        text_signature = "($self, tenant, action, *, channel='', contact='', also='', category='', \
             holder='', at=None, quantity=None, tariff=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
@@ -143,13 +143,14 @@ impl Engine {
         action: Name<'_>,
         channel: Private<'_>,
         contact: Private<'_>,
+        also: Private<'_>,
         category: Private<'_>,
         holder: Private<'_>,
         at: Option<When>,
         quantity: Option<Units>,
         tariff: Option<u64>,
     ) -> PyResult<Py<Decision>> {
-        let about = About { channel, contact, category, holder, at, quantity, tariff };
+        let about = About { channel, contact, also, category, holder, at, quantity, tariff };
         self.decide(py, |engine| engine.perform(tenant.0, action.0, &about.details()))
     }
 }

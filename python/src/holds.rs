@@ -35,10 +35,10 @@ impl Tenant {
     /// As `reserve`, what an action charges; all else as for `perform`.
     #[pyo3(
         signature = (
-            action, *, ttl=None, channel=Private(""), contact=Private(""), category=Private(""),
+            action, *, ttl=None, channel=Private(""), contact=Private(""), also=Private(""), category=Private(""),
             holder=Private(""), at=None, quantity=None, tariff=None, key=None,
         ),
-        text_signature = "($self, action, *, ttl=None, channel='', contact='', category='', \
+        text_signature = "($self, action, *, ttl=None, channel='', contact='', also='', category='', \
             holder='', at=None, quantity=None, tariff=None, key=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
@@ -48,6 +48,7 @@ impl Tenant {
         ttl: Option<Lapse>,
         channel: Private<'_>,
         contact: Private<'_>,
+        also: Private<'_>,
         category: Private<'_>,
         holder: Private<'_>,
         at: Option<When>,
@@ -55,7 +56,7 @@ impl Tenant {
         tariff: Option<u64>,
         key: Option<Key<'_>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let about = About { channel, contact, category, holder, at, quantity, tariff };
+        let about = About { channel, contact, also, category, holder, at, quantity, tariff };
         let (ttl, about) = (ttl.unwrap_or(FIVE_MINUTES).duration()?, about.details());
         let decision = slf.get().decide(slf.py(), |tenant| match key {
             None => tenant.reserve_action(action.0, &about, ttl),

@@ -41,6 +41,7 @@ const REPLAYED: u64 = 8 << FLAGS;
 const HAS_RESOURCE: u64 = 16 << FLAGS;
 const HAS_CHARGE: u64 = 32 << FLAGS;
 const HAS_RETRY: u64 = 64 << FLAGS;
+const TOO_OLD: u64 = 128 << FLAGS;
 
 impl Packed {
     /// A decision that is known already.
@@ -73,6 +74,7 @@ impl Packed {
             | flag(OVERAGE, decision.overage)
             | flag(DEMO_NOTICE, decision.demo_notice)
             | flag(PAST_DUE, decision.past_due)
+            | flag(TOO_OLD, decision.too_old)
             | flag(REPLAYED, decision.replayed)
             | flag(HAS_RESOURCE, decision.resource.is_some())
             | flag(HAS_CHARGE, charge.is_some())
@@ -143,6 +145,7 @@ impl Packed {
             overage: has(OVERAGE),
             demo_notice: has(DEMO_NOTICE),
             past_due: has(PAST_DUE),
+            too_old: has(TOO_OLD),
             replayed: has(REPLAYED),
         }
     }

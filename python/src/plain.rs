@@ -35,6 +35,7 @@ impl Decision {
         plain.set_item("overage", decision.overage)?;
         plain.set_item("notice", decision.demo_notice.then_some(DEMO_NOTICE))?;
         plain.set_item("past_due", decision.past_due)?;
+        plain.set_item("too_old", decision.too_old)?;
         plain.set_item("replayed", decision.replayed)?;
         Ok(plain)
     }

@@ -97,10 +97,10 @@ impl Tenant {
     /// taken, its rate and its charges are used up: all or nothing.
     #[pyo3(
         signature = (
-            action, *, channel=Private(""), contact=Private(""), category=Private(""),
+            action, *, channel=Private(""), contact=Private(""), also=Private(""), category=Private(""),
             holder=Private(""), at=None, quantity=None, tariff=None, key=None,
         ),
-        text_signature = "($self, action, *, channel='', contact='', category='', holder='', \
+        text_signature = "($self, action, *, channel='', contact='', also='', category='', holder='', \
             at=None, quantity=None, tariff=None, key=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
@@ -110,6 +110,7 @@ impl Tenant {
         action: Name<'_>,
         channel: Private<'_>,
         contact: Private<'_>,
+        also: Private<'_>,
         category: Private<'_>,
         holder: Private<'_>,
         at: Option<When>,
@@ -117,7 +118,7 @@ impl Tenant {
         tariff: Option<u64>,
         key: Option<Key<'_>>,
     ) -> PyResult<Py<Decision>> {
-        let about = About { channel, contact, category, holder, at, quantity, tariff };
+        let about = About { channel, contact, also, category, holder, at, quantity, tariff };
         match key {
             None => self.decide(py, |tenant| tenant.perform(action.0, &about.details())),
             Some(key) => self.decide(py, |it| key.of(it).perform(action.0, &about.details())),
@@ -127,10 +128,10 @@ impl Tenant {
     /// What `perform` would answer. Changes nothing.
     #[pyo3(
         signature = (
-            action, *, channel=Private(""), contact=Private(""), category=Private(""),
+            action, *, channel=Private(""), contact=Private(""), also=Private(""), category=Private(""),
             holder=Private(""), at=None, quantity=None, tariff=None,
         ),
-        text_signature = "($self, action, *, channel='', contact='', category='', holder='', \
+        text_signature = "($self, action, *, channel='', contact='', also='', category='', holder='', \
             at=None, quantity=None, tariff=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
@@ -140,13 +141,14 @@ impl Tenant {
         action: Name<'_>,
         channel: Private<'_>,
         contact: Private<'_>,
+        also: Private<'_>,
         category: Private<'_>,
         holder: Private<'_>,
         at: Option<When>,
         quantity: Option<Units>,
         tariff: Option<u64>,
     ) -> PyResult<Py<Decision>> {
-        let about = About { channel, contact, category, holder, at, quantity, tariff };
+        let about = About { channel, contact, also, category, holder, at, quantity, tariff };
         self.decide(py, |tenant| tenant.check_action(action.0, &about.details()))
     }
 
@@ -155,10 +157,10 @@ impl Tenant {
     #[pyo3(
         signature = (
             resource, *, contact, direction=Way(cotas::Direction::Inbound), channel=Private(""),
-            category=Private(""), at=None, key=None,
+            also=Private(""), category=Private(""), at=None, key=None,
         ),
         text_signature = "($self, resource, *, contact, direction='inbound', channel='', \
-            category='', at=None, key=None)",
+            also='', category='', at=None, key=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn admit(
@@ -168,11 +170,12 @@ impl Tenant {
         contact: Private<'_>,
         direction: Way,
         channel: Private<'_>,
+        also: Private<'_>,
         category: Private<'_>,
         at: Option<When>,
         key: Option<Key<'_>>,
     ) -> PyResult<Py<Decision>> {
-        let about = About { channel, contact, category, at, ..About::default() };
+        let about = About { channel, contact, also, category, at, ..About::default() };
         let details = about.details();
         match key {
             None => self.decide(py, |it| it.admit(resource.0, direction.0, &details)),

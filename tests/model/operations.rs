@@ -279,16 +279,21 @@ impl Scene<'_> {
         }
         let decision = result.expect("decides");
         let times = (sent.min(self.now), self.now);
+        let open = self.model.session_of(session_of, self.now);
+        let too_old =
+            Tenant::is_too_old(times.0, times.1) && open.is_none_or(|(_, end)| times.0 >= end);
         let (verdict, opens) = self.model.ask_message(times, session_of, gate, may_open);
         assert_agree(&decision, &verdict);
         let session = decision.session;
-        assert_eq!(session.map(|it| it.opened), verdict.allowed().then_some(opens));
+        assert_eq!(decision.too_old, verdict.allowed() && too_old);
+        let has_session = verdict.allowed() && !too_old;
+        assert_eq!(session.map(|it| it.opened), has_session.then_some(opens));
         if verdict.allowed() {
             self.model.message(times, session_of, opens, gate == Gate::Receive);
             let end = self.model.session_of(session_of, self.now).map(|(_, end)| end);
             // One that ended long ago is not kept, even if it was opened just now.
             let reported = session.map(|it| it.expires_at.ms());
-            assert!(end.is_none() || end == reported || opens, "{end:?} {reported:?}");
+            assert!(end.is_none() || end == reported || opens || too_old, "{end:?} {reported:?}");
             // A refund leaves the session paid.
             self.store(&decision, what, key, Vec::new());
         }

@@ -338,13 +338,19 @@ impl Tenant {
         may_open: bool,
     ) -> (Verdict, bool) {
         let open = self.session_of(contact, now).is_some_and(|(_, end)| sent < end);
-        let charges: &[_] = if open || !may_open { &[] } else { &[(SESSIONS, 1)] };
+        let too_old = Self::is_too_old(sent, now) && !open;
+        let charges: &[_] = if open || too_old || !may_open { &[] } else { &[(SESSIONS, 1)] };
         let mut verdict = self.ask(now, gate, charges);
-        if !open && !may_open {
+        if !open && !too_old && !may_open {
             verdict.deny(Reason::SessionRequired);
         }
-        let opens = !open && verdict.allowed();
+        let opens = !open && !too_old && verdict.allowed();
         (verdict.done(), opens)
+    }
+
+    /// Whether a session that began with a message of that time would be forgotten by now.
+    pub fn is_too_old(sent: i64, now: i64) -> bool {
+        sent + WINDOW_MS + LATE_MS <= now
     }
 
     /// Of all names of the contact, the session that ends last, if it is kept.

@@ -93,6 +93,68 @@ fn names_join_in_chains_up_to_eight() {
     assert_sound(&engine);
 }
 
+fn both(engine: &Engine, contact: &str, also: &str) -> Decision {
+    let message = Details { channel: "w", contact, also, ..Details::default() };
+    allowed(engine.perform("acme", "receive_message", &message))
+}
+
+/// A body with a phone number and a user id is one person, also for bodies with one of them.
+#[test]
+fn a_message_with_two_ids_links_them_as_it_is_decided() {
+    let (engine, clock) = acme(NOON);
+    let first = both(&engine, "+55", "BR.1").session.expect("a session");
+    assert!(first.opened);
+    assert!(!opens(&engine, "BR.1") && !opens(&engine, "+55"));
+    assert!(!both(&engine, "BR.1", "+55").session.expect("a session").opened, "the other way");
+    assert!(!both(&engine, "+55", "+55").session.expect("a session").opened);
+    // Both had a session before anybody knew: the one that ends later goes on.
+    assert!(opens(&engine, "+56"));
+    clock.advance_ms(HOUR_MS);
+    assert!(opens(&engine, "BR.2"));
+    let joined = both(&engine, "+56", "BR.2").session.expect("a session");
+    assert_eq!((joined.opened, joined.expires_at), (false, engine.now().plus_ms(24 * HOUR_MS)));
+    assert_eq!(stands(&engine, "acme", "sessions").0, 3);
+    // A number that is changed, and again: the old one leads to the new one, in a cycle too.
+    assert!(!both(&engine, "+57", "BR.2").session.expect("a session").opened);
+    link(&engine, "+57", "+58").expect("links");
+    link(&engine, "+58", "+56").expect("is so already");
+    assert!(!opens(&engine, "+58"));
+    assert_eq!(stands(&engine, "acme", "sessions").0, 3);
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_check_knows_both_ids_and_links_nothing() {
+    let (engine, _) = acme(NOON);
+    assert!(opens(&engine, "+55"));
+    let tenant = engine.tenant("acme").expect("exists");
+    let message = Details { channel: "w", contact: "BR.1", also: "+55", ..Details::default() };
+    let checked = allowed(tenant.check_action("receive_message", &message));
+    assert!(!checked.session.expect("a session").opened);
+    assert!(opens(&engine, "BR.1"), "it is not known to be the same");
+    assert_eq!(stands(&engine, "acme", "sessions").0, 2);
+}
+
+/// A message is never lost for having a ninth name: it is decided by both of its ids.
+#[test]
+fn a_ninth_name_in_a_message_is_decided_and_not_kept() {
+    let (engine, _) = acme(NOON);
+    for index in 1..8 {
+        link(&engine, "n0", &format!("n{index}")).expect("links");
+    }
+    assert!(opens(&engine, "n3"));
+    for _ in 0..2 {
+        assert!(!both(&engine, "n8", "n5").session.expect("a session").opened);
+        assert!(!both(&engine, "n5", "n8").session.expect("a session").opened);
+    }
+    assert_eq!(stands(&engine, "acme", "sessions").0, 1);
+    let long = "5511999998888".repeat(30);
+    let message = Details { channel: "w", contact: "n0", also: &long, ..Details::default() };
+    let refused = engine.perform("acme", "receive_message", &message).expect_err("is refused");
+    assert!(!refused.to_string().contains("5511999998888"), "{refused}");
+    assert_sound(&engine);
+}
+
 #[test]
 fn names_survive_the_live_file() {
     let database = Database::new(env!("CARGO_BIN_EXE_helper"));

@@ -390,6 +390,7 @@ def test_traffic_is_decided_again_once(engine: cotas.Engine) -> None:
         refused=1,
         refused_quota=1,
         refused_status=0,
+        too_old=0,
     )
     assert engine.tenant("acme").progress(b"log-2") is None
     assert not engine.closed

@@ -26,6 +26,10 @@ pub struct Details<'a> {
     pub channel: &'a str,
     /// The contact: a phone number or an opaque id. Only its keyed hash is kept.
     pub contact: &'a str,
+    /// Another id of the same contact, where the message carries two: a phone number and a user
+    /// id, say. Both are one contact from then on, as by
+    /// [`Tenant::link_contact`](crate::Tenant::link_contact), whatever is decided. Empty: none.
+    pub also: &'a str,
     /// The category of a template, where sessions are counted per category.
     pub category: &'a str,
     /// When the message was sent; `None`: now. A time in the future counts as now. It decides
@@ -124,6 +128,8 @@ const NOT_HASHED: u64 = 1 << 63;
 #[derive(Clone, Copy)]
 pub(super) struct SessionCall<'a> {
     pub(super) contact: Hash128,
+    /// Another name of the same contact.
+    pub(super) also: Option<Hash128>,
     /// Hash of resource, channel and category: with a contact's it makes the session's key.
     scope: Hash128,
     at: Option<Timestamp>,
@@ -240,6 +246,13 @@ impl<'a> Call<'a> {
         ]
     }
 
+    /// The two names of a contact that the call makes one.
+    #[inline(always)]
+    pub(super) fn linked(&self) -> Option<(Hash128, Hash128)> {
+        let session = self.session.as_ref().filter(|_| self.apply)?;
+        Some((session.contact, session.also?))
+    }
+
     /// Whether claims have a say in what is decided.
     #[inline(always)]
     pub(super) fn looks_entries_up(&self) -> bool {
@@ -268,7 +281,7 @@ impl<'a> Call<'a> {
     #[inline(always)]
     pub(super) fn session_request(
         &self,
-        now: Timestamp,
+        (now, high_water_mark): (Timestamp, Timestamp),
         kept: impl FnOnce(&SessionCall<'_>) -> Option<KeptSession>,
     ) -> Option<SessionRequest<'a>> {
         self.session.as_ref().map(|session| SessionRequest {
@@ -278,6 +291,8 @@ impl<'a> Call<'a> {
             may_open: session.rule.open != Open::Never,
             extends: session.rule.extends,
             window_ms: session.rule.window_ms,
+            late_ms: session.rule.late_ms,
+            seen: now.max(high_water_mark),
             kept: kept(session),
         })
     }
@@ -417,10 +432,21 @@ impl Engine {
         let category = if rule.open == Open::PerCategory { details.category } else { "" };
         Ok(SessionCall {
             contact: self.shared.contact_hash(details.contact),
+            also: self.other_name(details)?,
             scope: self.shared.session_scope(rule.resource, details.channel, category),
             at: details.at,
             rule,
         })
+    }
+
+    /// The other id that a message carries of its contact.
+    #[inline]
+    fn other_name(&self, details: &Details<'_>) -> Result<Option<Hash128>, Error> {
+        if details.also.is_empty() || details.also == details.contact {
+            return Ok(None);
+        }
+        check_key("contact", details.also)?;
+        Ok(Some(self.shared.contact_hash(details.also)))
     }
 
     /// So many units of a rate for a key.

@@ -47,6 +47,8 @@ pub struct Progress {
     pub refused_quota: u64,
     /// Denied events for the tenant's status.
     pub refused_status: u64,
+    /// Allowed events that were too old to open a session or to continue one.
+    pub too_old: u64,
 }
 
 /// A cursor as the decision path needs it.
@@ -60,8 +62,17 @@ pub(super) struct CursorCall {
 impl Progress {
     fn from_entry(guard: &RecordGuard<'_>, key: Hash128) -> Option<Progress> {
         let index = guard.find_entry(key)?;
-        let [position, opened, continued, others, refused, refused_quota, refused_status, ..] =
-            guard.entry_payload(index);
+        let [
+            position,
+            opened,
+            continued,
+            others,
+            refused,
+            refused_quota,
+            refused_status,
+            too_old,
+            _,
+        ] = guard.entry_payload(index);
         let since = Timestamp::from_ms(guard.entry_get(index, entry::START) as i64);
         Some(Progress {
             position,
@@ -72,6 +83,7 @@ impl Progress {
             refused,
             refused_quota,
             refused_status,
+            too_old,
         })
     }
 
@@ -79,6 +91,7 @@ impl Progress {
         match (decision.reason(), decision.session) {
             (None, Some(session)) if session.opened && !decision.replayed => self.opened += 1,
             (None, Some(_)) => self.continued += 1,
+            (None, None) if decision.too_old => self.too_old += 1,
             (None, None) => self.others += 1,
             (Some(reason), _) => {
                 self.refused += 1;
@@ -121,7 +134,7 @@ impl CursorCall {
             progress.refused,
             progress.refused_quota,
             progress.refused_status,
-            0,
+            progress.too_old,
             0,
         ];
         guard.entry_set_payload(index, &payload);

@@ -26,6 +26,7 @@ const RESERVATION: u64 = 1 << 14;
 const OVERAGE: u64 = 1 << 15;
 /// More is used than the limit.
 const OVER: u64 = 1 << 48;
+const TOO_OLD: u64 = 1 << 49;
 /// A key's payload: words of its own, up to those of its record.
 const FINGERPRINT: u64 = 0;
 const CODES: u64 = 1;
@@ -96,6 +97,7 @@ impl Shared {
             overage: has(OVERAGE),
             demo_notice: has(DEMO_NOTICE),
             past_due: has(PAST_DUE),
+            too_old: has(TOO_OLD),
             replayed: true,
         };
         Ok(())
@@ -128,7 +130,8 @@ impl Shared {
             | flag(decision.lease.is_some_and(|it| it.acquired), LEASE_ACQUIRED)
             | flag(decision.reservation.is_some(), RESERVATION)
             | flag(decision.overage, OVERAGE)
-            | flag(over, OVER);
+            | flag(over, OVER)
+            | flag(decision.too_old, TOO_OLD);
         let (end, fencing) = match (decision.reservation, decision.session, decision.lease) {
             (Some(ReservationId(handle)), _, _) => (handle.number, u64::from(handle.index)),
             (None, session, lease) => (

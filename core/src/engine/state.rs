@@ -27,10 +27,13 @@ pub(super) fn kept_session(
             (index, KeptSession { start, end })
         })
     };
-    if !guard.has_aliases() {
+    if !guard.has_aliases() && call.also.is_none() {
         return kept(call.contact);
     }
-    names_of(guard, call.contact).filter_map(kept).max_by_key(|(_, session)| session.end)
+    // A second id that is not linked yet, or cannot be, counts all the same.
+    let names = names_of(guard, call.contact);
+    let others = call.also.into_iter().flat_map(|also| names_of(guard, also));
+    names.chain(others).filter_map(kept).max_by_key(|(_, session)| session.end)
 }
 
 /// The names of a contact, the one that is asked for first.

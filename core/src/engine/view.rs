@@ -431,7 +431,7 @@ impl Shared {
             return Err(Error::ClockJump { now, high_water_mark });
         }
         let guard = self.lock_record(at)?;
-        let session = call.session_request(now, |session| {
+        let session = call.session_request((now, high_water_mark), |session| {
             kept_session(&guard, session, high_water_mark).map(|(_, kept)| kept)
         });
         let rate = call.rate_request(now.max(high_water_mark), |key| regained_at(&guard, key));

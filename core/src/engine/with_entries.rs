@@ -31,6 +31,9 @@ impl Shared {
     ) -> Result<(), RetryReason> {
         // What expires does so by the tenant's own high-water mark of time.
         let high_water_mark = now.max(guard.high_water_mark());
+        if let Some((contact, also)) = call.linked() {
+            self.link_if_it_fits(guard, [contact, also])?;
+        }
         let mut looked = None;
         if !call.looks_entries_up() {
             // What no claim has a say in is decided while the bucket of the key is on its way.
@@ -333,7 +336,7 @@ fn look(
     decision: &mut Decision,
 ) -> (FoundEntries, Changes) {
     let mut found = FoundEntries::default();
-    let session = call.session_request(now, |session| {
+    let session = call.session_request((now, high_water_mark), |session| {
         let (index, kept) = kept_session(guard, session, high_water_mark)?;
         found.session = Some(index);
         Some(kept)

@@ -52,8 +52,20 @@ pub struct SessionRequest<'a> {
     pub extends: bool,
     /// How long a session lasts.
     pub window_ms: i64,
+    /// How long an ended session is kept for late messages.
+    pub late_ms: i64,
+    /// The latest instant that is known: the clock's now, or the tenant's high-water mark.
+    pub seen: Timestamp,
     /// The contact's session, where one is kept.
     pub kept: Option<KeptSession>,
+}
+
+impl SessionRequest<'_> {
+    /// Whether a session that began with the message would not even be kept any more: it would be
+    /// opened again at each delivery.
+    fn is_too_old(&self) -> bool {
+        self.at.plus_ms(self.window_ms).plus_ms(self.late_ms) <= self.seen
+    }
 }
 
 /// Units of a rate.
@@ -181,6 +193,7 @@ pub fn decide_into<S: State>(state: &S, request: &Request<'_>, decision: &mut De
     if !decision.allowed() {
         changes = Changes::default();
         decision.session = None;
+        decision.too_old = false;
         decision.overage = false;
         if !fell_short(decision) {
             // Nothing is charged: the numbers are those before, not after.
@@ -233,6 +246,11 @@ fn decide_session<S: State>(
             changes.extends_to = Some(end);
         }
         decision.session = Some(SessionOutcome { opened: false, expires_at: end });
+        return;
+    }
+    // Allowed, so that the host stores the message; it opens nothing, however often it comes.
+    if session.is_too_old() {
+        decision.too_old = true;
         return;
     }
     if !session.may_open {

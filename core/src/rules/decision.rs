@@ -340,6 +340,9 @@ pub struct Decision {
     pub demo_notice: bool,
     /// The tenant is in arrears.
     pub past_due: bool,
+    /// The message is older than a session and the time for which an ended one is kept: it opens
+    /// no session, continues none, and charges nothing for one.
+    pub too_old: bool,
     /// This is the stored decision of an earlier call with the same idempotency key.
     pub replayed: bool,
 }
@@ -371,6 +374,7 @@ impl Decision {
             overage: false,
             demo_notice: false,
             past_due: false,
+            too_old: false,
             replayed: false,
         }
     }
