@@ -107,10 +107,12 @@ impl Tenant {
     /// which takes the tariff and says if another one is in force by then. Changes nothing.
     #[pyo3(
         signature = (
-            action, *, channel=Private(""), contact=Private(""), also=Private(""), category=Private(""),
+            action, *, channel=Private(""), contact=Private(""),
+            also=Private(""), category=Private(""),
             holder=Private(""), at=None, quantity=None, tariff=None,
         ),
-        text_signature = "($self, action, *, channel='', contact='', also='', category='', holder='', \
+        text_signature = "($self, action, *, channel='', contact='', \
+            also='', category='', holder='', \
             at=None, quantity=None, tariff=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
@@ -142,9 +144,11 @@ impl Tenant {
     #[pyo3(
         signature = (
             source, since, position, action, *, channel=Private(""), contact=Private(""),
-            also=Private(""), category=Private(""), holder=Private(""), at=None, quantity=None, key=None,
+            also=Private(""), category=Private(""), holder=Private(""), at=None, quantity=None,
+            key=None,
         ),
-        text_signature = "($self, source, since, position, action, *, channel='', contact='', also='', \
+        text_signature = "($self, source, since, position, action, *, channel='', contact='', \
+            also='', \
             category='', holder='', at=None, quantity=None, key=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.

@@ -17,6 +17,7 @@ use crate::open::{Database, How, Options};
 #[pyclass(frozen, subclass, weakref, module = "cotas._cotas")]
 pub struct Engine {
     pub handle: ClosableHandle<cotas::Engine>,
+    #[allow(clippy::struct_field_names)] // It is the type's own name.
     pub engine_state: Py<EngineState>,
     known: Known,
 }
@@ -129,7 +130,8 @@ impl Engine {
     /// `Tenant.perform` by the tenant's name.
     #[pyo3(
         signature = (
-            tenant, action, *, channel=Private(""), contact=Private(""), also=Private(""), category=Private(""),
+            tenant, action, *, channel=Private(""), contact=Private(""),
+            also=Private(""), category=Private(""),
             holder=Private(""), at=None, quantity=None, tariff=None,
         ),
         text_signature = "($self, tenant, action, *, channel='', contact='', also='', category='', \

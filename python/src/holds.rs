@@ -35,10 +35,12 @@ impl Tenant {
     /// As `reserve`, what an action charges; all else as for `perform`.
     #[pyo3(
         signature = (
-            action, *, ttl=None, channel=Private(""), contact=Private(""), also=Private(""), category=Private(""),
+            action, *, ttl=None, channel=Private(""), contact=Private(""),
+            also=Private(""), category=Private(""),
             holder=Private(""), at=None, quantity=None, tariff=None, key=None,
         ),
-        text_signature = "($self, action, *, ttl=None, channel='', contact='', also='', category='', \
+        text_signature = "($self, action, *, ttl=None, channel='', contact='', \
+            also='', category='', \
             holder='', at=None, quantity=None, tariff=None, key=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.

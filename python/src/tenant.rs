@@ -97,10 +97,12 @@ impl Tenant {
     /// taken, its rate and its charges are used up: all or nothing.
     #[pyo3(
         signature = (
-            action, *, channel=Private(""), contact=Private(""), also=Private(""), category=Private(""),
+            action, *, channel=Private(""), contact=Private(""),
+            also=Private(""), category=Private(""),
             holder=Private(""), at=None, quantity=None, tariff=None, key=None,
         ),
-        text_signature = "($self, action, *, channel='', contact='', also='', category='', holder='', \
+        text_signature = "($self, action, *, channel='', contact='', \
+            also='', category='', holder='', \
             at=None, quantity=None, tariff=None, key=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
@@ -128,10 +130,12 @@ impl Tenant {
     /// What `perform` would answer. Changes nothing.
     #[pyo3(
         signature = (
-            action, *, channel=Private(""), contact=Private(""), also=Private(""), category=Private(""),
+            action, *, channel=Private(""), contact=Private(""),
+            also=Private(""), category=Private(""),
             holder=Private(""), at=None, quantity=None, tariff=None,
         ),
-        text_signature = "($self, action, *, channel='', contact='', also='', category='', holder='', \
+        text_signature = "($self, action, *, channel='', contact='', \
+            also='', category='', holder='', \
             at=None, quantity=None, tariff=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.

@@ -117,7 +117,7 @@ fn start(shared: &Arc<Shared>) {
     let spawned = thread::Builder::new().name("cotas".to_owned()).spawn(move || keep(&weak));
     match spawned {
         Ok(handle) => {
-            std::mem::forget(maintenance_thread.note_thread(Some((generation - 1, handle))))
+            std::mem::forget(maintenance_thread.note_thread(Some((generation - 1, handle))));
         }
         // No thread to be had now: the next call tries again.
         Err(_) => maintenance_thread.started_in.store(0, Ordering::Release),
