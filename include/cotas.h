@@ -310,7 +310,7 @@ typedef enum cotas_code {
     /**
      * The live file cannot grow.
      */
-    COTAS_E_NO_CAPACITY = 501,
+    COTAS_E_NO_ROOM = 501,
     /**
      * It was applied; whether it reached the disk in time is not known.
      */
@@ -859,8 +859,8 @@ int32_t cotas_options_set_checkpoint_interval_ms(struct cotas_options *options,
  * Threads: any. Blocks: never. Fork: no matter.
  */
 int32_t cotas_options_set_disk_timeout_ms(struct cotas_options *options,
-                                           uint64_t timeout_ms,
-                                           struct cotas_error *error);
+                                          uint64_t timeout_ms,
+                                          struct cotas_error *error);
 
 /**
  * Sets where the live file lies, instead of beside the database. All processes must name the same
@@ -2207,7 +2207,7 @@ int32_t cotas_invoices(const struct cotas_engine *engine,
  *
  * Threads: any. Blocks: reads SQLite. Fork: no matter.
  */
-int32_t cotas_account_holder(const struct cotas_engine *engine,
+int32_t cotas_profile(const struct cotas_engine *engine,
                       const char *tenant,
                       size_t tenant_len,
                       char *buffer,

@@ -62,7 +62,7 @@ typedef enum cotas_code {
     COTAS_E_ROLE_TOO_LOW = 426,
     COTAS_E_TOKEN_MISSING = 427,
     COTAS_E_BUSY = 500,
-    COTAS_E_NO_CAPACITY = 501,
+    COTAS_E_NO_ROOM = 501,
     COTAS_E_DURABILITY_UNKNOWN = 502,
     COTAS_E_POISONED = 503
 } cotas_code;
@@ -222,8 +222,8 @@ int32_t cotas_options_set_checkpoint_interval_ms(struct cotas_options *options,
                                                  struct cotas_error *error);
 
 int32_t cotas_options_set_disk_timeout_ms(struct cotas_options *options,
-                                           uint64_t timeout_ms,
-                                           struct cotas_error *error);
+                                          uint64_t timeout_ms,
+                                          struct cotas_error *error);
 
 int32_t cotas_options_set_live_directory(struct cotas_options *options,
                                          const char *directory,
@@ -966,7 +966,7 @@ int32_t cotas_invoices(const struct cotas_engine *engine,
                        size_t *needed,
                        struct cotas_error *error);
 
-int32_t cotas_account_holder(const struct cotas_engine *engine,
+int32_t cotas_profile(const struct cotas_engine *engine,
                       const char *tenant,
                       size_t tenant_len,
                       char *buffer,
