@@ -304,6 +304,14 @@ typedef enum cotas_code {
      */
     COTAS_E_TOKEN_MISSING = 427,
     /**
+     * A registration form is wrong: cotas_validate says in which fields.
+     */
+    COTAS_E_INVALID_FORM = 440,
+    /**
+     * The tenant owes something, and cannot be erased before that is paid or cancelled.
+     */
+    COTAS_E_OWES = 441,
+    /**
      * The tenant was held by another process for too long; or the engine does not wait.
      */
     COTAS_E_BUSY = 500,
@@ -1072,6 +1080,76 @@ int32_t cotas_create_tenant(const struct cotas_engine *engine,
                             const char *json,
                             size_t json_len,
                             struct cotas_error *error);
+
+/**
+ * Registers an account, for hosts that do not keep their own users: as cotas_create_tenant, but
+ * the holder is mandatory, and with it the administrator, who becomes the first user and takes a
+ * seat. COTAS_E_INVALID_FORM names every field that is wrong.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_register(const struct cotas_engine *engine,
+                       const char *json,
+                       size_t json_len,
+                       struct cotas_error *error);
+
+/**
+ * Looks at the document of an account as cotas_register would, and changes nothing: a JSON
+ * document with "problems", a list of {"field", "code", "message"} of everything that is wrong at
+ * once, and "summary", what would be created, or null.
+ *
+ * Threads: any. Blocks: waits for other administrative changes. Fork: no matter.
+ */
+int32_t cotas_validate(const struct cotas_engine *engine,
+                       const char *json,
+                       size_t json_len,
+                       char *buffer,
+                       size_t capacity,
+                       size_t *needed,
+                       struct cotas_error *error);
+
+/**
+ * Erases a cancelled tenant: account holder, contacts, keys, seats, tokens, usage and free text
+ * are deleted at once, and its name is free again; only what its invoices say is kept, as long as
+ * the catalog's fiscal_retention says. One that owes something is COTAS_E_OWES, unless cancel_debt
+ * is
+ * 1: then its open invoices are cancelled.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_erase(const struct cotas_engine *engine,
+                    const char *tenant,
+                    size_t tenant_len,
+                    int32_t cancel_debt,
+                    struct cotas_error *error);
+
+/**
+ * What is kept of erased tenants, as a JSON list: those of one name, or all (tenant is NULL). It
+ * is personal.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_erased_accounts(const struct cotas_engine *engine,
+                              const char *tenant,
+                              size_t tenant_len,
+                              char *buffer,
+                              size_t capacity,
+                              size_t *needed,
+                              struct cotas_error *error);
+
+/**
+ * Everything that is stored of a tenant, for it to take along: one JSON document a line, each with
+ * "kind" and "data". It is personal.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_export(const struct cotas_engine *engine,
+                     const char *tenant,
+                     size_t tenant_len,
+                     char *buffer,
+                     size_t capacity,
+                     size_t *needed,
+                     struct cotas_error *error);
 
 /**
  * Finds a tenant by its name. *tenant is NULL unless it returns COTAS_OK.
@@ -2207,13 +2285,13 @@ int32_t cotas_invoices(const struct cotas_engine *engine,
  *
  * Threads: any. Blocks: reads SQLite. Fork: no matter.
  */
-int32_t cotas_profile(const struct cotas_engine *engine,
-                      const char *tenant,
-                      size_t tenant_len,
-                      char *buffer,
-                      size_t capacity,
-                      size_t *needed,
-                      struct cotas_error *error);
+int32_t cotas_account_holder(const struct cotas_engine *engine,
+                             const char *tenant,
+                             size_t tenant_len,
+                             char *buffer,
+                             size_t capacity,
+                             size_t *needed,
+                             struct cotas_error *error);
 
 /**
  * The usage of a tenant by "hour", "day" or "month" of its zone, as a JSON document: of the hours
@@ -2384,6 +2462,17 @@ int32_t cotas_purge_demo(const struct cotas_engine *engine,
                          const char *tenant,
                          size_t tenant_len,
                          struct cotas_error *error);
+
+/**
+ * Announces and removes demonstrations that have ended, as maintenance does, by the engine's
+ * clock.
+ * *removed, unless NULL, becomes how many it has removed.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_remove_ended_trials(const struct cotas_engine *engine,
+                                  uint64_t *removed,
+                                  struct cotas_error *error);
 #ifdef __cplusplus
 }
 #endif

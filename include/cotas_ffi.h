@@ -61,6 +61,8 @@ typedef enum cotas_code {
     COTAS_E_DOCUMENT_IN_USE = 425,
     COTAS_E_ROLE_TOO_LOW = 426,
     COTAS_E_TOKEN_MISSING = 427,
+    COTAS_E_INVALID_FORM = 440,
+    COTAS_E_OWES = 441,
     COTAS_E_BUSY = 500,
     COTAS_E_NO_ROOM = 501,
     COTAS_E_DURABILITY_UNKNOWN = 502,
@@ -314,6 +316,41 @@ int32_t cotas_create_tenant(const struct cotas_engine *engine,
                             const char *json,
                             size_t json_len,
                             struct cotas_error *error);
+
+int32_t cotas_register(const struct cotas_engine *engine,
+                       const char *json,
+                       size_t json_len,
+                       struct cotas_error *error);
+
+int32_t cotas_validate(const struct cotas_engine *engine,
+                       const char *json,
+                       size_t json_len,
+                       char *buffer,
+                       size_t capacity,
+                       size_t *needed,
+                       struct cotas_error *error);
+
+int32_t cotas_erase(const struct cotas_engine *engine,
+                    const char *tenant,
+                    size_t tenant_len,
+                    int32_t cancel_debt,
+                    struct cotas_error *error);
+
+int32_t cotas_erased_accounts(const struct cotas_engine *engine,
+                              const char *tenant,
+                              size_t tenant_len,
+                              char *buffer,
+                              size_t capacity,
+                              size_t *needed,
+                              struct cotas_error *error);
+
+int32_t cotas_export(const struct cotas_engine *engine,
+                     const char *tenant,
+                     size_t tenant_len,
+                     char *buffer,
+                     size_t capacity,
+                     size_t *needed,
+                     struct cotas_error *error);
 
 int32_t cotas_tenant_open(const struct cotas_engine *engine,
                           const char *name,
@@ -966,13 +1003,13 @@ int32_t cotas_invoices(const struct cotas_engine *engine,
                        size_t *needed,
                        struct cotas_error *error);
 
-int32_t cotas_profile(const struct cotas_engine *engine,
-                      const char *tenant,
-                      size_t tenant_len,
-                      char *buffer,
-                      size_t capacity,
-                      size_t *needed,
-                      struct cotas_error *error);
+int32_t cotas_account_holder(const struct cotas_engine *engine,
+                             const char *tenant,
+                             size_t tenant_len,
+                             char *buffer,
+                             size_t capacity,
+                             size_t *needed,
+                             struct cotas_error *error);
 
 int32_t cotas_usage(const struct cotas_engine *engine,
                     const char *tenant,
@@ -1062,3 +1099,7 @@ int32_t cotas_purge_demo(const struct cotas_engine *engine,
                          const char *tenant,
                          size_t tenant_len,
                          struct cotas_error *error);
+
+int32_t cotas_remove_ended_trials(const struct cotas_engine *engine,
+                                  uint64_t *removed,
+                                  struct cotas_error *error);

@@ -32,7 +32,8 @@ fn holder(document: &'static str) -> AccountHolder<'static> {
         document: Some((document, cotas::billing::DocumentType::Cnpj)),
         trade_name: "Padaria Aurora",
         legal_name: "Padaria Aurora Ltda",
-        company_type: "LTDA",
+        company_type: Some(cotas::billing::CompanyType::Ltda),
+        company_type_text: "",
         administrator: Administrator {
             name: "Ana",
             email: "ana@padaria.example",

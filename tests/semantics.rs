@@ -14,6 +14,8 @@ const BASE: &str = r#"
 #for titles
 [catalog]
 #in catalog
+[trial]
+#in trial
 [resources.things]
 kind = "allowance"                          # resource.kind
 #in resource

@@ -20,8 +20,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    account, audit, backup, catalog, events, grant, maintain, money, opening, pages, plan, quote,
-    seats, tenant, usage, verify, webhook,
+    account, audit, backup, catalog, events, export, grant, maintain, money, opening, pages, plan,
+    quote, seats, tenant, usage, verify, webhook,
 };
 use crate::database::Database;
 use crate::failure::Failure;
@@ -55,6 +55,10 @@ enum Command {
     /// Set up tenants, change what they may do, or show them
     #[command(subcommand)]
     Tenant(tenant::Tenant),
+    /// Register an account: a tenant with its account holder, from a JSON document
+    Register(account::Register),
+    /// Say everything that is wrong with such a document, or what it would create
+    Validate(account::Validate),
     /// Change what a tenant subscribes to, now or later, and how it is paid
     #[command(subcommand)]
     Plan(plan::Plan),
@@ -99,6 +103,8 @@ enum Command {
     Replay(Replay),
     /// See what the engine answers on a day of five platforms; needs no database
     Tour(Tour),
+    /// Print everything that is stored of a tenant, one JSON document a line
+    Export(export::Export),
     /// Prove that nothing was lost or invented
     Verify,
     /// Copy the database as of now
@@ -135,6 +141,8 @@ impl Cli {
         match self.command {
             Command::Catalog(command) => command.run(&database, output),
             Command::Tenant(command) => command.run(&database, output),
+            Command::Register(command) => command.run(&database, output),
+            Command::Validate(command) => command.run(&database, output),
             Command::Plan(command) => command.run(&database, output),
             Command::Grant(command) => command.run(&database, output),
             Command::Usage(command) => command.run(&database, output),
@@ -156,6 +164,7 @@ impl Cli {
             Command::Document(command) => command.run(&database, output),
             Command::Replay(command) => command.run(&database, output),
             Command::Tour(command) => command.run(output),
+            Command::Export(command) => command.run(&database, output),
             Command::Verify => verify::run(&database, output),
             Command::Backup(command) => command.run(&database, output),
             Command::Maintain(command) => command.run(&database, output),

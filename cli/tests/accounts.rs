@@ -14,7 +14,7 @@ const FORM: &str = r#"{
   "person": "legal",
   "document": { "type": "cnpj", "number": "11.222.333/0001-81" },
   "trade_name": "Padaria Aurora",
-  "company_type": "LTDA",
+  "company_type": "ltda",
   "administrator": { "name": "Ana", "email": "ana@aurora.example", "phone": "+55 11 5555-0100" },
   "address": { "cep": "01310-100", "street": "Avenida Paulista" }
 }"#;
@@ -61,6 +61,42 @@ fn an_account_comes_from_a_document_and_takes_a_seat() {
         desk.failure(&["document", "cnpj", "11.222.333/0001-81"]),
         "the document is in use by another tenant"
     );
+}
+
+#[test]
+fn an_account_is_validated_as_a_whole_and_registered_as_a_whole() {
+    let desk = desk(HELENA);
+    let plan = r#""plan": {"name": "comercial", "first_due": "2026-05-20", "auto_renew": true}"#;
+    let form = format!(r#"{{ "name": "aurora", {plan}, "holder": {FORM} }}"#);
+    let wrong = form.replace("0001-81", "0001-82").replace("phone", "telefone");
+    desk.write("account.json", &wrong.replace("comercial", "gold"));
+    let found = desk.json(&at(&["validate", "account.json"]));
+    let fields: Vec<_> = found["problems"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|it| it["field"].clone())
+        .collect();
+    let phone = "holder.administrator.phone";
+    let expected = ["holder.administrator.telefone", "holder.document", phone, "plan.name"]
+        .map(|it| json!(it));
+    assert_eq!(fields, expected);
+    assert_eq!(found["summary"], json!(null));
+    let said = desk.failure(&at(&["register", "account.json"]));
+    assert!(said.contains("the form is wrong in 4 fields") && said.contains(phone), "{said}");
+    assert!(!said.contains("aurora.example") && !said.contains("11.222"), "{said}");
+    desk.write("account.json", &form);
+    let page = desk.ok(&at(&["validate", "account.json"]));
+    assert!(page.starts_with("aurora, active\nplan comercial"), "{page}");
+    assert_eq!(desk.json(&["tenant", "list"]), json!([]), "nothing was created");
+    desk.ok(&at(&["register", "account.json", "--key", "form-1"]));
+    desk.ok(&at(&["register", "account.json", "--key", "form-1"]));
+    assert_eq!(
+        desk.failure(&at(&["register", "account.json"])),
+        "tenant \"aurora\" exists already"
+    );
+    let seats = desk.json(&at(&["seats", "aurora", "users.administrators"]));
+    assert_eq!(seats[0]["holder"], "ana@aurora.example");
 }
 
 #[test]
@@ -253,4 +289,23 @@ fn what_was_changed_by_hand_is_listed_the_latest_first() {
     assert!(desk.ok(&at(&["audit"])).contains("version 1"));
     assert_eq!(desk.failure(&at(&["audit", "--max", "0"])), "max: 0 is not between 1 and 10000");
     assert_eq!(desk.failure(&at(&["audit", "nobody"])), r#"unknown tenant "nobody""#);
+}
+
+#[test]
+fn a_cancelled_tenant_is_exported_and_erased() {
+    let desk = desk(HELENA);
+    desk.ok(&add("comercial", &["--account", "form.json"]));
+    let lines = desk.ok(&["export", "--tenant", "aurora"]);
+    let first: serde_json::Value =
+        serde_json::from_str(lines.lines().next().expect("a line")).expect("is JSON");
+    assert_eq!((&first["kind"], &first["data"]["name"]), (&json!("tenant"), &json!("aurora")));
+    assert!(lines.contains("ana@aurora.example"));
+    let active = "tenant: only a cancelled tenant can be erased: cancel it first";
+    assert_eq!(desk.failure(&at(&["tenant", "erase", "aurora"])), active);
+    desk.ok(&at(&["tenant", "status", "aurora", "cancelled", "--reason", "left"]));
+    desk.ok(&at(&["tenant", "erase", "aurora", "--cancel-debt"]));
+    assert_eq!(desk.json(&["tenant", "list"]), json!([]));
+    desk.ok(&["tenant", "erased", "aurora"]);
+    assert_eq!(desk.failure(&["export", "--tenant", "aurora"]), "unknown tenant \"aurora\"");
+    desk.ok(&["verify"]);
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::billing::{DocumentError, PayloadError, PriceError};
 use crate::catalog::{CatalogError, with_article};
 use crate::clock::Timestamp;
-use crate::engine::Resolution;
+use crate::engine::{FieldProblem, Resolution};
 use crate::rules::{Receipt, ReservationId, Status};
 
 /// Why a database could not be opened.
@@ -271,6 +271,17 @@ pub enum Error {
         /// The rule, and the value where it is not personal.
         why: String,
     },
+    /// A registration form is wrong: everything that is, by field.
+    #[error("{}", crate::form::fields::sentence(.0))]
+    InvalidForm(Vec<FieldProblem>),
+    /// The tenant owes something, and cannot be erased before that is paid or cancelled.
+    #[error("tenant {tenant:?} owes invoices {invoices:?}; have them paid, or cancel the debt")]
+    Owes {
+        /// The tenant.
+        tenant: String,
+        /// The numbers of the invoices.
+        invoices: Vec<i64>,
+    },
     /// The idempotency key was used before, with other arguments.
     #[error("the idempotency key was used before with other arguments")]
     IdempotencyConflict,
@@ -409,6 +420,8 @@ impl Error {
             Error::DocumentInUse => 425,
             Error::RoleTooLow => 426,
             Error::TokenMissing { .. } => 427,
+            Error::InvalidForm(_) => 440,
+            Error::Owes { .. } => 441,
             Error::Busy { .. } => 500,
             Error::NoCapacity(_) => 501,
             Error::DurabilityUnknown => 502,

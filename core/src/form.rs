@@ -1,5 +1,7 @@
 //! A tenant to be created, as a JSON document says it: what a registration form sends.
 
+pub(crate) mod fields;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -8,7 +10,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 
-use crate::billing::{DocumentType, PersonType};
+use crate::billing::{CompanyType, DocumentType, PersonType};
 use crate::catalog::{Feature, Limit};
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -95,8 +97,9 @@ pub struct AccountHolderForm {
     trade_name: String,
     #[serde(default)]
     legal_name: String,
+    company_type: Option<CompanyType>,
     #[serde(default)]
-    company_type: String,
+    company_type_text: String,
     administrator: AdministratorForm,
     address: Option<AddressForm>,
 }
@@ -110,7 +113,7 @@ struct DocumentForm {
     document_type: DocumentType,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AdministratorForm {
     #[serde(deserialize_with = "personal")]
@@ -248,7 +251,8 @@ impl AccountHolderForm {
             document: document.map(|it| (it.number.as_str(), it.document_type)),
             trade_name: &self.trade_name,
             legal_name: &self.legal_name,
-            company_type: &self.company_type,
+            company_type: self.company_type,
+            company_type_text: &self.company_type_text,
             administrator: Administrator {
                 name: &self.administrator.name,
                 email: &self.administrator.email,

@@ -128,6 +128,10 @@ pub enum cotas_code {
     COTAS_E_ROLE_TOO_LOW = 426,
     /// Seats of the resource are taken with a token each, and none was given.
     COTAS_E_TOKEN_MISSING = 427,
+    /// A registration form is wrong: cotas_validate says in which fields.
+    COTAS_E_INVALID_FORM = 440,
+    /// The tenant owes something, and cannot be erased before that is paid or cancelled.
+    COTAS_E_OWES = 441,
     /// The tenant was held by another process for too long; or the engine does not wait.
     COTAS_E_BUSY = 500,
     /// The live file cannot grow.

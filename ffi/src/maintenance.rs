@@ -144,3 +144,22 @@ pub unsafe extern "C" fn cotas_purge_demo(
         Ok(engine.engine.purge_demo(call.text(tenant, tenant_len, "tenant")?)?)
     })
 }
+
+/// Announces and removes demonstrations that have ended, as maintenance does, by the engine's
+/// clock.
+/// *removed, unless NULL, becomes how many it has removed.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_remove_ended_trials(
+    engine: *const cotas_engine,
+    removed: *mut u64,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put(removed, 0);
+        call.put(removed, call.engine(engine)?.engine.remove_ended_trials()?.len() as u64);
+        Ok::<(), Failure>(())
+    })
+}

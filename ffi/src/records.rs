@@ -84,7 +84,7 @@ pub unsafe extern "C" fn cotas_invoices(
 ///
 /// Threads: any. Blocks: reads SQLite. Fork: no matter.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cotas_profile(
+pub unsafe extern "C" fn cotas_account_holder(
     engine: *const cotas_engine,
     tenant: *const c_char,
     tenant_len: usize,

@@ -127,6 +127,119 @@ pub unsafe extern "C" fn cotas_create_tenant(
     })
 }
 
+/// Registers an account, for hosts that do not keep their own users: as cotas_create_tenant, but
+/// the holder is mandatory, and with it the administrator, who becomes the first user and takes a
+/// seat. COTAS_E_INVALID_FORM names every field that is wrong.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_register(
+    engine: *const cotas_engine,
+    json: *const c_char,
+    json_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let engine = call.engine(engine)?;
+        engine.engine.register_form(call.text(json, json_len, "account document")?)?;
+        Ok(())
+    })
+}
+
+/// Looks at the document of an account as cotas_register would, and changes nothing: a JSON
+/// document with "problems", a list of {"field", "code", "message"} of everything that is wrong at
+/// once, and "summary", what would be created, or null.
+///
+/// Threads: any. Blocks: waits for other administrative changes. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_validate(
+    engine: *const cotas_engine,
+    json: *const c_char,
+    json_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put_text(buffer, capacity, needed, || {
+            let engine = call.engine(engine)?;
+            let form = call.text(json, json_len, "account document")?;
+            crate::documents::json(&engine.engine.validate_form(form)?)
+        })
+    })
+}
+
+/// Erases a cancelled tenant: account holder, contacts, keys, seats, tokens, usage and free text
+/// are deleted at once, and its name is free again; only what its invoices say is kept, as long as
+/// the catalog's fiscal_retention says. One that owes something is COTAS_E_OWES, unless cancel_debt
+/// is
+/// 1: then its open invoices are cancelled.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_erase(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    cancel_debt: i32,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let engine = call.engine(engine)?;
+        engine.engine.erase(call.text(tenant, tenant_len, "tenant")?, cancel_debt != 0)?;
+        Ok(())
+    })
+}
+
+/// What is kept of erased tenants, as a JSON list: those of one name, or all (tenant is NULL). It
+/// is personal.
+///
+/// Threads: any. Blocks: reads SQLite. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_erased_accounts(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put_text(buffer, capacity, needed, || {
+            let engine = call.engine(engine)?;
+            let tenant = call.text_or_none(tenant, tenant_len, "tenant")?;
+            crate::documents::json(&engine.engine.erased_accounts(tenant)?)
+        })
+    })
+}
+
+/// Everything that is stored of a tenant, for it to take along: one JSON document a line, each with
+/// "kind" and "data". It is personal.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_export(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let of = (engine, tenant, tenant_len);
+        call.report(of, (buffer, capacity, needed), |engine, tenant| Ok(engine.export(tenant)?))
+    })
+}
+
 /// Finds a tenant by its name. *tenant is NULL unless it returns COTAS_OK.
 ///
 /// Threads: any. Blocks: only where a process died while it was changing this tenant. Fork: as

@@ -25,12 +25,14 @@ const VALUES: [&str; 7] =
     ["Balance", "Invoice", "InvoiceStatus", "Metric", "NewGrant", "NewTenant", "Resolution"];
 
 /// Verbs whose function has another name.
-const NAMED_OTHERWISE: [(&str, &str); 17] = [
+const NAMED_OTHERWISE: [(&str, &str); 19] = [
     ("Engine::builder", "cotas_options_new"),
     ("Engine::in_memory", "cotas_engine_open_in_memory"),
     ("Engine::tenant", "cotas_tenant_open"),
     ("Engine::with_clock", "cotas_options_set_time"),
     ("Engine::grant_as", "cotas_grant"),
+    ("Engine::register_form", "cotas_register"),
+    ("Engine::validate_form", "cotas_validate"),
     ("Engine::usage_by", "cotas_usage"),
     ("Once::kept_for", "cotas_tenant_with_key_lifetime"),
     // A key is an argument of each verb that it makes take effect once.

@@ -487,6 +487,17 @@ class Engine:
         again. Any other tenant is refused. Waits for the disk."""
     def ended_demos(self) -> list[str]:
         """The demonstrations that have ended and can be purged. Reads SQLite."""
+    def erase(self, tenant: str, *, cancel_debt: bool = False) -> list[int]:
+        """Erases a cancelled tenant: all that is personal is deleted at once, and only what its
+        invoices say is kept, as long as the catalog's `fiscal_retention` says. One that owes something
+        is refused, unless `cancel_debt`: then its open invoices are cancelled; gives their numbers.
+        Waits for the disk."""
+    def export(self, tenant: str) -> str:
+        """Everything that is stored of a tenant, for it to take along: one JSON document a line, each
+        with `kind` and `data`. Waits for the disk."""
+    def remove_ended_trials(self) -> list[str]:
+        """Announces and removes demonstrations that have ended, as maintenance does, by this engine's
+        clock; gives the names of those removed. Waits for the disk."""
     def settle(self, tenant: str) -> None:
         """Settles a tenant at the clock's now: what the next decision would do first."""
     def confirm_clock(self, tenant: str) -> None:
@@ -499,6 +510,9 @@ class Engine:
     def backup(self, target: str | PathLike[str]) -> None:
         """Copies the database, as of now, to `target`, which must not exist yet."""
     def _create_tenant(self, form: str, key: str | None) -> None: ...
+    def _register(self, form: str, key: str | None) -> str: ...
+    def _validate(self, form: str) -> str: ...
+    def _erased_accounts(self, name: str | None) -> str: ...
     def _ensure_tenants(self, forms: str, key: str | None) -> int: ...
     def _of_tenant(self, what: str, tenant: str) -> str: ...
     def _plan_report(self, tenant: str, role: str) -> str: ...

@@ -82,6 +82,27 @@ class Engine(_cotas.Engine):
         self._create_tenant(new_tenant(name, **options), key)
         return self.tenant(name)
 
+    def register(
+        self, name: str, *, key: str | None = None, **options: Unpack[TenantOptions]
+    ) -> Tenant:
+        """Registers an account, for hosts that do not keep their own users: as `create_tenant`, but
+        `holder` is mandatory, and with it the administrator, who becomes the first user and takes a
+        seat. `InvalidForm` names every field that is wrong. Waits for the disk."""
+        return self.tenant(self._register(new_tenant(name, **options), key))
+
+    def register_form(self, form: Mapping[str, Any] | str, *, key: str | None = None) -> Tenant:
+        """As `register`, from a registration form: a JSON document, or what it comes to."""
+        return self.tenant(self._register(_document(form), key))
+
+    def validate(self, name: str, **options: Unpack[TenantOptions]) -> reports.Validation:
+        """Looks at an account as `register` would: everything that is wrong with it at once, or else
+        what would be created. Changes nothing."""
+        return reports.of(reports.Validation, self._validate(new_tenant(name, **options)))
+
+    def validate_form(self, form: Mapping[str, Any] | str) -> reports.Validation:
+        """As `validate`, from a registration form: a JSON document, or what it comes to."""
+        return reports.of(reports.Validation, self._validate(_document(form)))
+
     def ensure_tenant(
         self, name: str, *, key: str | None = None, **options: Unpack[TenantOptions]
     ) -> bool:
@@ -164,6 +185,10 @@ class Engine(_cotas.Engine):
     def account_holder(self, tenant: str) -> reports.AccountHolder | None:
         """Whose account a tenant is; `None`: nobody said so."""
         return reports.optional(reports.AccountHolder, self._of_tenant("account_holder", tenant))
+
+    def erased_accounts(self, name: str | None = None) -> tuple[reports.ErasedAccount, ...]:
+        """What is kept of tenants that were erased: of those of one name, or of all."""
+        return reports.all_of(reports.ErasedAccount, self._erased_accounts(name))
 
     def what_if(self, tenant: str, plan: str) -> tuple[reports.OverLimit, ...]:
         """What of a tenant's seats, leases and meters would be over its limit on another plan."""
@@ -275,6 +300,11 @@ class Engine(_cotas.Engine):
         `quantity`: how much, or such a function. A denial raises `QuotaExceeded`, or gives `denied`,
         called with the decision if it can be called."""
         return Guard(self, action, tenant=tenant, quantity=quantity, ttl=ttl, denied=denied)
+
+
+def _document(form: Mapping[str, Any] | str) -> str:
+    """A form as a JSON document."""
+    return form if isinstance(form, str) else json.dumps(plain(form), ensure_ascii=False)
 
 
 open_file = open

@@ -41,6 +41,10 @@ class InvalidArgument(CotasError, ValueError):
     """An argument is not acceptable."""
 
 
+class InvalidForm(InvalidArgument):
+    """A registration form is wrong; the message names every field that is."""
+
+
 class DocumentError(InvalidArgument):
     """A CPF, CNPJ or CEP is not one."""
 
@@ -186,6 +190,8 @@ _BY_CODE: dict[int, type[CotasError]] = {
     424: Conflict,
     425: Conflict,
     426: Conflict,
+    440: InvalidForm,
+    441: Conflict,
     500: Busy,
     501: Unavailable,
     502: DurabilityUnknown,

@@ -170,7 +170,8 @@ class AccountHolder(Document):
     document: str | None
     trade_name: str
     legal_name: str
-    company_type: str
+    company_type: str | None
+    company_type_text: str
     admin_name: str
     admin_email: str
     admin_phone: str
@@ -178,6 +179,74 @@ class AccountHolder(Document):
 
     def __repr__(self) -> str:
         return f"<Profile of a {self.person} person>"
+
+
+@dataclass(frozen=True)
+class ErasedAccount(Document):
+    """What is kept of a tenant that was erased. Prints nothing personal."""
+
+    name: str
+    erased_at: datetime
+    payer_name: str
+    payer_document: str | None
+    invoices: tuple[Invoice, ...]
+
+    def __repr__(self) -> str:
+        return f"<ErasedAccount {self.name}>"
+
+
+@dataclass(frozen=True)
+class FieldProblem(Document):
+    """What is wrong with one field of a registration form; `field` has dots for what is inside
+    another, and is empty for the form as a whole. `code`: that of the exception."""
+
+    field: str
+    code: int
+    message: str
+
+
+@dataclass(frozen=True)
+class PlanOffer(Document):
+    """A plan as a new tenant joins it; `price` is `None` where it is agreed one by one."""
+
+    plan: str
+    title: str
+    price: Decimal | None
+    first_due: date
+    auto_renew: bool
+    waits_for_payment: bool
+
+
+@dataclass(frozen=True)
+class SummaryInvoice(Document):
+    """An invoice that would be written."""
+
+    title: str
+    amount: Decimal
+    due: date
+
+
+@dataclass(frozen=True)
+class AccountSummary(Document):
+    """The account that a form would create."""
+
+    name: str
+    status: Status
+    demo_ends_at: datetime | None
+    time_zone: str
+    plan: PlanOffer | None
+    limits: dict[str, int | str]
+    features: dict[str, bool | str]
+    administrator_seat: str | None
+    invoices: tuple[SummaryInvoice, ...]
+
+
+@dataclass(frozen=True)
+class Validation(Document):
+    """What a registration form comes to: everything that is wrong, or what would be created."""
+
+    problems: tuple[FieldProblem, ...]
+    summary: AccountSummary | None
 
 
 @dataclass(frozen=True)
@@ -351,10 +420,12 @@ class Opening(Document):
 
 @dataclass(frozen=True)
 class Maintained(Document):
-    """How many tenants maintenance has written to SQLite, and settled."""
+    """How many tenants maintenance has written to SQLite, and settled, and how many ended
+    demonstrations it has removed."""
 
     checkpointed: int
     settled: int
+    removed: int
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,19 @@ impl Engine {
         })
     }
 
+    fn _register(
+        &self,
+        py: Python<'_>,
+        form: Private<'_>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<String> {
+        self.change(py, key, |engine| engine.register_form(form.0))
+    }
+
+    fn _validate(&self, py: Python<'_>, form: Private<'_>) -> PyResult<String> {
+        self.document(py, |engine| engine.validate_form(form.0))
+    }
+
     /// Creates those that do not exist, many in one transaction; says how many.
     fn _ensure_tenants(
         &self,
@@ -258,6 +271,31 @@ impl Engine {
     /// The demonstrations that have ended and can be purged. Reads SQLite.
     fn ended_demos(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         self.ask(py, cotas::Engine::ended_demos)
+    }
+
+    /// Erases a cancelled tenant: all that is personal is deleted at once, and only what its
+    /// invoices say is kept, as long as the catalog's `fiscal_retention` says. One that owes
+    /// something is refused, unless `cancel_debt`: then its open invoices are cancelled; gives
+    /// their numbers. Waits for the disk.
+    #[pyo3(signature = (tenant, *, cancel_debt=false))]
+    fn erase(&self, py: Python<'_>, tenant: Name<'_>, cancel_debt: bool) -> PyResult<Vec<i64>> {
+        self.ask(py, |engine| engine.erase(tenant.0, cancel_debt))
+    }
+
+    fn _erased_accounts(&self, py: Python<'_>, name: Option<Name<'_>>) -> PyResult<String> {
+        self.document(py, |engine| engine.erased_accounts(name.map(|name| name.0)))
+    }
+
+    /// Everything that is stored of a tenant, for it to take along: one JSON document a line, each
+    /// with `kind` and `data`. Waits for the disk.
+    fn export(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<String> {
+        self.ask(py, |engine| engine.export(tenant.0))
+    }
+
+    /// Announces and removes demonstrations that have ended, as maintenance does, by this engine's
+    /// clock; gives the names of those removed. Waits for the disk.
+    fn remove_ended_trials(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.ask(py, cotas::Engine::remove_ended_trials)
     }
 
     /// Settles a tenant at the clock's now: what the next decision would do first.

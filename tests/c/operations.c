@@ -17,6 +17,29 @@ static int says(const char *text) {
     return found;
 }
 
+#define FORM "{ \"name\": \"aurora\", \"holder\": { \"person\": \"legal\", \"administrator\": { \\
+    \"name\": \"Ana\", \"email\": \"ana@aurora.example\", \"phone\": \"+55 11 5555-0100\" } } }"
+
+/* What is wrong is told field by field; what is right is created as a whole. */
+static void accounts(const cotas_engine *engine) {
+    OK(cotas_validate(engine, TEXT("{ \"name\": \"aurora\", \"holder\": { \"person\": \"legal\" } }"),
+                      ROOM, &error));
+    CHECK(says("\"summary\":null") && says("holder.administrator.phone"));
+    CHECK(cotas_register(engine, TEXT("{ \"name\": \"aurora\" }"), &error) ==
+          COTAS_E_INVALID_FORM);
+    OK(cotas_validate(engine, TEXT(FORM), ROOM, &error));
+    CHECK(says("\"problems\":[]") && says("\"name\":\"aurora\""));
+    OK(cotas_register(engine, TEXT(FORM), &error));
+    CHECK(cotas_register(engine, TEXT(FORM), &error) == COTAS_E_TENANT_EXISTS);
+    OK(cotas_export(engine, TEXT("aurora"), ROOM, &error));
+    CHECK(says("ana@aurora.example"));
+    CHECK(cotas_erase(engine, TEXT("aurora"), 0, &error) == COTAS_E_INVALID_ARGUMENT);
+    OK(cotas_set_status(engine, TEXT("aurora"), TEXT("cancelled"), TEXT("left"), 0, &error));
+    OK(cotas_erase(engine, TEXT("aurora"), 0, &error));
+    OK(cotas_erased_accounts(engine, NONE, ROOM, &error));
+    CHECK(says("[]"));
+}
+
 static void decisions(const cotas_engine *engine, const cotas_tenant *tenant) {
     cotas_decision decision = empty_decision();
     uint32_t sms = 0;
@@ -329,6 +352,8 @@ static void options(void) {
     OK(cotas_engine_set_time(engine, MAY_19 + 20 * DAY, &error));
     OK(cotas_ended_demos(engine, ROOM, &error));
     CHECK(says("[\"demo\"]"));
+    OK(cotas_remove_ended_trials(engine, &settled, &error));
+    CHECK(settled == 0);
     OK(cotas_purge_demo(engine, TEXT("demo"), &error));
     OK(cotas_backup(engine, TEXT("copy.db"), &error));
     OK(cotas_acknowledge_events(engine, UINT64_MAX, &forgotten, &error));
@@ -376,6 +401,7 @@ int main(void) {
     OK(cotas_ensure_tenants(engine, TEXT("[{\"name\": \"oficina\"}, {\"name\": \"pet-shop\"}]"),
                             &imported, &error));
     CHECK(imported == 1);
+    accounts(engine);
     decisions(engine, tenant);
     under_keys(tenant);
     keys_kept_for_a_minute(tenant);

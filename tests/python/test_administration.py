@@ -437,3 +437,65 @@ def test_furnishing_twice_changes_nothing(engine: cotas.Engine) -> None:
     with pytest.raises(cotas.TenantExists):
         furnish(engine)
     assert not engine.ensure_tenant("acme", plan="small", first_due=FIRST_DUE)
+
+
+FORM = {
+    "name": "aurora",
+    "plan": {"name": "full", "first_due": FIRST_DUE, "auto_renew": True},
+    "pay_first": "Asaas",
+    "holder": {
+        "person": "legal",
+        "document": {"type": "cnpj", "number": "11.222.333/0001-81"},
+        "company_type": "ltda",
+        "administrator": {"name": "Ana", "email": "ana@aurora.example", "phone": "+55 11 5555"},
+    },
+}
+
+
+def test_a_form_is_checked_as_a_whole_and_created_as_a_whole(engine: cotas.Engine) -> None:
+    wrong = {**FORM, "status": "asleep", "holder": {"person": "natural", "company_type": "ltda"}}
+    found = engine.validate_form(wrong)
+    assert found.summary is None
+    assert {it.field for it in found.problems} == {
+        "status",
+        "holder.company_type",
+        "holder.administrator.name",
+        "holder.administrator.email",
+        "holder.administrator.phone",
+    }
+    with pytest.raises(cotas.InvalidForm, match="administrator.phone") as caught:
+        engine.register_form(wrong)
+    assert caught.value.code == 440
+    assert engine.tenants() == ["acme"]
+    found = engine.validate_form(json.dumps(FORM, default=str))
+    assert found.problems == () and found.summary is not None and found.summary.plan is not None
+    assert (found.summary.plan.price, found.summary.plan.waits_for_payment) == (
+        Decimal("299.00"),
+        True,
+    )
+    assert [it.amount for it in found.summary.invoices] == [Decimal("299.00")]
+    engine.register_form(FORM, key="form-1")
+    engine.register_form(FORM, key="form-1")
+    profile = engine.account_holder("aurora")
+    assert profile is not None and profile.company_type == "ltda"
+    with pytest.raises(cotas.TenantExists):
+        engine.register("aurora", holder=FORM["holder"])
+    assert [it.code for it in engine.validate("b", holder=FORM["holder"]).problems] == [425]
+
+
+def test_a_cancelled_tenant_takes_its_data_along_and_is_erased(engine: cotas.Engine) -> None:
+    engine.register_form(FORM)
+    [invoice] = engine.invoices("aurora")
+    with pytest.raises(cotas.InvalidArgument, match="cancel it first"):
+        engine.erase("aurora")
+    engine.set_status("aurora", "cancelled", reason="left")
+    if any(it.status is cotas.InvoiceStatus.PENDING for it in engine.invoices("aurora")):
+        with pytest.raises(cotas.Conflict, match="owes"):
+            engine.erase("aurora")
+    kinds = {json.loads(line)["kind"] for line in engine.export("aurora").splitlines()}
+    assert {"tenant", "account_holder", "invoice", "audit"} <= kinds
+    engine.erase("aurora", cancel_debt=True)
+    assert engine.tenants() == ["acme"]
+    [kept] = engine.erased_accounts("aurora")
+    assert (kept.payer_document, kept.invoices[0].id) == ("11222333000181", invoice.id)
+    assert engine.remove_ended_trials() == []

@@ -1,6 +1,6 @@
 //! Seed 001, Helena: "Contas".
 
-use cotas::billing::{DocumentType, PersonType};
+use cotas::billing::{CompanyType, DocumentType, PersonType};
 use cotas::catalog::Feature;
 use cotas::{
     AccountHolder, Address, Administrator, DEMO_NOTICE, Details, Engine, Limit, NewTenant, Reason,
@@ -13,6 +13,8 @@ use super::{CNPJ, PT, Platform, company, denied, fill, of, refused, row_with, su
 
 pub(super) const CATALOG: &str = include_str!("../../examples/catalogs/helena.toml");
 const TENANT: &str = "clinica-sorriso";
+/// A legal form that the list does not have.
+const OTHER: (CompanyType, &str) = (CompanyType::Other, "consórcio");
 const NOW: &str = "2026-03-01T10:00:00-03:00";
 
 fn platform() -> Platform {
@@ -40,6 +42,7 @@ fn seed_001_01_an_account_is_of_a_company_or_of_a_person() {
     let person = AccountHolder {
         person: PersonType::Natural,
         document: Some(("529.982.247-25", DocumentType::Cpf)),
+        company_type: None,
         ..company(CNPJ)
     };
     platform.create(&NewTenant { name: "ana", ..with_holder(person) });
@@ -65,16 +68,30 @@ fn seed_001_02_trade_name_cnpj_and_legal_name_are_kept() {
 }
 
 #[test]
-fn seed_001_03_the_company_type_is_a_label() {
-    for kind in ["EI", "LTDA", "MEI"] {
+fn seed_001_03_the_company_type_is_one_of_a_list() {
+    for (kind, text) in CompanyType::ALL.map(|kind| (kind, "")).into_iter().chain([OTHER]) {
         let platform = platform();
-        platform.create(&with_holder(AccountHolder { company_type: kind, ..company(CNPJ) }));
+        platform.create(&with_holder(AccountHolder {
+            company_type: Some(kind),
+            company_type_text: text,
+            ..company(CNPJ)
+        }));
         let account_holder =
             platform.engine.account_holder(TENANT).expect("reads").expect("has one");
-        assert_eq!(account_holder.company_type, kind);
+        assert_eq!(
+            (account_holder.company_type, account_holder.company_type_text.as_str()),
+            (Some(kind), text)
+        );
+    }
+    for known in ["EI", "LTDA", "MEI"] {
+        assert!(CompanyType::from_code(known).is_some(), "{known}");
     }
     let platform = platform();
-    let wrong = AccountHolder { company_type: "MEI\n", ..company(CNPJ) };
+    let wrong = AccountHolder { company_type_text: OTHER.1, ..company(CNPJ) };
+    refused(platform.engine.create_tenant(&with_holder(wrong)), 406);
+    let text = "consórcio\n";
+    let wrong =
+        AccountHolder { company_type: Some(OTHER.0), company_type_text: text, ..company(CNPJ) };
     refused(platform.engine.create_tenant(&with_holder(wrong)), 406);
     assert_nothing_saved(&platform.engine);
 }

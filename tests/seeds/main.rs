@@ -13,7 +13,7 @@ mod whazing;
 
 use std::sync::Arc;
 
-use cotas::billing::{DocumentType, Gateway, PersonType};
+use cotas::billing::{CompanyType, DocumentType, Gateway, PersonType};
 use cotas::{
     AccountHolder, Administrator, BalanceLine, Catalog, Decision, Details, Engine, Error, Language,
     Maintenance, ManualClock, NewTenant, PaymentOutcome, Reason, Seats, Statement, Tenant,
@@ -109,7 +109,8 @@ fn company(cnpj: &str) -> AccountHolder<'_> {
         document: Some((cnpj, DocumentType::Cnpj)),
         trade_name: "Padaria Aurora",
         legal_name: "Padaria Aurora Ltda",
-        company_type: "LTDA",
+        company_type: Some(CompanyType::Ltda),
+        company_type_text: "",
         administrator: Administrator {
             name: "Ana",
             email: "ana@aurora.example",

@@ -82,6 +82,7 @@ fn details(kind: &EventKind) -> Vec<(String, Value)> {
             ("amount_cents", json!(amount_cents)),
             ("paid_cents", json!(paid_cents)),
         ],
+        EventKind::RemovalAnnounced { removal } => vec![("removal", json!(removal.to_string()))],
         EventKind::GrantExpired { grant, units } => {
             vec![("grant", json!(grant)), ("units", json!(units))]
         }

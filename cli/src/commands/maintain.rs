@@ -30,13 +30,13 @@ impl Maintain {
         let engine = database.open(Arc::new(SystemClock))?;
         if self.once {
             let done = engine.maintain()?;
-            let (written, settled) = (done.checkpointed, done.settled);
             let text = format!(
-                "wrote {}, settled {}",
-                counted(written as u64, "tenant"),
-                grouped(settled as u64)
+                "wrote {}, settled {}, removed {}",
+                counted(done.checkpointed as u64, "tenant"),
+                grouped(done.settled as u64),
+                counted(done.removed as u64, "ended demonstration"),
             );
-            return output.print(&text, &json!({ "checkpointed": written, "settled": settled }));
+            return output.print(&text, &json!(done));
         }
         let mut last_complaint = String::new();
         loop {

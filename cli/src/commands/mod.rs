@@ -5,6 +5,7 @@ pub mod audit;
 pub mod backup;
 pub mod catalog;
 pub mod events;
+pub mod export;
 pub mod grant;
 pub mod maintain;
 pub mod money;

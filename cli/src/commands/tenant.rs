@@ -6,14 +6,14 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use clap::{Args, Subcommand};
 use cotas::catalog::Feature;
-use cotas::{AccountHolderForm, Engine, Limit, NewTenant, Status, SystemClock};
+use cotas::{AccountHolderForm, Engine, ErasedAccount, Limit, NewTenant, Status, SystemClock};
 use serde_json::json;
 
 use super::secret::read_text;
 use super::tenant_view;
 use crate::database::{At, Database, How};
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, number, right, table, words};
 use crate::values::{self, AsPlannedOr, OwnFeature, OwnLimit, PlanChoice, Units};
 
 /// Those who are limited.
@@ -82,7 +82,7 @@ pub enum Tenant {
         #[command(flatten)]
         how: How,
     },
-    /// Delete a demonstration that has ended, with all that is known of it
+    /// Delete a demonstration that has ended, or erase a cancelled tenant that owes nothing
     Purge {
         /// The tenant
         #[arg(required_unless_present = "all_ended", conflicts_with = "all_ended")]
@@ -92,6 +92,21 @@ pub enum Tenant {
         all_ended: bool,
         #[command(flatten)]
         at: At,
+    },
+    /// Erase a cancelled tenant: only what its invoices say is kept
+    Erase {
+        /// The tenant
+        name: String,
+        /// Cancel what it owes; otherwise a tenant that owes something is refused
+        #[arg(long)]
+        cancel_debt: bool,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Show what is kept of erased tenants
+    Erased {
+        /// The name of a tenant; all without it
+        name: Option<String>,
     },
     /// Believe a clock that is more than 400 days past all that a tenant has seen
     ConfirmClock {
@@ -109,7 +124,7 @@ const ACCOUNT_HELP: &str = r#"Whose account it is: a JSON document; - is standar
   "document": { "type": "cnpj", "number": "11.222.333/0001-81" },
   "trade_name": "Padaria Aurora",
   "legal_name": "Padaria Aurora Ltda",
-  "company_type": "LTDA",
+  "company_type": "ltda",
   "administrator":
     { "name": "Ana", "email": "ana@aurora.example", "phone": "+55 11 5555-0100" },
   "address":
@@ -158,6 +173,18 @@ impl Tenant {
             Tenant::List => return list(&database.open(Arc::new(SystemClock))?, output),
             Tenant::Purge { name, at, .. } => {
                 return purge(&database.open(at.clock())?, name.as_deref(), output);
+            }
+            Tenant::Erase { name, cancel_debt, at } => {
+                let cancelled = database.open(at.clock())?.erase(name, *cancel_debt)?;
+                return output.print(
+                    &format!("erased {name}"),
+                    &json!({ "erased": name, "cancelled_invoices": cancelled }),
+                );
+            }
+            Tenant::Erased { name } => {
+                let engine = database.open(Arc::new(SystemClock))?;
+                let erased = engine.erased_accounts(name.as_deref())?;
+                return output.print(&erased_text(&erased), &json!(erased));
             }
             Tenant::Add(add) => (add.run(database)?, &add.name),
             Tenant::Show { name, at } => (database.open(at.clock())?, name),
@@ -217,13 +244,34 @@ impl Add {
     }
 }
 
-/// Purges one tenant, or all whose demonstration has ended.
+fn erased_text(erased: &[ErasedAccount]) -> String {
+    let header = ["tenant", "erased", "payer", "document", "invoice", "due", "status"];
+    let mut header: Vec<_> = header.map(words).into();
+    header.push(right("amount"));
+    let rows = erased.iter().flat_map(|account| {
+        account.invoices.iter().map(|invoice| {
+            let document = account.payer_document.as_deref().unwrap_or_default();
+            let mut row = vec![words(&account.name), words(account.erased_at)];
+            row.extend([words(&account.payer_name), words(document), number(invoice.id as u64)]);
+            row.extend([words(invoice.due), words(invoice.status.code()), right(invoice.amount)]);
+            row
+        })
+    });
+    table(header, rows)
+}
+
+/// Purges one tenant, or all whose demonstration has ended. A cancelled tenant is erased.
 fn purge(engine: &Engine, name: Option<&str>, output: Output) -> Result<(), Failure> {
     let names = match name {
         Some(name) => vec![name.to_owned()],
         None => engine.ended_demos()?,
     };
-    names.iter().try_for_each(|name| engine.purge_demo(name))?;
+    for name in &names {
+        match engine.report(name)?.status {
+            Status::Cancelled => engine.erase(name, false).map(drop)?,
+            _ => engine.purge_demo(name)?,
+        }
+    }
     let text = match names.as_slice() {
         [] => "no demonstration has ended".to_owned(),
         names => format!("purged {}", names.join(", ")),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
-use cotas::billing::{Cents, DocumentType, PersonType};
+use cotas::billing::{Cents, CompanyType, DocumentType, PersonType};
 use cotas::rules::calendar::start_of_day;
 use cotas::{
     AccountHolder, Administrator, BalanceLine, Catalog, Clock, Decision, Engine, Error, Language,
@@ -211,7 +211,8 @@ fn company<'a>(name: &'a str, cnpj: &'a str, email: &'a str) -> AccountHolder<'a
         document: Some((cnpj, DocumentType::Cnpj)),
         trade_name: name,
         legal_name: name,
-        company_type: "LTDA",
+        company_type: Some(CompanyType::Ltda),
+        company_type_text: "",
         administrator: Administrator { name: "Ana", email, phone: "+55 11 5555-0100" },
         address: None,
     }

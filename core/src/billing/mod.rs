@@ -5,6 +5,7 @@
 pub mod asaas;
 mod cents;
 mod cep;
+mod company;
 mod document;
 mod event;
 pub mod pagarme;
@@ -13,6 +14,7 @@ mod prices;
 
 pub use cents::Cents;
 pub use cep::Cep;
+pub use company::CompanyType;
 pub use document::{Document, DocumentError, DocumentType, PersonType};
 pub use event::{Gateway, PaymentEvent, PaymentEventKind, PaymentMethod};
 pub use payload::{BODY_BYTES_MAX, PayloadError};

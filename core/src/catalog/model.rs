@@ -20,6 +20,13 @@ pub struct Catalog {
     pub time_zone: Tz,
     /// Days of a demonstration account (seed 001: 14).
     pub demo_days: u32,
+    /// What becomes of demonstration accounts that have ended.
+    #[serde(default)]
+    pub trial: Trial,
+    /// Years, from the end of an invoice's year, for which it leads to a tenant that was erased
+    /// (default 5); 0: invoices are kept elsewhere.
+    #[serde(default = "default_fiscal_retention")]
+    pub fiscal_retention_years: u32,
     /// What is counted.
     pub resources: BTreeMap<String, Resource>,
     /// What can be bought.
@@ -40,6 +47,23 @@ pub struct Catalog {
     pub titles: BTreeMap<String, Wording>,
     /// What each tenant status permits.
     pub statuses: GateTable,
+}
+
+pub(super) const fn default_fiscal_retention() -> u32 {
+    5
+}
+
+/// What becomes of demonstration accounts that have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Days after its end when one is removed (default 30); `None`: never.
+    pub delete_after_days: Option<u32>,
+}
+
+impl Default for Trial {
+    fn default() -> Self {
+        Trial { delete_after_days: Some(30) }
+    }
 }
 
 /// Something that is counted.
@@ -346,6 +370,8 @@ impl Catalog {
             currency: String::new(),
             time_zone: Tz::UTC,
             demo_days: 0,
+            trial: Trial::default(),
+            fiscal_retention_years: default_fiscal_retention(),
             resources: BTreeMap::new(),
             plans: BTreeMap::new(),
             actions: BTreeMap::new(),

@@ -10,12 +10,14 @@ use crate::rules::{GateTable, Status};
 
 use super::actions::actions;
 use super::error::{Result, did_you_mean, quoted};
+use super::model::default_fiscal_retention;
 use super::packages::packages;
 use super::plans::{Plans, plans};
 use super::resources::{Resources, resources};
 use super::tree::{Location, Node, Section};
+use super::values::{days_or_never, years};
 use super::wordings::titles;
-use super::{Catalog, CatalogError, Kind, from_json, from_toml};
+use super::{Catalog, CatalogError, Kind, Trial, from_json, from_toml};
 
 /// The longest text of a catalog, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -54,12 +56,28 @@ fn tree(text: &str, file: &Rc<Location>) -> Result<Node> {
 
 fn catalog(root: &Node) -> Result<Catalog> {
     let root = root.table()?;
-    root.only(&["catalog", "resources", "plans", "actions", "packages", "titles", "statuses"])?;
+    root.only(&[
+        "catalog",
+        "trial",
+        "resources",
+        "plans",
+        "actions",
+        "packages",
+        "titles",
+        "statuses",
+    ])?;
     let absent = BTreeMap::new();
     let general = root
         .optional("catalog", Node::table)?
         .unwrap_or(Section { location: root.location, entries: &absent });
-    general.only(&["currency", "time_zone", "demo_days", "pending_plan", "administrator_seat"])?;
+    general.only(&[
+        "currency",
+        "time_zone",
+        "demo_days",
+        "fiscal_retention",
+        "pending_plan",
+        "administrator_seat",
+    ])?;
     let resources = resources(root)?;
     let plans = plans(root, &resources)?;
     let actions = actions(root, &resources, &plans)?;
@@ -69,6 +87,10 @@ fn catalog(root: &Node) -> Result<Catalog> {
         demo_days: general
             .optional("demo_days", |node| node.integer(1..=MAX_DEMO_DAYS))?
             .unwrap_or(DEFAULT_DEMO_DAYS),
+        fiscal_retention_years: general
+            .optional("fiscal_retention", years)?
+            .unwrap_or_else(default_fiscal_retention),
+        trial: root.optional("trial", trial)?.unwrap_or_default(),
         administrator_seat: match general.optional("administrator_seat", Node::text)? {
             Some(name) => Some(seat(name, general, &resources)?),
             None => resources.contains_key(USERS).then(|| USERS.to_owned()),
@@ -81,6 +103,13 @@ fn catalog(root: &Node) -> Result<Catalog> {
         actions,
         statuses: statuses(root)?,
     })
+}
+
+fn trial(node: &Node) -> Result<Trial> {
+    let table = node.table()?;
+    table.only(&["delete_after"])?;
+    let delete_after_days = table.optional("delete_after", days_or_never)?;
+    Ok(delete_after_days.map_or_else(Trial::default, |days| Trial { delete_after_days: days }))
 }
 
 fn seat(name: &str, general: Section, resources: &Resources) -> Result<String> {

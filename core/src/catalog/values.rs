@@ -9,6 +9,8 @@ use crate::clock::{DAY_MS, HOUR_MS, SECOND_MS};
 const MAX_NAME_BYTES: usize = 64;
 /// The longest duration.
 const MAX_DURATION_MS: i64 = 400 * DAY_MS;
+/// The most days of a term.
+const MAX_DAYS: u32 = 3_660;
 /// The longest period.
 const MAX_PERIOD_MONTHS: u32 = 120;
 
@@ -52,6 +54,25 @@ pub(super) fn duration(node: &Node) -> Result<i64> {
         .and_then(|number| number.checked_mul(unit_ms))
         .filter(|ms| (1..=MAX_DURATION_MS).contains(ms))
         .ok_or_else(wrong)
+}
+
+/// A number of days such as `30 days` or `30d`, or `None` for `never`.
+pub(super) fn days_or_never(node: &Node) -> Result<Option<u32>> {
+    let wrong = || node.expected("a number of days such as \"30 days\" (0 to 3660) or \"never\"");
+    let text = node.text().map_err(|_| wrong())?;
+    if text == "never" {
+        return Ok(None);
+    }
+    let number = ["d", " day", " days"].iter().find_map(|unit| text.strip_suffix(unit));
+    number.and_then(whole::<u32>).filter(|&days| days <= MAX_DAYS).map(Some).ok_or_else(wrong)
+}
+
+/// A number of years such as `5 years`.
+pub(super) fn years(node: &Node) -> Result<u32> {
+    let wrong = || node.expected("a number of years such as \"5 years\" (0 to 100)");
+    let text = node.text().map_err(|_| wrong())?;
+    let number = [" years", " year"].iter().find_map(|unit| text.strip_suffix(unit));
+    number.and_then(whole::<u32>).filter(|&years| years <= 100).ok_or_else(wrong)
 }
 
 /// A period such as `1 month` or `2 years`, in months.

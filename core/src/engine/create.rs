@@ -304,7 +304,7 @@ fn pay_first(
 }
 
 /// The account of a new tenant, with a row of its own.
-fn account_of(
+pub(super) fn account_of(
     write: &Write<'_>,
     compiled: &Compiled,
     new: &NewTenant<'_>,

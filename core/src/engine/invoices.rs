@@ -229,7 +229,7 @@ pub(super) fn wrong_status(row: &InvoiceRow) -> Error {
     Error::InvalidArgument { what: "invoice", why }
 }
 
-fn invoice_view(row: &InvoiceRow) -> Result<Invoice, Error> {
+pub(super) fn invoice_view(row: &InvoiceRow) -> Result<Invoice, Error> {
     Ok(Invoice {
         id: row.id,
         title: row.title.clone(),

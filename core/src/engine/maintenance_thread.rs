@@ -44,6 +44,8 @@ pub struct Maintained {
     pub checkpointed: usize,
     /// Tenants that were settled.
     pub settled: usize,
+    /// Ended demonstrations that were removed.
+    pub removed: usize,
 }
 
 impl MaintenanceThread {
@@ -81,15 +83,18 @@ impl Engine {
         }
     }
 
-    /// Does now what maintenance does: writes everything that has changed to SQLite and, if this
-    /// engine's clock is a wall clock, settles tenants whose time has come. Waits for the disk.
+    /// Does now what maintenance does: writes everything that has changed to SQLite, removes
+    /// demonstrations whose time has come, makes invoices of erased tenants anonymous, and, if this
+    /// engine's clock is a wall clock, settles tenants. Waits for the disk.
     pub fn maintain(&self) -> Result<Maintained, Error> {
         let settled = if self.clock.as_ref().is_none_or(|clock| clock.is_wall()) {
             self.shared.settle_due(self.now())?
         } else {
             0
         };
-        Ok(Maintained { checkpointed: self.shared.checkpoint()?, settled })
+        let removed = self.shared.remove_ended_trials(self.now())?.len();
+        self.shared.anonymise_due(self.now())?;
+        Ok(Maintained { checkpointed: self.shared.checkpoint()?, settled, removed })
     }
 
     /// Writes everything that has changed to SQLite. Waits for the disk.
@@ -142,6 +147,8 @@ fn keep(shared: &Weak<Shared>) {
         {
             settled_at = Some(Instant::now());
             let _ = shared.settle_due(SystemClock.now());
+            let _ = shared.remove_ended_trials(SystemClock.now());
+            let _ = shared.anonymise_due(SystemClock.now());
         }
         if !shared.maintenance_thread.stop.load(Ordering::Acquire) {
             shared.live.wait_to_be_wanted(seen, shared.maintenance_thread.interval);

@@ -1,5 +1,5 @@
-//! Purging demonstrations that have ended: what is known of the tenant is deleted, and its name
-//! is free again.
+//! Removing demonstrations that have ended: what is known of the tenant is deleted, and its name is
+//! free again.
 
 use super::admin_tx::merge;
 use super::{Engine, Shared};
@@ -7,8 +7,17 @@ use crate::clock::Timestamp;
 use crate::crash_points;
 use crate::error::Error;
 use crate::live::layout::record;
-use crate::rules::{Account, Status};
-use crate::store::{Sync, Write};
+use crate::rules::{Account, EventKind, Status, TenantEvent};
+use crate::store::{Loaded, Sync, Write, overwrite_deleted};
+
+/// Who removes a demonstration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// Somebody who names it.
+    Operator,
+    /// Maintenance, which leaves those who have paid, or may yet pay.
+    Maintenance,
+}
 
 impl Engine {
     /// Deletes a demonstration that has ended (seed 001), with all that was stored of it: account,
@@ -16,7 +25,7 @@ impl Engine {
     /// on there is no such tenant, and another one may have its name. The audit trail keeps that
     /// it was purged. Any other tenant is refused. Waits for the disk.
     pub fn purge_demo(&self, tenant: &str) -> Result<(), Error> {
-        self.shared.purge(self.record_of(tenant)?, tenant, self.now())
+        self.shared.purge(self.record_of(tenant)?, tenant, self.now(), By::Operator)
     }
 
     /// The demonstrations that have ended and can be purged, by name. Reads SQLite.
@@ -26,11 +35,33 @@ impl Engine {
 }
 
 impl Shared {
-    fn purge(&self, at: u64, name: &str, now: Timestamp) -> Result<(), Error> {
+    pub(super) fn purge(&self, at: u64, name: &str, now: Timestamp, by: By) -> Result<(), Error> {
+        self.remove(at, name, |write, loaded| {
+            may_be_purged(&loaded.account, now)?;
+            if by == By::Maintenance && !write.may_be_removed(loaded.row)? {
+                return Ok(false);
+            }
+            write.delete_tenant(loaded.row)?;
+            let removed = TenantEvent { at: now, resource: None, kind: EventKind::Removed };
+            write.report_removed(loaded.row, &loaded.name, &removed)?;
+            write.audit(Some(loaded.row), now, "purged", name)?;
+            Ok(true)
+        })
+    }
+
+    /// Removes a tenant, once `delete` has written that to the database; `false`: it stays as it
+    /// is.
+    pub(super) fn remove(
+        &self,
+        at: u64,
+        name: &str,
+        delete: impl FnOnce(&Write<'_>, &Loaded) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
         let _writer_lock = self.lock_writer()?;
         self.finish_pending_catalog()?;
         let compiled = self.compiled()?;
         self.store.with(|connection| {
+            overwrite_deleted(connection, true)?;
             let mut write = Write::begin(connection, &self.live, Sync::Full)?;
             let mut guard = self.lock_record(at)?;
             self.resolve(&mut guard, &write)?;
@@ -38,9 +69,9 @@ impl Shared {
             let loaded = write.load_tenant(guard.hash())?.filter(|_| guard.is_live());
             let mut loaded = loaded.ok_or_else(unknown)?;
             merge(&mut loaded.account, &compiled.rulebook, &guard);
-            may_be_purged(&loaded.account, now)?;
-            write.delete_tenant(loaded.row)?;
-            write.audit(Some(loaded.row), now, "purged", name)?;
+            if !delete(&write, &loaded)? {
+                return Ok(());
+            }
             // From here on a death is resolved by what SQLite says: no row, no tenant.
             guard.put(record::PENDING, loaded.admin_seq + 1);
             crash_points::point("purge.pending");
@@ -49,6 +80,7 @@ impl Shared {
                     crash_points::point("purge.committed");
                     guard.put(record::STATE, 0);
                     guard.put(record::PENDING, 0);
+                    overwrite_deleted(connection, false)?;
                     Ok(())
                 }
                 Err(error) => {

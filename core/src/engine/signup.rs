@@ -4,7 +4,7 @@
 use super::Engine;
 use super::admin_tx::count_seats;
 use super::subscriptions::check_label;
-use crate::billing::{Cep, Document, DocumentType, PersonType};
+use crate::billing::{Cep, CompanyType, Document, DocumentType, PersonType};
 use crate::catalog::{Compiled, Kind, Limit, Plan};
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -19,14 +19,16 @@ const TEXT_BYTES_MAX: usize = 256;
 pub struct AccountHolder<'a> {
     /// "Pessoa Física" or "Pessoa Jurídica".
     pub person: PersonType,
-    /// CPF or CNPJ, unique over the database.
+    /// The CPF of a natural person, the CNPJ of a legal one, unique over the database.
     pub document: Option<(&'a str, DocumentType)>,
     /// "Nome fantasia".
     pub trade_name: &'a str,
     /// "Razão social".
     pub legal_name: &'a str,
-    /// A label: EI, LTDA, MEI ...
-    pub company_type: &'a str,
+    /// The legal form of a company; a natural person has none.
+    pub company_type: Option<CompanyType>,
+    /// The legal form in words, where it is [`CompanyType::Other`].
+    pub company_type_text: &'a str,
     /// Becomes the first user, and takes a seat.
     pub administrator: Administrator<'a>,
     /// Where it is.
@@ -84,8 +86,10 @@ pub struct AccountHolderView {
     pub trade_name: String,
     /// "Razão social".
     pub legal_name: String,
-    /// A label: EI, LTDA, MEI ...
-    pub company_type: String,
+    /// The legal form of a company; `None`: it was not said, or the account is a person's.
+    pub company_type: Option<CompanyType>,
+    /// The legal form in words, where it is [`CompanyType::Other`].
+    pub company_type_text: String,
     /// The administrator's name.
     pub admin_name: String,
     /// The administrator's e-mail address: the login.
@@ -113,7 +117,8 @@ impl Engine {
             document: row.document,
             trade_name: row.trade_name,
             legal_name: row.legal_name,
-            company_type: row.company_type,
+            company_type: CompanyType::from_code(&row.company_type),
+            company_type_text: row.company_type_text,
             admin_name: row.admin_name,
             admin_email: row.admin_email,
             admin_phone: row.admin_phone,
@@ -124,37 +129,22 @@ impl Engine {
 
 /// What of an account holder is written, once everything about it is right.
 pub(super) fn checked(holder: &AccountHolder<'_>) -> Result<AccountHolderRow, Error> {
+    if let Some((_, error)) = faults(holder).into_iter().next() {
+        return Err(error);
+    }
     let document = match holder.document {
         Some((text, kind)) => Some(Document::parse(text, kind)?.as_str().to_owned()),
         None => None,
     };
     let Administrator { name, email, phone } = holder.administrator;
-    for (what, text) in [
-        ("administrator's name", name),
-        ("administrator's e-mail address", email),
-        ("administrator's telephone number", phone),
-    ] {
-        check_label(what, text)?;
-    }
-    let parts = email.split('@').filter(|part| !part.is_empty()).count();
-    if parts != 2 || email.contains(char::is_whitespace) {
-        let why = "it is none".to_owned();
-        return Err(Error::InvalidArgument { what: "administrator's e-mail address", why });
-    }
-    for (what, text) in [
-        ("trade name", holder.trade_name),
-        ("legal name", holder.legal_name),
-        ("company type", holder.company_type),
-    ] {
-        check_text(what, text)?;
-    }
-    let address = holder.address.as_ref().map(checked_address).transpose()?.unwrap_or_default();
+    let address = holder.address.as_ref().map(address_json).transpose()?.unwrap_or_default();
     Ok(AccountHolderRow {
         person: holder.person.code().to_owned(),
         document,
         trade_name: holder.trade_name.to_owned(),
         legal_name: holder.legal_name.to_owned(),
-        company_type: holder.company_type.to_owned(),
+        company_type: holder.company_type.map_or("", CompanyType::code).to_owned(),
+        company_type_text: holder.company_type_text.to_owned(),
         admin_name: name.to_owned(),
         admin_email: email.to_owned(),
         admin_phone: phone.to_owned(),
@@ -162,12 +152,103 @@ pub(super) fn checked(holder: &AccountHolder<'_>) -> Result<AccountHolderRow, Er
     })
 }
 
-fn checked_address(address: &Address<'_>) -> Result<String, Error> {
-    let Address { cep, street, number, complement, district, city, state } = *address;
-    let cep = Cep::parse(cep)?.to_string();
-    for text in [street, number, complement, district, city, state] {
-        check_text("address", text)?;
+/// Everything that is wrong with an account holder, by field, in the order of a form.
+pub(super) fn faults(holder: &AccountHolder<'_>) -> Vec<(&'static str, Error)> {
+    let mut faults = Vec::new();
+    let mut note = |field, found: Result<(), Error>| {
+        if let Err(error) = found {
+            faults.push((field, error));
+        }
+    };
+    note("document", check_document(holder));
+    note("trade_name", check_text("trade name", holder.trade_name));
+    note("legal_name", check_text("legal name", holder.legal_name));
+    note("company_type", check_company_type(holder));
+    note("company_type_text", check_company_text(holder));
+    let Administrator { name, email, phone } = holder.administrator;
+    note("administrator.name", check_mandatory("administrator's name", name));
+    note("administrator.email", check_email(email));
+    note("administrator.phone", check_mandatory("administrator's telephone number", phone));
+    if let Some(address) = &holder.address {
+        note("address.cep", Cep::parse(address.cep).map(drop).map_err(Error::from));
+        for (field, text) in [
+            ("address.street", address.street),
+            ("address.number", address.number),
+            ("address.complement", address.complement),
+            ("address.district", address.district),
+            ("address.city", address.city),
+            ("address.state", address.state),
+        ] {
+            note(field, check_text("address", text));
+        }
     }
+    faults
+}
+
+/// A natural person has a CPF, a legal person a CNPJ.
+fn check_document(holder: &AccountHolder<'_>) -> Result<(), Error> {
+    let Some((text, kind)) = holder.document else { return Ok(()) };
+    if kind.person() != holder.person {
+        let why = match holder.person {
+            PersonType::Natural => "a natural person has a CPF, not a CNPJ",
+            PersonType::Legal => "a legal person has a CNPJ, not a CPF",
+        };
+        return Err(Error::InvalidArgument { what: "document", why: why.to_owned() });
+    }
+    Ok(Document::parse(text, kind).map(drop)?)
+}
+
+/// Whether another tenant has the document, as far as it can be read.
+pub(super) fn document_in_use(
+    write: &Write<'_>,
+    holder: &AccountHolder<'_>,
+) -> Result<bool, Error> {
+    let Some((text, kind)) = holder.document else { return Ok(false) };
+    match Document::parse(text, kind) {
+        Ok(document) => Ok(write.document_is_taken(document.as_str())?),
+        Err(_) => Ok(false),
+    }
+}
+
+fn check_company_type(holder: &AccountHolder<'_>) -> Result<(), Error> {
+    if holder.person == PersonType::Natural && holder.company_type.is_some() {
+        let why = "a natural person has none; a company is a legal person".to_owned();
+        return Err(Error::InvalidArgument { what: "company type", why });
+    }
+    Ok(())
+}
+
+fn check_company_text(holder: &AccountHolder<'_>) -> Result<(), Error> {
+    let text = holder.company_type_text;
+    if !text.is_empty() && holder.company_type != Some(CompanyType::Other) {
+        let why = "words of its own go with the company type \"other\" only".to_owned();
+        return Err(Error::InvalidArgument { what: "company type in words", why });
+    }
+    check_text("company type in words", text)
+}
+
+fn check_mandatory(what: &'static str, text: &str) -> Result<(), Error> {
+    if text.trim().is_empty() {
+        let why = "it is missing; an administrator has a name, a telephone number and an e-mail \
+                   address";
+        return Err(Error::InvalidArgument { what, why: why.to_owned() });
+    }
+    check_label(what, text)
+}
+
+fn check_email(email: &str) -> Result<(), Error> {
+    let what = "administrator's e-mail address";
+    check_mandatory(what, email)?;
+    let parts = email.split('@').filter(|part| !part.is_empty()).count();
+    if parts != 2 || email.contains(char::is_whitespace) {
+        let why = "it is none: one looks like name@example.com".to_owned();
+        return Err(Error::InvalidArgument { what, why });
+    }
+    Ok(())
+}
+
+fn address_json(address: &Address<'_>) -> Result<String, Error> {
+    let cep = Cep::parse(address.cep)?.to_string();
     let address = Address { cep: &cep, ..*address };
     serde_json::to_string(&address)
         .map_err(|error| Error::InvalidArgument { what: "address", why: error.to_string() })
@@ -219,7 +300,7 @@ pub(super) fn write_account_holder(
 }
 
 /// The seats of which the administrator takes one.
-fn administrator_seat(compiled: &Compiled) -> Option<(&str, ResourceId)> {
+pub(super) fn administrator_seat(compiled: &Compiled) -> Option<(&str, ResourceId)> {
     let name = compiled.catalog.administrator_seat.as_deref()?;
     match compiled.resource(name)? {
         (resource, Kind::Seat) => Some((name, resource)),

@@ -5,7 +5,7 @@ use super::admin_tx::AdminTx;
 use super::invoices::{self, InvoiceStatus, bill_period};
 use super::once::Operation;
 use crate::error::Error;
-use crate::rules::settle::Begun;
+use crate::rules::settle::{Begun, close_period, grant_plan};
 use crate::rules::{EventKind, Status, TenantEvent};
 use crate::store::InvoiceRow;
 
@@ -37,6 +37,9 @@ impl Engine {
             if !from.may_become(status) && !as_operator {
                 return Err(Error::Transition { from, to: status });
             }
+            if from == Status::Cancelled {
+                entry_document(tx)?;
+            }
             become_status(tx, status, reason, as_operator)?;
             let statuses = &tx.compiled.rulebook.statuses;
             let (was_billed, is_billed) = (statuses.row(from).billed, statuses.row(status).billed);
@@ -51,6 +54,15 @@ impl Engine {
     }
 }
 
+/// Somebody else may have registered with the document of a tenant while it was cancelled.
+fn entry_document(tx: &AdminTx<'_>) -> Result<(), Error> {
+    let document = tx.write.account_holder(tx.loaded.row)?.and_then(|it| it.document);
+    match document {
+        Some(document) if tx.write.document_is_taken(&document)? => Err(Error::DocumentInUse),
+        _ => Ok(()),
+    }
+}
+
 /// Puts a status in force, and says so to whoever wants to know.
 pub(super) fn become_status(
     tx: &mut AdminTx<'_>,
@@ -60,11 +72,30 @@ pub(super) fn become_status(
 ) -> Result<(), Error> {
     let from = tx.loaded.account.status;
     tx.loaded.account.status = to;
+    if matches!(from, Status::Demo | Status::Onboarding) {
+        end_trial(tx, from, to)?;
+    }
     reason.clone_into(&mut tx.loaded.status_reason);
     let kind = EventKind::StatusChanged { from, to };
     tx.events.push(TenantEvent { at: tx.now, resource: None, kind });
     let detail = detail(from, to, reason, as_operator);
     Ok(tx.write.audit(Some(tx.loaded.row), tx.now, "status", &detail)?)
+}
+
+/// A trial is over. Whoever is billed from here on begins a new period at this instant: what was
+/// used of the trial's is not charged to it. Seats, extras and the due date stay.
+fn end_trial(tx: &mut AdminTx<'_>, from: Status, to: Status) -> Result<(), Error> {
+    tx.write.note_removal_announced(tx.loaded.row, None)?;
+    let rules = &tx.compiled.rulebook;
+    let (was_billed, is_billed) = (rules.statuses.row(from).billed, rules.statuses.row(to).billed);
+    let account = &mut tx.loaded.account;
+    let has_period = account.subscription.as_ref().is_some_and(|terms| !terms.lapsed);
+    if was_billed || !is_billed || !has_period || account.period_start == tx.now {
+        return Ok(());
+    }
+    let closed = close_period(account, rules, tx.now, false);
+    grant_plan(account, rules, tx.now);
+    Ok(tx.write.save_period(tx.loaded.row, &closed)?)
 }
 
 /// A change of status as the audit trail tells it.

@@ -63,6 +63,16 @@ pub enum EventKind {
         /// What was paid, in cents.
         paid_cents: i64,
     },
+    /// A demonstration has ended, or will, and will be removed.
+    RemovalAnnounced {
+        /// When, at the earliest.
+        #[serde(serialize_with = "crate::json::text")]
+        removal: Timestamp,
+    },
+    /// A demonstration that had ended has been removed, with all that was stored of it.
+    Removed,
+    /// A cancelled tenant has been erased; what its invoices say is kept.
+    Erased,
     /// Units of a grant have run out of time.
     GrantExpired {
         /// Number of the grant.
@@ -103,6 +113,9 @@ const GRANT_EXPIRED: u8 = 7;
 const LEASE_EXPIRED: u8 = 8;
 const RESERVATION_EXPIRED: u8 = 9;
 const PAYMENT_DIFFERS: u8 = 10;
+pub(crate) const REMOVAL_ANNOUNCED: u8 = 20;
+const REMOVED: u8 = 21;
+const ERASED: u8 = 22;
 
 impl EventKind {
     /// The event of reaching `percent` of `limit`.
@@ -125,6 +138,9 @@ impl EventKind {
             EventKind::StatusChanged { .. } => "status_changed",
             EventKind::PlanChanged { .. } => "plan_changed",
             EventKind::PaymentDiffers { .. } => "payment_differs",
+            EventKind::RemovalAnnounced { .. } => "removal_announced",
+            EventKind::Removed => "removed",
+            EventKind::Erased => "erased",
             EventKind::GrantExpired { .. } => "grant_expired",
             EventKind::LeaseExpired { .. } => "lease_expired",
             EventKind::ReservationExpired { .. } => "reservation_expired",
@@ -152,6 +168,11 @@ impl EventKind {
                 let of_cents = numbers(PAYMENT_DIFFERS, cents[0], cents[1]);
                 StoredEvent { text: invoice.to_string(), ..of_cents }
             }
+            EventKind::RemovalAnnounced { removal } => {
+                numbers(REMOVAL_ANNOUNCED, removal.ms().cast_unsigned(), 0)
+            }
+            EventKind::Removed => numbers(REMOVED, 0, 0),
+            EventKind::Erased => numbers(ERASED, 0, 0),
             &EventKind::GrantExpired { grant, units } => numbers(GRANT_EXPIRED, grant, units),
             &EventKind::LeaseExpired { fencing } => numbers(LEASE_EXPIRED, fencing, 0),
             &EventKind::ReservationExpired { reservation: ReservationId(handle) } => {
@@ -178,6 +199,11 @@ impl EventKind {
                 amount_cents: first.cast_signed(),
                 paid_cents: second.cast_signed(),
             },
+            REMOVAL_ANNOUNCED => {
+                EventKind::RemovalAnnounced { removal: Timestamp::from_ms(first.cast_signed()) }
+            }
+            REMOVED => EventKind::Removed,
+            ERASED => EventKind::Erased,
             GRANT_EXPIRED => EventKind::GrantExpired { grant: first, units: second },
             LEASE_EXPIRED => EventKind::LeaseExpired { fencing: first },
             RESERVATION_EXPIRED => {

@@ -27,8 +27,8 @@ pub use decision::{
     SourceCharges,
 };
 pub use entitlements::{Counter, CounterGrant, Entitlements, Gates, entitlements};
-pub(crate) use event::StoredEvent;
 pub use event::{EventKind, TenantEvent};
+pub(crate) use event::{REMOVAL_ANNOUNCED, StoredEvent};
 pub use gate::{GateTable, Permissions, Status};
 pub use id::{FeatureId, ResourceId};
 pub use rulebook::{Policy, Rulebook};

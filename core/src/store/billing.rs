@@ -147,7 +147,10 @@ fn find(
         .map_err(sqlite(READING))
 }
 
-fn invoices_of(connection: &Connection, tenant: i64) -> Result<Vec<InvoiceRow>, StoreError> {
+pub(super) fn invoices_of(
+    connection: &Connection,
+    tenant: i64,
+) -> Result<Vec<InvoiceRow>, StoreError> {
     let mut statement = connection
         .prepare_cached("SELECT * FROM invoices WHERE tenant = ?1 ORDER BY due, id")
         .map_err(sqlite(READING))?;

@@ -6,6 +6,7 @@ mod audit;
 mod billing;
 mod catalogs;
 mod checkpoint;
+mod erased;
 mod fork_guard;
 mod open;
 mod outbox;
@@ -14,6 +15,7 @@ mod seats;
 mod subscriptions;
 mod tenants;
 mod trail;
+mod trials;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +26,7 @@ use rusqlite::ffi::ErrorCode;
 
 pub(crate) use account_holders::AccountHolderRow;
 pub(crate) use billing::{InvoiceRow, MANUAL, PaymentRow, PurchaseRow};
+pub(crate) use erased::{ErasedRow, overwrite_deleted};
 pub(crate) use fork_guard::{ForkGuard, enter, try_enter, watch_forks};
 pub(crate) use open::Meta;
 pub(crate) use outbox::EventRow;

@@ -6,7 +6,7 @@ use super::{Store, Write, sqlite};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::live::events::EventImage;
-use crate::rules::{EventKind, ResourceId, StoredEvent, TenantEvent};
+use crate::rules::{EventKind, REMOVAL_ANNOUNCED, ResourceId, StoredEvent, TenantEvent};
 
 const DOING: &str = "writing to the outbox";
 
@@ -74,6 +74,37 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Forgets the events of a tenant that is about to be removed, but for the announcement.
+    pub(super) fn forget_events(&self, tenant: i64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("DELETE FROM outbox WHERE tenant = ?1 AND kind != ?2")
+            .and_then(|mut statement| statement.execute(params![tenant, REMOVAL_ANNOUNCED]))
+            .map_err(sqlite(DOING))?;
+        self.connection
+            .prepare_cached(
+                "UPDATE outbox SET removed_tenant = (SELECT name FROM tenants t \
+                 WHERE t.id = outbox.tenant) WHERE tenant = ?1",
+            )
+            .and_then(|mut statement| statement.execute([tenant]))
+            .map_err(sqlite(DOING))?;
+        Ok(())
+    }
+
+    /// Adds the last event of a tenant, which has been removed.
+    pub(crate) fn report_removed(
+        &self,
+        tenant: i64,
+        name: &str,
+        event: &TenantEvent,
+    ) -> Result<(), StoreError> {
+        self.emit(tenant, event)?;
+        self.connection
+            .prepare_cached("UPDATE outbox SET removed_tenant = ?2 WHERE tenant = ?1")
+            .and_then(|mut statement| statement.execute(params![tenant, name]))
+            .map_err(sqlite(DOING))?;
+        Ok(())
+    }
+
     /// Forgets events up to and including one; says how many.
     pub(crate) fn acknowledge(&self, up_to: u64) -> Result<usize, StoreError> {
         let up_to = i64::try_from(up_to).unwrap_or(i64::MAX);
@@ -92,8 +123,9 @@ impl Store {
         self.with(|connection| {
             let mut statement = connection
                 .prepare_cached(
-                    "SELECT sequence, name, at, resource, kind, percent, first, second, text \
-                     FROM outbox JOIN tenants t ON t.id = tenant WHERE sequence > ?1 \
+                    "SELECT sequence, coalesce(name, removed_tenant), at, resource, kind, percent, \
+                     first, second, text FROM outbox LEFT JOIN tenants t ON t.id = tenant \
+                     WHERE sequence > ?1 AND coalesce(name, removed_tenant) IS NOT NULL \
                      ORDER BY sequence LIMIT ?2",
                 )
                 .map_err(sqlite(doing))?;

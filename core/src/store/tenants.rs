@@ -44,7 +44,7 @@ pub(crate) struct Overrides {
 }
 
 /// The tables with rows of a tenant that go with it.
-const OF_A_TENANT: [&str; 14] = [
+const OF_A_TENANT: [&str; 12] = [
     "subscriptions",
     "grants",
     "usage",
@@ -55,11 +55,11 @@ const OF_A_TENANT: [&str; 14] = [
     "months",
     "history",
     "seats",
-    "outbox",
     "profiles",
-    "invoices",
     "purchases",
 ];
+/// The tables that say what a tenant was billed, and by which gateway it paid.
+const INVOICED: [&str; 1] = ["invoices"];
 
 pub(super) const LOADING: &str = "reading a tenant";
 pub(super) const SAVING: &str = "writing a tenant";
@@ -273,13 +273,24 @@ impl Write<'_> {
     /// events, which name nobody.
     pub(crate) fn delete_tenant(&self, tenant: i64) -> Result<(), StoreError> {
         self.note_invoices()?;
-        for table in OF_A_TENANT {
-            let sql = format!("DELETE FROM {table} WHERE tenant = ?1");
-            self.connection.execute(&sql, [tenant]).map_err(sqlite("deleting a tenant"))?;
-        }
-        self.connection
-            .execute("DELETE FROM tenants WHERE id = ?1", [tenant])
-            .map_err(sqlite("deleting a tenant"))?;
+        self.delete_rows(&INVOICED, tenant)?;
+        self.delete_but_invoices(tenant)
+    }
+
+    /// As [`delete_tenant`](Self::delete_tenant), but what its invoices say stays.
+    pub(crate) fn delete_but_invoices(&self, tenant: i64) -> Result<(), StoreError> {
+        self.delete_rows(&OF_A_TENANT, tenant)?;
+        self.forget_events(tenant)?;
+        self.delete_row("tenants", "id", tenant)
+    }
+
+    fn delete_rows(&self, tables: &[&str], tenant: i64) -> Result<(), StoreError> {
+        tables.iter().try_for_each(|table| self.delete_row(table, "tenant", tenant))
+    }
+
+    fn delete_row(&self, table: &str, key: &str, tenant: i64) -> Result<(), StoreError> {
+        let sql = format!("DELETE FROM {table} WHERE {key} = ?1");
+        self.connection.execute(&sql, [tenant]).map_err(sqlite("deleting a tenant"))?;
         Ok(())
     }
 }
