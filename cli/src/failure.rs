@@ -19,6 +19,25 @@ pub enum Failure {
     /// A line of the traffic cannot be decided about.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// A webhook's body is not JSON.
+    #[error(transparent)]
+    NotJson(#[from] cotas::whatsapp::NotJson),
+    /// The file is of no form that can be read.
+    #[error("{error}")]
+    NoTraffic {
+        /// Why.
+        error: TrafficError,
+        /// How the file begins, and what can be read.
+        details: Vec<String>,
+    },
+    /// Nothing of the traffic was understood.
+    #[error("none of the file's {lines} lines holds an event that is known")]
+    NothingUnderstood {
+        /// How many lines there are.
+        lines: u64,
+        /// Why, how the file begins, and what can be read.
+        details: Vec<String>,
+    },
     /// A tenant that the traffic names cannot be created.
     #[error("tenant {name:?} cannot be created: {source}")]
     Newcomer {
@@ -77,6 +96,26 @@ pub enum Failure {
     /// Whoever reads standard output has gone away.
     #[error("the output was closed")]
     ClosedPipe,
+}
+
+impl Failure {
+    /// What the program ends with: 2 where what it was given is not what it takes.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::NothingUnderstood { .. } | Failure::NoTraffic { .. } => 2,
+            _ => 1,
+        }
+    }
+
+    /// Further lines about it.
+    pub fn details(&self) -> &[String] {
+        match self {
+            Failure::NothingUnderstood { details, .. } | Failure::NoTraffic { details, .. } => {
+                details
+            }
+            _ => &[],
+        }
+    }
 }
 
 impl From<io::Error> for Failure {

@@ -1,7 +1,8 @@
 //! The `cotas` program: sets a database up, looks into it, and replays traffic against it.
 //!
 //! What is asked for goes to standard output, everything else to standard error. The exit code is
-//! 0, 1 where something failed, 2 where the command line is wrong. A denial is no failure.
+//! 0, 1 where something failed, 2 where the command line is wrong or nothing of a file was
+//! understood. A denial is no failure.
 
 mod chart;
 mod commands;
@@ -20,8 +21,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    account, audit, backup, catalog, events, export, grant, maintain, money, opening, pages, plan,
-    quote, seats, tenant, usage, verify, webhook,
+    account, audit, backup, bodies, catalog, events, export, grant, maintain, money, opening,
+    pages, plan, quote, seats, tenant, usage, verify, webhook,
 };
 use crate::database::Database;
 use crate::failure::Failure;
@@ -101,6 +102,8 @@ enum Command {
     Document(account::Document),
     /// Decide about traffic that has already happened, by its own clock
     Replay(Replay),
+    /// Show the parts of a WhatsApp webhook's body, and which open a session; needs no database
+    WhatsappEvents(bodies::WhatsappEvents),
     /// See what the engine answers on a day of five platforms; needs no database
     Tour(Tour),
     /// Print everything that is stored of a tenant, one JSON document a line
@@ -122,7 +125,8 @@ fn main() -> ExitCode {
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Err(failure) => {
             output::complain(&failure);
-            ExitCode::FAILURE
+            failure.details().iter().for_each(output::complain);
+            ExitCode::from(failure.exit_code())
         }
     }
 }
@@ -130,8 +134,10 @@ fn main() -> ExitCode {
 impl Cli {
     fn run(self) -> Result<(), Failure> {
         let output = Output { json: self.json };
-        if let Command::Tour(tour) = &self.command {
-            return tour.run(output);
+        match &self.command {
+            Command::Tour(tour) => return tour.run(output),
+            Command::WhatsappEvents(command) => return command.run(output),
+            _ => {}
         }
         let Some(path) = self.db else {
             let message = "the database is not named: give --db PATH, or set COTAS_DB";
@@ -163,6 +169,7 @@ impl Cli {
             Command::Audit(command) => command.run(&database, output),
             Command::Document(command) => command.run(&database, output),
             Command::Replay(command) => command.run(&database, output),
+            Command::WhatsappEvents(command) => command.run(output),
             Command::Tour(command) => command.run(output),
             Command::Export(command) => command.run(&database, output),
             Command::Verify => verify::run(&database, output),

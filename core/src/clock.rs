@@ -13,6 +13,9 @@ pub(crate) const HOUR_MS: i64 = 3_600 * SECOND_MS;
 /// Milliseconds in a day of 24 hours.
 pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// The least number that is read as Unix milliseconds: in 2001.
+const EPOCH_MS_MIN: i64 = 1_000_000_000_000;
+
 /// An instant: milliseconds since 1970-01-01T00:00:00Z, between the years 0 and 9999.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -49,6 +52,30 @@ impl Timestamp {
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
         DateTime::parse_from_rfc3339(text).ok().map(|at| Self::from_ms(at.timestamp_millis()))
+    }
+
+    /// Reads Unix seconds, with a fraction or without, or Unix milliseconds; `None` if the text is
+    /// neither. Which of them it is, its size says: twelve digits are seconds up to the year 9999,
+    /// thirteen or more are milliseconds from 2001 on, and nothing is both.
+    #[must_use]
+    pub fn parse_epoch(text: &str) -> Option<Timestamp> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number = !whole.is_empty() && digits(whole) && digits(fraction);
+        if !is_number || (text.contains('.') && fraction.is_empty()) {
+            return None;
+        }
+        let number: i64 = whole.parse().ok()?;
+        let ms = if number <= Self::MAX.0 / SECOND_MS {
+            let padded: String = fraction.chars().chain("000".chars()).take(3).collect();
+            number.checked_mul(SECOND_MS)?.checked_add(padded.parse().ok()?)?
+        } else if number >= EPOCH_MS_MIN && fraction.bytes().all(|byte| byte == b'0') {
+            number
+        } else {
+            return None;
+        };
+        // The last instant of all means "never".
+        (ms < Self::MAX.0).then_some(Timestamp(ms))
     }
 
     /// An instant as the live file keeps it, written from [`ms`](Self::ms).
@@ -159,6 +186,42 @@ mod tests {
         assert_eq!(at.to_string(), "2026-05-21T03:00:00Z");
         assert_eq!(at.plus_ms(1).to_string(), "2026-05-21T03:00:00.001Z");
         assert_eq!(Timestamp::parse_rfc3339("21/05/2026"), None);
+    }
+
+    #[test]
+    fn an_epoch_is_of_seconds_or_milliseconds_and_never_both() {
+        let read = |text: &str| Timestamp::parse_epoch(text).map(Timestamp::ms);
+        for (text, ms) in [
+            ("0", 0),
+            ("1779278400", 1_779_278_400_000),
+            ("1779278400.5", 1_779_278_400_500),
+            ("1779278400.1239", 1_779_278_400_123),
+            ("253402300799", 253_402_300_799_000),
+            ("1000000000000", 1_000_000_000_000),
+            ("1779278400123", 1_779_278_400_123),
+            ("1779278400123.0", 1_779_278_400_123),
+            ("253402300799998", 253_402_300_799_998),
+        ] {
+            assert_eq!(read(text), Some(ms), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "-1",
+            "+1",
+            " 1",
+            "1e9",
+            "1.",
+            ".5",
+            "1.x",
+            "253402300800",
+            "999999999999",
+            "1779278400123.5",
+            "253402300799999",
+            "18446744073709551616",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -59,6 +59,7 @@ mod live;
 mod report;
 pub mod rules;
 mod store;
+pub mod whatsapp;
 
 pub use catalog::{Catalog, CatalogError, Limit};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};

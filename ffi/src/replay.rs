@@ -37,7 +37,8 @@ pub unsafe extern "C" fn cotas_perform_next(
     unsafe { call(error) }.run(|call| {
         call.decide(tenant, decision, |tenant| {
             let source = call.bytes(source, source_len, "source")?;
-            let cursor = Cursor { source, since: Timestamp::from_ms(since_ms), position };
+            let cursor =
+                Cursor { source, since: Timestamp::from_ms(since_ms), position, content: 0 };
             let action = call.text(action, action_len, "action")?;
             let details = call.details(details_json, details_json_len)?;
             let decided = match call.text_or_none(key, key_len, "key")? {

@@ -169,7 +169,8 @@ impl Tenant {
         key: Option<Key<'_>>,
     ) -> PyResult<Option<Decision>> {
         let about = About { channel, contact, also, category, holder, at, quantity, tariff: None };
-        let (details, cursor) = (about.details(), Cursor { source, since: since.0, position });
+        let cursor = Cursor { source, since: since.0, position, content: 0 };
+        let details = about.details();
         let decision = engine_state::decide(py, &self.handle, |tenant| match key {
             None => tenant.perform_next(action.0, &details, &cursor),
             Some(key) => key.of(tenant).perform_next(action.0, &details, &cursor),

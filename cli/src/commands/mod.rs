@@ -3,6 +3,7 @@
 pub mod account;
 pub mod audit;
 pub mod backup;
+pub mod bodies;
 pub mod catalog;
 pub mod events;
 pub mod export;

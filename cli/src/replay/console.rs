@@ -3,7 +3,7 @@
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::{complain, grouped};
-use crate::traffic::Malformed;
+use crate::traffic::{FaultCounts, Malformed};
 
 /// Lines that are complained about one by one.
 const COMPLAINTS_MAX: u64 = 20;
@@ -15,6 +15,7 @@ pub struct Console {
     bar: ProgressBar,
     lines: u64,
     malformed: u64,
+    by_fault: FaultCounts,
 }
 
 impl Console {
@@ -28,7 +29,7 @@ impl Console {
         if let (Ok(style), Some(_)) = (style, len) {
             bar.set_style(style);
         }
-        Console { bar, lines: 0, malformed: 0 }
+        Console { bar, lines: 0, malformed: 0, by_fault: FaultCounts::new() }
     }
 
     /// A line is done; so many bytes are read.
@@ -42,18 +43,24 @@ impl Console {
     /// Complains about a line; from the 21st on, only counts it.
     pub fn complain(&mut self, line: &Malformed) {
         self.malformed += 1;
+        *self.by_fault.entry(line.fault).or_default() += 1;
         if self.malformed <= COMPLAINTS_MAX {
             self.bar.suspend(|| complain(line));
         }
     }
 
-    /// Clears the bar away and says how many lines were complained about.
-    pub fn finish(self) -> u64 {
+    /// Says something about the file as a whole.
+    pub fn note(&self, note: &str) {
+        self.bar.suspend(|| complain(&note));
+    }
+
+    /// Clears the bar away and says how many lines were complained about, and why.
+    pub fn finish(self) -> FaultCounts {
         self.bar.finish_and_clear();
         let more = self.malformed.saturating_sub(COMPLAINTS_MAX);
         if more > 0 {
             complain(&format_args!("{} more lines were passed over", grouped(more)));
         }
-        self.malformed
+        self.by_fault
     }
 }

@@ -1,14 +1,21 @@
 //! The replay's loop body: one event, one decision.
 
-use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use chrono_tz::Tz;
+use cotas::catalog::Kind as ResourceKind;
+use cotas::whatsapp::Kind;
 use cotas::{Cursor, Decision, Details, Engine, Error, Extra, NewTenant, Tenant, Terms, Timestamp};
 
 use super::clock::TrafficClock;
+use super::identity::Identity;
 use crate::failure::Failure;
-use crate::traffic::{Malformed, TrafficEvent};
+use crate::traffic::{Fault, Malformed, TrafficEvent};
+
+/// How long an id is remembered where its action has no session that says it.
+const ID_LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 /// What tenants get that the database does not know.
 pub struct Newcomers<'a> {
@@ -24,16 +31,43 @@ pub struct Newcomers<'a> {
 pub struct Player<'a> {
     engine: &'a Engine,
     clock: TrafficClock,
-    /// What identifies the traffic.
-    pub source: &'a [u8],
+    identity: Identity<'a>,
     newcomers: Option<Newcomers<'a>>,
     only: Option<HashSet<&'a str>>,
+    ids: HashMap<String, Ids>,
     /// Everyone who was decided about.
-    pub tenants: HashMap<String, Tenant>,
+    pub tenants: HashMap<String, Subject>,
+    /// What was counted.
+    pub counts: Counts,
+}
+
+/// A tenant that was decided about.
+pub struct Subject {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// What identifies the traffic to its cursors.
+    pub source: Vec<u8>,
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
     /// Events decided in this run.
     pub decided: u64,
     /// Events that an earlier run had decided.
     pub decided_before: u64,
+    /// Decided events that gave an earlier decision again, under the same id.
+    pub repeated: u64,
+    /// Parts that count for nothing, by kind.
+    pub passed_over: BTreeMap<&'static str, u64>,
+}
+
+/// What the id of an event is good for, by its action.
+#[derive(Clone, Copy)]
+struct Ids {
+    /// Whether the action does more than open a session, which it does only once anyway.
+    charges: bool,
+    lifetime: Duration,
 }
 
 impl<'a> Player<'a> {
@@ -41,19 +75,19 @@ impl<'a> Player<'a> {
     pub fn new(
         engine: &'a Engine,
         clock: TrafficClock,
-        source: &'a [u8],
+        identity: Identity<'a>,
         newcomers: Option<Newcomers<'a>>,
-    ) -> Player<'a> {
-        Player {
+    ) -> Result<Player<'a>, Failure> {
+        Ok(Player {
             engine,
             clock,
-            source,
+            identity,
             newcomers,
             only: None,
+            ids: ids_by_action(engine)?,
             tenants: HashMap::new(),
-            decided: 0,
-            decided_before: 0,
-        }
+            counts: Counts::default(),
+        })
     }
 
     /// Decides about these tenants and no others.
@@ -66,57 +100,124 @@ impl<'a> Player<'a> {
         self.clock.since()
     }
 
+    /// Tenants for which this is another file than one that begins alike.
+    pub fn others(&self) -> u64 {
+        self.identity.others
+    }
+
+    /// Whether anything of the traffic was understood.
+    pub fn understood(&self) -> bool {
+        let counts = &self.counts;
+        counts.decided + counts.decided_before > 0 || !counts.passed_over.is_empty()
+    }
+
     /// Lets time pass to the event and decides about it.
     pub fn play(&mut self, event: TrafficEvent) -> Result<(), Failure> {
         let line = event.line;
-        let malformed = |reason| Failure::Malformed(Malformed { line, reason });
-        let since = self.clock.advance(event.at).map_err(malformed)?;
-        if self.only.as_ref().is_some_and(|only| !only.contains(event.tenant.as_str())) {
+        let malformed = |fault, reason| Failure::Malformed(Malformed { line, fault, reason });
+        let (Some(action), Some(at)) = (event.action.clone(), event.at) else {
+            let name = event.kind.map_or("action", Kind::name);
+            *self.counts.passed_over.entry(name).or_default() += 1;
+            return self.link_only(event).or_else(|failure| about_the_event(failure, line));
+        };
+        let since = self.clock.advance(at).map_err(|reason| malformed(Fault::TimeAhead, reason))?;
+        if self.is_left_out(&event.tenant) {
+            self.counts.passed_over.entry("tenant").and_modify(|it| *it += 1).or_insert(1);
             return Ok(());
         }
-        match self.decide(event, since) {
-            Ok(Some(_)) => self.decided += 1,
-            Ok(None) => self.decided_before += 1,
-            Err(Failure::Engine(error)) if is_about_the_event(&error) => {
-                return Err(malformed(error.to_string()));
+        match self.decide(&event, &action, since) {
+            Ok(Some(decision)) => {
+                self.counts.decided += 1;
+                self.counts.repeated += u64::from(decision.replayed);
             }
-            Err(failure) => return Err(failure),
+            Ok(None) => self.counts.decided_before += 1,
+            Err(failure) => return about_the_event(failure, line),
         }
         Ok(())
+    }
+
+    fn is_left_out(&self, tenant: &str) -> bool {
+        self.only.as_ref().is_some_and(|only| !only.contains(tenant))
+    }
+
+    /// Links the ids that a part names which counts for nothing else.
+    fn link_only(&mut self, event: TrafficEvent) -> Result<(), Failure> {
+        let Some(contact) = event.contact.filter(|_| !event.aliases.is_empty()) else {
+            return Ok(());
+        };
+        if self.is_left_out(&event.tenant) {
+            return Ok(());
+        }
+        let since = self.since().or(event.at).unwrap_or_else(|| self.clock.shown().now());
+        self.subject(&event.tenant, since)?;
+        self.link(&event.tenant, &contact, &event.aliases)
+    }
+
+    /// Makes all ids of a contact one. A contact that has more ids than can be linked is decided
+    /// about under its first: a part that is too much must not lose a message.
+    fn link(&self, tenant: &str, contact: &str, aliases: &[String]) -> Result<(), Failure> {
+        let Some(subject) = self.tenants.get(tenant) else { return Ok(()) };
+        for alias in aliases {
+            match subject.tenant.link_contact(contact, alias) {
+                Ok(()) | Err(Error::InvalidArgument { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds a tenant, or creates it, and the file's place among those it decided about.
+    fn subject(&mut self, name: &str, since: Timestamp) -> Result<&Subject, Failure> {
+        if !self.tenants.contains_key(name) {
+            let tenant = find_or_create(self.engine, name, self.newcomers.as_ref(), since)?;
+            let source = self.identity.of(&tenant)?;
+            self.tenants.insert(name.to_owned(), Subject { tenant, source });
+        }
+        match self.tenants.entry(name.to_owned()) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(_) => Err(Error::UnknownTenant(name.to_owned()).into()),
+        }
     }
 
     /// `None`: it was decided before.
     fn decide(
         &mut self,
-        event: TrafficEvent,
+        event: &TrafficEvent,
+        action: &str,
         since: Timestamp,
     ) -> Result<Option<Decision>, Failure> {
-        let position = position(&event)?;
-        let tenant = match self.tenants.entry(event.tenant) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => {
-                let newcomers = self.newcomers.as_ref();
-                let tenant = find_or_create(self.engine, unknown.key(), newcomers, since)?;
-                unknown.insert(tenant)
-            }
-        };
+        let position = position(event)?;
+        self.subject(&event.tenant, since)?;
+        let contact = event.contact.as_deref().unwrap_or_default();
+        self.link(&event.tenant, contact, &event.aliases)?;
+        let ids = self.ids.get(action).copied();
+        let engine = self.engine;
+        let Subject { tenant, source } = self.subject(&event.tenant, since)?;
         let details = Details {
             channel: event.channel.as_deref().unwrap_or_default(),
-            contact: event.contact.as_deref().unwrap_or_default(),
-            at: Some(event.at),
+            contact,
+            at: event.at,
             quantity: Some(event.quantity),
             ..Details::default()
         };
-        let cursor = Cursor { source: self.source, since, position };
-        let decide = || match &event.key {
-            Some(key) => tenant.once(key).perform_next(&event.action, &details, &cursor),
-            None => tenant.perform_next(&event.action, &details, &cursor),
+        let cursor = Cursor { source, since, position, content: event.content };
+        // A message that opens a session opens it once; what it charges besides needs its id.
+        let own = event.id.as_deref().filter(|_| ids.is_some_and(|ids| ids.charges));
+        let own = own.map(|id| format!("message:{id}"));
+        let lifetime = ids.map_or(ID_LIFETIME, |ids| ids.lifetime);
+        let decide = || match event.key.as_deref().or(own.as_deref()) {
+            Some(key) => {
+                tenant.once(key).kept_for(lifetime).perform_next(action, &details, &cursor)
+            }
+            None => tenant.perform_next(action, &details, &cursor),
         };
         match decide() {
             Err(Error::ClockJump { high_water_mark, .. }) if high_water_mark >= since => {
-                self.engine.confirm_clock(tenant.name())?;
+                engine.confirm_clock(tenant.name())?;
                 Ok(decide()?)
             }
+            // The message came before, with other ids of its contact.
+            Err(Error::IdempotencyConflict) if event.key.is_none() => Ok(None),
             done => Ok(done?),
         }
     }
@@ -143,10 +244,39 @@ impl<'a> Player<'a> {
 fn position(event: &TrafficEvent) -> Result<u64, Failure> {
     let too_many = || {
         let reason = format!("holds more than {} events", u16::MAX);
-        Failure::Malformed(Malformed { line: event.line, reason })
+        Failure::Malformed(Malformed { line: event.line, fault: Fault::Refused, reason })
     };
     let part = u16::try_from(event.part + 1).map_err(|_| too_many())?;
-    Ok(event.line << 16 | u64::from(part))
+    Ok(event.record << 16 | u64::from(part))
+}
+
+/// What ids are good for, by action of the catalog in force.
+fn ids_by_action(engine: &Engine) -> Result<HashMap<String, Ids>, Failure> {
+    let (_, catalog) = engine.catalog()?;
+    let ids = catalog.actions.iter().map(|(name, action)| {
+        let resource = action.session.as_ref().and_then(|it| catalog.resources.get(&it.resource));
+        let late = match resource.map(|it| &it.kind) {
+            Some(ResourceKind::Session { late_ms, .. }) => Some(late_ms.unsigned_abs().max(1)),
+            _ => None,
+        };
+        let lifetime = late.map_or(ID_LIFETIME, Duration::from_millis);
+        let charges = !action.charge.is_empty() || action.rate.is_some();
+        (name.clone(), Ids { charges, lifetime })
+    });
+    Ok(ids.collect())
+}
+
+/// A failure that concerns one event is that line's.
+fn about_the_event(failure: Failure, line: u64) -> Result<(), Failure> {
+    let Failure::Engine(error) = failure else { return Err(failure) };
+    let fault = match &error {
+        Error::UnknownTenant(_) => Fault::UnknownTenant,
+        Error::UnknownAction(_) => Fault::UnknownAction,
+        Error::IdempotencyConflict => Fault::KeyConflict,
+        Error::InvalidArgument { .. } | Error::ClockJump { .. } => Fault::Refused,
+        _ => return Err(error.into()),
+    };
+    Err(Failure::Malformed(Malformed { line, fault, reason: error.to_string() }))
 }
 
 /// The tenant of this name. One that is new comes to be with the traffic, as of its first line;
@@ -172,16 +302,4 @@ fn find_or_create(
         }
         (found, _) => Ok(found?),
     }
-}
-
-/// Whether the next event may fare better.
-fn is_about_the_event(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::UnknownTenant(_)
-            | Error::UnknownAction(_)
-            | Error::InvalidArgument { .. }
-            | Error::IdempotencyConflict
-            | Error::ClockJump { .. }
-    )
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use cotas::catalog::Kind;
 use cotas::{Balance, Engine, Mode, Progress, Timestamp};
 
-use super::player::Player;
+use super::player::{Counts, Player};
 use crate::failure::Failure;
-use crate::traffic::Format;
+use crate::traffic::{FaultCounts, Format};
 
 /// Everything that is told at the end.
 pub struct Report {
@@ -19,12 +19,10 @@ pub struct Report {
     pub format: Format,
     /// The times of the first and the last line.
     pub times: Option<(Timestamp, Timestamp)>,
-    /// Lines that could not be decided about.
-    pub malformed: u64,
-    /// Events decided in this run.
-    pub decided: u64,
-    /// Events that an earlier run had decided.
-    pub decided_before: u64,
+    /// Lines, or parts of them, that could not be decided about.
+    pub malformed: FaultCounts,
+    /// What this run did.
+    pub counts: Counts,
     /// How long this run took.
     pub took: Duration,
 }
@@ -54,6 +52,8 @@ pub struct Tally {
     pub refused_quota: u64,
     /// Were denied for the tenant's status.
     pub refused_status: u64,
+    /// Were allowed and too old to open a session.
+    pub too_old: u64,
     /// How often the plan's units were restored meanwhile.
     pub renewals: u64,
 }
@@ -68,10 +68,15 @@ impl Report {
         total
     }
 
+    /// All lines, or parts of them, that could not be decided about.
+    pub fn malformed(&self) -> u64 {
+        self.malformed.values().sum()
+    }
+
     /// Events decided per second, in this run.
     pub fn events_per_second(&self) -> u64 {
         let ms = self.took.as_millis().max(1);
-        u64::try_from(u128::from(self.decided) * 1_000 / ms).unwrap_or(u64::MAX)
+        u64::try_from(u128::from(self.counts.decided) * 1_000 / ms).unwrap_or(u64::MAX)
     }
 }
 
@@ -94,13 +99,14 @@ impl Tally {
             refused: progress.refused,
             refused_quota: progress.refused_quota,
             refused_status: progress.refused_status,
+            too_old: progress.too_old,
             renewals,
         }
     }
 
     /// All events.
     pub fn events(&self) -> u64 {
-        self.opened + self.continued + self.others + self.refused
+        self.opened + self.continued + self.others + self.too_old + self.refused
     }
 
     /// Events denied for any other reason.
@@ -117,6 +123,7 @@ impl AddAssign for Tally {
         self.refused += more.refused;
         self.refused_quota += more.refused_quota;
         self.refused_status += more.refused_status;
+        self.too_old += more.too_old;
         self.renewals += more.renewals;
     }
 }
@@ -128,8 +135,8 @@ pub fn tenants(engine: &Engine, player: &Player<'_>) -> Result<BTreeMap<String, 
         catalog.resources.get(name).is_some_and(|it| matches!(it.kind, Kind::Session { .. }))
     };
     let mut outcomes = BTreeMap::new();
-    for (name, tenant) in &player.tenants {
-        let progress = tenant.progress(player.source)?.unwrap_or_default();
+    for (name, subject) in &player.tenants {
+        let progress = subject.tenant.progress(&subject.source)?.unwrap_or_default();
         let since = player.since().unwrap_or(progress.since);
         let renewals = engine
             .periods(name)?

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::report::{Outcome, Report, Tally};
 use crate::output::{grouped, number, right, table, words};
-use crate::traffic::Format;
+use crate::traffic::{FaultCounts, Format};
 
 /// The report as a table and a few lines.
 pub fn text(report: &Report) -> String {
@@ -20,7 +20,13 @@ pub fn text(report: &Report) -> String {
     });
     let total = row("total", &report.total(), right(""));
     let table = table(header, rows.chain([total]));
-    let lines = [Some(table), times(report), Some(throughput(report)), passed_over(report)];
+    let lines = [
+        Some(table),
+        times(report),
+        Some(throughput(report)),
+        without_effect(report),
+        malformed(report),
+    ];
     lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
@@ -62,23 +68,38 @@ fn times(report: &Report) -> Option<String> {
 }
 
 fn throughput(report: &Report) -> String {
-    let before = match report.decided_before {
+    let before = match report.counts.decided_before {
         0 => String::new(),
         events => format!("; {} had been decided before", grouped(events)),
     };
     format!(
         "{} messages decided in {:.2} s: {} per second{before}",
-        grouped(report.decided),
+        grouped(report.counts.decided),
         report.took.as_secs_f64(),
         grouped(report.events_per_second()),
     )
 }
 
-fn passed_over(report: &Report) -> Option<String> {
-    match report.malformed {
+/// Parts that count for nothing, and events that had been decided under another file.
+fn without_effect(report: &Report) -> Option<String> {
+    let counts = &report.counts;
+    let repeated = [("repeated", counts.repeated), ("too old", report.total().too_old)];
+    let repeated = repeated.into_iter().filter(|&(_, count)| count > 0);
+    let passed = counts.passed_over.iter().map(|(&name, &count)| (name, count));
+    let all: Vec<_> =
+        repeated.chain(passed).map(|(name, count)| format!("{name} {}", grouped(count))).collect();
+    (!all.is_empty()).then(|| format!("without effect: {}", all.join(", ")))
+}
+
+fn malformed(report: &Report) -> Option<String> {
+    let reasons = report.malformed.iter();
+    let reasons: Vec<_> =
+        reasons.map(|(fault, count)| format!("{fault} {}", grouped(*count))).collect();
+    let reasons = reasons.join(", ");
+    match report.malformed() {
         0 => None,
-        1 => Some("1 line was passed over".to_owned()),
-        lines => Some(format!("{} lines were passed over", grouped(lines))),
+        1 => Some(format!("1 line was passed over: {reasons}")),
+        lines => Some(format!("{} lines were passed over: {reasons}", grouped(lines))),
     }
 }
 
@@ -100,12 +121,20 @@ pub fn json(report: &Report) -> Value {
         },
         "first_at": times.map(|(first, _)| first.to_string()),
         "last_at": times.map(|(_, last)| last.to_string()),
-        "malformed": report.malformed,
-        "decided": report.decided,
-        "decided_before": report.decided_before,
+        "malformed": report.malformed(),
+        "malformed_by_reason": by_reason(&report.malformed),
+        "decided": report.counts.decided,
+        "decided_before": report.counts.decided_before,
+        "repeated": report.counts.repeated,
+        "passed_over": report.counts.passed_over,
         "seconds": report.took.as_secs_f64(),
         "events_per_second": report.events_per_second(),
     })
+}
+
+fn by_reason(malformed: &FaultCounts) -> Value {
+    let by_reason = malformed.iter().map(|(fault, count)| (fault.name().to_owned(), json!(count)));
+    Value::Object(by_reason.collect())
 }
 
 fn balances(balances: &[Balance]) -> Value {
@@ -119,6 +148,7 @@ fn tally(tally: &Tally) -> Map<String, Value> {
         ("opened", json!(tally.opened)),
         ("continued", json!(tally.continued)),
         ("others", json!(tally.others)),
+        ("too_old", json!(tally.too_old)),
         ("refused", json!(tally.refused)),
         (
             "refused_by_reason",

@@ -25,6 +25,9 @@ pub struct Cursor<'a> {
     pub since: Timestamp,
     /// The event's place in the file, from 1, rising.
     pub position: u64,
+    /// A hash of the file's content up to the event, or 0. [`Progress`] gives it back: it tells
+    /// whether another file begins with all that was decided.
+    pub content: u64,
 }
 
 /// How far a tenant has come in a file, and what came of its events so far.
@@ -49,6 +52,9 @@ pub struct Progress {
     pub refused_status: u64,
     /// Allowed events that were too old to open a session or to continue one.
     pub too_old: u64,
+    /// The [`Cursor::content`] of the last event that was decided.
+    #[serde(skip)]
+    pub content: u64,
 }
 
 /// A cursor as the decision path needs it.
@@ -57,22 +63,14 @@ pub(super) struct CursorCall {
     key: Hash128,
     since: Timestamp,
     position: u64,
+    content: u64,
 }
 
 impl Progress {
     fn from_entry(guard: &RecordGuard<'_>, key: Hash128) -> Option<Progress> {
         let index = guard.find_entry(key)?;
-        let [
-            position,
-            opened,
-            continued,
-            others,
-            refused,
-            refused_quota,
-            refused_status,
-            too_old,
-            _,
-        ] = guard.entry_payload(index);
+        let [position, opened, continued, others, refused, quota, status, too_old, content] =
+            guard.entry_payload(index);
         let since = Timestamp::from_ms(guard.entry_get(index, entry::START) as i64);
         Some(Progress {
             position,
@@ -81,9 +79,10 @@ impl Progress {
             continued,
             others,
             refused,
-            refused_quota,
-            refused_status,
+            refused_quota: quota,
+            refused_status: status,
             too_old,
+            content,
         })
     }
 
@@ -119,7 +118,7 @@ impl CursorCall {
     /// Moves on past the event.
     pub(super) fn advance(&self, guard: &mut RecordGuard<'_>, decision: &Decision, seq: u64) {
         let mut progress = Progress::from_entry(guard, self.key).unwrap_or_default();
-        progress.position = self.position;
+        (progress.position, progress.content) = (self.position, self.content);
         progress.count(decision);
         let index = guard.find_entry(self.key).unwrap_or_else(|| {
             let made = guard.make_entry(EntryKind::Cursor, ResourceId::NONE, Some(self.key));
@@ -135,7 +134,7 @@ impl CursorCall {
             progress.refused_quota,
             progress.refused_status,
             progress.too_old,
-            0,
+            progress.content,
         ];
         guard.entry_set_payload(index, &payload);
         guard.touch_entry(index, seq);
@@ -185,6 +184,7 @@ impl Caller<'_> {
             key: self.engine.shared.cursor_key(cursor.source),
             since: cursor.since,
             position: cursor.position,
+            content: cursor.content,
         };
         let once = self.once_perform(action, details)?;
         let with = With { once, cursor: Some(call), apply: true };

@@ -105,7 +105,8 @@ pub fn hour_of(at: Timestamp) -> i64 {
 }
 
 /// The first instant at which clocks in `zone` show `local`, or a later time if they never do.
-pub(crate) fn instant(local: NaiveDateTime, zone: Tz) -> Timestamp {
+#[must_use]
+pub fn instant(local: NaiveDateTime, zone: Tz) -> Timestamp {
     // Far outside the years of a timestamp chrono itself runs out of range.
     if local.year() > LAST_YEAR {
         return Timestamp::MAX;
