@@ -1,4 +1,4 @@
-//! Every verb beside a plain consume by name: what touches only the live file, what takes an
+//! Every operation beside a plain consume by name: what touches only the live file, what takes an
 //! expired lease back among few and among many, and what is a transaction.
 
 use std::sync::Arc;
@@ -58,7 +58,7 @@ const CATALOG: &str = r#"
 const NAME: &str = "padaria-aurora";
 const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const KEYS: usize = 10_000;
-/// Operations between two checkpoints that are not part of the time: they change fewer claims
+/// Operations between two checkpoints that are not part of the time: they change fewer entries
 /// than a tenant's list of changes has room for.
 const BATCH: u64 = 2_000;
 /// The same where each tells of two expired leases.
@@ -145,7 +145,7 @@ fn measure<T>(bencher: &mut Bencher<'_, WallTime>, mut work: impl FnMut() -> T) 
     });
 }
 
-/// Verbs that touch only the live file.
+/// Operations that touch only the live file.
 pub fn live(criterion: &mut Criterion) {
     plain(criterion);
     paced(criterion);
@@ -235,7 +235,7 @@ fn leased(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Those that leave a claim behind: a key, a reservation.
+/// Those that leave an entry behind: a key, a reservation.
 fn made(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("operations");
     let host = Host::new();
@@ -356,7 +356,7 @@ pub fn reclaiming(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Verbs that wait for the disk.
+/// Operations that wait for the disk.
 pub fn administering(criterion: &mut Criterion) {
     let host = Host::new();
     let mut group = criterion.benchmark_group("administer");

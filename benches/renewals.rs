@@ -1,5 +1,5 @@
 //! Midnight: 10,000 tenants renew at once, and maintenance settles them. Each gets its units back,
-//! a closed period, an event and the next invoice. Beside it: the same by hand in SQLite, a
+//! a closed period, an event and the next invoice. Beside it: the same manually in SQLite, a
 //! transaction for each tenant, as a nightly job does it.
 //!
 //! The time is that of one tenant. A line on standard error says how many tenants a second that is.

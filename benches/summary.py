@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
 # By handle: 30 ns where governor's direct limiter takes 9. A session: 20 times faster.
 BY_HANDLE, BY_NAME, OPENING = 30 / 9, 1.5, 1 / 20
-# A verb that touches only the live file, in plain consumes by name; two of them together; an action
+# An operation that touches only the live file, in plain consumes by name; two of them together; an action
 # that charges three resources. What one lease costs to reclaim does not depend on how many wait.
 VERB, PAIR, THREE, AMONG_MANY = 3.0, 6.0, 4.0, 1.25
 # Tenants that maintenance settles when 10,000 renew at the same midnight.

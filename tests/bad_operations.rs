@@ -1,4 +1,4 @@
-//! Bad input for every verb: a typed error that says what was wrong, and nothing changed.
+//! Bad input for every operation: a typed error that says what was wrong, and nothing changed.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ fn i10_a_operation_on_a_resource_of_another_kind_names_both_kinds() {
             _ => assert_eq!(code(sets_aside), 405, "{name}"),
         }
     }
-    // Consuming an allowance worked, once for each of its verbs.
+    // Consuming an allowance worked, once for each of its operations.
     assert_ne!(image(&engine), before);
     assert_sound(&engine);
 }

@@ -1,7 +1,7 @@
-//! Deaths at every step, and counter-proofs: with a guard switched off the same test fails.
+//! Crashes at every step, and negative controls: with a guard switched off the same test fails.
 //!
-//! The test process stays attached while the puppet dies, and goes on exactly; then the puppet
-//! does it again.
+//! The test process stays attached while the helper process crashes, and goes on exactly; then the
+//! helper process does it again.
 
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
@@ -18,7 +18,7 @@ fn left(granted: u64) -> u64 {
     1000 - 7 + granted
 }
 
-/// What a death leaves behind of the operation that was under way.
+/// What a crash leaves behind of the operation that was under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Nothing,
@@ -26,7 +26,7 @@ enum Outcome {
 }
 use Outcome::{All, Nothing};
 
-/// The administrative lane, step by step.
+/// The admin transaction, step by step.
 const ADMIN_STEPS: [(&str, Outcome); 11] = [
     ("token.intended", Nothing),
     ("admin.pending", Nothing),
@@ -71,7 +71,7 @@ fn a_crash_while_resolving_a_crash_is_resolved_as_well() {
             let database = database();
             let engine = database.with_acme();
             assert!(database.crashes_at(first, &["grant", "acme", "100", "k"]));
-            // Where the second point does not lie on the way, the puppet lives.
+            // Where the second point does not lie on the way, the helper process lives.
             let _ = database.crashes_at(second, &["consume", "acme", "1", "0"]);
             let _ = database.crashes_at(second, &["grant", "acme", "1", "l"]);
             let granted = if first == "admin.committed" { 100 } else { 0 };
@@ -474,7 +474,7 @@ fn an_administrative_operation_that_crashes_after_its_commit_has_one_effect_when
     let operations = ["buy", "choose", "plan", "schedule", "grant", "limit", "own-limit", "status"];
     let of_invoice = ["pay", "cancel", "split"];
     for operation in operations.into_iter().chain(of_invoice) {
-        // What the verb comes to where nobody dies.
+        // What the operation comes to where nobody dies.
         let whole = database();
         let (engine, invoice) = with_a_customer(&whole);
         let before = ledger(&engine);
@@ -536,7 +536,7 @@ fn a_crash_at_any_step_of_a_settlement_of_many_leaves_each_as_it_was_or_settled(
         let settled = usize::from(outcome == All);
         assert_eq!((periods("acme"), periods("t4")), (settled, settled), "{point}");
         for name in ["acme", "t0", "t1", "t2", "t3", "t4"] {
-            // The first look resolves what the death left.
+            // The first look resolves what the crash left.
             let decision = later.consume(name, "credits", 1).expect("decides");
             assert_eq!((decision.used, decision.available), (1, 999), "{point}: {name}");
             assert_eq!(periods(name), 1, "{point}: {name} was renewed once");

@@ -1,4 +1,4 @@
-//! Leases, reservations, keys and events: what holds whenever claims expire, are used again, or
+//! Leases, reservations, keys and events: what holds whenever entries expire, are used again, or
 //! outlive the period, the plan and the catalog under which they were made.
 #![allow(clippy::unwrap_used)]
 

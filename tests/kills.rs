@@ -1,4 +1,5 @@
-//! Deaths inside every verb, at every word, at random, and at every step of what is given back
+//! Crashes inside every operation, at every word, at random, and at every step of what is given
+//! back
 //! late: all or nothing, and nothing acknowledged is lost.
 #![allow(unused_must_use)] // `allowed` has looked at the decision.
 
@@ -40,7 +41,8 @@ fn used(engine: &Engine, resource: &str) -> u64 {
     stands(engine, "acme", resource).0
 }
 
-/// A verb: how the puppet is told to, once what it needs is there, and what it has done then.
+/// An operation: how the helper process is told to, once what it needs is there, and what it has
+/// done then.
 struct Operation {
     name: &'static str,
     words: fn(&Engine) -> Vec<String>,
@@ -310,11 +312,11 @@ fn what_is_taken_back_beside_a_crash_in_the_lane_stays_taken_back() {
 
 // ---- at random --------------------------------------------------------------------------------
 
-/// Deaths at random, half of them from outside, at any instruction, and half at a word that an
-/// operation writes, which is inside a verb for certain.
+/// Crashes at random, half of them from outside, at any instruction, and half at a word that an
+/// operation writes, which is inside an operation for certain.
 const CRASHES: u64 = 600;
 
-/// A tenant for each of so many deaths.
+/// A tenant for each of so many crashes.
 fn for_each_crash(engine: &Engine, crashes: u64) {
     engine.load_catalog(&wide::catalog()).expect("loads");
     let names: Vec<String> = (0..crashes).map(|round| format!("t{round}")).collect();
@@ -407,7 +409,7 @@ fn negative_control_without_the_undo_record_crashes_at_random_lose_or_double_som
 
 // ---- what is given back late ------------------------------------------------------------------
 
-/// The lane, step by step, and whether a change whose process dies there is done.
+/// The admin transaction, step by step, and whether a change whose process crashes there is done.
 const ADMIN_STEPS: [(&str, bool); 11] = [
     ("token.intended", false),
     ("admin.pending", false),
@@ -424,7 +426,7 @@ const ADMIN_STEPS: [(&str, bool); 11] = [
 const LATER: &str = "2026-05-21T12:00:00-03:00";
 const AFTER_EXPIRY: &str = "2026-06-04T12:00:00-03:00";
 
-/// Runs the puppet at another time; it may be told to die.
+/// Runs the helper process at another time; it may be told to die.
 fn run_at(database: &Database, now: &str, point: Option<&str>, words: &[&str]) -> Output {
     let mut command = database.command(words);
     command.env("COTAS_NOW", at(now).ms().to_string()).env("COTAS_ABANDON", "1");
@@ -448,8 +450,8 @@ fn last_period(database: &Database) -> (Engine, String, String) {
     (later, id, paid.receipt.expect("a receipt").to_string())
 }
 
-/// A verb that gives back late: the puppet's word, what it is about, when, how much it gives
-/// back, and what whoever comes second is told.
+/// An operation that gives back late: the helper process's word, what it is about, when, how much
+/// it gives back, and what whoever comes second is told.
 #[derive(Clone, Copy, Debug)]
 struct LateOperation {
     word: &'static str,
@@ -458,7 +460,8 @@ struct LateOperation {
     again: Option<&'static str>,
 }
 
-/// Has a late verb die at every step, and at every word that it writes through the undo record.
+/// Has a late operation die at every step, and at every word that it writes through the undo
+/// record.
 fn late(operation: LateOperation) {
     for (point, is_done) in ADMIN_STEPS {
         assert!(late_at(operation, point, Some(is_done)), "{operation:?} at {point}: it lived");
@@ -470,7 +473,7 @@ fn late(operation: LateOperation) {
     assert!(died > 0, "{operation:?} brings its claim to nothing");
 }
 
-/// Dies at `point` of a late verb, then has it done again: one effect. Says whether it died;
+/// Dies at `point` of a late operation, then has it done again: one effect. Says whether it died;
 /// `is_done`: whether the change is done then, if that is known.
 fn late_at(operation: LateOperation, point: &str, is_done: Option<bool>) -> bool {
     let LateOperation { word, now, back, again } = operation;

@@ -43,8 +43,8 @@ fn prepared(directory: &std::path::Path) -> (Engine, Tenant) {
     engine.set_limit("acme", "watched", Limit::Finite(100_000)).expect("is raised");
     let tenant = engine.tenant("acme").expect("exists");
     decide(&engine, &tenant, 1);
-    // What verbs leave behind, keys and reservations, takes room in the file: it grows now, not
-    // in the measurement.
+    // What operations leave behind, keys and reservations, takes room in the file: it grows now,
+    // not in the measurement.
     assert!(tenant.meter("storage_mb").expect("exists").add(50).expect("decides").allowed());
     for round in 0..GROWN {
         do_every_operation(&tenant, &keys(round));
@@ -63,7 +63,7 @@ fn keys(round: u64) -> [String; 3] {
     ["consumed", "refunded", "caller"].map(|what| format!("{what}-{round}"))
 }
 
-/// Every verb that touches only the live file.
+/// Every operation that touches only the live file.
 fn do_every_operation(tenant: &Tenant, [consumed, refunded, caller]: &[String; 3]) {
     const HOUR: Duration = Duration::from_hours(1);
     let nothing = Details::default();

@@ -25,7 +25,7 @@ fn prepared(database: &Database, rounds: u64) -> Engine {
     engine
 }
 
-/// The numbers that a puppet printed.
+/// The numbers that a helper process printed.
 fn printed(child: Child) -> Vec<u64> {
     let output = child.wait_with_output().expect("ends");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

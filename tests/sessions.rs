@@ -1,4 +1,5 @@
-//! Contact sessions and actions: the worked examples of seed 000, and what a host may rely on.
+//! Contact sessions and actions: the worked examples of docs/sources.md, LiveChat 360, and what a
+//! host may rely on.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! The sample day of a help desk: its figures come from a simulation that knows nothing of the
-//! engine. Also split over processes on one database, with deaths in between.
+//! engine. Also split over processes on one database, with crashes in between.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

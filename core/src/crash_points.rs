@@ -1,16 +1,16 @@
-//! Deaths on command, for the crash tests: compiled in only with the feature `torture`.
+//! Crashes on command, for the crash tests: compiled in only with the feature `crash_points`.
 //!
 //! A test starts a process with `COTAS_CRASH=name` or `COTAS_CRASH=name:n` and the process kills
 //! itself, as `kill -9` would, the n-th time it comes to that point; with `COTAS_STOP` as well it
 //! stops there, as by `kill -STOP`. `COTAS_WITHOUT=undo,lock,...`
 //! switches guards off, to prove that the tests notice.
 
-/// A guard that a counter-proof removes.
+/// A guard that a negative control removes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Guard {
-    /// The lock of a block.
+    /// The lock of a record.
     Lock,
-    /// The undo record of a block.
+    /// The undo record of a record.
     Undo,
     /// The look-up of idempotency keys.
     Dedupe,

@@ -83,7 +83,7 @@ pub unsafe extern "C" fn cotas_live_path(
     })
 }
 
-/// Whether the books add up, as a JSON document: [{"tenant", "what"}], empty where they do. It
+/// Whether the ledger adds up, as a JSON document: [{"tenant", "what"}], empty where they do. It
 /// looks at every tenant.
 ///
 /// Threads: any. Blocks: waits for the disk. Fork: no matter.

@@ -1,4 +1,4 @@
-//! The verbs that decide. Each takes flat arguments and fills the caller's decision.
+//! The operations that decide. Each takes flat arguments and fills the caller's decision.
 
 use std::ffi::c_char;
 

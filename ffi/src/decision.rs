@@ -62,7 +62,7 @@ pub enum cotas_source {
     COTAS_SOURCE_EXTRA = 2,
     /// From a package.
     COTAS_SOURCE_PACKAGE = 3,
-    /// From what was given by hand.
+    /// From what was given manually.
     COTAS_SOURCE_MANUAL = 4,
 }
 

@@ -152,10 +152,10 @@ pub unsafe extern "C" fn cotas_engine_without_waiting(
     })
 }
 
-/// Gives another handle to the same engine, whose administrative verbs take effect at most once per
-/// tenant and key: the same key with the same arguments changes nothing and gives the answer that
-/// was kept; with others it is COTAS_E_IDEMPOTENCY_CONFLICT. Decisions have keys of their own.
-/// Close both.
+/// Gives another handle to the same engine, whose administrative operations take effect at most
+/// once per tenant and key: the same key with the same arguments changes nothing and gives the
+/// answer that was kept; with others it is COTAS_E_IDEMPOTENCY_CONFLICT. Decisions have keys of
+/// their own. Close both.
 ///
 /// Threads: any. Blocks: never. Fork: as cotas_engine.
 #[unsafe(no_mangle)]

@@ -16,7 +16,7 @@ fn ttl(ttl_ms: u64) -> Option<Duration> {
 
 /// May a holder (a call's id, say) have a place of a lease resource now? If so it is taken for
 /// ttl_ms milliseconds (0: as the catalog says). A holder that has one keeps it, with its fencing
-/// number, and the time begins anew. Under a key (NULL: none) it takes effect once.
+/// number, and the time begins again. Under a key (NULL: none) it takes effect once.
 ///
 /// Threads: any. Blocks: as cotas_consume. Fork: no matter.
 #[unsafe(no_mangle)]

@@ -9,7 +9,7 @@ use crate::decision::cotas_decision;
 use crate::error::cotas_error;
 use crate::tenant::{TenantHandle, cotas_tenant};
 
-/// A meter, whose verbs take effect once per key, if there is one.
+/// A meter, whose operations take effect once per key, if there is one.
 fn meter<'a>(
     tenant: &'a TenantHandle,
     resource: &str,

@@ -26,7 +26,7 @@ pub struct cotas_options {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum cotas_durability {
-    /// The death of any and all processes; a power cut costs at most one checkpoint interval, in
+    /// The crash of any and all processes; a power cut costs at most one checkpoint interval, in
     /// the customer's favour. The default.
     COTAS_DURABILITY_PROCESS = 1,
     /// A power cut as well: the call returns when the decision is on disk.
@@ -260,11 +260,11 @@ pub unsafe extern "C" fn cotas_options_set_allow_network_file_system(
 }
 
 /// Keeps the engine open in this process (1) when its last handle is closed, or not (0, the
-/// default): for hosts that open it anew for every request, as PHP does. Opening it again then only
-/// looks it up, whoever forked meanwhile. Whoever opens it last says whether it is kept. It is let
-/// go when it is opened without this and closed, or else with the process, which then leaves the
-/// last checkpoint interval to the next one, as a process does that is killed: nothing is lost but
-/// by a power cut. Without meaning in memory.
+/// default): for hosts that open it again for every request, as PHP does. Opening it again then
+/// only looks it up, whoever forked meanwhile. Whoever opens it last says whether it is kept. It is
+/// let go when it is opened without this and closed, or else with the process, which then leaves
+/// the last checkpoint interval to the next one, as a process does that is killed: nothing is lost
+/// but by a power cut. Without meaning in memory.
 ///
 /// Threads: any. Blocks: never. Fork: a child keeps what it inherited, for itself.
 #[unsafe(no_mangle)]

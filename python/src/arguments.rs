@@ -86,7 +86,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Key<'a> {
 }
 
 impl Key<'_> {
-    /// The tenant's verbs, each at most once under this key.
+    /// The tenant's operations, each at most once under this key.
     #[inline]
     pub fn of<'t>(&'t self, tenant: &'t cotas::Tenant) -> cotas::Once<'t> {
         let once = tenant.once(self.text);

@@ -1,4 +1,4 @@
-//! A clock that a program sets by hand.
+//! A clock that a program sets manually.
 
 use std::sync::Arc;
 

@@ -201,7 +201,7 @@ static char *with_another_end(const char *name) {
 }
 
 /* What a decision named: a number that was never given, and one from before the live file was made
- * anew. */
+ * again. */
 static void names_of_decisions(const cotas_tenant *tenant) {
     cotas_decision decision = empty_decision();
     char text[64];

@@ -123,11 +123,12 @@ impl Phase {
 pub enum Wrong {
     /// An error that no kill explains; `units` is its code.
     Error,
-    /// A decision did not follow a change that had been acknowledged before it began (I7).
+    /// A decision did not follow a change that had been acknowledged before it began
+    /// (docs/invariants.md, I7).
     Stale,
-    /// A decision that was allowed says that more is used than the limit (I1).
+    /// A decision that was allowed says that more is used than the limit (docs/invariants.md, I1).
     Over,
-    /// `verify` found something (I5).
+    /// `verify` found something (docs/invariants.md, I5).
     Unsound,
 }
 

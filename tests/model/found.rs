@@ -291,7 +291,7 @@ fn what_comes_back_after_the_number_was_lowered_is_no_more_than_the_number() {
     engine.set_limit("acme", "credits", Limit::Finite(30)).expect("changes");
     assert_eq!(balance(&engine, "acme", "credits"), (5, Some(70)));
     tenant.refund(&receipt).expect("refunds");
-    // Of 20 units that the plan's number leaves after the refund, 20 are held.
+    // Of 20 units that the plan's limit leaves after the refund, 20 are held.
     assert_eq!((used(&engine, "credits"), balance(&engine, "acme", "credits").0), (25, 15));
     clock.advance_ms(2 * HOUR_MS);
     assert_eq!((used(&engine, "credits"), balance(&engine, "acme", "credits").0), (0, 40));

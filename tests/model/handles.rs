@@ -10,7 +10,7 @@ use crate::operations::{Scene, assert_agree, sms_charges};
 use crate::steps::{Key, Operation, Resolve};
 use crate::tenant::{Gate, Lease, Reservation, Taken, with_parents};
 
-/// Does a verb about handles, if it is one.
+/// Does an operation about handles, if it is one.
 pub fn take(scene: &mut Scene<'_>, operation: &Operation) -> bool {
     match operation {
         Operation::Reserve { units, hours, key } => reserve(scene, units, *hours, *key),

@@ -1,9 +1,9 @@
 //! The engine against a naive model: maps, vectors and plain loops, no shared memory, no SQLite.
 //!
-//! Random verbs, jumps of time, checkpoints, re-opens and rebuilds; after each the engine and the
-//! model say the same, and at the end the books add up (I4, I5, I6).
+//! Random operations, jumps of time, checkpoints, re-opens and rebuilds; after each the engine and
+//! the model say the same, and at the end the ledger adds up (I4, I5, I6).
 
-// Resources of the model are known by their numbers; verbs are plain values.
+// Resources of the model are known by their numbers; operations are plain values.
 #![allow(clippy::needless_range_loop, clippy::match_ref_pats)]
 
 mod admin;

@@ -1,4 +1,4 @@
-//! One verb, done to the engine and to the model: decisions.
+//! One operation, done to the engine and to the model: decisions.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub struct Scene<'a> {
     pub epoch: u32,
 }
 
-/// Does one verb to one tenant.
+/// Does one operation to one tenant.
 pub fn take(subject: &mut Subject, tenant: usize, operation: &Operation) {
     let name = TENANTS[tenant];
     let engine = subject.engine().clone();
@@ -48,7 +48,8 @@ pub fn take(subject: &mut Subject, tenant: usize, operation: &Operation) {
 
 /// The engine decided as the model did.
 pub fn assert_agree(decision: &Decision, verdict: &Verdict) {
-    // Whether those above what no plan names are looked at as well differs from verb to verb.
+    // Whether those above what no plan names are looked at as well differs from operation to
+    // operation.
     let shown = |mut reasons: Vec<Reason>| {
         let parents = reasons.contains(&Reason::NotInPlan);
         reasons.retain(|&it| it != Reason::QuotaExhausted || !parents);
@@ -82,7 +83,7 @@ pub fn sms_charges(quantity: u64) -> Vec<(usize, u64)> {
 
 impl Scene<'_> {
     /// Something that charges units, decided by the engine; under a key at most once. `what` names
-    /// verb and arguments.
+    /// operation and arguments.
     pub fn agree(
         &mut self,
         result: Result<Decision, Error>,
@@ -204,7 +205,7 @@ impl Scene<'_> {
         done
     }
 
-    /// The handle for a verb under a key.
+    /// The handle for an operation under a key.
     pub fn under<'k>(&'k self, (_, lifetime): (u8, u64), text: &'k str) -> cotas::Once<'k> {
         self.handle.once(text).kept_for(Duration::from_hours(24 * lifetime))
     }

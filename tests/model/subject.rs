@@ -16,7 +16,7 @@ pub struct Subject {
     pub engine: Option<Engine>,
     pub model: Vec<tenant::Tenant>,
     pub now: i64,
-    /// How often the live file has been made anew.
+    /// How often the live file has been made again.
     pub epoch: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Idempotency keys on every verb that takes one.
+//! Idempotency keys on every operation that takes one.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use cotas_tests::{NOON, assert_sound};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A verb under a key, with arguments that differ by a number.
+/// An operation under a key, with arguments that differ by a number.
 type Operation = (&'static str, fn(&Tenant, &str, u64) -> Result<Decision, Error>);
 
 fn details(number: u64) -> Details<'static> {
@@ -53,7 +53,7 @@ fn every_operation_takes_effect_once_per_key_and_is_replayed_as_it_was() {
         assert!(matches!(conflict, Err(Error::IdempotencyConflict)), "{name}: {conflict:?}");
         assert_eq!(engine.report("acme").expect("reports").balances, before, "{name}");
     }
-    // A key is the tenant's, whatever the verb.
+    // A key is the tenant's, whatever the operation.
     let other = tenant.once("add").consume("credits", 11);
     assert!(matches!(other, Err(Error::IdempotencyConflict)), "{other:?}");
     assert_sound(&engine);

@@ -230,7 +230,7 @@ fn unique_contacts_in_a_moving_day_are_leases_that_each_message_prolongs() {
     clock.advance_ms(3 * HOUR_MS);
     denied(Ok(acquire(&engine, "unique_contacts", "caio")));
     clock.advance_ms(HOUR_MS);
-    // Bia's day is over, Ana's began anew.
+    // Bia's day is over, Ana's began again.
     assert!(taken(&engine, "unique_contacts", "caio").acquired);
     denied(Ok(acquire(&engine, "unique_contacts", "bia")));
     clock.advance_ms(20 * HOUR_MS);

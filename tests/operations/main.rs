@@ -1,4 +1,4 @@
-//! The verbs one by one: leases, meters, rates, reservations, refunds, seats, events, keys.
+//! The operations one by one: leases, meters, rates, reservations, refunds, seats, events, keys.
 #![allow(unused_must_use)] // `allowed` and `denied` have looked at the decision.
 
 mod actions;

@@ -21,7 +21,7 @@ fn the_refund_of_a_charge_on_the_plan_does_not_give_the_next_one_its_extras_back
     tenant.refund(&first).expect("refunds");
     assert_eq!(balance(&engine, "acme", "credits"), (10, Some(20)));
     clock.set(at("2026-05-21T12:00:00-03:00"));
-    // The plan's ten anew, and five extras.
+    // The plan's ten again, and five extras.
     assert_eq!(balance(&engine, "acme", "credits"), (15, Some(15)));
     let report = engine.report("acme").expect("reports");
     let extra = report.grants.iter().find(|it| it.source == Source::Extra).expect("is there");

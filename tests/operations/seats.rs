@@ -126,7 +126,7 @@ fn a_smaller_plan_takes_no_seat_away_and_is_forewarned() {
     let mut found: Vec<_> = report.balances.iter().filter(|it| it.over_limit()).collect();
     found.sort_by(|one, other| one.resource.cmp(&other.resource));
     let found: Vec<_> = found.iter().map(|it| it.resource.as_str()).collect();
-    // Meters that count by the period have begun anew with the plan.
+    // Meters that count by the period have begun again with the plan.
     assert_eq!(found, ["calls", "channels", "channels.whatsapp", "users"]);
     let whatsapp = denied(seats(&tenant, "channels.whatsapp").occupy("caio"));
     assert!(whatsapp.reasons.contains(Reason::NotInPlan));

@@ -1,4 +1,4 @@
-//! Seed 003, Assin: credits and notification credits.
+//! Assin (docs/sources.md): credits and notification credits.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! What the integration tests share: a small catalog, databases in temporary directories, and
-//! the puppet, a second process that does what a test tells it to.
+//! the helper process, a second process that does what a test tells it to.
 
 pub mod acts;
 pub mod meeting;
@@ -188,7 +188,7 @@ pub fn open_sessions(
     Ok(opened)
 }
 
-/// Asserts that the books add up.
+/// Asserts that the ledger adds up.
 pub fn assert_sound(engine: &Engine) {
     assert_eq!(engine.verify().expect("verifies"), []);
 }
@@ -210,7 +210,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// A new directory; `puppet` is `env!("CARGO_BIN_EXE_helper")`.
+    /// A new directory; `helper` is `env!("CARGO_BIN_EXE_helper")`.
     pub fn new(helper: &str) -> Database {
         let directory = tempfile::tempdir().expect("a temporary directory");
         Database { directory, helper: PathBuf::from(helper) }
@@ -262,7 +262,7 @@ impl Database {
         engine
     }
 
-    /// The puppet with these words, ready to be run.
+    /// The helper process with these words, ready to be run.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.helper);
         command
@@ -275,12 +275,12 @@ impl Database {
         command
     }
 
-    /// Runs the puppet to its end.
+    /// Runs the helper process to its end.
     pub fn run(&self, words: &[&str]) -> Output {
         self.command(words).output().expect("the puppet starts")
     }
 
-    /// Runs the puppet, which must succeed, and gives what it printed.
+    /// Runs the helper process, which must succeed, and gives what it printed.
     pub fn reported(&self, words: &[&str]) -> String {
         let output = self.run(words);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -288,8 +288,9 @@ impl Database {
         String::from_utf8(output.stdout).expect("UTF-8").trim().to_owned()
     }
 
-    /// Runs the puppet so that it dies at a crash point. `false`: it did what it was told and
-    /// went without closing the engine, so that the point lies in the verb or nowhere.
+    /// Runs the helper process so that it crashes at a crash point. `false`: it did what it was
+    /// told and went without closing the engine, so that the point lies in the operation or
+    /// nowhere.
     pub fn crashes_at(&self, point: &str, words: &[&str]) -> bool {
         use std::os::unix::process::ExitStatusExt;
         let mut command = self.command(words);
@@ -302,12 +303,12 @@ impl Database {
         }
     }
 
-    /// Has the puppet copy the first bytes of one file over those of another.
+    /// Has the helper process copy the first bytes of one file over those of another.
     pub fn reported_copy(&self, from: &str, to: &str, bytes: &str) {
         assert_eq!(self.reported(&["copy", from, to, bytes]), "");
     }
 
-    /// Starts a puppet that stays attached until it is killed.
+    /// Starts a helper process that stays attached until it is killed.
     pub fn hold(&self) -> Child {
         let mut child = self.start(&["hold"]);
         let mut said = [0; 9];
@@ -316,7 +317,7 @@ impl Database {
         child
     }
 
-    /// Starts the puppet and leaves it running.
+    /// Starts the helper process and leaves it running.
     pub fn start(&self, words: &[&str]) -> Child {
         self.command(words)
             .stdin(Stdio::piped())

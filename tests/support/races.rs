@@ -1,4 +1,4 @@
-//! What everybody who races does, in the test's threads and in puppets.
+//! What everybody who races does, in the test's threads and in helper processes.
 
 use std::path::Path;
 use std::time::Duration;

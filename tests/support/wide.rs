@@ -1,4 +1,4 @@
-//! A larger catalog: the small one, and what the tests of the single verbs need on top.
+//! A larger catalog: the small one, and what the tests of the single operations need on top.
 
 use std::sync::Arc;
 

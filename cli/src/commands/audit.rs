@@ -1,4 +1,4 @@
-//! `cotas audit`: what was changed by hand, when, and how.
+//! `cotas audit`: what was changed manually, when, and how.
 
 use clap::Args;
 use cotas::AuditEntry;

@@ -1,4 +1,4 @@
-//! Helena (seed 001): a demonstration, what a status permits, quantities and channels.
+//! Helena (docs/sources.md): a demonstration, what a status permits, quantities and channels.
 
 use cotas::catalog::Feature;
 use cotas::{Address, DEMO_NOTICE, Details, Language, Limit, NewTenant, Role, Status};
@@ -38,7 +38,7 @@ fn demonstration(stage: &mut Stage) -> Result<(), Failure> {
     Ok(())
 }
 
-/// All at once: company, administrator, address, plan, and what is adjusted by hand.
+/// All at once: company, administrator, address, plan, and what is adjusted manually.
 fn create(stage: &mut Stage) -> Result<(), Failure> {
     let address = Address {
         cep: "01310-100",

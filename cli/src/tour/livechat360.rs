@@ -1,4 +1,4 @@
-//! LiveChat 360 (seed 000): conversations of a plan, extras, and the day after the due date.
+//! LiveChat 360 (docs/sources.md): conversations of a plan, extras, and the day after the due date.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Whazing (seed 002): channels in packages, each with a token, never prorated.
+//! Whazing (docs/sources.md): channels in packages, each with a token, never prorated.
 
 use chrono::NaiveDate;
 use cotas::billing::Cents;

@@ -31,7 +31,7 @@ pub enum DocumentType {
 }
 
 impl DocumentType {
-    /// The type's name in programs: `cpf` or `cnpj` (seed 004, `document_type`).
+    /// The type's name in programs: `cpf` or `cnpj` (docs/sources.md, Voki, `document_type`).
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ impl fmt::Display for DocumentType {
     }
 }
 
-/// The kinds of person that the law knows (seed 000).
+/// The kinds of person that the law knows (docs/sources.md, LiveChat 360).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PersonType {

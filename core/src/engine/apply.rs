@@ -1,4 +1,4 @@
-//! Applying a decision to its block: charges, claims, refusals.
+//! Applying a decision to its record: charges, entries, refusals.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -25,7 +25,8 @@ pub(super) const FENCING: u64 = 0;
 /// Leases that a live file gives out before its epoch would show in their numbers.
 const FENCE_BITS: u32 = 40;
 
-/// Books a refusal, or what a shadow limit would have refused: a denial changes nothing else (I4).
+/// Records a refusal, or what a shadow limit would have refused: a denial changes nothing else
+/// (docs/invariants.md, I4).
 #[cold]
 pub(super) fn record_refusal(guard: &mut RecordGuard<'_>, decision: &Decision, now: Timestamp) {
     if let Some(reason) = decision.reason() {
@@ -210,7 +211,7 @@ pub(super) fn session(
     guard.touch_entry(index, seq);
 }
 
-/// A claim for a lease that nobody holds, with the next fencing number.
+/// An entry for a lease that nobody holds, with the next fencing number.
 pub(super) fn new_lease(
     guard: &mut RecordGuard<'_>,
     lease: &LeaseCall<'_>,
@@ -274,7 +275,7 @@ pub(super) fn rate(
     guard.touch(entry, seq);
 }
 
-/// A new claim under a key, hung up.
+/// A new entry under a key, inserted.
 fn new_entry<'a>(
     guard: &mut RecordGuard<'a>,
     kind: EntryKind,
@@ -303,7 +304,7 @@ pub(super) fn head_kind(call: &Call<'_>) -> HeadKind {
     }
 }
 
-/// Makes the claim that keeps the record of a call, if it has one.
+/// Makes the entry that keeps the record of a call, if it has one.
 #[inline(always)]
 pub(super) fn takings_head<'a>(guard: &mut RecordGuard<'a>, call: &Call<'_>) -> Option<Entry<'a>> {
     match (call.hold_ms, &call.once) {
@@ -315,7 +316,7 @@ pub(super) fn takings_head<'a>(guard: &mut RecordGuard<'a>, call: &Call<'_>) -> 
     }
 }
 
-/// Makes the claim of an idempotency key that has no record. One that has expired has been
+/// Makes the entry of an idempotency key that has no record. One that has expired has been
 /// forgotten, with its record.
 pub(super) fn key_entry<'a>(guard: &mut RecordGuard<'a>, key: Hash128) -> Entry<'a> {
     let entry = guard.make_entry(EntryKind::Key, ResourceId::NONE, Some(key));
@@ -360,7 +361,7 @@ impl<'a> Rule<'a> {
 
 impl Shared {
     /// Makes room for the events of an operation that charges so much, and opens a session by
-    /// this rule. Nothing may be armed.
+    /// this rule. The undo log must be empty.
     #[cold]
     pub(super) fn prepare_events(
         &self,

@@ -53,7 +53,7 @@ pub enum Direction {
     Outbound,
 }
 
-/// Everything that one call asks of a block.
+/// Everything that one call asks of a record.
 #[derive(Clone, Copy)]
 pub(super) struct Call<'a> {
     pub(super) gate: Gate,
@@ -84,7 +84,7 @@ pub(super) struct OnceCall {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint(pub(super) u64);
 
-/// A verb that is about so many units of one resource.
+/// An operation that is about so many units of one resource.
 #[derive(Clone, Copy)]
 #[repr(u8)]
 pub(super) enum ChargeOperation {
@@ -106,7 +106,7 @@ impl ChargeOperation {
 }
 
 impl Fingerprint {
-    /// The verb and its arguments themselves, where they fit into a word.
+    /// The operation and its arguments themselves, where they fit into a word.
     #[inline]
     pub(super) fn of_charge(operation: ChargeOperation, charge: &Charge) -> Option<Fingerprint> {
         let of = u64::from(charge.resource.0) << UNITS_BITS | (operation as u64) << OPERATION_SHIFT;
@@ -119,7 +119,7 @@ impl Fingerprint {
     }
 }
 
-/// A fingerprint that is no hash: units in the low bits, the resource, the verb.
+/// A fingerprint that is no hash: units in the low bits, the resource, the operation.
 const UNITS_BITS: u32 = 44;
 const OPERATION_SHIFT: u32 = 60;
 const NOT_HASHED: u64 = 1 << 63;
@@ -230,13 +230,13 @@ impl<'a> Call<'a> {
         self.charges(false)
     }
 
-    /// Whether a claim remembers what the call did: a key, or a reservation.
+    /// Whether an entry remembers what the call did: a key, or a reservation.
     #[inline(always)]
     pub(super) fn answers(&self) -> bool {
         self.once.is_some() || self.hold_ms.is_some()
     }
 
-    /// The keys of claims that the call will look for, besides its idempotency key.
+    /// The keys of entries that the call will look for, besides its idempotency key.
     #[inline(always)]
     pub(super) fn keys(&self) -> [Option<Hash128>; 3] {
         [
@@ -253,13 +253,13 @@ impl<'a> Call<'a> {
         Some((session.contact, session.also?))
     }
 
-    /// Whether claims have a say in what is decided.
+    /// Whether entries have a say in what is decided.
     #[inline(always)]
     pub(super) fn looks_entries_up(&self) -> bool {
         self.session.is_some() || self.lease.is_some() || self.rate.is_some()
     }
 
-    /// Whether the claim table has anything to do with the call.
+    /// Whether the entry table has anything to do with the call.
     #[inline]
     pub(super) fn has_entries(&self) -> bool {
         self.looks_entries_up() || self.answers() || self.cursor.is_some()
@@ -584,7 +584,7 @@ pub(super) fn push(charges: &mut Charges, taken: &mut usize, charge: Charge) -> 
     Ok(())
 }
 
-/// Why a number that came from this engine does not fit the verb any more.
+/// Why a number that came from this engine does not fit the operation any more.
 #[cold]
 pub(super) fn compiled_name_error(shared: &Shared, resource: ResourceId) -> Error {
     let name = shared.compiled().ok().and_then(|it| it.resource_name(resource));

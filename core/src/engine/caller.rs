@@ -1,4 +1,4 @@
-//! One caller of one tenant: the verbs, with or without an idempotency key.
+//! One caller of one tenant: the operations, with or without an idempotency key.
 
 use std::hash::Hasher;
 use std::slice::from_ref;
@@ -38,9 +38,9 @@ pub(super) struct Key<'a> {
     lifetime_ms: i64,
 }
 
-/// Verbs of a tenant, each at most once per idempotency key: the same key with the same arguments
-/// gives the stored decision and changes nothing; with others it is an error. Denials are not
-/// stored and may be tried again.
+/// Operations of a tenant, each at most once per idempotency key: the same key with the same
+/// arguments gives the stored decision and changes nothing; with others it is an error. Denials are
+/// not stored and may be tried again.
 #[derive(Clone, Copy)]
 pub struct Once<'a> {
     pub(super) caller: Caller<'a>,
@@ -131,7 +131,7 @@ impl Shared {
 }
 
 impl Caller<'_> {
-    /// The call's key with the fingerprint of what `feed` writes: verb and arguments.
+    /// The call's key with the fingerprint of what `feed` writes: operation and arguments.
     pub(super) fn once(
         &self,
         operation: &str,
@@ -145,7 +145,7 @@ impl Caller<'_> {
         key.call(Fingerprint::of_hash(hash)).map(Some)
     }
 
-    /// The call's key with the fingerprint of a verb that is about one charge.
+    /// The call's key with the fingerprint of an operation that is about one charge.
     #[inline(always)]
     pub(super) fn once_charge(
         &self,
@@ -224,7 +224,7 @@ impl Caller<'_> {
         self.resolve(id, Resolution::Released, &[])
     }
 
-    /// The number of a resource of the kind that a verb works on.
+    /// The number of a resource of the kind that an operation works on.
     pub(super) fn resource_of(
         &self,
         name: &str,

@@ -1,6 +1,6 @@
-//! The decision path: lock the block, decide, apply, unlock.
+//! The decision path: lock the record, decide, apply, unlock.
 //!
-//! Nothing here touches SQLite or the allocator while the block is locked. What needs them (a
+//! Nothing here touches SQLite or the allocator while the record is locked. What needs them (a
 //! boundary that has passed, a change whose process died, a full list of changes) is left to the
 //! lane or the checkpointer with the lock released, and then it is tried again.
 
@@ -26,11 +26,11 @@ use crate::rules::{Charge, Decision, ResourceId};
 
 /// Times that a decision makes room and tries again; each time something has been settled.
 const TRIES: u32 = 64;
-/// Kinds of usage that an operation books besides its charges, at most: a refusal, and what a
+/// Kinds of usage that an operation records besides its charges, at most: a refusal, and what a
 /// session with all above it charges.
 const RECORDED_BESIDES: u64 = 6;
 
-/// What stands in the way of an operation with the block as it is.
+/// What stands in the way of an operation with the record as it is.
 pub(super) enum RetryReason {
     /// A change was under way when its process died.
     Pending,
@@ -196,8 +196,8 @@ impl Engine {
     }
 
     /// Everything that a call does where nothing stands in its way, to be made part of a function
-    /// that makes calls of one kind. Whoever overcomes obstacles is told of the call anew: it is
-    /// never in memory until then, and the compiler knows what it does not ask for.
+    /// that makes calls of one kind. Whoever resolves retry reasons is told of the call again: it
+    /// is never in memory until then, and the compiler knows what it does not ask for.
     #[inline(always)]
     pub(super) fn run_here<'c>(
         &self,
@@ -272,7 +272,7 @@ impl Engine {
         self.run(at, name, &Call { apply: call.apply, ..Call::consume(charges) })
     }
 
-    /// Runs an operation on a block as often as something stands in its way that can be overcome.
+    /// Runs an operation on a record as often as something stands in its way that can be resolved.
     pub(super) fn apply_at<T>(
         &self,
         at: u64,
@@ -296,7 +296,8 @@ impl Engine {
         Err(Error::Busy { what: "the tenant" })
     }
 
-    /// An engine without patience leaves what takes the lane or SQLite to a call that has some.
+    /// An engine without timeout leaves what takes the admin transaction or SQLite to a call that
+    /// has some.
     fn refuse_to_wait(&self, retry: &RetryReason) -> Result<(), Error> {
         match retry {
             RetryReason::Pending
@@ -354,8 +355,8 @@ impl Engine {
         }
     }
 
-    /// Takes back all that has expired. What is found in the way may take the lane or a
-    /// checkpoint, many times over where thousands have expired; only standing still ends it.
+    /// Takes back all that has expired. What is found in the way may take the admin transaction or
+    /// a checkpoint, many times over where thousands have expired; only standing still ends it.
     fn take_back(
         &self,
         at: u64,
@@ -374,7 +375,7 @@ impl Engine {
         Ok(()) // The next try sees.
     }
 
-    /// [`Tenant::perform`](super::Tenant::perform) on the block at `at`.
+    /// [`Tenant::perform`](super::Tenant::perform) on the record at `at`.
     pub(super) fn perform_at(
         &self,
         at: u64,
@@ -406,7 +407,7 @@ impl With {
     pub(super) const CHECK: With = With { once: None, cursor: None, apply: false };
 }
 
-/// What a call finds in the claim table.
+/// What a call finds in the entry table.
 #[derive(Clone, Copy, Default)]
 pub(super) struct FoundEntries {
     /// The contact's session that is kept.
@@ -420,8 +421,8 @@ pub(super) struct FoundEntries {
 }
 
 impl Shared {
-    /// Locks the block of a tenant that exists and on which no change is under way: what is written
-    /// to one where a change is may be overwritten when that is resolved.
+    /// Locks the record of a tenant that exists and on which no change is under way: what is
+    /// written to one where a change is may be overwritten when that is resolved.
     #[inline(always)]
     pub(super) fn live_record(
         &self,
@@ -438,7 +439,7 @@ impl Shared {
         Ok(guard)
     }
 
-    /// Locks a block that an operation may work on at `now`.
+    /// Locks a record that an operation may work on at `now`.
     #[inline(always)]
     pub(super) fn ready_record(
         &self,
@@ -489,7 +490,7 @@ impl Shared {
         self.apply_without_entries(&mut guard, &call, now, decision)
     }
 
-    /// Of a resource that the block does not have, or that is more than grants and a limit.
+    /// Of a resource that the record does not have, or that is more than grants and a limit.
     #[cold]
     #[inline(never)]
     fn run_not_simple(
@@ -519,7 +520,7 @@ impl Shared {
         self.run_locked(&mut guard, call, now, decision)
     }
 
-    /// A call on a block that is locked and ready.
+    /// A call on a record that is locked and ready.
     #[inline(always)]
     pub(super) fn run_locked(
         &self,

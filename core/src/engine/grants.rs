@@ -1,4 +1,4 @@
-//! Units on top of a plan's, given by hand.
+//! Units on top of a plan's, given manually.
 
 use super::Engine;
 use super::administer::{check_amount, grantable_resource};

@@ -1,8 +1,9 @@
-//! Giving back what only the lane can: what a closed period has used, to grants that still live,
-//! since their figures are in the books; and what is more than the plan's number by now.
+//! Giving back what only the admin transaction can: what a closed period has used, to grants that
+//! still live, since their figures are in the ledger; and what is more than the plan's limit by
+//! now.
 //!
-//! The claim's new state is written to SQLite in the same transaction, and to the live file after
-//! the commit; `ADMIN_ENTRY` says which claim that is, for whoever comes after a death between.
+//! The entry's new state is written to SQLite in the same transaction, and to the live file after
+//! the commit; `ADMIN_ENTRY` says which entry that is, for whoever comes after a crash between.
 
 use super::Shared;
 use super::admin_tx::{AdminTx, CommitOptions};
@@ -19,18 +20,18 @@ use crate::rules::plan_number::give_back;
 use crate::rules::{Account, Counting, EntryHandle, Grant, ResourceId, Source, TenantEvent};
 use crate::store::Sync;
 
-/// What is done with a claim in the lane.
+/// What is done with an entry in the admin transaction.
 #[derive(Clone, Copy)]
 pub(super) struct Late<'a> {
     pub(super) index: EntryIndex,
     pub(super) kind: EntryKind,
-    /// The state that the claim is in from then on.
+    /// The state that the entry is in from then on.
     pub(super) state: u8,
     pub(super) back: Back<'a>,
 }
 
 impl Shared {
-    /// Gives back in the lane what `late` says. May block on the disk.
+    /// Gives back in the admin transaction what `late` says. May block on the disk.
     pub(super) fn settle_late(
         &self,
         at: u64,
@@ -47,8 +48,8 @@ impl Shared {
         done.map_err(RetryReason::from)
     }
 
-    /// Expires a reservation in the lane if it is due at `now`: as of its own end, so that
-    /// it comes to the same whoever looks first, and before any boundary that it shares.
+    /// Expires a reservation in the admin transaction if it is due at `now`: as of its own end, so
+    /// that it comes to the same whoever looks first, and before any boundary that it shares.
     pub(super) fn expire_late(
         &self,
         at: u64,
@@ -153,12 +154,12 @@ fn revive(tx: &mut AdminTx<'_>, of: ResourceId, grant: u64, units: u64) -> Resul
     Ok(())
 }
 
-/// The first word that a claim has once the change is committed.
+/// The first word that an entry has once the change is committed.
 pub(super) fn meta_after(guard: &RecordGuard<'_>, late: &Late<'_>) -> u64 {
     with_state(guard.entry_get(late.index, entry::META), late.state)
 }
 
-/// Brings a claim into the state that SQLite has it in. Doing it again changes nothing.
+/// Brings an entry into the state that SQLite has it in. Doing it again changes nothing.
 pub(super) fn bring_entry(guard: &mut RecordGuard<'_>, index: EntryIndex, meta: u64) {
     if guard.entry_get(index, entry::META) == meta {
         return;
@@ -171,12 +172,12 @@ pub(super) fn bring_entry(guard: &mut RecordGuard<'_>, index: EntryIndex, meta: 
     debug_assert!(stood, "the undo record had room when the reservation was made");
 }
 
-/// Notes which claim the change under way brings into another state.
+/// Notes which entry the change under way brings into another state.
 pub(super) fn note_entry(guard: &RecordGuard<'_>, index: EntryIndex) {
     guard.put(record::ADMIN_ENTRY, u64::from(index.0) + 1);
 }
 
-/// The claim that the change under way brings into another state.
+/// The entry that the change under way brings into another state.
 pub(super) fn noted_entry(guard: &RecordGuard<'_>) -> Option<EntryIndex> {
     (guard.get(record::ADMIN_ENTRY) as u32).checked_sub(1).map(EntryIndex)
 }

@@ -51,7 +51,7 @@ impl<'a> Leases<'a> {
     }
 
     /// May `holder` have a place now? If so it is taken for `ttl` (`None`: as the catalog says).
-    /// A holder that has one keeps it, with its fencing number, and `ttl` begins anew. Touches no
+    /// A holder that has one keeps it, with its fencing number, and `ttl` begins again. Touches no
     /// disk.
     pub fn acquire(&self, holder: &str, ttl: Option<Duration>) -> Result<Decision, Error> {
         decided(|result| self.acquire_into(holder, ttl, result))

@@ -1,5 +1,5 @@
-//! Administrative verbs under an idempotency key: what each did, and what it answered, is kept in
-//! its own transaction. A caller who got no answer asks again.
+//! Administrative operations under an idempotency key: what each did, and what it answered, is kept
+//! in its own transaction. A caller who got no answer asks again.
 
 use std::fmt::Debug;
 use std::hash::Hasher;
@@ -14,7 +14,7 @@ use super::{Engine, Shared, check_key};
 use crate::error::Error;
 use crate::live::Hash128;
 
-/// A verb that is to take effect once.
+/// An operation that is to take effect once.
 pub(super) struct Operation<'a> {
     name: &'static str,
     /// All that its outcome depends on, in one text that is never shown.
@@ -28,16 +28,17 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// What a verb answered, and whether it did so before.
+/// What an operation answered, and whether it did so before.
 pub(super) struct Answer<T> {
     pub(super) value: T,
     pub(super) replayed: bool,
 }
 
 impl Engine {
-    /// The same engine, whose administrative verbs take effect at most once per tenant and `key`:
-    /// the same key with the same arguments gives the answer that was kept and changes nothing;
-    /// with others it is an error. A verb that failed may be tried again. Keys are kept for ever.
+    /// The same engine, whose administrative operations take effect at most once per tenant and
+    /// `key`: the same key with the same arguments gives the answer that was kept and changes
+    /// nothing; with others it is an error. An operation that failed may be tried again. Keys are
+    /// kept for ever.
     ///
     /// Decisions have keys of their own, see [`Tenant::once`](crate::Tenant::once).
     #[must_use]
@@ -45,7 +46,7 @@ impl Engine {
         Engine { key: Some(Arc::from(key)), ..self.clone() }
     }
 
-    /// Changes a tenant, once under the verb's key or else this engine's.
+    /// Changes a tenant, once under the operation's key or else this engine's.
     pub(super) fn change_once<T: Serialize + DeserializeOwned>(
         &self,
         tenant: &str,

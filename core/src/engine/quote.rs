@@ -1,4 +1,4 @@
-//! What an action would cost, told before it is done (seed 003).
+//! What an action would cost, told before it is done (docs/sources.md, Assin).
 
 use super::call::{Details, NO_CHARGES};
 use super::caller::Caller;

@@ -1,5 +1,5 @@
 //! Taking back what has expired: sessions, keys and rates silently, leases and reservations with
-//! an event. Each claim is a step of its own, which stands by itself.
+//! an event. Each entry is a step of its own, which stands by itself.
 
 use super::decide::RetryReason;
 use super::reserve::{self, Back};
@@ -14,12 +14,12 @@ use crate::live::record::RecordGuard;
 use crate::rules::settle::CLOCK_JUMP_MS;
 use crate::rules::{EventKind, ResourceId};
 
-/// Claims that are reclaimed under one lock, where many have expired at once.
+/// Entries that are reclaimed under one lock, where many have expired at once.
 const BATCH: u32 = 32;
 
 impl Shared {
-    /// Reclaims what is due in a heap at `mark`, so many claims at most, and counts them in
-    /// `done`. Nothing may be armed.
+    /// Reclaims what is due in a heap at `mark`, so many entries at most, and counts them in
+    /// `done`. The undo log must be empty.
     pub(super) fn reclaim(
         &self,
         guard: &mut RecordGuard<'_>,

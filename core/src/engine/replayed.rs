@@ -103,7 +103,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Stores an allowed decision in the claim of its key, which the operation has made, and gives
+    /// Stores an allowed decision in the entry of its key, which the operation has made, and gives
     /// it its receipt. Denials may be tried again.
     pub(super) fn store_decision(
         &self,

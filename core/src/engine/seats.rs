@@ -119,8 +119,8 @@ impl Seats<'_> {
         })
     }
 
-    /// What somebody who takes a seat here should know before, by the catalog (seed 002: a channel
-    /// on plain WhatsApp).
+    /// What somebody who takes a seat here should know before, by the catalog (docs/sources.md,
+    /// Whazing: a channel on plain WhatsApp).
     pub fn warning(&self) -> Result<Option<Wording>, Error> {
         let compiled = self.caller.engine.shared.compiled()?;
         let name = compiled.resource_name(self.resource).unwrap_or_default();
@@ -229,7 +229,7 @@ pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
     matches!((bytes(one), bytes(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Decides about seats by the account as it stands in the lane.
+/// Decides about seats by the account as it stands in the admin transaction.
 fn ask(tx: &AdminTx<'_>, resource: ResourceId, units: u64) -> Decision {
     let entitlements = entitlements(&tx.loaded.account, &tx.compiled.rulebook, tx.now);
     let parents = tx.compiled.parents(resource);

@@ -1,4 +1,5 @@
-//! What a decision looks at: a block under its lock, or a standing that nobody has persisted.
+//! What a decision looks at: a record under its lock, or the entitlements that nobody has
+//! persisted.
 
 use super::call::SessionCall;
 use super::contacts::NAMES_MAX;
@@ -47,7 +48,7 @@ pub(super) fn regained_at(guard: &RecordGuard<'_>, key: Hash128) -> Timestamp {
     guard.find_entry(key).map_or(Timestamp::MIN, |index| guard.kept_until(index))
 }
 
-/// A block as a call sees it that asks for one resource, which is no more than grants and a hard
+/// A record as a call sees it that asks for one resource, which is no more than grants and a hard
 /// limit: found once, and nothing else is looked for.
 pub(super) struct Simple<'g, 'a> {
     guard: &'g RecordGuard<'a>,
@@ -56,7 +57,7 @@ pub(super) struct Simple<'g, 'a> {
 }
 
 impl<'g, 'a> Simple<'g, 'a> {
-    /// `None`: the block does not have the resource, or there is more to it.
+    /// `None`: the record does not have the resource, or there is more to it.
     #[inline(always)]
     pub(super) fn new(guard: &'g RecordGuard<'a>, resource: ResourceId) -> Option<Self> {
         let counter = guard.counter(resource)?;

@@ -107,7 +107,8 @@ impl Tenant {
 
     /// May this tenant's contact have a session on `resource`? An inbound message opens one or
     /// moves its end, an outbound one opens one where there is none; while it is open nothing more
-    /// is charged (seed 000). For hosts whose messages are no actions of the catalog.
+    /// is charged (docs/sources.md, LiveChat 360). For hosts whose messages are no actions of the
+    /// catalog.
     pub fn admit(
         &self,
         resource: impl ResourceRef,
@@ -128,8 +129,8 @@ impl Tenant {
         self.engine.perform_at(self.at, &self.name, action, details, With::CHECK)
     }
 
-    /// What an action would cost of each balance, and by which tariff (seed 003). Changes nothing.
-    /// Reads SQLite where a boundary has passed that nobody has settled yet.
+    /// What an action would cost of each balance, and by which tariff (docs/sources.md, Assin).
+    /// Changes nothing. Reads SQLite where a boundary has passed that nobody has settled yet.
     pub fn quote(&self, action: &str, details: &Details<'_>) -> Result<Quote, Error> {
         self.caller().quote(action, details)
     }
@@ -143,7 +144,7 @@ impl Tenant {
         feature.ok_or_else(|| Error::UnknownFeature(super::shorten(name)))
     }
 
-    /// The same tenant, for verbs that take effect at most once per `key`.
+    /// The same tenant, for operations that take effect at most once per `key`.
     #[must_use]
     pub fn once<'a>(&'a self, key: &'a str) -> Once<'a> {
         Once::new(self.caller(), key)

@@ -1,4 +1,5 @@
-//! The conservation audit (I5): the books in SQLite, and every block against them.
+//! The conservation audit (docs/invariants.md, I5): the ledger in SQLite, and every record against
+//! it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -66,7 +67,7 @@ impl Engine {
 impl Shared {
     fn verify_record(&self, at: u64, name: &str, findings: &mut Vec<Finding>) -> Result<(), Error> {
         let mut report = |what: String| findings.push(Finding { tenant: name.to_owned(), what });
-        // The lane keeps SQLite as it is; decisions go on, but not on this block.
+        // The admin transaction keeps SQLite as it is; decisions go on, but not on this record.
         let _writer_lock = self.lock_writer()?;
         let hash = directory::hash_of(&self.live.memory, at);
         let Some(loaded) = self.store.load_tenant(hash)? else { return Ok(()) };
@@ -103,8 +104,8 @@ fn check_usage(account: &Account, report: &mut impl FnMut(String)) {
     }
 }
 
-/// The claim table holds together: every claim is found by its key, the heaps are in order, and
-/// what is held is what claims hold.
+/// The entry table holds together: every entry is found by its key, the heaps are in order, and
+/// what is held is what entries hold.
 fn check_entries(guard: &RecordGuard<'_>, report: &mut impl FnMut(String)) {
     let table = guard.get(record::ENTRIES);
     if table == 0 {

@@ -20,7 +20,7 @@ pub struct OverLimit {
 
 impl Engine {
     /// What of a tenant's seats, leases and meters would be over its limit on another plan. What
-    /// exists would stay; more would be refused. What is used up from grants begins anew with a
+    /// exists would stay; more would be refused. What is used up from grants begins again with a
     /// plan and is never over. Reads SQLite; changes nothing.
     pub fn what_if(&self, tenant: &str, plan: &str) -> Result<Vec<OverLimit>, Error> {
         let at = self.record_of(tenant)?;

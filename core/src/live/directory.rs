@@ -1,4 +1,4 @@
-//! From the hash of a tenant's name to its block, without a lock; and all blocks by number.
+//! From the hash of a tenant's name to its record, without a lock; and all records by number.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::file::{GrowError, Memory};
 use super::layout::{LINE, WORD, chunk_of, header, pack, record, unpack};
 use super::lock;
 
-/// A keyed hash of 128 bits: of a tenant's name, or of the key of a claim.
+/// A keyed hash of 128 bits: of a tenant's name, or of the key of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Hash128 {
     pub(crate) low: u64,
@@ -16,17 +16,17 @@ pub(crate) struct Hash128 {
 
 /// log2 of the first table's buckets.
 pub(crate) const FIRST_LOG2: u64 = 10;
-/// log2 of the first chunk of the block table.
+/// log2 of the first chunk of the record table.
 const FIRST_CHUNK_LOG2: u32 = 10;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const TAG_BITS: u32 = 16;
 
-/// A bucket: the block's offset and 16 bits of its hash, so that strangers are not looked up.
+/// A bucket: the record's offset and 16 bits of its hash, so that strangers are not looked up.
 fn bucket(record: u64, hash: Hash128) -> u64 {
     pack(record, hash.high >> (u64::BITS - TAG_BITS))
 }
 
-/// The offset of the block of `hash`.
+/// The offset of the record of `hash`.
 #[inline]
 pub(crate) fn find(memory: &Memory, hash: Hash128) -> Option<u64> {
     loop {
@@ -163,7 +163,7 @@ const fn positions_in(chunk: u64) -> u64 {
     1 << (chunk + FIRST_CHUNK_LOG2 as u64)
 }
 
-/// Marks the block with this number as changed since its last checkpoint.
+/// Marks the record with this number as changed since its last checkpoint.
 #[inline]
 pub(crate) fn mark_dirty(memory: &Memory, index: u64) {
     let (cell, bit) = dirty_bit(memory, index);
@@ -182,7 +182,7 @@ fn dirty_bit(memory: &Memory, index: u64) -> (u64, u64) {
     (bits + position / 64 * WORD, 1 << (position % 64))
 }
 
-/// Calls `visit` with the offset of every block, or of every block that is marked as changed.
+/// Calls `visit` with the offset of every record, or of every record that is marked as changed.
 pub(crate) fn for_each_record(memory: &Memory, only_dirty: bool, mut visit: impl FnMut(u64)) {
     let count = memory.cell(header::RECORD_COUNT).load(Ordering::Acquire);
     let mut index = 0;
@@ -193,7 +193,7 @@ pub(crate) fn for_each_record(memory: &Memory, only_dirty: bool, mut visit: impl
         if only_dirty {
             marks &= memory.cell(dirty_bit(memory, index).0).load(Ordering::Acquire);
         }
-        // 64 blocks share a word of marks; chunks are multiples of 64.
+        // 64 records share a word of marks; chunks are multiples of 64.
         let word_end = (index / 64 + 1) * 64;
         while marks != 0 {
             let bit = u64::from(marks.trailing_zeros());

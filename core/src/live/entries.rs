@@ -1,9 +1,9 @@
-//! A tenant's claims: everything that has a key and an expiry, in one shape.
+//! A tenant's entries: everything that has a key and an expiry, in one shape.
 //!
-//! Claims lie in a slab that never moves, so that SQLite can key them by tenant and place. An
-//! index of buckets leads from a key's hash to the place; when it grows, a few buckets are moved
-//! per operation, so that no decision waits for a copy. What expires hangs in a heap
-//! ([`expiry`](super::expiry)). Changed claims are noted in a ring for the checkpointer.
+//! Entries lie in a slab that never moves, so that SQLite can key them by tenant and index. An
+//! index of buckets leads from a key's hash to the index; when it grows, a few buckets are moved
+//! per operation, so that no decision waits for a copy. What expires is in a heap
+//! ([`expiry`](super::expiry)). Changed entries are noted in a ring for the checkpointer.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -15,7 +15,7 @@ use super::record::{CounterRef, RecordGuard, word};
 use crate::clock::Timestamp;
 use crate::rules::{Counting, ResourceId};
 
-/// What a claim is.
+/// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum EntryKind {
@@ -33,7 +33,7 @@ pub(crate) enum EntryKind {
     Reservation = 6,
     /// One of several names of a contact. Never expires.
     Alias = 7,
-    /// More of what the claim that leads to it has taken from which grants; gone with it.
+    /// More of what the entry that leads to it has taken from which grants; gone with it.
     Part = 8,
 }
 
@@ -64,7 +64,7 @@ pub(crate) enum ReservationState {
     Expired = 4,
 }
 
-/// The place of a claim in its tenant's slab.
+/// The index of an entry in its tenant's slab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EntryIndex(pub(crate) u32);
 
@@ -88,19 +88,19 @@ impl<'a> RecordGuard<'a> {
         self.set(self.entries_at() + word, value);
     }
 
-    /// The claim table, looked at once for all of its words. It exists.
+    /// The entry table, looked at once for all of its words. It exists.
     #[inline(always)]
     pub(super) fn table(&self) -> EntryTable<'a> {
         EntryTable(self.memory.words_or_nowhere(self.entries_at()))
     }
 
-    /// Where the claim in `place` lies in the file.
+    /// Where the entry in `index` lies in the file.
     #[inline]
     pub(crate) fn entry_offset(&self, index: EntryIndex) -> u64 {
         self.table().offset_of(index)
     }
 
-    /// The claim in `place`, looked at once for all of its words.
+    /// The entry in `index`, looked at once for all of its words.
     #[inline(always)]
     pub(crate) fn entry(&self, index: EntryIndex) -> Entry<'a> {
         Entry { index, cells: self.memory.words_or_nowhere(self.entry_offset(index)) }
@@ -116,7 +116,7 @@ impl<'a> RecordGuard<'a> {
         self.write(self.entry(index), word, value);
     }
 
-    /// Writes a word of a claim, so that it can be undone.
+    /// Writes a word of an entry, so that it can be undone.
     #[inline]
     pub(crate) fn write(&mut self, entry: Entry<'_>, word: u64, value: u64) {
         if entry.get(word) != value {
@@ -139,7 +139,7 @@ impl<'a> RecordGuard<'a> {
         }
     }
 
-    /// Whether the tenant has a claim table.
+    /// Whether the tenant has an entry table.
     #[inline]
     pub(crate) fn has_entries(&self) -> bool {
         self.entries_at() != 0
@@ -147,8 +147,8 @@ impl<'a> RecordGuard<'a> {
 
     // ---- making and changing -------------------------------------------------------------
 
-    /// Makes a claim, which [`prepare_entries`](Self::prepare_entries) has made room for. Without a
-    /// key it is reached by its place alone.
+    /// Makes an entry, which [`prepare_entries`](Self::prepare_entries) has made room for. Without
+    /// a key it is reached by its index alone.
     #[inline]
     pub(crate) fn make_entry(
         &mut self,
@@ -179,12 +179,12 @@ impl<'a> RecordGuard<'a> {
         entry
     }
 
-    /// Notes that the claim in `place` has changed in the operation with number `seq`.
+    /// Notes that the entry in `index` has changed in the operation with number `seq`.
     pub(crate) fn touch_entry(&mut self, index: EntryIndex, seq: u64) {
         self.touch(self.entry(index), seq);
     }
 
-    /// Notes that the claim has changed in the operation with number `seq`.
+    /// Notes that the entry has changed in the operation with number `seq`.
     #[inline]
     pub(crate) fn touch(&mut self, entry: Entry<'_>, seq: u64) {
         let changed = entry.get(entry::CHANGED);
@@ -197,7 +197,7 @@ impl<'a> RecordGuard<'a> {
         self.set_cell(entry.cell(entry::CHANGED), seq);
     }
 
-    /// Adds a place to the ring. Its word needs no undo: beyond the tail nobody reads.
+    /// Adds an index to the ring. Its word needs no undo: beyond the tail nobody reads.
     #[inline]
     fn note_change(&mut self, index: EntryIndex) {
         let table = self.table();
@@ -208,7 +208,7 @@ impl<'a> RecordGuard<'a> {
         self.set_cell(table.cell(entries::RING_TAIL), tail + 1);
     }
 
-    /// Removes a claim from the index and gives its place back. Its heap must not hold it.
+    /// Removes an entry from the index and gives its index back. Its heap must not hold it.
     pub(crate) fn free_entry(&mut self, index: EntryIndex, seq: u64) {
         let key = self.entry_key(index);
         let (table, entry) = (self.table(), self.entry(index));
@@ -222,19 +222,19 @@ impl<'a> RecordGuard<'a> {
         self.touch_entry(index, seq);
     }
 
-    // ---- what is in a claim ----------------------------------------------------------------
+    // ---- what is in an entry ----------------------------------------------------------------
 
-    /// What kind of claim is in a place, if there is one.
+    /// What kind of entry is in a place, if there is one.
     pub(crate) fn entry_kind(&self, index: EntryIndex) -> Option<EntryKind> {
         EntryKind::from_number(self.entry_get(index, entry::META) as u8)
     }
 
-    /// The resource that the claim is about.
+    /// The resource that the entry is about.
     pub(crate) fn entry_resource(&self, index: EntryIndex) -> ResourceId {
         resource_of(self.entry_get(index, entry::META))
     }
 
-    /// How far the claim has come; what the numbers mean is its kind's.
+    /// How far the entry has come; what the numbers mean is its kind's.
     pub(crate) fn entry_state(&self, index: EntryIndex) -> u8 {
         state_of(self.entry_get(index, entry::META))
     }
@@ -249,17 +249,17 @@ impl<'a> RecordGuard<'a> {
         Hash128 { low: self.entry_get(index, low), high: self.entry_get(index, high) }
     }
 
-    /// A word of the claim's payload.
+    /// A word of the entry's payload.
     pub(crate) fn entry_word(&self, index: EntryIndex, nth: u64) -> u64 {
         self.entry_get(index, entry::PAYLOAD + nth * WORD)
     }
 
-    /// Writes a word of the claim's payload.
+    /// Writes a word of the entry's payload.
     pub(crate) fn entry_set_word(&mut self, index: EntryIndex, nth: u64, value: u64) {
         self.entry_set(index, entry::PAYLOAD + nth * WORD, value);
     }
 
-    /// Whether a place holds a claim of this kind; places from outside need not exist.
+    /// Whether a place holds an entry of this kind; places from outside need not exist.
     pub(crate) fn holds(&self, index: EntryIndex, kind: EntryKind) -> bool {
         self.entries_at() != 0
             && u64::from(index.0) < self.entries_get(entries::TOUCHED)
@@ -271,12 +271,12 @@ impl<'a> RecordGuard<'a> {
         self.due_lease_heap(high_water_mark).is_some()
     }
 
-    /// A heap in which an expired lease hangs.
+    /// A heap in which an expired lease is.
     pub(crate) fn due_lease_heap(&self, high_water_mark: Timestamp) -> Option<Heap> {
         self.first_lease().filter(|&(due, _)| due <= high_water_mark).map(|(_, heap)| heap)
     }
 
-    /// When the first of the tenant's leases expires, and the heap in which it hangs.
+    /// When the first of the tenant's leases expires, and the heap in which it is.
     pub(crate) fn first_lease(&self) -> Option<(Timestamp, Heap)> {
         self.counters()
             .filter(|(_, counter)| counter.terms().counting == Counting::Leases)
@@ -293,7 +293,7 @@ impl<'a> RecordGuard<'a> {
         counted_in(self.entry_resource(index), self.entry_word(index, LEASE_PARENTS))
     }
 
-    /// The heap in which a claim with this first word hangs, if it does.
+    /// The heap in which an entry with this first word is, if it is in one.
     #[inline]
     pub(crate) fn heap_of(&self, meta: u64) -> Option<Heap> {
         match EntryKind::from_number(meta as u8)? {
@@ -308,14 +308,14 @@ impl<'a> RecordGuard<'a> {
         }
     }
 
-    /// When the claim may be reclaimed: the last payload word holds it for every kind that
+    /// When the entry may be reclaimed: the last payload word holds it for every kind that
     /// expires.
     pub(crate) fn kept_until(&self, index: EntryIndex) -> Timestamp {
         Timestamp::from_ms(self.entry_get(index, KEPT_UNTIL) as i64)
     }
 }
 
-/// A claim table's words.
+/// An entry table's words.
 #[derive(Clone, Copy)]
 pub(super) struct EntryTable<'a>(&'a [AtomicU64; entries::WORDS]);
 
@@ -347,7 +347,7 @@ impl<'a> EntryTable<'a> {
     }
 }
 
-/// A claim: its place, and its words, looked at once for all of them.
+/// An entry: its index, and its words, looked at once for all of them.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry<'a> {
     pub(crate) index: EntryIndex,
@@ -365,16 +365,16 @@ impl<'a> Entry<'a> {
         self.cell(offset).load(Relaxed)
     }
 
-    /// Writes a word of a claim that this operation has made. It needs no undo: should the claim
+    /// Writes a word of an entry that this operation has made. It needs no undo: should the entry
     /// come to nothing, its place is free again, and of a free place nobody reads anything but
     /// its kind, its position and when it changed.
     #[inline(always)]
     pub(crate) fn fill(self, offset: u64, value: u64) {
         self.cell(offset).store(value, Relaxed);
-        crate::crash_points::point("undo.word"); // Undone or not: a death after any word is tried.
+        crate::crash_points::point("undo.word"); // Undone or not: a crash after any word is tried.
     }
 
-    /// A word of the claim's payload.
+    /// A word of the entry's payload.
     #[inline(always)]
     pub(crate) fn word(self, nth: u64) -> u64 {
         self.get(entry::PAYLOAD + nth * WORD)
@@ -387,21 +387,21 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Where the expiry heap of a resource's claims hangs.
+/// Where the expiry heap of a resource's entries is.
 pub(crate) fn counter_heap(of: CounterRef<'_>) -> Heap {
     Heap(of.at + counter::EXPIRY)
 }
 
-/// Place in the payload of the word that says how long a claim is kept.
+/// Place in the payload of the word that says how long an entry is kept.
 pub(crate) const KEPT_WORD: u64 = entry::PAYLOAD_WORDS as u64 - 1;
-/// The word that says how long a claim is kept.
+/// The word that says how long an entry is kept.
 pub(crate) const KEPT_UNTIL: u64 = entry::PAYLOAD + KEPT_WORD * WORD;
 /// The word of a lease's payload that names the resources above its own, 16 bits each.
 pub(crate) const LEASE_PARENTS: u64 = 1;
 /// Resources above another, at most.
 const PARENTS_MAX: u32 = 4;
 
-/// The resources above a lease's own, as its claim keeps them.
+/// The resources above a lease's own, as its entry keeps them.
 pub(crate) fn pack_parents(parents: &[ResourceId]) -> u64 {
     (0..PARENTS_MAX as usize).fold(0, |word, nth| {
         let parent = parents.get(nth).copied().unwrap_or(ResourceId::NONE);
@@ -415,9 +415,9 @@ pub(super) fn counted_in(own: ResourceId, above: u64) -> impl Iterator<Item = Re
     std::iter::once(own).chain(parents.filter(|&parent| parent != ResourceId::NONE))
 }
 
-/// Where a claim's state stands in its first word.
+/// Where an entry's state stands in its first word.
 const STATE_SHIFT: u32 = 24;
-/// The key of claims that are reached by their place alone.
+/// The key of entries that are reached by their index alone.
 pub(crate) const NO_KEY: Hash128 = Hash128 { low: 0, high: 0 };
 
 pub(super) const fn ring_word(position: u64, log2: u64) -> u64 {

@@ -1,4 +1,4 @@
-//! Room for claims, made before the operation that may make them: places in the slab, buckets of
+//! Room for entries, made before the operation that may make them: places in the slab, buckets of
 //! the index, entries of the ring.
 
 use super::entries::{FIRST_CHUNK_LOG2, ring_word};
@@ -7,7 +7,7 @@ use super::file::GrowError;
 use super::layout::{WORD, chunk_of, entries, entry, heap, pack, record, unpack};
 use super::record::RecordGuard;
 
-/// Why a claim cannot be made now.
+/// Why an entry cannot be made now.
 #[derive(Debug)]
 pub(crate) enum EntryError {
     /// Too many changes wait for a checkpoint.
@@ -23,15 +23,15 @@ impl From<GrowError> for EntryError {
 }
 
 /// log2 of the first index, the first ring, and of the largest ring. The last bounds how long a
-/// snapshot takes: 4,096 claims are copied in some tens of microseconds.
+/// snapshot takes: 4,096 entries are copied in some tens of microseconds.
 const FIRST_INDEX_LOG2: u64 = 5;
 const FIRST_RING_LOG2: u64 = 6;
 const RING_LOG2_MAX: u64 = 12;
 
 impl RecordGuard<'_> {
-    /// Makes sure that the operation that follows can make `makes` claims and change `changes`
+    /// Makes sure that the operation that follows can make `makes` entries and change `changes`
     /// more; moves a few buckets of a growing index. Steps of its own: each stands by itself,
-    /// whatever becomes of the operation. Nothing may be armed.
+    /// whatever becomes of the operation. The undo log must be empty.
     pub(crate) fn prepare_entries(&mut self, makes: u64, changes: u64) -> Result<(), EntryError> {
         if self.entries_at() == 0 {
             self.create_entries()?;
@@ -77,7 +77,7 @@ impl RecordGuard<'_> {
         if self.has_entries() { self.table().waiting() } else { 0 }
     }
 
-    /// Makes the claim table. Nothing may be armed.
+    /// Makes the entry table. The undo log must be empty.
     pub(crate) fn create_entries(&mut self) -> Result<(), EntryError> {
         let memory = self.memory;
         let at = memory.allocate(entries::BYTES)?;
@@ -100,7 +100,7 @@ impl RecordGuard<'_> {
         ((1 << chunks) - 1) * entries::FIRST_CHUNK
     }
 
-    /// Bytes that the claim table will ask for when it grows, if that is soon: for claims, for
+    /// Bytes that the entry table will ask for when it grows, if that is soon: for entries, for
     /// their heap, and for their index. Each comes to as much again as there is.
     pub(crate) fn capacity_wanted_next(&self) -> u64 {
         if !self.has_entries() {
@@ -119,7 +119,7 @@ impl RecordGuard<'_> {
     fn grow_slab(&mut self, makes: u64) -> Result<(), EntryError> {
         let table = self.table();
         let touched = table.get(entries::TOUCHED);
-        // What has been in use and is not is free, except while a file is made anew: then nothing
+        // What has been in use and is not is free, except while a file is made again: then nothing
         // is, and its gaps are to stay what they are.
         let free = match table.get(entries::FREE) {
             0 => 0,

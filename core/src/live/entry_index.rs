@@ -1,8 +1,8 @@
-//! The index that leads from a claim's key to its place.
+//! The index that leads from an entry's key to its index.
 //!
 //! Open addressing, linear probing; a bucket holds a tag of the key and the place plus one. The
 //! tag's upper bits say where the search begins, so that a bucket can be moved without a look at
-//! its claim, and buckets that lie together stay together in an index twice as large. When the
+//! its entry, and buckets that lie together stay together in an index twice as large. When the
 //! index grows, or has too many tombstones, another takes over, and a few buckets of the old one
 //! are moved with every operation.
 
@@ -20,7 +20,7 @@ use super::record::RecordGuard;
 const MOVED_PER_OPERATION: u64 = 8;
 /// Buckets are filled to three quarters.
 const FILL: (u64, u64) = (3, 4);
-/// The low half of a bucket whose claim is gone: the search goes on.
+/// The low half of a bucket whose entry is gone: the search goes on.
 const TOMBSTONE: u64 = u32::MAX as u64;
 const LOW: u64 = u32::MAX as u64;
 /// Bits of a tag.
@@ -75,7 +75,7 @@ impl<'a> Buckets<'a> {
 }
 
 impl<'a> RecordGuard<'a> {
-    /// The claim with this key, whether it has expired or not.
+    /// The entry with this key, whether it has expired or not.
     #[inline]
     pub(crate) fn find_entry(&self, key: Hash128) -> Option<EntryIndex> {
         if !self.has_entries() {
@@ -167,7 +167,7 @@ impl<'a> RecordGuard<'a> {
 
     /// Moves a few buckets of the old index into the new one and empties them. Needs no undo: a
     /// bucket is copied, then the cursor passes it, then it is emptied, and whoever goes on after
-    /// a death does again what may have been done. Nothing may be armed.
+    /// a crash does again what may have been done. The undo log must be empty.
     pub(super) fn move_buckets(&self) {
         let table = self.table();
         let old = table.get(entries::OLD_INDEX);
@@ -200,7 +200,7 @@ impl<'a> RecordGuard<'a> {
 
     // ---- changing --------------------------------------------------------------------------
 
-    /// Enters a claim into the index. Room has been made.
+    /// Enters an entry into the index. Room has been made.
     #[inline(always)]
     pub(super) fn enter(&mut self, table: EntryTable<'a>, key: Hash128, entry: EntryIndex) {
         let buckets = self.buckets(table.get(entries::INDEX));
@@ -216,7 +216,7 @@ impl<'a> RecordGuard<'a> {
         }
     }
 
-    /// Takes a claim out of the index, or out of both while one gives way to the other.
+    /// Takes an entry out of the index, or out of both while one gives way to the other.
     pub(super) fn leave(&mut self, table: EntryTable<'a>, key: Hash128) {
         let buckets = self.buckets(table.get(entries::INDEX));
         if let Some((at, bucket)) = self.find_bucket(buckets, key) {
@@ -237,14 +237,14 @@ impl<'a> RecordGuard<'a> {
     }
 }
 
-/// Whether so many more claims can be entered.
+/// Whether so many more entries can be entered.
 #[inline(always)]
 pub(super) fn index_has_capacity(table: EntryTable<'_>, makes: u64) -> bool {
     table.get(entries::FILLED) + makes <= capacity_of(unpack(table.get(entries::INDEX)).1)
 }
 
-/// Asks for the lines in which a search for `key` begins, in the claims of the block at `at`, which
-/// need not be locked: nothing is read from it yet.
+/// Asks for the lines in which a search for `key` begins, in the entries of the record at `at`,
+/// which need not be locked: nothing is read from it yet.
 #[inline(always)]
 pub(crate) fn expect(memory: &Memory, at: u64, key: Hash128) {
     let table = memory.get(at + record::ENTRIES);
@@ -282,7 +282,7 @@ fn copy_bucket(table: EntryTable<'_>, to: Buckets<'_>, word: u64) {
 fn store(cell: &AtomicU64, value: u64) {
     cell.store(value, Relaxed);
     compiler_fence(SeqCst);
-    crate::crash_points::point("undo.word"); // Undone or not: a death after any word is tried.
+    crate::crash_points::point("undo.word"); // Undone or not: a crash after any word is tried.
 }
 
 const fn tag(key: Hash128) -> u64 {

@@ -21,7 +21,7 @@ pub(crate) struct EventImage {
 }
 
 impl RecordGuard<'_> {
-    /// Makes sure that so many events can be noted. Nothing may be armed.
+    /// Makes sure that so many events can be noted. The undo log must be empty.
     pub(crate) fn ensure_events(&self, more: u64) -> Result<(), EntryError> {
         if self.get(record::EVENTS) == 0 {
             let at = self.memory.allocate((1 << event::RING_LOG2) * event::BYTES)?;
@@ -84,7 +84,7 @@ impl RecordGuard<'_> {
             .collect()
     }
 
-    /// Continues the numbers of a database whose live file is made anew.
+    /// Continues the numbers of a database whose live file is made again.
     pub(crate) fn write_event_number(&self, next: u64) {
         for word in [record::EVENT_HEAD, record::EVENT_TAIL, record::EVENT_SNAPSHOT] {
             self.put(word, next);

@@ -1,9 +1,9 @@
-//! Expiry heaps: which of many claims is due first.
+//! Expiry heaps: which of many entries is due first.
 //!
 //! A heap has eight children to a node and the due times beside the places, so that the first of
-//! a hundred thousand claims is taken off with six looks at two cache lines each, and claims may
-//! have any lifetime. A claim whose time has been put off stays where it is until it comes up,
-//! and is then hung again.
+//! a hundred thousand entries is taken off with six looks at two cache lines each, and entries may
+//! have any lifetime. An entry whose time has been put off stays where it is until it comes up,
+//! and is then inserted again.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,7 +22,7 @@ pub(crate) struct Heap(pub(super) u64);
 const CHILDREN: u64 = 8;
 const FIRST_CHUNK_LOG2: u32 = heap::FIRST_CHUNK.ilog2();
 
-/// When a claim is due, in milliseconds since 1970, and which.
+/// When an entry is due, in milliseconds since 1970, and which.
 type HeapItem = (i64, EntryIndex);
 
 /// A heap's words, looked at once for all of its entries.
@@ -71,13 +71,13 @@ impl<'a> Nodes<'a> {
 }
 
 impl<'a> RecordGuard<'a> {
-    /// The heap of what is only remembered: idempotency keys and resolved reservations. The claim
+    /// The heap of what is only remembered: idempotency keys and resolved reservations. The entry
     /// table exists.
     pub(crate) fn kept_heap(&self) -> Heap {
         Heap(self.entries_at() + entries::KEPT)
     }
 
-    /// The heap of the tenant's open reservations. The claim table exists.
+    /// The heap of the tenant's open reservations. The entry table exists.
     pub(crate) fn hold_heap(&self) -> Heap {
         Heap(self.entries_at() + entries::HOLDS)
     }
@@ -90,7 +90,7 @@ impl<'a> RecordGuard<'a> {
         }
     }
 
-    /// Makes sure that `more` claims can be hung up. Nothing may be armed.
+    /// Makes sure that `more` entries can be inserted. The undo log must be empty.
     #[inline]
     pub(crate) fn ensure_heap(&self, of: Heap, more: u64) -> Result<(), GrowError> {
         let last = self.nodes(of).map_or(0, Nodes::len) + more;
@@ -129,7 +129,7 @@ impl<'a> RecordGuard<'a> {
         Ok(())
     }
 
-    /// The claim that is due first, and when.
+    /// The entry that is due first, and when.
     #[inline]
     pub(crate) fn first_due(&self, of: Heap) -> Option<(Timestamp, EntryIndex)> {
         let nodes = self.nodes(of).filter(|nodes| nodes.len() != 0)?;
@@ -137,7 +137,7 @@ impl<'a> RecordGuard<'a> {
         Some((Timestamp::from_ms(until), index))
     }
 
-    /// Hangs a claim up. Room has been made.
+    /// Inserts an entry. Room has been made.
     #[inline]
     pub(crate) fn heap_insert(&mut self, of: Heap, entry: Entry<'_>, until: Timestamp) {
         let Some(nodes) = self.nodes(of) else { return debug_assert!(false, "room was made") };
@@ -156,7 +156,7 @@ impl<'a> RecordGuard<'a> {
         self.write(entry, entry::POSITION, len + 1);
     }
 
-    /// Takes a claim off its heap.
+    /// Takes an entry off its heap.
     pub(crate) fn heap_remove(&mut self, of: Heap, index: EntryIndex) {
         let Some((nodes, hole)) = self.position(of, index) else { return };
         self.entry_set(index, entry::POSITION, 0);
@@ -167,7 +167,7 @@ impl<'a> RecordGuard<'a> {
         }
     }
 
-    /// Gives a claim that is hung up another time.
+    /// Gives an entry that is in the heap another time.
     pub(crate) fn heap_update(&mut self, of: Heap, index: EntryIndex, until: Timestamp) {
         let Some((nodes, position)) = self.position(of, index) else { return };
         if nodes.item(position).0 != until.ms() {
@@ -175,7 +175,7 @@ impl<'a> RecordGuard<'a> {
         }
     }
 
-    /// Whether every entry is due no earlier than the one above it and known to its claim, for
+    /// Whether every entry is due no earlier than the one above it and known to its entry, for
     /// the audit. Says how many entries there are.
     pub(crate) fn heap_is_sound(&self, of: Heap) -> Result<u64, String> {
         let Some(nodes) = self.nodes(of) else { return Ok(0) };

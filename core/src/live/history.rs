@@ -1,4 +1,4 @@
-//! Usage that waits to be booked in SQLite, by the hour of the decision.
+//! Usage that waits to be recorded in SQLite, by the hour of the decision.
 
 use std::sync::atomic::Ordering::Relaxed;
 

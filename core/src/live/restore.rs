@@ -1,5 +1,6 @@
-//! Writing a tenant's standing into its block: by the lane when a change is committed, and when
-//! the file is rebuilt. Nothing here can be undone; the caller holds `pending`, or the file alone.
+//! Writing a tenant's entitlements into its record: by the admin transaction when a change is
+//! committed, and when the file is rebuilt. Nothing here can be undone; the caller holds `pending`,
+//! or the file alone.
 
 use super::directory::Hash128;
 use super::entries::{EntryIndex, EntryKind, NO_KEY, ReservationState};
@@ -12,8 +13,8 @@ use crate::clock::Timestamp;
 use crate::rules::{self, CounterTerms, Counting, Entitlements, ResourceId};
 
 impl RecordGuard<'_> {
-    /// Makes room for `standing`, so that [`write_entitlements`](Self::write_entitlements) cannot
-    /// fail.
+    /// Makes room for `entitlements`, so that [`write_entitlements`](Self::write_entitlements)
+    /// cannot fail.
     pub(crate) fn ensure_entitlements(&self, entitlements: &Entitlements) -> Result<(), GrowError> {
         let highest =
             entitlements.counters.iter().map(|counter| counter.resource.0 + 1).max().unwrap_or(0);
@@ -27,7 +28,7 @@ impl RecordGuard<'_> {
     }
 
     /// Writes what the tenant may do from now on. Room has been made. How many leases are held is
-    /// the block's to know.
+    /// the record's to know.
     pub(crate) fn write_entitlements(&self, entitlements: &Entitlements, admin_seq: u64) {
         for (resource, to) in self.counters() {
             match entitlements.counters.iter().find(|counter| counter.resource == resource) {
@@ -92,15 +93,15 @@ impl RecordGuard<'_> {
         memory.put(to.at + counter::GRANT_COUNT, 0);
     }
 
-    /// Sets the sequence numbers of a block that is rebuilt: SQLite has all of it.
+    /// Sets the sequence numbers of a record that is rebuilt: SQLite has all of it.
     pub(crate) fn write_seq(&self, seq: u64) {
         for word in [record::SEQ, record::SNAPSHOT_SEQ, record::CHECKPOINTED_SEQ] {
             self.put(word, seq);
         }
     }
 
-    /// Puts claims back in their places, which rise from image to image, hangs them up, and counts
-    /// what they hold.
+    /// Puts entries back at their indices, which rise from image to image, inserts them into their
+    /// heaps, and counts what they hold.
     pub(crate) fn restore_entries(&mut self, images: &[EntryImage]) -> Result<(), EntryError> {
         let resources = images.iter().map(EntryImage::resource);
         let counters = resources.filter(|&it| it != ResourceId::NONE).map(|it| it.0 + 1).max();
@@ -141,7 +142,7 @@ impl RecordGuard<'_> {
             if touched >= u64::from(image.index) {
                 break;
             }
-            // A gap: `free_gaps` chains it when all claims are back.
+            // A gap: `free_gaps` chains it when all entries are back.
             self.memory.put(at, touched + 1);
         }
         let heap = self.heap_of(image.meta);
@@ -165,7 +166,7 @@ impl RecordGuard<'_> {
         Ok(())
     }
 
-    /// When a claim's heap is to look at it.
+    /// When an entry's heap is to look at it.
     fn due_at(&self, index: EntryIndex) -> Timestamp {
         let open = self.entry_state(index) == ReservationState::Open as u8;
         if self.entry_kind(index) == Some(EntryKind::Reservation) && open {
@@ -197,7 +198,7 @@ impl RecordGuard<'_> {
         }
     }
 
-    /// Chains the places that hold no claim.
+    /// Chains the indices that hold no entry.
     fn free_gaps(&self) {
         let at = self.get(record::ENTRIES);
         if at == 0 {
@@ -218,7 +219,7 @@ impl RecordGuard<'_> {
         self.memory.put(offset, value);
     }
 
-    /// Every claim in use.
+    /// Every entry in use.
     pub(crate) fn entries(&self) -> Vec<EntryImage> {
         let at = self.get(record::ENTRIES);
         if at == 0 {

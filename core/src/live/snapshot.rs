@@ -10,10 +10,10 @@ use super::record::{CounterRef, RecordGuard};
 use crate::clock::Timestamp;
 use crate::rules::{ResourceId, Usage};
 
-/// What the block holds and SQLite does not have yet, all of one instant.
+/// What the record holds and SQLite does not have yet, all of one instant.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    /// The block's sequence number at that instant.
+    /// The record's sequence number at that instant.
     pub(crate) seq: u64,
     pub(crate) high_water_mark: Timestamp,
     /// What is used and watched, by resource.
@@ -38,13 +38,13 @@ impl CounterImage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CounterImage {
     pub(crate) resource: ResourceId,
-    /// Nothing, where it is held by claims or seats, which speak for themselves.
+    /// Nothing, where it is held by entries or seats, which speak for themselves.
     pub(crate) usage: Usage,
     /// Used units at which the next event is due.
     pub(crate) next_event: u64,
 }
 
-/// A claim as it was; `meta` 0: it is gone.
+/// An entry as it was; `meta` 0: it is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EntryImage {
     pub(crate) index: u32,
@@ -101,7 +101,7 @@ impl RecordGuard<'_> {
         Snapshot { seq, high_water_mark, counters, remaining, entries, history, events, next_event }
     }
 
-    /// Every resource of the block with its slot.
+    /// Every resource of the record with its counter.
     pub(crate) fn counters(&self) -> impl Iterator<Item = (ResourceId, CounterRef<'_>)> {
         (0..self.counter_count())
             .map(ResourceId)
@@ -133,7 +133,7 @@ impl RecordGuard<'_> {
         let mut indices: Vec<u32> = (head..tail)
             .map(|position| self.memory.get(ring + (position & ((1 << log2) - 1)) * WORD) as u32)
             .collect();
-        // A claim that changed on both sides of an unconfirmed snapshot is listed twice.
+        // An entry that changed on both sides of an unconfirmed snapshot is listed twice.
         indices.sort_unstable();
         indices.dedup();
         indices.into_iter().map(|index| self.entry_image(EntryIndex(index))).collect()
@@ -174,7 +174,7 @@ impl RecordGuard<'_> {
         directory::mark_clean(self.memory, self.get(record::INDEX));
     }
 
-    /// Takes the mark away from a block that was marked but never changed.
+    /// Takes the mark away from a record that was marked but never changed.
     pub(crate) fn mark_clean_if_clean(&self) {
         if !self.is_dirty() {
             directory::mark_clean(self.memory, self.get(record::INDEX));

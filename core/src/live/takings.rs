@@ -1,4 +1,4 @@
-//! What an operation has taken from which grants, kept in the claim that answers for it: an
+//! What an operation has taken from which grants, kept in the entry that answers for it: an
 //! idempotency key, for refunds, or a reservation. What does not fit goes into parts that it
 //! leads to.
 
@@ -87,17 +87,17 @@ impl HeadKind {
     }
 }
 
-/// Writes a record, entry by entry, into claims that the operation makes. Room has been made.
+/// Writes a record, entry by entry, into entries that the operation makes. Room has been made.
 pub(crate) struct TakingsWriter<'a> {
     head: Entry<'a>,
     kind: HeadKind,
-    /// The claim in which the next entry goes.
+    /// The entry in which the next entry goes.
     last: Entry<'a>,
     stays: bool,
 }
 
 impl<'a> TakingsWriter<'a> {
-    /// A record in `head`, a claim that has just been made.
+    /// A record in `head`, an entry that has just been made.
     pub(crate) fn new(head: Entry<'a>, kind: HeadKind) -> TakingsWriter<'a> {
         head.fill_word(LINK, if kind == HeadKind::Key { OWN_ENTRY } else { 0 });
         TakingsWriter { head, kind, last: head, stays: false }
@@ -168,7 +168,7 @@ impl<'a> RecordGuard<'a> {
         std::iter::from_fn(move || entries.next(self))
     }
 
-    /// The same for whoever writes to the block between them.
+    /// The same for whoever writes to the record between them.
     pub(crate) fn takings_cursor(&self, head: EntryIndex, kind: EntryKind) -> TakingsCursor<'a> {
         let head = self.entry(head);
         let link = head.word(LINK);
@@ -207,7 +207,7 @@ impl<'a> RecordGuard<'a> {
         self.entry_word(head, LINK) >> ABOVE_SHIFT
     }
 
-    /// How many parts go with a claim.
+    /// How many parts go with an entry.
     pub(crate) fn count_parts_of(&self, index: EntryIndex, kind: Option<EntryKind>) -> u64 {
         match kind {
             Some(EntryKind::Key | EntryKind::Reservation) => self.count_parts(index),
@@ -268,7 +268,7 @@ impl<'a> TakingsCursor<'a> {
 }
 
 impl Entry<'_> {
-    /// Whether a key's claim, which the operation has made, keeps an entry where a session and a
+    /// Whether a key's entry, which the operation has made, keeps an entry where a session and a
     /// lease would stand.
     pub(crate) fn has_own_entry(self) -> bool {
         self.word(LINK) & OWN_ENTRY != 0

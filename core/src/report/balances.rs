@@ -1,4 +1,5 @@
-//! What is contracted, used and left: the balances that a platform shows in its bar (seed 003).
+//! What is contracted, used and left: the balances that a platform shows in its bar
+//! (docs/sources.md, Assin).
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};

@@ -1,5 +1,5 @@
-//! The channels of a tenant (seed 002): who has one, since when, and what they cost next. Tokens
-//! are never shown: nothing has them.
+//! The channels of a tenant (docs/sources.md, Whazing): who has one, since when, and what they cost
+//! next. Tokens are never shown: nothing has them.
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;

@@ -1,4 +1,4 @@
-//! The plan report (seed 004): plan, limits and current usage, in the seed's own keys.
+//! The plan report (docs/sources.md, Voki): plan, limits and current usage, in the seed's own keys.
 
 use std::collections::BTreeMap;
 
@@ -185,7 +185,7 @@ impl PlanReport {
     }
 }
 
-/// A status as people call it (seed 001).
+/// A status as people call it (docs/sources.md, Helena).
 fn status(code: &str, language: Language) -> &str {
     match code {
         "demo" => language.say("demonstration", "demonstração"),

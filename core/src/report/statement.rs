@@ -1,5 +1,5 @@
-//! The page "Minha assinatura" (seed 000) as values and as JSON: the plan in short, what is
-//! contracted and available, where it came from, current and past plans, invoices.
+//! The page "Minha assinatura" (docs/sources.md, LiveChat 360) as values and as JSON: the plan in
+//! short, what is contracted and available, where it came from, current and past plans, invoices.
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;

@@ -1,4 +1,4 @@
-//! The page "Minha assinatura" (seed 000) to read.
+//! The page "Minha assinatura" (docs/sources.md, LiveChat 360) to read.
 
 use super::balances::tabulate;
 use super::page::{Column, Page, date, day, money, number, yes_or_no};

@@ -1,8 +1,8 @@
 //! Usage by hour, day or month in a tenant's zone.
 //!
-//! The history is booked by UTC hour, which is the finest that can be told. An hour belongs to the
-//! local day, and so to the month, in which it begins: in a zone whose offset is no whole number
-//! of hours, up to 59 minutes after midnight count as the day before.
+//! The history is recorded by UTC hour, which is the finest that can be told. An hour belongs to
+//! the local day, and so to the month, in which it begins: in a zone whose offset is no whole
+//! number of hours, up to 59 minutes after midnight count as the day before.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -14,7 +14,8 @@ pub struct Take {
 }
 
 /// Takes `amount` units from `grants` (what remains of each, in the order of use): the plan's
-/// before extras (seed 000). The sum of the grants must suffice; the caller has looked.
+/// before extras (docs/sources.md, LiveChat 360). The sum of the grants must suffice; the caller
+/// has looked.
 pub fn takes(amount: u64, grants: impl Iterator<Item = u64>) -> impl Iterator<Item = Take> {
     let mut left = amount;
     grants.enumerate().map_while(move |(index, remaining)| {

@@ -235,7 +235,7 @@ fn decide_session<S: State>(
     changes: &mut Changes,
 ) {
     // Before the end of a kept session counts as in it, also from before its start: redelivered
-    // and late messages cost nothing (domain 3).
+    // and late messages cost nothing (docs/semantics.md).
     if let Some(kept) = session.kept.filter(|kept| session.at < kept.end) {
         let end = if session.extends {
             kept.end.max(session.at.plus_ms(session.window_ms))

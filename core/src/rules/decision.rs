@@ -14,13 +14,13 @@ use crate::error::Error;
 #[non_exhaustive]
 #[repr(u8)]
 pub enum Reason {
-    /// The tenant's status does not permit it (seed 001).
+    /// The tenant's status does not permit it (docs/sources.md, Helena).
     StatusForbids = 1,
-    /// The demonstration is over (seed 001).
+    /// The demonstration is over (docs/sources.md, Helena).
     DemoExpired = 2,
-    /// The tenant has no subscription (seed 000).
+    /// The tenant has no subscription (docs/sources.md, LiveChat 360).
     NoSubscription = 3,
-    /// The subscription waits to be paid (seed 004).
+    /// The subscription waits to be paid (docs/sources.md, Voki).
     SubscriptionPending = 4,
     /// The subscription was not renewed and its grace is over.
     PlanLapsed = 5,
@@ -30,7 +30,7 @@ pub enum Reason {
     SessionRequired = 7,
     /// The plan does not have the resource.
     NotInPlan = 8,
-    /// Too little is left (seed 000).
+    /// Too little is left (docs/sources.md, LiveChat 360).
     QuotaExhausted = 9,
     /// Too many in too short a time.
     RateExceeded = 10,
@@ -153,7 +153,7 @@ pub struct LeaseOutcome {
 }
 
 /// What answers for an operation: which live file, where in it, and under which number. It never
-/// names another operation, also after the live file was made anew.
+/// names another operation, also after the live file was made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct EntryHandle {
     pub(crate) epoch: u32,

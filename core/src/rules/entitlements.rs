@@ -9,14 +9,14 @@ use super::{GateTable, ResourceId, Rulebook, Status, burn_down, calendar, plan_n
 use crate::catalog::{Enforcement, Gate, Kind, Limit, OnLapse, Reset};
 use crate::clock::Timestamp;
 
-/// What a tenant may do, until `valid_until`: the content of its block.
+/// What a tenant may do, until `valid_until`: the content of its record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entitlements {
     /// The instant at which this ceases to hold by itself.
     pub valid_until: Timestamp,
     /// When the plan's units are next restored, if that can be foreseen.
     pub restores_at: Option<Timestamp>,
-    /// When meters begin anew that do so each month.
+    /// When meters begin again that do so each month.
     pub month_ends_at: Option<Timestamp>,
     /// Number of the current period.
     pub period: u64,
@@ -30,7 +30,7 @@ pub struct Entitlements {
     pub high_water_mark: Timestamp,
 }
 
-/// One resource in a standing.
+/// One resource in the entitlements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counter {
     /// Which one.
@@ -192,7 +192,7 @@ fn gates(account: &Account, statuses: &GateTable, now: Timestamp) -> Gates {
         .with(Gates::PLAN_LAPSED, lapse_end(account).is_some_and(|end| end <= now))
 }
 
-/// A slot for every resource that the tenant has, or has had: what was measured, is held or was
+/// A counter for every resource that the tenant has, or has had: what was measured, is held or was
 /// bought stays counted while the plan does not name it, and what was told stays told. Also for
 /// what only a shadow limits: that counts whether it is in the plan or not.
 fn counters(account: &Account, rules: &Rulebook, now: Timestamp) -> Vec<Counter> {
@@ -209,7 +209,7 @@ fn counter(account: &Account, rules: &Rulebook, resource: ResourceId, now: Times
     let policy = rules.policy(resource);
     let counting = Account::counting(rules, resource);
     let limit = account.limits.get(&resource);
-    // What the plan does not name is denied whether it has a slot or not; a shadow never denies.
+    // What the plan does not name is denied whether it has a counter or not; a shadow never denies.
     let enforcement = policy.map(|policy| policy.enforcement);
     let applies = |it: &Enforcement| limit.is_some() || *it == Enforcement::Shadow;
     let (firmness, cap) = firmness(enforcement.filter(applies).unwrap_or(Enforcement::Hard));

@@ -1,10 +1,11 @@
-//! What a tenant's status permits: seed 001 as one table, which a catalog may override.
+//! What a tenant's status permits: one table (docs/sources.md, Helena), which a catalog may
+//! override.
 
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Gate;
 
-/// The life of an account (seed 001, "Situação").
+/// The life of an account (docs/sources.md, Helena, "Situação").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -67,7 +68,7 @@ impl Status {
     }
 }
 
-/// What one status permits, one row of seed 001's table.
+/// What one status permits, one row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(clippy::struct_excessive_bools)] // It is a row of a table of yes and no.
@@ -112,7 +113,7 @@ const fn row(access: u8, send: u8, receive: u8, consume: u8, billed: u8) -> Perm
 }
 
 impl Default for GateTable {
-    /// Seed 001's table.
+    /// The table of Helena (docs/sources.md).
     fn default() -> Self {
         //            access send receive consume billed
         GateTable([

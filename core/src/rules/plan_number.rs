@@ -1,5 +1,5 @@
-//! The number of a plan, changed in mid-period (seed 000): it decides how much of what the plan
-//! gave in this period may be used, also of what comes back afterwards.
+//! The number of a plan, changed in mid-period (docs/sources.md, LiveChat 360): it decides how much
+//! of what the plan gave in this period may be used, also of what comes back afterwards.
 
 use super::account::{Account, Grant, Source};
 use super::settle::add_grant;

@@ -112,8 +112,8 @@ pub struct CounterTerms {
     pub firmness: Firmness,
     /// Whether other resources must have room as well.
     pub has_parents: bool,
-    /// Whether the plan has given more than its number says by now: the lane sees to what comes
-    /// back.
+    /// Whether the plan has given more than its number says by now: the admin transaction sees to
+    /// what comes back.
     pub lowered: bool,
 }
 

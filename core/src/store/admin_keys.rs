@@ -1,4 +1,4 @@
-//! Idempotency keys of administrative verbs, kept for ever with what each verb answered.
+//! Idempotency keys of administrative operations, kept for ever with what each operation answered.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -10,17 +10,17 @@ use crate::live::Hash128;
 
 const DOING: &str = "looking up an idempotency key";
 
-/// What a verb did under a key.
+/// What an operation did under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Done {
-    /// Hash of the verb and its arguments.
+    /// Hash of the operation and its arguments.
     pub(crate) fingerprint: Vec<u8>,
     /// The answer as JSON; `None`: from before answers were kept.
     pub(crate) answer: Option<String>,
 }
 
 impl Done {
-    /// Whether it was this verb, with these arguments.
+    /// Whether it was this operation, with these arguments.
     pub(crate) fn is_of(&self, fingerprint: Hash128) -> bool {
         self.fingerprint == blob([fingerprint.high, fingerprint.low])
     }
@@ -41,7 +41,7 @@ impl Write<'_> {
             .map_err(sqlite(DOING))
     }
 
-    /// Keeps what a verb answered under its key, in the transaction of what it did.
+    /// Keeps what an operation answered under its key, in the transaction of what it did.
     pub(crate) fn keep_answer(
         &self,
         key: Hash128,

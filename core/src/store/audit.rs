@@ -1,9 +1,9 @@
-//! The conservation audit of the database (I5), in SQL.
+//! The conservation audit of the database (docs/invariants.md, I5), in SQL.
 
 use super::{Store, sqlite};
 use crate::error::StoreError;
 
-/// Something in the books that does not add up.
+/// Something in the ledger that does not add up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AuditFinding {
     pub(crate) tenant: String,
@@ -37,7 +37,7 @@ const CHECKS: [&str; 5] = [
      tenant, period, resource, used, beyond, coalesce((SELECT sum(consumed) FROM period_grants g \
      WHERE g.tenant = u.tenant AND g.period = u.period AND g.resource = u.resource), 0) AS given \
      FROM period_usage u) WHERE used != given + beyond",
-    // history books every unit once
+    // history records every unit once
     "SELECT h.tenant, 'resource ' || h.resource || ': history has ' || h.units || ' units, \
      periods have ' || coalesce(p.units, 0) FROM (SELECT tenant, resource, sum(CASE metric WHEN \
      0 THEN count WHEN 64 THEN -count ELSE 0 END) AS units FROM history GROUP BY tenant, \
@@ -48,7 +48,7 @@ const CHECKS: [&str; 5] = [
 ];
 
 impl Store {
-    /// Looks whether the books add up.
+    /// Checks that the ledger adds up.
     pub(crate) fn audit(&self) -> Result<Vec<AuditFinding>, StoreError> {
         let doing = "auditing the database";
         self.aside(|connection| {

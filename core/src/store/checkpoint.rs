@@ -75,8 +75,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Writes the claims, the history and the events of a snapshot; the lane writes the rest
-    /// itself.
+    /// Writes the entries, the history and the events of a snapshot; the admin transaction writes
+    /// the rest itself.
     pub(crate) fn save_changes(&self, tenant: i64, taken: &Snapshot) -> Result<(), StoreError> {
         taken.entries.iter().try_for_each(|entry| self.save_entry(tenant, entry))?;
         for (number, image) in &taken.events {
@@ -112,7 +112,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Writes the first word of a claim that the change under way gives another state.
+    /// Writes the first word of an entry that the change under way gives another state.
     pub(crate) fn save_entry_meta(
         &self,
         tenant: i64,
@@ -126,7 +126,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// The first word of a claim.
+    /// The first word of an entry.
     pub(crate) fn entry_meta(&self, tenant: i64, index: u32) -> Result<Option<u64>, StoreError> {
         self.connection
             .prepare_cached("SELECT meta FROM claims WHERE tenant = ?1 AND place = ?2")
@@ -168,7 +168,7 @@ pub(super) fn stored_next(next: u64) -> Option<u64> {
     Some(next).filter(|&next| i64::try_from(next).is_ok())
 }
 
-/// All claims of a tenant, by rising place.
+/// All entries of a tenant, by rising place.
 pub(super) fn load_entries(
     connection: &rusqlite::Connection,
     tenant: i64,

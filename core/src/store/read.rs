@@ -113,7 +113,7 @@ impl Store {
         self.with(|connection| load_tenant(connection, hash))
     }
 
-    /// Calls `restore` with every tenant and its claims, in the order of creation.
+    /// Calls `restore` with every tenant and its entries, in the order of creation.
     pub(crate) fn for_each_tenant<E: From<StoreError>>(
         &self,
         mut restore: impl FnMut(Hash128, Loaded, Vec<EntryImage>) -> Result<(), E>,
@@ -132,7 +132,7 @@ impl Store {
         })
     }
 
-    /// Claims of a tenant, as of its last checkpoint.
+    /// Entries of a tenant, as of its last checkpoint.
     pub(crate) fn entries(&self, tenant: i64) -> Result<Vec<EntryImage>, StoreError> {
         self.with(|connection| load_entries(connection, tenant))
     }

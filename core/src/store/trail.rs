@@ -1,4 +1,4 @@
-//! The audit trail: what was changed by hand, when, and why.
+//! The audit trail: what was changed manually, when, and why.
 
 use rusqlite::params;
 

@@ -23,12 +23,12 @@ pub(crate) struct Write<'a> {
 pub(crate) enum Sync {
     /// It survives a power cut.
     Full,
-    /// It survives the death of processes; what it says can be derived again.
+    /// It survives the crash of processes; what it says can be derived again.
     Normal,
 }
 
 impl<'a> Write<'a> {
-    /// Begins. The caller holds the lane.
+    /// Begins. The caller holds the writer lock.
     ///
     /// If an earlier transaction may have been committed without anybody having seen it (its
     /// process died inside COMMIT, and only SQLite's recovery would bring it to light), a small
