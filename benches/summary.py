@@ -30,7 +30,7 @@ class Row(NamedTuple):
 BY_HANDLE, BY_NAME, OPENING = 30 / 9, 1.5, 1 / 20
 # An operation that touches only the live file, in plain consumes by name; two of them together; an action
 # that charges three resources. What one lease costs to reclaim does not depend on how many wait.
-VERB, PAIR, THREE, AMONG_MANY = 3.0, 6.0, 4.0, 1.25
+OPERATION, PAIR, THREE, AMONG_MANY = 3.0, 6.0, 4.0, 1.25
 # Tenants that maintenance settles when 10,000 renew at the same midnight.
 RENEWALS_PER_SECOND = 20_000
 PLAIN = "operations/consume_by_name"
@@ -38,8 +38,8 @@ PLAIN = "operations/consume_by_name"
 C_ABI_MORE_NS = 15
 
 
-def verb(what: str, name: str, at_most: Optional[float] = VERB) -> Row:
-    """A verb beside a plain consume by name."""
+def operation(what: str, name: str, at_most: Optional[float] = OPERATION) -> Row:
+    """An operation beside a plain consume by name."""
     return Row(what, f"operations/{name}", PLAIN, at_most)
 
 
@@ -69,23 +69,23 @@ ROWS = [
         "open_session/sqlite_transaction", OPENING),
     Row("  until SQLite has it", "open_session/cotas_with_checkpoints",
         "open_session/sqlite_transaction"),
-    verb("perform, one charge", "perform"),
-    verb("perform, three charges", "perform_three", THREE),
-    verb("check_action", "check_action"),
-    verb("admit", "admit"),
-    verb("consume under a new key", "consume_new_key"),
-    verb("  while another key expires", "consume_new_key_as_one_expires", None),
-    verb("consume under a known key", "consume_known_key"),
-    verb("meter, add", "meter_add"),
-    verb("meter, subtract", "meter_subtract"),
-    verb("meter, set", "meter_set"),
-    verb("rate, pass", "rate_pass"),
-    verb("  of 10,000 keys in turn", "rate_pass_of_10000_keys"),
-    verb("lease, acquire and release", "lease_acquire_release", PAIR),
-    verb("lease, renew", "lease_renew"),
-    verb("reserve and commit", "reserve_commit", PAIR),
-    verb("reserve and release", "reserve_release", PAIR),
-    verb("consume under a new key and refund", "refund", PAIR),
+    operation("perform, one charge", "perform"),
+    operation("perform, three charges", "perform_three", THREE),
+    operation("check_action", "check_action"),
+    operation("admit", "admit"),
+    operation("consume under a new key", "consume_new_key"),
+    operation("  while another key expires", "consume_new_key_as_one_expires", None),
+    operation("consume under a known key", "consume_known_key"),
+    operation("meter, add", "meter_add"),
+    operation("meter, subtract", "meter_subtract"),
+    operation("meter, set", "meter_set"),
+    operation("rate, pass", "rate_pass"),
+    operation("  of 10,000 keys in turn", "rate_pass_of_10000_keys"),
+    operation("lease, acquire and release", "lease_acquire_release", PAIR),
+    operation("lease, renew", "lease_renew"),
+    operation("reserve and commit", "reserve_commit", PAIR),
+    operation("reserve and release", "reserve_release", PAIR),
+    operation("consume under a new key and refund", "refund", PAIR),
     Row("lease, acquire as two expire, of 100,000", "lease_as_two_expire/of_100000",
         "lease_as_two_expire/of_10", AMONG_MANY),
     Row("seat, occupy and release", "administer/seats_occupy_release",

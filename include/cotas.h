@@ -168,7 +168,7 @@ typedef enum cotas_code {
      */
     COTAS_E_STORE_TOKEN_MISMATCH = 204,
     /**
-     * An earlier commit's outcome is unknown: the database must be opened anew.
+     * An earlier commit's outcome is unknown: the database must be opened again.
      */
     COTAS_E_STORE_POISONED = 205,
     /**
@@ -212,7 +212,7 @@ typedef enum cotas_code {
      */
     COTAS_E_UNKNOWN_PLAN = 404,
     /**
-     * The verb does not fit the kind of resource.
+     * The operation does not fit the kind of resource.
      */
     COTAS_E_WRONG_KIND = 405,
     /**
@@ -334,7 +334,7 @@ typedef enum cotas_code {
  */
 typedef enum cotas_durability {
     /**
-     * The death of any and all processes; a power cut costs at most one checkpoint interval, in
+     * The crash of any and all processes; a power cut costs at most one checkpoint interval, in
      * the customer's favour. The default.
      */
     COTAS_DURABILITY_PROCESS = 1,
@@ -467,7 +467,7 @@ typedef enum cotas_source {
      */
     COTAS_SOURCE_PACKAGE = 3,
     /**
-     * From what was given by hand.
+     * From what was given manually.
      */
     COTAS_SOURCE_MANUAL = 4
 } cotas_source;
@@ -893,11 +893,11 @@ int32_t cotas_options_set_allow_network_file_system(struct cotas_options *option
 
 /**
  * Keeps the engine open in this process (1) when its last handle is closed, or not (0, the
- * default): for hosts that open it anew for every request, as PHP does. Opening it again then only
- * looks it up, whoever forked meanwhile. Whoever opens it last says whether it is kept. It is let
- * go when it is opened without this and closed, or else with the process, which then leaves the
- * last checkpoint interval to the next one, as a process does that is killed: nothing is lost but
- * by a power cut. Without meaning in memory.
+ * default): for hosts that open it again for every request, as PHP does. Opening it again then
+ * only looks it up, whoever forked meanwhile. Whoever opens it last says whether it is kept. It is
+ * let go when it is opened without this and closed, or else with the process, which then leaves
+ * the last checkpoint interval to the next one, as a process does that is killed: nothing is lost
+ * but by a power cut. Without meaning in memory.
  *
  * Threads: any. Blocks: never. Fork: a child keeps what it inherited, for itself.
  */
@@ -964,10 +964,10 @@ int32_t cotas_engine_without_waiting(const struct cotas_engine *engine,
                                      struct cotas_error *error);
 
 /**
- * Gives another handle to the same engine, whose administrative verbs take effect at most once per
- * tenant and key: the same key with the same arguments changes nothing and gives the answer that
- * was kept; with others it is COTAS_E_IDEMPOTENCY_CONFLICT. Decisions have keys of their own.
- * Close both.
+ * Gives another handle to the same engine, whose administrative operations take effect at most
+ * once per tenant and key: the same key with the same arguments changes nothing and gives the
+ * answer that was kept; with others it is COTAS_E_IDEMPOTENCY_CONFLICT. Decisions have keys of
+ * their own. Close both.
  *
  * Threads: any. Blocks: never. Fork: as cotas_engine.
  */
@@ -1471,7 +1471,7 @@ int32_t cotas_charges_of(const struct cotas_tenant *tenant,
 /**
  * May a holder (a call's id, say) have a place of a lease resource now? If so it is taken for
  * ttl_ms milliseconds (0: as the catalog says). A holder that has one keeps it, with its fencing
- * number, and the time begins anew. Under a key (NULL: none) it takes effect once.
+ * number, and the time begins again. Under a key (NULL: none) it takes effect once.
  *
  * Threads: any. Blocks: as cotas_consume. Fork: no matter.
  */
@@ -1616,7 +1616,7 @@ int32_t cotas_rate_check(const struct cotas_tenant *tenant,
 /**
  * As cotas_perform_with, of the event at a place in a log of traffic, once per place: where that
  * place, or a later one, was decided for this tenant before, nothing is done and it returns
- * COTAS_E_ALREADY_DECIDED. So a replay that was killed may begin anew and charges nothing twice.
+ * COTAS_E_ALREADY_DECIDED. So a replay that was killed may begin again and charges nothing twice.
  * source are any bytes that identify the log, also when it has grown; since_ms is the time of its
  * first event, in milliseconds since 1970 in UTC; position is the event's place, from 1, rising.
  *
@@ -2003,7 +2003,7 @@ int32_t cotas_buy(const struct cotas_engine *engine,
                   struct cotas_error *error);
 
 /**
- * Settles an invoice that was paid by hand, on a day YYYY-MM-DD (NULL: today). Paid already, it
+ * Settles an invoice that was paid manually, on a day YYYY-MM-DD (NULL: today). Paid already, it
  * changes nothing.
  *
  * Threads: any. Blocks: waits for the disk. Fork: no matter.
@@ -2372,7 +2372,7 @@ int32_t cotas_live_path(const struct cotas_engine *engine,
                         struct cotas_error *error);
 
 /**
- * Whether the books add up, as a JSON document: [{"tenant", "what"}], empty where they do. It
+ * Whether the ledger adds up, as a JSON document: [{"tenant", "what"}], empty where they do. It
  * looks at every tenant.
  *
  * Threads: any. Blocks: waits for the disk. Fork: no matter.

@@ -1,4 +1,4 @@
-//! What is not paid in time: invoices that are paid by hand become overdue by the clock, whoever
+//! What is not paid in time: invoices that are paid manually become overdue by the clock, whoever
 //! looks first and however late.
 
 use cotas::{Catalog, Clock, Engine, Invoice, InvoiceStatus, NewTenant, Status, Timestamp};

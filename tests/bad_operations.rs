@@ -36,7 +36,7 @@ fn image(engine: &Engine) -> String {
 }
 
 #[test]
-fn i10_a_operation_on_a_resource_of_another_kind_names_both_kinds() {
+fn i10_an_operation_on_a_resource_of_another_kind_names_both_kinds() {
     let (engine, tenant) = desk();
     let before = image(&engine);
     for (name, kind) in KINDS {

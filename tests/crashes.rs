@@ -42,7 +42,7 @@ const ADMIN_STEPS: [(&str, Outcome); 11] = [
 ];
 
 #[test]
-fn a_crash_at_any_step_of_the_lane_leaves_all_or_nothing_and_loses_no_unit() {
+fn a_crash_at_any_step_of_the_admin_transaction_leaves_all_or_nothing_and_loses_no_unit() {
     for (point, outcome) in ADMIN_STEPS {
         let database = database();
         let engine = database.with_acme();
@@ -272,7 +272,7 @@ fn negative_control_without_the_undo_record_a_crash_leaves_half_an_operation() {
         let sound = engine.verify().expect("verifies").is_empty();
         broken += u32::from(!sound);
     }
-    assert!(broken > 0, "no death was noticed: the test proves nothing");
+    assert!(broken > 0, "no crash was noticed: the test proves nothing");
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn engine_of(text: &str, now: &str) -> (Engine, Arc<ManualClock>) {
 }
 
 #[test]
-fn a_holder_whose_lease_has_expired_takes_one_anew() {
+fn a_holder_whose_lease_has_expired_takes_one_again() {
     let (engine, clock) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
     let tenant = engine.tenant("acme").unwrap();

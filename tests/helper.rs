@@ -17,7 +17,7 @@ use cotas::{
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let Some((&path, words)) = words.split_first() else { panic!("puppet DATABASE VERB ...") };
+    let Some((&path, words)) = words.split_first() else { panic!("helper DATABASE OPERATION ...") };
     if let ["transactions"] = words {
         return println!("{}", transactions(path));
     }
@@ -133,7 +133,7 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
         }
         _ => match cotas_tests::acts::act(engine, words) {
             Some(said) => return said,
-            None => panic!("the puppet does not know {words:?}"),
+            None => panic!("the helper does not know {words:?}"),
         },
     }
     Ok("done".to_owned())

@@ -163,7 +163,7 @@ fn i3_a_crash_at_any_word_of_any_operation_changes_nothing_and_the_retry_takes_e
             crashes += died;
         }
     }
-    assert!(crashes >= 250, "only {crashes} deaths");
+    assert!(crashes >= 250, "only {crashes} crashes");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn negative_control_without_the_undo_record_a_crash_leaves_half_of_a_operation()
                 break;
             }
         }
-        assert!(broken > 0, "{}: no death was noticed: the test proves nothing", operation.name);
+        assert!(broken > 0, "{}: no crash was noticed: the test proves nothing", operation.name);
     }
 }
 
@@ -295,7 +295,7 @@ fn a_crash_at_any_word_of_taking_back_takes_back_once_and_reports_once() {
 /// One process finds a reservation due, and is about to take it back; meanwhile another dies with
 /// a change that is committed and not applied. What is taken back then must not be overwritten.
 #[test]
-fn what_is_taken_back_beside_a_crash_in_the_lane_stays_taken_back() {
+fn what_is_taken_back_beside_a_crash_in_the_admin_transaction_stays_taken_back() {
     const TWO_HOURS_LATER: &str = "2026-05-04T14:00:00-03:00";
     let database = database();
     let engine = with_acme(&database);
@@ -404,7 +404,7 @@ fn negative_control_without_the_undo_record_crashes_at_random_lose_or_double_som
         let wrong = !wrong_after_crash(&database, &engine, round, "undo").is_empty();
         wrong || !engine.verify().is_ok_and(|findings| findings.is_empty())
     };
-    assert!((0..40).any(wrong), "no death was noticed: the test proves nothing");
+    assert!((0..40).any(wrong), "no crash was noticed: the test proves nothing");
 }
 
 // ---- what is given back late ------------------------------------------------------------------
@@ -470,7 +470,7 @@ fn late(operation: LateOperation) {
     while late_at(operation, &format!("undo.word:{}", died + 1), None) {
         died += 1;
     }
-    assert!(died > 0, "{operation:?} brings its claim to nothing");
+    assert!(died > 0, "{operation:?} brings its entry to nothing");
 }
 
 /// Dies at `point` of a late operation, then has it done again: one effect. Says whether it died;

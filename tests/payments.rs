@@ -144,7 +144,7 @@ fn reported_in_the_order_in_which_it_happened_it_is_taken_back_and_restored_once
     assert_eq!(report(&engine, &reported[4]), Duplicate);
     clock.set(at("2026-06-03T12:00:00-03:00"));
     assert!(matches!(report(&engine, &reported[2]), Applied { status: InvoiceStatus::Paid, .. }));
-    assert_eq!(balance(&engine, "acme", "credits").0, 30, "restored, not given anew");
+    assert_eq!(balance(&engine, "acme", "credits").0, 30, "restored, not given again");
     clock.set(at("2026-06-12T12:00:00-03:00"));
     assert_eq!(report(&engine, &reported[3]), Ignored(IgnoredBecause::NothingToDo));
     assert_eq!(balance(&engine, "acme", "credits").0, 30);
@@ -181,7 +181,7 @@ fn four_processes_and_somebody_by_hand_report_of_one_payment_at_once() {
     let ids = [PLAN, PACKAGE].map(|title| invoice(&engine, title).id);
     cotas_tests::meeting::Meeting::new(&meeting, 5).meet(0);
     for id in ids {
-        // Refunded in between or not: by hand it is paid, or was.
+        // Refunded in between or not: manually it is paid, or was.
         engine.mark_paid(id, None).expect("is paid");
     }
     let mut reported = Vec::new();

@@ -1,4 +1,5 @@
-//! Periods and renewal: the worked examples of seed 000 and of the calendar, number by number.
+//! Periods and renewal: the worked examples of docs/sources.md, LiveChat 360 and of the calendar,
+//! number by number.
 
 use std::sync::Arc;
 

@@ -30,7 +30,7 @@ fn beside_others() -> RwLockReadGuard<'static, ()> {
     FORKING.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for the puppets and adds up what they printed.
+/// Waits for the helper processes and adds up what they printed.
 fn sum(children: Vec<Child>) -> u64 {
     children
         .into_iter()
@@ -311,7 +311,7 @@ fn an_engine_that_refuses_everything_is_not_kept() {
     // The header's word for "a commit's outcome is unknown" (docs/live-file.md).
     let file = std::fs::OpenOptions::new().write(true).open(database.live()).expect("is there");
     file.write_all_at(&1u64.to_ne_bytes(), 160).expect("is written");
-    assert_eq!(decides_after_opening(&kept), 9, "it was opened anew, which puts it right");
+    assert_eq!(decides_after_opening(&kept), 9, "it was opened again, which puts it right");
     let user = kept.open().expect("opens");
     file.write_all_at(&1u64.to_ne_bytes(), 160).expect("is written");
     let refused = kept.open().expect("is shared").consume("acme", "credits", 1);
@@ -410,7 +410,7 @@ fn forks_writers_and_openers_do_not_wait_for_each_other_for_ever() {
         }
     };
     thread::scope(|scope| {
-        // In the lane, reading for long, and opening what another is just closing.
+        // In an admin transaction, reading for long, and opening what another is just closing.
         let limit = || engine.set_limit("acme", "credits", Limit::Finite(600)).expect("waits");
         let load = || assert!(engine.load_catalog(&catalog()).expect("waits") > 0);
         let verify = || assert_eq!(engine.verify().expect("waits"), []);

@@ -138,7 +138,7 @@ fn a_truncated_live_file() {
     let database = database();
     drop(database.with_acme());
     for kept in [Some(0), Some(100), Some(4096), None] {
-        // A file that was made anew may have another length than the one before it.
+        // A file that was made again may have another length than the one before it.
         let len = fs::metadata(database.live()).expect("exists").len();
         let kept = kept.unwrap_or(len - 4096);
         let file = fs::OpenOptions::new().write(true).open(database.live()).expect("opens");
@@ -302,7 +302,7 @@ fn a_directory_that_does_not_exist() {
 
 #[test]
 fn files_that_may_not_be_written() {
-    // A user other than root: the puppet gives its rights up before it opens.
+    // A user other than root: the helper process gives its rights up before it opens.
     let database = database();
     drop(database.with_acme());
     let everybody = fs::Permissions::from_mode(0o777);

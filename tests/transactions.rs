@@ -57,7 +57,7 @@ fn whatever_is_done_to_one_tenant_is_one_transaction() {
         &|| engine.mark_paid(engine.invoices("acme")?[0].id, None),
     ];
     for (number, operation) in operations.iter().enumerate() {
-        assert_eq!(cost(&database, || operation().expect("does")).1, 1, "verb {number}");
+        assert_eq!(cost(&database, || operation().expect("does")).1, 1, "operation {number}");
     }
     // Two boundaries: the scheduled plan, and its renewal; both invoices, all events.
     clock.set(at("2026-06-21T09:00:00-03:00"));

@@ -87,7 +87,7 @@ pub enum Failure {
     /// A webhook came with another token than the one that is set.
     #[error("the token is not that of {0}: nothing was read")]
     WrongToken(&'static str),
-    /// The books do not balance.
+    /// The records do not balance.
     #[error("faults found: {0}")]
     Faults(usize),
     /// Standard output cannot be written.

@@ -96,7 +96,7 @@ enum Command {
     Seats(seats::Seats),
     /// List what happened to tenants, or acknowledge it
     Events(events::Events),
-    /// List what was changed by hand, when, and how
+    /// List what was changed manually, when, and how
     Audit(audit::Audit),
     /// Check a CPF or CNPJ, and that no tenant has it
     Document(account::Document),

@@ -253,14 +253,14 @@ pub enum Error {
     /// The report is for managers and above.
     #[error("the report is for managers and above")]
     RoleTooLow,
-    /// The verb does not fit the kind of resource.
+    /// The operation does not fit the kind of resource.
     #[error("{resource:?} is {}; {needed} is needed", with_article(kind))]
     WrongKind {
         /// The resource.
         resource: String,
         /// Its kind.
         kind: &'static str,
-        /// What the verb works on: "a seat", "an allowance or a session".
+        /// What the operation works on: "a seat", "an allowance or a session".
         needed: String,
     },
     /// An argument is not acceptable.
@@ -325,7 +325,7 @@ pub enum Error {
     /// What the receipt charged was given back before.
     #[error("the receipt was refunded before")]
     AlreadyRefunded,
-    /// The handle was given out before the live file was made anew, when it may have named what
+    /// The handle was given out before the live file was made again, when it may have named what
     /// is lost.
     #[error("the {what} is from before the live file was rebuilt")]
     Stale {
@@ -350,7 +350,8 @@ pub enum Error {
     /// The token opens another seat already.
     #[error("the token is in use for another seat")]
     TokenTaken,
-    /// The seats of the resource are taken with a token each, and none was given (seed 002).
+    /// The seats of the resource are taken with a token each, and none was given (docs/sources.md,
+    /// Whazing).
     #[error("a seat of {resource:?} needs a token of its own")]
     TokenMissing {
         /// The resource.
@@ -364,7 +365,7 @@ pub enum Error {
         /// The version in force.
         in_force: u64,
     },
-    /// Somebody held the tenant, or the administrative lane, for too long.
+    /// Somebody held the tenant, or the admin transaction, for too long.
     #[error("{what} was held by another process for too long")]
     Busy {
         /// What was held.

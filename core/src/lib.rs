@@ -86,7 +86,7 @@ pub use rules::{
     SessionOutcome, Source, SourceCharge, SourceCharges, Status,
 };
 
-/// What every message of a demonstration account must carry (seed 001).
+/// What every message of a demonstration account must carry (docs/sources.md, Helena).
 pub const DEMO_NOTICE: &str = "Esta é uma mensagem de teste";
 
 /// The first program of the README is compiled and run with the other examples.

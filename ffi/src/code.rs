@@ -60,7 +60,7 @@ pub enum cotas_code {
     COTAS_E_STORE_READ_ONLY = 203,
     /// The database was replaced while it was open.
     COTAS_E_STORE_TOKEN_MISMATCH = 204,
-    /// An earlier commit's outcome is unknown: the database must be opened anew.
+    /// An earlier commit's outcome is unknown: the database must be opened again.
     COTAS_E_STORE_POISONED = 205,
     /// The database is damaged.
     COTAS_E_STORE_CORRUPT = 206,
@@ -82,7 +82,7 @@ pub enum cotas_code {
     COTAS_E_UNKNOWN_ACTION = 403,
     /// The catalog has no such plan.
     COTAS_E_UNKNOWN_PLAN = 404,
-    /// The verb does not fit the kind of resource.
+    /// The operation does not fit the kind of resource.
     COTAS_E_WRONG_KIND = 405,
     /// An argument is not acceptable; the message says which, and why.
     COTAS_E_INVALID_ARGUMENT = 406,

@@ -225,7 +225,7 @@ pub unsafe extern "C" fn cotas_buy(
     })
 }
 
-/// Settles an invoice that was paid by hand, on a day YYYY-MM-DD (NULL: today). Paid already, it
+/// Settles an invoice that was paid manually, on a day YYYY-MM-DD (NULL: today). Paid already, it
 /// changes nothing.
 ///
 /// Threads: any. Blocks: waits for the disk. Fork: no matter.

@@ -12,7 +12,7 @@ use crate::tenant::cotas_tenant;
 
 /// As cotas_perform_with, of the event at a place in a log of traffic, once per place: where that
 /// place, or a later one, was decided for this tenant before, nothing is done and it returns
-/// COTAS_E_ALREADY_DECIDED. So a replay that was killed may begin anew and charges nothing twice.
+/// COTAS_E_ALREADY_DECIDED. So a replay that was killed may begin again and charges nothing twice.
 /// source are any bytes that identify the log, also when it has grown; since_ms is the time of its
 /// first event, in milliseconds since 1970 in UTC; position is the event's place, from 1, rising.
 ///

@@ -31,7 +31,7 @@ pub(crate) struct TenantHandle {
 }
 
 impl TenantHandle {
-    /// The tenant's verbs under a key.
+    /// The tenant's operations under a key.
     #[inline]
     pub(crate) fn once<'a>(&'a self, key: &'a str) -> Once<'a> {
         let once = self.tenant.once(key);

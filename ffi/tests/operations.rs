@@ -1,12 +1,12 @@
-//! What the engine can do can be done from C: every public verb of its source has a function in the
-//! header, so that the next one is not forgotten.
+//! What the engine can do can be done from C: every public operation of its source has a function
+//! in the header, so that the next one is not forgotten.
 #![allow(missing_docs)]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What hosts call, and what stands in the header before the verbs of each.
+/// What hosts call, and what stands in the header before the operations of each.
 const CALLED: [(&str, &[&str]); 7] = [
     ("Engine", &["cotas_", "cotas_engine_"]),
     ("Tenant", &["cotas_"]),
@@ -17,14 +17,14 @@ const CALLED: [(&str, &[&str]); 7] = [
     ("Builder", &["cotas_options_set_"]),
 ];
 
-/// A tenant's verbs under a key, which in C is an argument of each.
+/// A tenant's operations under a key, which in C is an argument of each.
 const UNDER_A_KEY: &str = "Once";
 
 /// What is handed in and out: C has structs and documents for it.
 const VALUES: [&str; 7] =
     ["Balance", "Invoice", "InvoiceStatus", "Metric", "NewGrant", "NewTenant", "Resolution"];
 
-/// Verbs whose function has another name.
+/// Operations whose function has another name.
 const NAMED_OTHERWISE: [(&str, &str); 19] = [
     ("Engine::builder", "cotas_options_new"),
     ("Engine::in_memory", "cotas_engine_open_in_memory"),
@@ -35,9 +35,9 @@ const NAMED_OTHERWISE: [(&str, &str); 19] = [
     ("Engine::validate_form", "cotas_validate"),
     ("Engine::usage_by", "cotas_usage"),
     ("Once::kept_for", "cotas_tenant_with_key_lifetime"),
-    // A key is an argument of each verb that it makes take effect once.
+    // A key is an argument of each operation that it makes take effect once.
     ("Tenant::once", "cotas_consume"),
-    // The same verbs, for bindings to tell of what was decided.
+    // The same operations, for bindings to tell of what was decided.
     ("Tenant::consume_then", "cotas_consume"),
     ("Tenant::check_then", "cotas_check"),
     ("Tenant::leases", "cotas_lease_acquire"),
@@ -49,7 +49,7 @@ const NAMED_OTHERWISE: [(&str, &str); 19] = [
     ("Builder::open", "cotas_engine_open"),
 ];
 
-/// Verbs that C does without; docs/c-api.md says why.
+/// Operations that C does without; docs/c-api.md says why.
 const LEFT_OUT: [&str; 4] = ["Engine::check", "Engine::consume", "Engine::perform", "Tenant::name"];
 
 fn root() -> PathBuf {
@@ -99,7 +99,7 @@ fn functions() -> BTreeSet<String> {
 fn every_operation_of_the_engine_has_its_function() {
     let (functions, guide) = (functions(), read("docs/c-api.md"));
     let all: Vec<_> = sources("core/src/engine").iter().flat_map(|it| operations(it)).collect();
-    assert!(all.len() > 100, "the engine's verbs were not found: {}", all.len());
+    assert!(all.len() > 100, "the engine's operations were not found: {}", all.len());
     let known: BTreeSet<_> =
         all.iter().map(|(of, operation)| format!("{of}::{operation}")).collect();
     for (operation, function) in NAMED_OTHERWISE {
@@ -117,7 +117,7 @@ fn every_operation_of_the_engine_has_its_function() {
         if of == UNDER_A_KEY {
             let is_argument = known.contains(&format!("Tenant::{operation}"));
             let is_named = NAMED_OTHERWISE.iter().any(|(listed, _)| *listed == name);
-            assert!(is_argument || is_named, "{name} is no verb of a tenant");
+            assert!(is_argument || is_named, "{name} is no operation of a tenant");
             continue;
         }
         let Some((_, prefixes)) = CALLED.iter().find(|(called, _)| called == of) else {

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 Durability = Literal["process", "disk"]
-"""What an acknowledged decision survives: the death of any process; or a power cut as well."""
+"""What an acknowledged decision survives: the crash of any process; or a power cut as well."""
 
 Maintenance = Literal["thread", "inline", "external"]
 """Who makes checkpoints: a thread of this process, the call that finds one overdue, or the host."""
@@ -256,7 +256,7 @@ class Engine(_cotas.Engine):
         """The seat that a token opens; `None`: it opens none."""
         return reports.optional(reports.TokenSeat, self._verify_token(token))
 
-    # Upkeep. Waits for the disk.
+    # Maintenance. Waits for the disk.
 
     def verify(self) -> tuple[reports.Finding, ...]:
         """Proves that nothing was lost or invented: what was found amiss, which is nothing."""

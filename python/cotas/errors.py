@@ -58,7 +58,7 @@ class PriceError(InvalidArgument):
 
 
 class WrongKind(InvalidArgument):
-    """The verb does not fit the kind of resource."""
+    """The operation does not fit the kind of resource."""
 
 
 class UnknownName(CotasError, LookupError):

@@ -8,7 +8,7 @@ from datetime import timedelta
 class Key(str):
     """An idempotency key that is kept for another time than the usual 7 days, from a millisecond to
     400 days: `tenant.consume("sms", key=Key("order-8812", kept_for=timedelta(days=30)))`. Keys of
-    administrative verbs are kept for ever, whatever it says."""
+    administrative operations are kept for ever, whatever it says."""
 
     kept_for: timedelta
 

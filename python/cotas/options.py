@@ -1,4 +1,4 @@
-"""What verbs take by keyword, where there is much of it: for type checkers, and to be read."""
+"""What operations take by keyword, where there is much of it: for type checkers, and to be read."""
 
 from __future__ import annotations
 

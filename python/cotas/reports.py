@@ -373,7 +373,7 @@ class Event(Document):
 
 @dataclass(frozen=True)
 class AuditEntry(Document):
-    """Something that was changed, and by which verb."""
+    """Something that was changed, and by which operation."""
 
     id: int
     at: datetime

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 class Seats:
     """The seats of one resource of a tenant, each held by a named holder until it is released.
-    Every verb waits for the disk."""
+    Every operation waits for the disk."""
 
     __slots__ = ("_tenant", "resource")
 

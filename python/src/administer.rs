@@ -1,4 +1,5 @@
-//! What changes what a tenant may do, and the upkeep of the database: all of it waits for the disk.
+//! What changes what a tenant may do, and the maintenance of the database: all of it waits for the
+//! disk.
 
 use chrono::NaiveDate;
 use cotas::catalog::Feature;

@@ -57,7 +57,7 @@ impl Engine {
         })
     }
 
-    /// Settles an invoice that was paid, by hand. Paid already, it changes nothing.
+    /// Settles an invoice that was paid, manually. Paid already, it changes nothing.
     #[pyo3(signature = (invoice, *, paid_on=None, key=None))]
     fn mark_paid(
         &self,

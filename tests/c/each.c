@@ -68,19 +68,19 @@ static uint64_t places[4];
 static unsigned places_used;
 static cotas_error told;
 /* What the call's arguments point to, until the next call. */
-static void *lent[16];
-static unsigned lent_count;
+static void *borrowed[16];
+static unsigned borrowed_count;
 
 static void *lend(size_t size) {
     void *made = malloc(size);
-    CHECK(made != NULL && lent_count < sizeof lent / sizeof lent[0]);
-    lent[lent_count++] = made;
+    CHECK(made != NULL && borrowed_count < sizeof borrowed / sizeof borrowed[0]);
+    borrowed[borrowed_count++] = made;
     return made;
 }
 
 static void take_back(void) {
-    while (lent_count > 0) {
-        free(lent[--lent_count]);
+    while (borrowed_count > 0) {
+        free(borrowed[--borrowed_count]);
     }
 }
 
@@ -265,7 +265,7 @@ static int32_t call(const struct function *function, enum wrong what, unsigned a
 }
 
 /* With handles that nobody has spoilt. */
-static int32_t call_anew(const struct function *function, enum wrong what, unsigned at) {
+static int32_t call_again(const struct function *function, enum wrong what, unsigned at) {
     close_all();
     open_all();
     return call(function, what, at);
@@ -312,14 +312,14 @@ static unsigned with_one_wrong(const struct function *function, const unsigned *
 
 /* What may be left out changes nothing, and what may not is told. */
 static void with_something_left_out(const struct function *function, const unsigned *has) {
-    int32_t right = call_anew(function, NOTHING, 0), code;
+    int32_t right = call_again(function, NOTHING, 0), code;
     unsigned at;
     for (at = 0; at < has[NULL_ERROR]; at++) {
-        code = call_anew(function, NULL_ERROR, at);
+        code = call_again(function, NULL_ERROR, at);
         expect(code == right, function, NULL_ERROR, code);
     }
     for (at = 0; at < has[NULL_PLACE]; at++) {
-        code = call_anew(function, NULL_PLACE, at);
+        code = call_again(function, NULL_PLACE, at);
         expect(code == right || code == COTAS_E_NULL, function, NULL_PLACE, code);
     }
     close_all();

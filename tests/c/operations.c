@@ -1,4 +1,4 @@
-/* Every verb does what it says: each function of the header is called with success. */
+/* Every operation does what it says: each function of the header is called with success. */
 #include <unistd.h>
 
 #include "test.h"

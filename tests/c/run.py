@@ -119,7 +119,7 @@ def clear_nodelete(library, copy):
 
 
 @test("every function is called with success", "gcc", "valgrind")
-def verbs():
+def operations():
     called = (HERE / "operations.c").read_text(encoding="utf-8")
     called += (HERE / "test.h").read_text(encoding="utf-8")
     forgotten = [name for name in functions() if not re.search(rf"\b{name}\(", called)]

@@ -10,7 +10,7 @@ use crate::steps::Operation;
 use crate::tenant::{Gate, days, with_parents};
 use crate::time::date_at;
 
-/// Does an administrative verb.
+/// Does an administrative operation.
 pub fn take(scene: &mut Scene<'_>, operation: &Operation) {
     scene.model.expire_reservations(scene.now);
     scene.model.expire_leases(scene.now);

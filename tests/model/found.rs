@@ -150,7 +150,7 @@ fn nothing_comes_back_to_a_grant_that_has_ended() {
 }
 
 #[test]
-fn a_key_that_is_used_anew_knows_nothing_of_its_first_use() {
+fn a_key_that_is_used_again_knows_nothing_of_its_first_use() {
     let (engine, tenant, clock) = acme("full");
     let first = consume_once(&tenant, 7).receipt.expect("it has one");
     clock.advance_ms(8 * DAY_MS);

@@ -82,7 +82,7 @@ pub type Reservation = HeldUnits<cotas::ReservationId>;
 #[derive(Clone, Debug)]
 pub struct Stored {
     pub key: u8,
-    /// Verb and arguments.
+    /// Operation and arguments.
     pub what: String,
     pub until: i64,
     pub decision: Decision,
@@ -610,7 +610,7 @@ impl Tenant {
         }
     }
 
-    /// Looks at every limit: one that has changed, or is of another period, is followed anew.
+    /// Looks at every limit: one that has changed, or is of another period, is followed again.
     pub fn watch(&mut self) {
         for (resource, watched) in RESOURCES.iter().enumerate() {
             if self.limits[resource].is_none() {

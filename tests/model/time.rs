@@ -143,7 +143,7 @@ impl Tenant {
         units.into_iter().for_each(|what| self.event(what));
     }
 
-    /// Ends the plan's grants, and begins to count anew.
+    /// Ends the plan's grants, and begins to count again.
     pub fn close_period(&mut self) {
         for (resource, counted) in RESOURCES.iter().enumerate() {
             if is_granted(resource) || counted.kind == Kind::MeterOfPeriod {

@@ -78,7 +78,7 @@ fn i4_an_action_whose_third_resource_is_empty_changes_nothing_but_the_refusals()
         assert_eq!(stands(&engine, "acme", resource), (used, left, 0), "{resource}");
     }
     assert_eq!(used(&engine), history);
-    assert_eq!(refusals(&engine), 2, "a refusal is booked");
+    assert_eq!(refusals(&engine), 2, "a refusal is recorded");
     assert_sound(&engine);
 }
 
@@ -143,7 +143,7 @@ fn what_was_quoted_is_charged_or_the_tariff_has_changed() {
         assert!(changed, "{refused:?}");
     }
     assert_eq!(stands(&engine, "acme", "credits"), (1, 9, 0));
-    let anew = tenant.quote("send_all", &details).expect("quotes");
-    allowed(tenant.perform("send_all", &Details { tariff: Some(anew.tariff), ..details }));
+    let later = tenant.quote("send_all", &details).expect("quotes");
+    allowed(tenant.perform("send_all", &Details { tariff: Some(later.tariff), ..details }));
     assert_sound(&engine);
 }

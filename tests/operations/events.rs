@@ -152,7 +152,7 @@ fn a_limit_that_comes_back_in_the_same_period_reports_nothing_again() {
     let later = std::sync::Arc::new(ManualClock::new(at("2026-05-21T12:00:00-03:00")));
     let engine = engine.with_clock(later);
     allowed(engine.consume("acme", "tasks", 10));
-    assert_eq!(reported(&engine, "tasks"), [(50, 10, 20)], "of the next period anew");
+    assert_eq!(reported(&engine, "tasks"), [(50, 10, 20)], "again in the next period");
     assert_sound(&engine);
 }
 

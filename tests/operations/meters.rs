@@ -75,7 +75,7 @@ fn a_soft_limit_lets_pass_up_to_its_cap_and_calls_it_overage() {
 }
 
 #[test]
-fn meters_begin_anew_with_the_period_with_the_month_of_the_zone_or_never() {
+fn meters_begin_again_with_the_period_with_the_month_of_the_zone_or_never() {
     let (engine, clock) = acme("2026-05-04T12:00:00-03:00");
     for meter in ["calls_this_month", "free_tier", "storage_mb"] {
         add(&engine, meter, 10);
@@ -98,7 +98,7 @@ fn meters_begin_anew_with_the_period_with_the_month_of_the_zone_or_never() {
 }
 
 #[test]
-fn a_denied_meter_says_when_it_begins_anew_where_it_does() {
+fn a_denied_meter_says_when_it_begins_again_where_it_does() {
     let (engine, _) = acme(NOON);
     let full = |meter, limit| {
         assert!(set(&engine, meter, limit).allowed());

@@ -108,7 +108,7 @@ def test_a_session_is_opened_once_and_continued(
     assert third.reason is Reason.QUOTA_EXHAUSTED
 
 
-def test_a_key_makes_a_verb_happen_once(acme: cotas.Tenant) -> None:
+def test_a_key_makes_an_operation_happen_once(acme: cotas.Tenant) -> None:
     first = acme.consume("sms", 2, key="order-1")
     again = acme.consume("sms", 2, key="order-1")
     assert first.receipt and again.receipt == first.receipt
@@ -131,9 +131,9 @@ def test_a_key_is_kept_for_as_long_as_it_says(
     manual_clock.advance(timedelta(days=8))
     assert acme.consume("sms", key=key).replayed
     assert not acme.consume("sms", key="order-2").replayed
-    for verb in (acme.meter("storage_mb").add, acme.meter("storage_mb").set):
+    for operation in (acme.meter("storage_mb").add, acme.meter("storage_mb").set):
         with pytest.raises(cotas.InvalidArgument, match="400 days"):
-            verb(1, key=cotas.Key("long", kept_for=timedelta(days=401)))
+            operation(1, key=cotas.Key("long", kept_for=timedelta(days=401)))
     with pytest.raises(TypeError, match="no timedelta"):
         acme.consume("sms", key=cotas.Key("odd", kept_for=60))  # type: ignore[arg-type]
 

@@ -85,7 +85,7 @@ def test_four_forked_processes_share_a_limit(database: Path) -> None:
             if child == 0:
                 try:
                     allowed = count_allowed(tenant, TRIES)
-                    engine.grant("acme", "sms", 1)  # The lane works in the child, too.
+                    engine.grant("acme", "sms", 1)  # The admin transaction works in the child, too.
                     os.write(writer, allowed.to_bytes(4, "big"))
                     engine.close()
                 finally:

@@ -53,9 +53,9 @@ def test_importing_it_switches_no_global_lock_on() -> None:
     assert printed.strip() == str(has_one)
 
 
-Verb = Callable[[cotas.Engine, cotas.Tenant, int], object]
+Operation = Callable[[cotas.Engine, cotas.Tenant, int], object]
 
-VERBS: list[tuple[str, Verb]] = [
+OPERATIONS: list[tuple[str, Operation]] = [
     ("handle", lambda engine, tenant, _: tenant.consume("credits")),
     ("name", lambda engine, tenant, _: engine.consume("acme", "credits")),
     ("handles of each time", lambda engine, tenant, _: engine.tenant("acme").consume("credits")),
@@ -72,15 +72,15 @@ def reserved(tenant: cotas.Tenant) -> bool:
     return bool(held)
 
 
-@pytest.mark.parametrize(("how", "verb"), VERBS, ids=[how for how, _ in VERBS])
+@pytest.mark.parametrize(("how", "operation"), OPERATIONS, ids=[how for how, _ in OPERATIONS])
 def test_eight_threads_admit_exactly_as_much_as_there_is(
-    database: Path, how: str, verb: Verb
+    database: Path, how: str, operation: Operation
 ) -> None:
     with cotas.open(database) as engine:
         tenant = engine.tenant("acme")
         numbers = itertools.count()
         allowed = at_once(
-            lambda _: sum(bool(verb(engine, tenant, next(numbers))) for _ in range(2 * LIMIT // 8))
+            lambda _: sum(bool(operation(engine, tenant, next(numbers))) for _ in range(2 * LIMIT // 8))
         )
         assert sum(allowed) == LIMIT
         assert tenant.check("credits").used == LIMIT

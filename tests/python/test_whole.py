@@ -1,4 +1,4 @@
-"""The package has all that the engine has: its verbs, and the fields of what it takes and gives, as
+"""The package has all that the engine has: its operations, and the fields of what it takes and gives, as
 its source says them. What stands elsewhere here, or nowhere, is listed with its reason."""
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cotas import _cotas, options, reports
 
 CORE = Path(__file__).resolve().parents[2] / "core" / "src"
 
-VERBS: dict[str, type] = {
+OPERATIONS: dict[str, type] = {
     "Engine": cotas.Engine,
     "Tenant": cotas.Tenant,
     "Meter": cotas.Meter,
@@ -27,7 +27,7 @@ VERBS: dict[str, type] = {
 }
 
 ELSEWHERE: dict[str, Any] = {
-    # Rust has a second verb where Python has keywords.
+    # Rust has a second operation where Python has keywords.
     "Engine::grant_as": cotas.Engine.grant,
     "Engine::usage_by": cotas.Engine.usage,
     "Seats::occupy_as": cotas.Seats.occupy,
@@ -50,8 +50,8 @@ ELSEWHERE: dict[str, Any] = {
 }
 
 NOWHERE = {
-    "Engine::once": "verbs take `key`",
-    "Tenant::once": "verbs take `key`",
+    "Engine::once": "operations take `key`",
+    "Tenant::once": "operations take `key`",
     "Engine::without_waiting": "decisions wait detached, and only where they must",
     "Tenant::consume_then": "bindings read a decision where it was made; Python has it then",
     "Tenant::check_then": "the same",
@@ -69,11 +69,11 @@ def source() -> str:
     return "\n".join(file.read_text("utf-8") for file in files)
 
 
-def verbs(of: str) -> set[str]:
+def operations(of: str) -> set[str]:
     """The names of a type's public functions."""
     blocks = re.findall(rf"^impl(?:<[^>]*>)? {of}(?:<[^>]*>)? \{{\n(.*?)^\}}", source(), re.S | re.M)
     names = [name for block in blocks for name in re.findall(r"^    pub fn (\w+)", block, re.M)]
-    assert names, f"{of} has no verbs: the test does not find it any more"
+    assert names, f"{of} has no operations: the test does not find it any more"
     return set(names)
 
 
@@ -84,31 +84,31 @@ def fields(of: str) -> set[str]:
     return set(re.findall(r"^    pub (\w+):", found[1], re.M))
 
 
-@pytest.mark.parametrize("of", VERBS)
-def test_every_verb_is_in_the_package(of: str) -> None:
-    named = {f"{of}::{name}" for name in verbs(of)}
-    here = {f"{of}::{name}" for name in dir(VERBS[of])}
+@pytest.mark.parametrize("of", OPERATIONS)
+def test_every_operation_is_in_the_package(of: str) -> None:
+    named = {f"{of}::{name}" for name in operations(of)}
+    here = {f"{of}::{name}" for name in dir(OPERATIONS[of])}
     assert named - here - set(ELSEWHERE) - set(NOWHERE) == set()
-    listed = {verb for verb in {**ELSEWHERE, **NOWHERE} if verb.startswith(f"{of}::")}
+    listed = {operation for operation in {**ELSEWHERE, **NOWHERE} if operation.startswith(f"{of}::")}
     assert listed <= named, "an exception for what there is not"
 
 
-def test_every_verb_of_a_tenant_that_takes_a_key_takes_it_here() -> None:
+def test_every_operation_of_a_tenant_that_takes_a_key_takes_it_here() -> None:
     takers: dict[str, Callable[..., Any]] = {
         "perform_next": cotas.Tenant._perform_next,
         "leases": cotas.Tenant.lease,
         "meter": cotas.Meter.add,
         "rate": cotas.Rate.pass_,
     }
-    for verb in verbs("Once") - {"kept_for"}:
-        taker = takers.get(verb) or getattr(cotas.Tenant, verb)
-        assert "key" in inspect.signature(taker).parameters, verb
+    for operation in operations("Once") - {"kept_for"}:
+        taker = takers.get(operation) or getattr(cotas.Tenant, operation)
+        assert "key" in inspect.signature(taker).parameters, operation
 
 
-def test_a_tenant_is_of_the_very_class_that_has_its_verbs(acme: cotas.Tenant) -> None:
+def test_a_tenant_is_of_the_very_class_that_has_its_operations(acme: cotas.Tenant) -> None:
     # Else the interpreter does not take its short way to them: 15 ns of a decision.
-    verbs = {name for name in dir(acme) if not name.startswith("_")}
-    assert verbs <= set(vars(type(acme)))
+    operations = {name for name in dir(acme) if not name.startswith("_")}
+    assert operations <= set(vars(type(acme)))
 
 
 def parameters(function: Callable[..., Any]) -> set[str]:
@@ -191,7 +191,7 @@ GIVEN: list[Compared] = [
 
 @pytest.mark.parametrize(("of", "here", "renamed"), TAKEN + GIVEN, ids=lambda it: str(it)[:20])
 def test_every_field_is_in_the_package(of: str, here: set[str], renamed: dict[str, str]) -> None:
-    there = verbs(of) - {"open"} if of == "Builder" else fields(of)
+    there = operations(of) - {"open"} if of == "Builder" else fields(of)
     there -= {name for kind, name in ON_PAGES if kind == of}
     assert {renamed.get(name, name) for name in there} - here == set()
 

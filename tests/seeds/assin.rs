@@ -159,7 +159,7 @@ fn seed_003_07_plans_give_an_amount_of_both() {
     let tenant = platform.tenant(TENANT);
     allowed(tenant.perform("seal_and_notify_by_sms", &envelope(9)));
     platform.at("2026-07-25T03:00:00Z");
-    assert_eq!(both(&platform), (Some(50), Some(20)), "and give it anew");
+    assert_eq!(both(&platform), (Some(50), Some(20)), "and give it again");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Seed 001, Helena: "Contas".
+//! Helena (docs/sources.md): "Contas".
 
 use cotas::billing::{CompanyType, DocumentType, PersonType};
 use cotas::catalog::Feature;

@@ -1,4 +1,4 @@
-//! Seed 000, LiveChat 360: "Minha assinatura".
+//! LiveChat 360 (docs/sources.md): "Minha assinatura".
 
 use cotas::billing::PaymentMethod;
 use cotas::{Direction, InvoiceStatus, Limit, NewTenant, Reason, Source, Status, Terms};

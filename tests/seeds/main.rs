@@ -1,7 +1,7 @@
 //! The statements of five documents, one test each: LiveChat 360, Helena, Whazing, Assin, Voki.
 //!
 //! They load the very files of `examples/catalogs/` and use what any host may use; the clock is
-//! set by hand. The README lists the statements; a check holds the list and these tests together.
+//! set manually. The README lists the statements; a check holds the list and these tests together.
 
 #![allow(unused_must_use)] // Asserting that a decision was allowed is looking at it.
 
@@ -26,7 +26,7 @@ const WEBHOOK_TOKEN: &str = "a-token-of-the-webhook";
 /// A CNPJ that exists as test data only.
 const CNPJ: &str = "11.222.333/0001-81";
 
-/// A platform with its catalog, on a clock that is set by hand.
+/// A platform with its catalog, on a clock that is set manually.
 struct Platform {
     engine: Engine,
     clock: Arc<ManualClock>,
@@ -82,7 +82,7 @@ impl Platform {
 }
 
 impl Drop for Platform {
-    /// Whatever a test did, the books add up.
+    /// Whatever a test did, the ledger add up.
     fn drop(&mut self) {
         if !std::thread::panicking() {
             assert_sound(&self.engine);
@@ -128,7 +128,7 @@ fn denied(answer: Result<Decision, Error>, reason: Reason) -> Decision {
     decision
 }
 
-/// Asserts that a verb is refused with this number.
+/// Asserts that an operation is refused with this number.
 #[track_caller]
 fn refused<T>(answer: Result<T, Error>, code: i32) -> Error {
     match answer {

@@ -1,4 +1,4 @@
-//! Seed 004, Voki: the plan report, signup, and the webhook of Asaas.
+//! Voki (docs/sources.md): the plan report, signup, and the webhook of Asaas.
 
 use cotas::billing::{DocumentType, Gateway};
 use cotas::{
@@ -111,7 +111,7 @@ fn seed_004_03_the_report_has_the_fields_of_the_document() {
     assert!(page.contains("01/02/2026 a 28/02/2026"), "{page}");
     assert_no_english(&page);
 
-    // Storage stays, calls begin anew with the month.
+    // Storage stays, calls begin again with the month.
     platform.at("2026-03-01T00:00:00Z");
     let usage = report(&platform, TENANT)["data"]["usage"].clone();
     assert_eq!(

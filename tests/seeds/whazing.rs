@@ -1,4 +1,4 @@
-//! Seed 002, Whazing: "API PLUS", channels in packages.
+//! Whazing (docs/sources.md): "API PLUS", channels in packages.
 
 use cotas::{Details, NewTenant, Occupancy, Purchase, Reason, Seats};
 use cotas_tests::date;

@@ -1,4 +1,5 @@
-//! What the puppet can do besides the first verbs: one act for each verb of a tenant.
+//! What the helper process can do besides the first operations: one act for each operation of a
+//! tenant.
 
 use std::io::Write;
 use std::path::Path;

@@ -277,7 +277,7 @@ impl Database {
 
     /// Runs the helper process to its end.
     pub fn run(&self, words: &[&str]) -> Output {
-        self.command(words).output().expect("the puppet starts")
+        self.command(words).output().expect("the helper process starts")
     }
 
     /// Runs the helper process, which must succeed, and gives what it printed.
@@ -323,6 +323,6 @@ impl Database {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("the puppet starts")
+            .expect("the helper process starts")
     }
 }

@@ -1,6 +1,6 @@
 //! `cotas tour`: a day of each of five platforms, from the catalogs in `examples/catalogs/`.
 //!
-//! Each story has an engine of its own, in memory, and a clock that is set by hand. Every figure
+//! Each story has an engine of its own, in memory, and a clock that is set manually. Every figure
 //! in it is what the engine answered.
 
 mod assin;

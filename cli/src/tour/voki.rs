@@ -1,4 +1,5 @@
-//! Voki (seed 004): a tenant registers, pays, and calls; its report has the keys of the document.
+//! Voki (docs/sources.md): a tenant registers, pays, and calls; its report has the keys of the
+//! document.
 
 use cotas::billing::{DocumentType, Gateway};
 use cotas::{Decision, Details, Error, Language, NewTenant, PaymentOutcome, Role, Tenant};

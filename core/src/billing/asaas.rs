@@ -1,4 +1,4 @@
-//! Webhooks of Asaas, as they really are (seed 004).
+//! Webhooks of Asaas, as they really are (docs/sources.md, Voki).
 //!
 //! They come at least once, in any order and up to 14 days late, from several queues at once. One
 //! charge is told as confirmed *and* received, on cards 32 days apart; Pix only as received; a

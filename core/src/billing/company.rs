@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The legal form of a company (seed 001, "Tipo da empresa"). What the list does not have is
-/// [`Other`](Self::Other).
+/// The legal form of a company (docs/sources.md, Helena, "Tipo da empresa"). What the list does not
+/// have is [`Other`](Self::Other).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CompanyType {

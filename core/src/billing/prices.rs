@@ -1,5 +1,5 @@
-//! Packages and what they cost (seed 002): a quantity is composed of packages, as cheaply as it
-//! can be composed exactly.
+//! Packages and what they cost (docs/sources.md, Whazing): a quantity is composed of packages, as
+//! cheaply as it can be composed exactly.
 
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +70,7 @@ pub struct PriceTable {
 /// What a quantity costs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageQuote {
-    /// The price of one period. There is no proration, ever (seed 002).
+    /// The price of one period. There is no proration, ever (docs/sources.md, Whazing).
     #[serde(rename = "amount_cents")]
     pub cents: Cents,
     /// Size and number of the packages, largest first. Their units are exactly the quantity.

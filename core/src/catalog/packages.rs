@@ -65,7 +65,7 @@ fn size_price(node: &Node) -> Result<Cents> {
 fn recurring(node: &Node, used_up: bool) -> Result<bool> {
     let recurring = node.flag()?;
     if recurring && used_up {
-        let why = "what is used up is given once: it is bought anew and not charged again";
+        let why = "what is used up is given once: it is bought again and not charged again";
         return Err(node.location.error(why.to_owned()));
     }
     Ok(recurring)

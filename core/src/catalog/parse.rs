@@ -22,7 +22,7 @@ use super::{Catalog, CatalogError, Kind, Trial, from_json, from_toml};
 /// The longest text of a catalog, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
 
-/// The length of a demonstration unless the catalog says otherwise (seed 001).
+/// The length of a demonstration unless the catalog says otherwise (docs/sources.md, Helena).
 const DEFAULT_DEMO_DAYS: u32 = 14;
 /// The seats of which an administrator takes one unless the catalog says otherwise.
 const USERS: &str = "users";

@@ -17,7 +17,7 @@ pub(super) type Resources = BTreeMap<String, Resource>;
 
 /// The most resources of a catalog.
 pub(super) const MAX_RESOURCES: usize = 256;
-/// The most resources above a resource: its parent, that one's parent, and so on. The claim of a
+/// The most resources above a resource: its parent, that one's parent, and so on. The entry of a
 /// lease keeps its resource and all above it in one word, which has room for four.
 const MAX_PARENTS: usize = 3;
 /// The most thresholds of a resource.
@@ -220,7 +220,5 @@ fn check_parent(node: &Node, kind: Kind, resources: &Resources) -> Result<()> {
         };
         top = above;
     }
-    Err(node
-        .location
-        .error(format!("parents go in a circle, or more than {MAX_PARENTS} levels up")))
+    Err(node.location.error(format!("parents form a cycle, or more than {MAX_PARENTS} levels up")))
 }

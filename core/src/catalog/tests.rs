@@ -422,7 +422,7 @@ fn a_duration_out_of_range_is_refused() {
 
 #[test]
 fn a_parent_must_exist_be_of_the_same_kind_and_lead_to_an_end() {
-    let circle = "parents go in a circle, or more than 3 levels up";
+    let cycle = "parents form a cycle, or more than 3 levels up";
     assert_resource_refused(
         "kind = 'seat'\nparent = 'user'",
         "19: resources.x.parent: unknown resource \"user\"; did you mean \"users\"?",
@@ -434,7 +434,7 @@ fn a_parent_must_exist_be_of_the_same_kind_and_lead_to_an_end() {
     );
     assert_resource_refused(
         "kind = 'seat'\nparent = 'x'",
-        &format!("19: resources.x.parent: {circle}"),
+        &format!("19: resources.x.parent: {cycle}"),
     );
     let chain = |length: u32| {
         (1..=length).fold(String::from("resources.p0.kind = 'seat'\n"), |text, child| {
@@ -444,7 +444,7 @@ fn a_parent_must_exist_be_of_the_same_kind_and_lead_to_an_end() {
     assert!(Catalog::parse(&chain(3), "catalog.toml").is_ok());
     assert_eq!(
         refusal(&chain(4), "catalog.toml"),
-        format!("catalog.toml:5: resources.p4.parent: {circle}")
+        format!("catalog.toml:5: resources.p4.parent: {cycle}")
     );
 }
 

@@ -1,4 +1,4 @@
-//! Administration: everything that changes what a tenant may do. Every verb is one transaction
+//! Administration: everything that changes what a tenant may do. Every operation is one transaction
 //! that survives a power cut, and is seen by every process at its next decision.
 
 use super::admin_tx::{AdminTx, CommitOptions};
@@ -41,7 +41,7 @@ impl Engine {
     }
 }
 
-/// The number and the kind of a resource that must be of the kind a verb works on.
+/// The number and the kind of a resource that must be of the kind an operation works on.
 pub(super) fn resource_of(
     compiled: &Compiled,
     name: &str,

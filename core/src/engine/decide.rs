@@ -2,7 +2,7 @@
 //!
 //! Nothing here touches SQLite or the allocator while the record is locked. What needs them (a
 //! boundary that has passed, a change whose process died, a full list of changes) is left to the
-//! lane or the checkpointer with the lock released, and then it is tried again.
+//! admin transaction or the checkpointer with the lock released, and then it is tried again.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(super) enum RetryReason {
     /// All leases seem to be taken, and some have expired.
     LeasesDue,
     /// A reservation of a period that is closed holds units of grants that still live: only the
-    /// lane can give them back.
+    /// admin transaction can give them back.
     LateHold(EntryIndex),
     /// The resource is more than grants and a limit.
     NotSimple,
@@ -224,7 +224,7 @@ impl Engine {
         }
     }
 
-    /// Overcomes what stood in the way, and tries again.
+    /// Resolves the retry reason and tries again.
     #[cold]
     fn run_again(
         &self,

@@ -16,7 +16,7 @@ use crate::store::{InvoiceRow, Loaded, MANUAL, PurchaseRow, SubscriptionRow, Wri
 /// The most instalments of an invoice.
 const PARTS_MAX: u32 = 24;
 
-/// An invoice (seed 000, "Faturas").
+/// An invoice (docs/sources.md, LiveChat 360, "Faturas").
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Invoice {
     /// Its number.
@@ -149,7 +149,7 @@ impl Engine {
         rows.iter().map(invoice_view).collect()
     }
 
-    /// Settles an invoice that was paid, by hand: the same path as a gateway's event. Paid
+    /// Settles an invoice that was paid, manually: the same path as a gateway's event. Paid
     /// already, it changes nothing. Waits for the disk.
     pub fn mark_paid(&self, invoice: i64, paid_on: Option<NaiveDate>) -> Result<(), Error> {
         let operation = Operation::new("mark_paid", None, &(invoice, paid_on));
@@ -360,8 +360,9 @@ pub(super) fn new_invoice(
     new
 }
 
-/// Whether an invoice is debited by itself: one that is made by hand is not, nor is one for
-/// something that was bought; what a gateway charges with every due date is (seed 000).
+/// Whether an invoice is debited by itself: one that is made manually is not, nor is one for
+/// something that was bought; what a gateway charges with every due date is (docs/sources.md,
+/// LiveChat 360).
 pub(super) fn is_debited(row: &InvoiceRow) -> bool {
     row.payment_type != MANUAL && Effect::of(row) != Effect::Give && row.parts == 1
 }

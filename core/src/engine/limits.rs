@@ -14,9 +14,9 @@ use crate::rules::ResourceId;
 use crate::rules::plan_number;
 
 impl Engine {
-    /// Changes the number of a tenant's plan, as a reseller may (seed 000), until it joins
-    /// another plan. Lowering takes back only units of the plan that are not used; extras stay.
-    /// Waits for the disk.
+    /// Changes the number of a tenant's plan, as a reseller may (docs/sources.md, LiveChat 360),
+    /// until it joins another plan. Lowering takes back only units of the plan that are not used;
+    /// extras stay. Waits for the disk.
     pub fn set_limit(&self, tenant: &str, resource: &str, limit: Limit) -> Result<(), Error> {
         check_limit(limit)?;
         let operation = Operation::new("set_limit", None, &(resource, limit));
@@ -32,8 +32,8 @@ impl Engine {
     }
 
     /// Gives a tenant a limit of its own, whatever plan it is on or joins later ("Personalizar
-    /// opções", seed 001); `None`: as its plan says. Lowering takes back only units of the plan
-    /// that are not used. Waits for the disk.
+    /// opções", docs/sources.md, Helena); `None`: as its plan says. Lowering takes back only units
+    /// of the plan that are not used. Waits for the disk.
     pub fn set_own_limit(
         &self,
         tenant: &str,
@@ -102,7 +102,7 @@ pub(super) fn plan_of(tx: &AdminTx<'_>) -> Result<Option<Plan>, Error> {
     }
 }
 
-/// What a scheduled plan brings is reckoned anew, since the tenant's own has changed.
+/// What a scheduled plan brings is reckoned again, since the tenant's own has changed.
 fn keep_schedule(tx: &mut AdminTx<'_>) -> Result<(), Error> {
     let (compiled, own) = (tx.compiled, &tx.loaded.overrides);
     let Some(next) = tx.loaded.account.scheduled.as_mut() else { return Ok(()) };

@@ -122,7 +122,7 @@ pub struct Engine {
     timeout: Duration,
     /// How long `Durability::Disk` waits.
     disk_timeout: Duration,
-    /// The key under which administrative verbs take effect once.
+    /// The key under which administrative operations take effect once.
     key: Option<Arc<str>>,
 }
 
@@ -316,7 +316,7 @@ fn unknown_resource(name: &str) -> Error {
     Error::UnknownResource(shorten(name))
 }
 
-/// Why a name leads to no block: it cannot be a tenant's, or it is none's.
+/// Why a name leads to no record: it cannot be a tenant's, or it is none's.
 #[cold]
 fn no_record(name: &str) -> Error {
     match check_name(name) {

@@ -106,6 +106,6 @@ fn replay<T: DeserializeOwned>(answer: Option<&str>) -> Result<Answer<T>, Error>
 }
 
 fn unkept(error: &serde_json::Error) -> Error {
-    let why = format!("what the verb answered cannot be kept or given again: {error}");
+    let why = format!("what the operation answered cannot be kept or given again: {error}");
     Error::InvalidArgument { what: "idempotency key", why }
 }

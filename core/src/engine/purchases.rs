@@ -1,4 +1,5 @@
-//! What is bought on top of plans (seed 002): full price at once, and again with each due date.
+//! What is bought on top of plans (docs/sources.md, Whazing): full price at once, and again with
+//! each due date.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,7 @@ use crate::rules::settle::add_grant;
 use crate::rules::{Grant, Source, calendar};
 use crate::store::{InvoiceRow, PurchaseRow};
 
-/// What a purchase comes to (seed 002).
+/// What a purchase comes to (docs/sources.md, Whazing).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Purchase {
     /// The invoice that is due at once, in full: nothing is prorated.
@@ -38,7 +39,8 @@ pub struct Purchase {
 }
 
 impl Engine {
-    /// What a quantity of a package costs (seed 002): the cheapest exact composition of sizes.
+    /// What a quantity of a package costs (docs/sources.md, Whazing): the cheapest exact
+    /// composition of sizes.
     pub fn quote_package(&self, package: &str, quantity: u64) -> Result<PackageQuote, Error> {
         quote(self.shared.compiled()?, package, quantity)
     }

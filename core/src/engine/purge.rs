@@ -20,10 +20,10 @@ pub(super) enum By {
 }
 
 impl Engine {
-    /// Deletes a demonstration that has ended (seed 001), with all that was stored of it: account,
-    /// holders, usage, invoices. Until then its decisions are denied as `demo_expired`; from then
-    /// on there is no such tenant, and another one may have its name. The audit trail keeps that
-    /// it was purged. Any other tenant is refused. Waits for the disk.
+    /// Deletes a demonstration that has ended (docs/sources.md, Helena), with all that was stored
+    /// of it: account, holders, usage, invoices. Until then its decisions are denied as
+    /// `demo_expired`; from then on there is no such tenant, and another one may have its name. The
+    /// audit trail keeps that it was purged. Any other tenant is refused. Waits for the disk.
     pub fn purge_demo(&self, tenant: &str) -> Result<(), Error> {
         self.shared.purge(self.record_of(tenant)?, tenant, self.now(), By::Operator)
     }
@@ -72,7 +72,7 @@ impl Shared {
             if !delete(&write, &loaded)? {
                 return Ok(());
             }
-            // From here on a death is resolved by what SQLite says: no row, no tenant.
+            // From here on a crash is resolved by what SQLite says: no row, no tenant.
             guard.put(record::PENDING, loaded.admin_seq + 1);
             crash_points::point("purge.pending");
             match write.commit() {

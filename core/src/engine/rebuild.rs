@@ -16,7 +16,7 @@ use crate::rules::entitlements;
 use crate::store::{Loaded, Meta, Store};
 
 /// Makes a new live file for the database at `path` and puts it at `live_path`, under a new
-/// epoch. The caller is the only one attached. A death before the end leaves what was there.
+/// epoch. The caller is the only one attached. A crash before the end leaves what was there.
 pub(super) fn rebuild(
     store: &Store,
     meta: &Meta,
@@ -35,7 +35,7 @@ pub(super) fn rebuild(
     };
     store.for_each_tenant(|hash, mut loaded, entries| {
         count_seats(&mut loaded.account, &compiled.rulebook);
-        // Also those that the plan does not have: a slot must know that it is of leases.
+        // Also those that the plan does not have: a counter must know that it is of leases.
         for resource in entries.iter().flat_map(EntryImage::leased) {
             *loaded.account.held.entry(resource).or_default() += 1;
         }
@@ -72,9 +72,9 @@ fn restore(
     guard.write_event_number(loaded.next_event);
     guard.restore_entries(entries).map_err(|error| match error {
         EntryError::Grow(error) => error.into(),
-        EntryError::CheckpointNeeded => Error::Poisoned("the claims of a tenant do not fit"),
+        EntryError::CheckpointNeeded => Error::Poisoned("the entries of a tenant do not fit"),
     })?;
-    // Claims were made by operations of their own; SQLite has all of them.
+    // Entries were made by operations of their own; SQLite has all of them.
     guard.write_seq(loaded.seq);
     Ok(())
 }

@@ -43,7 +43,7 @@ pub struct Validation {
     pub summary: Option<AccountSummary>,
 }
 
-/// The account that a form would create (seed 001, "Informações adicionais").
+/// The account that a form would create (docs/sources.md, Helena, "Informações adicionais").
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct AccountSummary {
     /// The tenant's name.

@@ -19,8 +19,8 @@ use crate::rules::{Entitlements, Mode, Status, calendar};
 const AWAITS_PAYMENT: &str = "pending";
 
 impl Engine {
-    /// "Minha assinatura" (seed 000): plan, balances, where they come from, current and past
-    /// plans, invoices. Reads SQLite.
+    /// "Minha assinatura" (docs/sources.md, LiveChat 360): plan, balances, where they come from,
+    /// current and past plans, invoices. Reads SQLite.
     pub fn statement(&self, tenant: &str) -> Result<Statement, Error> {
         let report = self.report(tenant)?;
         let catalog = &self.shared.compiled()?.catalog;
@@ -50,8 +50,8 @@ impl Engine {
         })
     }
 
-    /// What is left of everything that a tenant uses up (seed 003: credits and notification
-    /// credits, the two icons of the bar). Reads SQLite.
+    /// What is left of everything that a tenant uses up (docs/sources.md, Assin: credits and
+    /// notification credits, the two icons of the bar). Reads SQLite.
     pub fn balances(&self, tenant: &str) -> Result<Balances, Error> {
         let report = self.report(tenant)?;
         let catalog = &self.shared.compiled()?.catalog;
@@ -60,8 +60,9 @@ impl Engine {
         Ok(Balances { tenant: report.name.clone(), lines: lines.collect() })
     }
 
-    /// The channels of a tenant (seed 002): who holds a seat of `resource` or of one within it,
-    /// the next due date, and what will be charged then. Tokens are never shown. Reads SQLite.
+    /// The channels of a tenant (docs/sources.md, Whazing): who holds a seat of `resource` or of
+    /// one within it, the next due date, and what will be charged then. Tokens are never shown.
+    /// Reads SQLite.
     pub fn channels(&self, tenant: &str, resource: &str) -> Result<Channels, Error> {
         let compiled = self.shared.compiled()?;
         let (number, kind) = resource_of(compiled, resource, "seat")?;
@@ -111,7 +112,8 @@ impl Engine {
         })
     }
 
-    /// The plan report (seed 004), for managers and above. Reads SQLite; changes nothing.
+    /// The plan report (docs/sources.md, Voki), for managers and above. Reads SQLite; changes
+    /// nothing.
     pub fn plan_report(&self, tenant: &str, role: Role) -> Result<PlanReport, Error> {
         if role < Role::Manager {
             return Err(Error::RoleTooLow);

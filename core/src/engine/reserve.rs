@@ -252,12 +252,12 @@ impl Shared {
         }
     }
 
-    /// Refuses what was given out by a live file that has been made again since.
+    /// Refuses what was given out by a live file that has been made anew since.
     pub(super) fn check_epoch(&self, handle: EntryHandle, what: &'static str) -> Result<(), Error> {
         if handle.epoch == self.epoch() { Ok(()) } else { Err(Error::Stale { what }) }
     }
 
-    /// Makes room for what giving back the units of a record writes. The undo log must be empty.
+    /// Makes room for what giving back the units of a record writes. Nothing may be armed.
     pub(super) fn prepare_return(
         guard: &mut RecordGuard<'_>,
         index: EntryIndex,
@@ -312,9 +312,9 @@ pub(super) fn hold(
     ReservationId(EntryHandle { epoch, index: entry.index.0, number })
 }
 
-/// Whether giving a record back needs the admin transaction, which knows what the record does not:
-/// of a closed period, the grants that still live; of the present one, what the plan's limit says
-/// of units that were taken when there was another number, or none.
+/// Whether giving a record back needs the lane, which knows what the block does not: of a closed
+/// period, the grants that still live; of the present one, what the plan's number says of units
+/// that were taken when there was another number, or none.
 pub(super) fn needs_admin_tx(guard: &RecordGuard<'_>, index: EntryIndex, kind: EntryKind) -> bool {
     let in_period = is_of_this_period(guard, index, kind);
     let mut returnable = guard.takings(index, kind).filter(|taken| !taken.stays);
@@ -331,7 +331,7 @@ pub(super) fn needs_admin_tx(guard: &RecordGuard<'_>, index: EntryIndex, kind: E
     })
 }
 
-/// Whether an entry's units were taken in the present period.
+/// Whether a claim's units were taken in the present period.
 pub(super) fn is_of_this_period(
     guard: &RecordGuard<'_>,
     index: EntryIndex,
@@ -340,7 +340,7 @@ pub(super) fn is_of_this_period(
     was_taken_in(guard, index, kind, guard.get(record::PERIOD))
 }
 
-/// Whether an entry's units were taken in the period with this number.
+/// Whether a claim's units were taken in the period with this number.
 pub(super) fn was_taken_in(
     guard: &RecordGuard<'_>,
     index: EntryIndex,
@@ -353,7 +353,7 @@ pub(super) fn was_taken_in(
     }
 }
 
-/// Whether the grant that gave units outlives the period: all but the plan's do. The record need
+/// Whether the grant that gave units outlives the period: all but the plan's do. The block need
 /// not know it any more: it may have held nothing when the period ended.
 fn outlives_period(taken: Taken) -> bool {
     taken.grant != 0 && taken.source != Some(Source::Plan)
@@ -379,7 +379,7 @@ pub(super) fn give_back(
 }
 
 /// Gives units back to where they came from, if that still is; says how many. What a closed
-/// period used is the admin transaction's to give back.
+/// period used is the lane's to give back.
 pub(super) fn return_units(
     guard: &mut RecordGuard<'_>,
     taken: Taken,

@@ -14,7 +14,7 @@ use crate::store::{AccountHolderRow, Loaded, SeatRow, Write};
 /// Longest name, label or line of an address, in bytes.
 const TEXT_BYTES_MAX: usize = 256;
 
-/// Whose account a tenant is (seed 001).
+/// Whose account a tenant is (docs/sources.md, Helena).
 #[derive(Clone, Debug)]
 pub struct AccountHolder<'a> {
     /// "Pessoa Física" or "Pessoa Jurídica".

@@ -20,7 +20,8 @@ pub(super) const IN_FORCE: &str = "active";
 /// And of one that permits nothing any more, since nobody renewed it.
 const LAPSED: &str = "lapsed";
 
-/// A subscription in a list: the current one, or a past one (seed 000, "Plano atual").
+/// A subscription in a list: the current one, or a past one (docs/sources.md, LiveChat 360, "Plano
+/// atual").
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SubscriptionRecord {
     /// Its number.
@@ -49,8 +50,8 @@ pub struct SubscriptionRecord {
 
 impl Engine {
     /// Changes how the next invoices of a tenant are paid, and what the gateway calls the
-    /// subscription (seed 000), which is no other tenant's. Invoices that exist and are not paid
-    /// follow, and so does a plan that is scheduled. Waits for the disk.
+    /// subscription (docs/sources.md, LiveChat 360), which is no other tenant's. Invoices that
+    /// exist and are not paid follow, and so does a plan that is scheduled. Waits for the disk.
     pub fn set_payment_form(
         &self,
         tenant: &str,
@@ -80,8 +81,9 @@ impl Engine {
     }
 
     /// Changes how the next invoices of a tenant are paid at the gateway: by boleto, card, Pix
-    /// (seed 000, "Alterar forma de pagamento"). Invoices that exist and are not paid follow. A
-    /// subscription that is paid by hand has no such choice. Waits for the disk.
+    /// (docs/sources.md, LiveChat 360, "Alterar forma de pagamento"). Invoices that exist and are
+    /// not paid follow. A subscription that is paid manually has no such choice. Waits for the
+    /// disk.
     pub fn set_payment_method(&self, tenant: &str, method: PaymentMethod) -> Result<(), Error> {
         let operation = Operation::new("set_payment_method", None, &method);
         self.change_once(tenant, &operation, |tx| {
@@ -160,7 +162,7 @@ fn payable(tx: &AdminTx<'_>, tenant: &str) -> Result<Vec<SubscriptionRow>, Error
     Ok(rows)
 }
 
-/// Notes whether a subscription is paid by hand, where the account has it.
+/// Notes whether a subscription is paid manually, where the account has it.
 fn record_manual(tx: &mut AdminTx<'_>, subscription: i64, manual: bool) {
     let Account { subscription: present, scheduled, .. } = &mut tx.loaded.account;
     let next = scheduled.iter_mut().map(|it| &mut it.terms);

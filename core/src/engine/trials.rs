@@ -1,5 +1,5 @@
-//! Demonstrations end by themselves (seed 001): maintenance announces that one will be removed, and
-//! removes it when its time has come.
+//! Demonstrations end by themselves (docs/sources.md, Helena): maintenance announces that one will
+//! be removed, and removes it when its time has come.
 
 use super::administer::DURABLE;
 use super::purge::By;

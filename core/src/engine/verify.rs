@@ -84,7 +84,7 @@ impl Shared {
                 report("the live file and SQLite differ in units".to_owned());
             }
             if guard.entries() != saved_entries {
-                report("the live file and SQLite differ in claims".to_owned());
+                report("the live file and SQLite differ in entries".to_owned());
             }
         }
         check_entries(&guard, &mut report);
@@ -114,14 +114,14 @@ fn check_entries(guard: &RecordGuard<'_>, report: &mut impl FnMut(String)) {
     let images = guard.entries();
     let live = guard.memory.get(table + entries::LIVE);
     if images.len() as u64 != live {
-        report(format!("{} claims are in use, the table counts {live}", images.len()));
+        report(format!("{} entries are in use, the table counts {live}", images.len()));
     }
     let mut hung = 0;
     for image in &images {
         let key = Hash128 { low: image.key[0], high: image.key[1] };
         let found = guard.find_entry(key).map(|index| index.0);
         if key != NO_KEY && found != Some(image.index) {
-            report(format!("claim {} is not found by its key", image.index));
+            report(format!("entry {} is not found by its key", image.index));
         }
         hung += u64::from(guard.heap_of(image.meta).is_some());
     }
@@ -134,7 +134,7 @@ fn check_entries(guard: &RecordGuard<'_>, report: &mut impl FnMut(String)) {
         }
     }
     if hung != in_heaps {
-        report(format!("{hung} claims expire, {in_heaps} hang in heaps"));
+        report(format!("{hung} entries expire, {in_heaps} are in heaps"));
     }
     check_held(guard, &images, report);
 }

@@ -89,7 +89,7 @@ pub struct Balance {
 }
 
 impl Balance {
-    /// What is contracted: the plan's number and what was bought on top; `None`: not limited, or
+    /// What is contracted: the plan's limit and what was bought on top; `None`: not limited, or
     /// not in the plan.
     #[must_use]
     pub fn limit(&self) -> Option<u64> {
@@ -308,14 +308,14 @@ impl Engine {
         Ok(rows.into_iter().map(view).collect())
     }
 
-    /// The usage history of a tenant by UTC hour. Writes what is not booked yet to SQLite, then
+    /// The usage history of a tenant by UTC hour. Writes what is not recorded yet to SQLite, then
     /// reads it there: waits for the disk.
     pub fn usage(&self, tenant: &str) -> Result<Vec<UsageRow>, Error> {
         self.history(self.row_of(tenant)?, 0..u32::MAX)
     }
 
     /// The usage history of a tenant by hour, day or month of its zone: of the hours that begin
-    /// from `from` on and before `to`. Writes what is not booked yet to SQLite, then reads it
+    /// from `from` on and before `to`. Writes what is not recorded yet to SQLite, then reads it
     /// there: waits for the disk.
     pub fn usage_by(
         &self,
@@ -359,7 +359,7 @@ fn first_hour(at: Timestamp) -> u32 {
     u32::try_from(hour_of(at.plus_ms(HOUR_MS - 1))).unwrap_or(0)
 }
 
-/// What a block holds that SQLite may not have, copied under its lock.
+/// What a record holds that SQLite may not have, copied under its lock.
 struct Copied {
     admin_seq: u64,
     account: Loaded,
@@ -378,7 +378,7 @@ impl Shared {
         for _ in 0..TRIES {
             let Some(copied) = self.copy(at, name)? else { continue };
             if copied.account.admin_seq != copied.admin_seq {
-                continue; // Changed between reading SQLite and looking at the block.
+                continue; // Changed between reading SQLite and looking at the record.
             }
             let mut loaded = copied.account;
             let high_water_mark = loaded.account.high_water_mark;

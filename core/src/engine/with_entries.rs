@@ -1,4 +1,4 @@
-//! Decisions that have to do with entries: sessions, leases, rates, reservations, idempotency keys
+//! Decisions that have to do with claims: sessions, leases, rates, reservations, idempotency keys
 //! and replay cursors. One critical section, as for those that have not.
 
 use super::call::{Call, OnceCall};
@@ -15,11 +15,11 @@ use crate::live::takings::{TAKEN_MAX, TakingsWriter};
 use crate::rules::decide::decide_into;
 use crate::rules::{Changes, Decision, LeaseOutcome, Reason};
 
-/// Entries that a look at a heap reclaims at most: twice what an operation adds to it.
+/// Claims that a look at a heap reclaims at most: twice what an operation adds to it.
 const RECLAIMED_AT_ONCE: u32 = 2;
 
 impl Shared {
-    /// As [`try_run`](Self::try_run), for calls that have to do with entries. Part of each function
+    /// As [`try_run`](Self::try_run), for calls that have to do with claims. Part of each function
     /// that makes such calls, with all that it calls here: see `frequent.rs`.
     #[inline(always)]
     pub(super) fn run_with_entries(
@@ -36,7 +36,7 @@ impl Shared {
         }
         let mut looked = None;
         if !call.looks_entries_up() {
-            // What no entry has a say in is decided while the bucket of the key is on its way.
+            // What no claim has a say in is decided while the bucket of the key is on its way.
             looked = Some(look(guard, call, now, high_water_mark, decision));
         }
         let mut key = None;
@@ -91,7 +91,7 @@ impl Shared {
         self.finish(guard)
     }
 
-    /// Gives the decision again that is stored in the entry of a key, unless it has expired.
+    /// Gives the decision again that is stored in the claim of a key, unless it has expired.
     pub(super) fn replay(
         &self,
         guard: &RecordGuard<'_>,
@@ -108,7 +108,7 @@ impl Shared {
         Ok(true)
     }
 
-    /// Makes room for a decision that is stored without a record. The undo log must be empty.
+    /// Makes room for a decision that is stored without a record. Nothing may be armed.
     pub(super) fn prepare_key(guard: &mut RecordGuard<'_>) -> Result<(), RetryReason> {
         if !guard.has_entries() {
             guard.create_entries()?;
@@ -360,7 +360,7 @@ fn look(
     (found, changes)
 }
 
-/// Makes room for all that the call will write in the entry table.
+/// Makes room for all that the call will write in the claim table.
 #[inline(always)]
 fn ensure_capacity(
     guard: &mut RecordGuard<'_>,

@@ -182,10 +182,10 @@ impl<'a> RecordGuard<'a> {
         for node in 0..nodes.len() {
             let (until, index) = nodes.item(node);
             if node > 0 && nodes.item((node - 1) / CHILDREN).0 > until {
-                return Err(format!("claim {} is due before the one above it", index.0));
+                return Err(format!("entry {} is due before the one above it", index.0));
             }
             if self.entry_get(index, entry::POSITION) != node + 1 {
-                return Err(format!("claim {} does not know its place in the heap", index.0));
+                return Err(format!("entry {} does not know its index in the heap", index.0));
             }
         }
         Ok(nodes.len())

@@ -1,6 +1,6 @@
 //! The live file: memory that all processes of a host share, in which decisions are made.
 //!
-//! `docs/live-file.md` draws it byte for byte and says what a death at each step leaves behind.
+//! `docs/live-file.md` draws it byte for byte and says what a crash at each step leaves behind.
 //! This is the only folder of the crate with `unsafe` in it; beside it only `closable.rs` has any.
 #![allow(unsafe_code)]
 
@@ -242,7 +242,7 @@ impl LiveFile {
         futex::wake_all(self.memory.futex(header::WAKE));
     }
 
-    /// Sleeps until the checkpointer is wanted or `patience` is over. `seen` is what
+    /// Sleeps until the checkpointer is wanted or `timeout` is over. `seen` is what
     /// [`wake_word`](Self::wake_word) said before the last look at the work.
     pub(crate) fn wait_to_be_wanted(&self, seen: u32, timeout: Duration) {
         futex::wait(self.memory.futex(header::WAKE), seen, timeout);
@@ -262,7 +262,7 @@ impl LiveFile {
         self.memory.futex(header::DONE).load(Ordering::Acquire)
     }
 
-    /// Sleeps until a round of checkpoints has ended or `patience` is over.
+    /// Sleeps until a round of checkpoints has ended or `timeout` is over.
     pub(crate) fn wait_for_round(&self, seen: u32, timeout: Duration) {
         futex::wait(self.memory.futex(header::DONE), seen, timeout);
     }

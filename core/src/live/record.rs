@@ -1,10 +1,10 @@
-//! A tenant's block under its lock, with the undo record that makes every operation on it all or
-//! nothing, whenever its process dies.
+//! A tenant's record under its lock, with the undo record that makes every operation on it all or
+//! nothing, whenever its process crashes.
 //!
-//! An operation writes through [`RecordGuard::set`], which first notes the old value, then arms,
-//! then changes; [`RecordGuard::finish`] disarms. Whoever locks a block that is armed puts the old
-//! values back. A thread's stores become visible in the order in which it made them, also when it
-//! is killed, so that compiler fences are all the ordering this needs.
+//! An operation writes through [`RecordGuard::set`], which first notes the old value, then counts
+//! it, then changes; [`RecordGuard::finish`] clears the undo log. Whoever locks a record whose undo
+//! log is pending puts the old values back. A thread's stores become visible in the order in which
+//! it made them, also when it is killed, so that compiler fences are all the ordering this needs.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
@@ -18,11 +18,11 @@ use crate::clock::Timestamp;
 use crate::crash_points::{self, Guard};
 use crate::rules::{CounterTerms, Counting, Gates, ResourceId, Source, Usage};
 
-/// The lock of a block, held.
+/// The lock of a record, held.
 #[derive(Debug)]
 pub(crate) struct RecordGuard<'a> {
     pub(crate) memory: &'a Memory,
-    /// Where the block lies.
+    /// Where the record lies.
     pub(crate) at: u64,
     cells: &'a [AtomicU64; record::WORDS],
     undo: &'a [[AtomicU64; 2]],
@@ -34,7 +34,7 @@ pub(crate) struct RecordGuard<'a> {
 }
 
 impl<'a> RecordGuard<'a> {
-    /// Locks the block at `at` and puts right what a dead holder left half done.
+    /// Locks the record at `at` and puts right what a dead holder left half done.
     #[inline(always)]
     pub(crate) fn lock(
         memory: &'a Memory,
@@ -52,19 +52,20 @@ impl<'a> RecordGuard<'a> {
         Ok(RecordGuard { memory, at, cells, undo, undo_pending: 0, overflow: false, _held: held })
     }
 
-    /// The cell of a word of the block.
+    /// The cell of a word of the record.
     #[inline]
     pub(crate) fn cell(&self, offset: u64) -> &'a AtomicU64 {
         word(self.cells, offset)
     }
 
-    /// A word of the block.
+    /// A word of the record.
     #[inline]
     pub(crate) fn get(&self, offset: u64) -> u64 {
         self.cell(offset).load(Relaxed)
     }
 
-    /// Writes a word of the block that needs no undo: it is idempotent or made good by the lane.
+    /// Writes a word of the record that needs no undo: it is idempotent or made good by the admin
+    /// transaction.
     #[inline]
     pub(crate) fn put(&self, offset: u64, value: u64) {
         self.cell(offset).store(value, Relaxed);
@@ -98,7 +99,7 @@ impl<'a> RecordGuard<'a> {
         crash_points::point("undo.word");
     }
 
-    /// Begins an operation: gives it the block's next sequence number, which it returns. The
+    /// Begins an operation: gives it the record's next sequence number, which it returns. The
     /// number is not taken back with the operation: one that names nothing does no harm.
     #[inline(always)]
     pub(crate) fn begin(&mut self) -> u64 {
@@ -132,7 +133,7 @@ impl<'a> RecordGuard<'a> {
         (self.undo_pending, self.overflow) = (0, false);
     }
 
-    /// Doubles the room of the undo record. Nothing may be armed.
+    /// Doubles the room of the undo record. The undo log must be empty.
     #[cold]
     pub(crate) fn enlarge_undo(&mut self) -> Result<(), GrowError> {
         debug_assert_eq!(self.undo_pending, 0);
@@ -143,7 +144,7 @@ impl<'a> RecordGuard<'a> {
         Ok(())
     }
 
-    /// The block's tenant.
+    /// The record's tenant.
     pub(crate) fn hash(&self) -> Hash128 {
         directory::hash_of(self.memory, self.at)
     }
@@ -194,7 +195,7 @@ impl<'a> RecordGuard<'a> {
         if word < record::FEATURE_WORDS { self.get(record::FEATURES + word * WORD) } else { 0 }
     }
 
-    /// The slot of `resource`, if the block has one.
+    /// The counter of `resource`, if the record has one.
     #[inline(always)]
     pub(crate) fn counter(&self, resource: ResourceId) -> Option<CounterRef<'a>> {
         let (counters, count) = unpack(self.get(record::COUNTERS));
@@ -213,7 +214,7 @@ impl<'a> RecordGuard<'a> {
             .is_none_or(|counter| CounterTerms::is_simple(counter.get(counter::TERMS)))
     }
 
-    /// How many slots the block has.
+    /// How many counters the record has.
     pub(crate) fn counter_count(&self) -> u16 {
         unpack(self.get(record::COUNTERS)).1 as u16
     }
@@ -240,7 +241,7 @@ pub(super) fn word<const N: usize>(cells: &[AtomicU64; N], offset: u64) -> &Atom
     &cells[(offset / WORD) as usize]
 }
 
-/// Puts the old values of the first `armed` entries back, the last first.
+/// Puts the old values of the first `undo_pending` entries back, the last first.
 #[cold]
 fn roll_back(memory: &Memory, at: u64, undo: &[[AtomicU64; 2]], undo_pending: usize) {
     for (left, [target, old]) in undo.iter().enumerate().take(undo_pending).rev() {
@@ -259,7 +260,7 @@ pub(crate) struct CounterRef<'a> {
 }
 
 impl<'a> CounterRef<'a> {
-    /// The cell of a word of the slot.
+    /// The cell of a word of the counter.
     #[inline]
     pub(crate) fn cell(self, offset: u64) -> &'a AtomicU64 {
         word(self.cells, offset)
@@ -336,7 +337,7 @@ pub(crate) const fn grant_source(word: u64) -> Source {
 
 const GRANT_BITS: u32 = 48;
 
-/// Makes a block for `hash` with room for `slots` resources: vacant, in no table yet.
+/// Makes a record for `hash` with room for `slots` resources: vacant, in no table yet.
 pub(crate) fn create(memory: &Memory, hash: Hash128, counters: u16) -> Result<u64, GrowError> {
     let counters = u64::from(counters);
     let at = memory.allocate(record::FIRST_COUNTERS + counters * counter::BYTES)?;
@@ -351,7 +352,7 @@ pub(crate) fn create(memory: &Memory, hash: Hash128, counters: u16) -> Result<u6
     Ok(at)
 }
 
-/// Points the burn-down lists of new slots at the room that they bring along.
+/// Points the burn-down lists of new counters at the room that they bring along.
 fn init_counters(memory: &Memory, counters: u64, first: u64, count: u64) {
     for index in first..count {
         let at = counters + index * counter::BYTES;
@@ -364,7 +365,7 @@ fn init_counters(memory: &Memory, counters: u64, first: u64, count: u64) {
 }
 
 impl RecordGuard<'_> {
-    /// Gives the block at least `wanted` slots. Nothing changes for whoever reads it.
+    /// Gives the record at least `wanted` counters. Nothing changes for whoever reads it.
     pub(crate) fn ensure_counters(&self, wanted: u16) -> Result<(), GrowError> {
         let (old, count) = unpack(self.get(record::COUNTERS));
         let wanted = u64::from(wanted);
@@ -376,7 +377,7 @@ impl RecordGuard<'_> {
             self.memory.put(new + word * WORD, self.memory.get(old + word * WORD));
         }
         for index in 0..count {
-            // Lists that lay in their slot have moved with it.
+            // Lists that lay in their counter have moved with it.
             let (at, capacity) =
                 unpack(self.memory.get(new + index * counter::BYTES + counter::GRANTS));
             if at == old + index * counter::BYTES + counter::FIRST_GRANTS {
@@ -390,7 +391,7 @@ impl RecordGuard<'_> {
         Ok(())
     }
 
-    /// Gives the slot's burn-down list room for at least `wanted` grants, keeping what it holds.
+    /// Gives the counter's burn-down list room for at least `wanted` grants, keeping what it holds.
     pub(crate) fn ensure_grants(
         &self,
         counter: CounterRef<'_>,

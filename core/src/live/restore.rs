@@ -162,7 +162,7 @@ impl RecordGuard<'_> {
             self.heap_insert(heap, self.entry(index), self.due_at(index));
         }
         let stood = self.finish();
-        debug_assert!(stood, "the first undo record has room for a claim");
+        debug_assert!(stood, "the first undo record has capacity for an entry");
         Ok(())
     }
 

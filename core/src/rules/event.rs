@@ -49,7 +49,7 @@ pub enum EventKind {
         /// To which.
         to: Status,
     },
-    /// The tenant is on another plan, or on the same one anew.
+    /// The tenant is on another plan, or on the same one again.
     PlanChanged {
         /// The plan's name.
         plan: String,

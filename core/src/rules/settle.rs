@@ -35,7 +35,7 @@ pub struct ClosedPeriod {
     pub consumed: Vec<(u64, ResourceId, u64)>,
 }
 
-/// A calendar month of a meter that begins anew with each, as history keeps it.
+/// A calendar month of a meter that begins again with each, as history keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClosedMonth {
     /// The meter.
@@ -90,7 +90,7 @@ pub struct Replaced {
     pub at: Timestamp,
 }
 
-/// What settlement did, for the books.
+/// What settlement did, for the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
     /// Periods that it closed, in order.
@@ -189,13 +189,14 @@ fn note_begun(account: &mut Account, rules: &Rulebook, settled: &mut Settled) {
     settled.begun.push(begun);
 }
 
-/// When the current period ends, if it ends by itself: one day after the due date (seed 000).
+/// When the current period ends, if it ends by itself: one day after the due date (docs/sources.md,
+/// LiveChat 360).
 pub(super) fn period_end(account: &Account) -> Option<Timestamp> {
     let subscription = account.subscription.as_ref().filter(|it| !it.lapsed)?;
     Some(calendar::end_of_due_day(subscription.quota_due(), account.time_zone))
 }
 
-/// When the month ends in which meters are counted that begin anew with each, if there are any.
+/// When the month ends in which meters are counted that begin again with each, if there are any.
 pub(super) fn month_end(account: &Account, rules: &Rulebook) -> Option<Timestamp> {
     let monthly = account.limits.keys().any(|&resource| is_monthly(rules, resource));
     monthly.then(|| calendar::next_month_start(account.month_start, account.time_zone))
@@ -298,7 +299,7 @@ pub fn begin_scheduled(
 }
 
 /// Closes the current period at `at`: writes down what it used, ends the plan's grants and starts
-/// counting anew. Grants that were bought stay.
+/// counting again. Grants that were bought stay.
 pub fn close_period(
     account: &mut Account,
     rules: &Rulebook,

@@ -173,7 +173,7 @@ pub(super) fn load_entries(
     connection: &rusqlite::Connection,
     tenant: i64,
 ) -> Result<Vec<EntryImage>, StoreError> {
-    let doing = "reading claims";
+    let doing = "reading entries";
     let mut statement = connection
         .prepare_cached("SELECT * FROM claims WHERE tenant = ?1 ORDER BY place")
         .map_err(sqlite(doing))?;

@@ -25,7 +25,7 @@ const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
     include_str!("schema_6.sql"),
 ];
 
-/// Other programs may hold the database for as long; ours wait in the lane, not here.
+/// Other programs may hold the database for as long; ours waits for the writer lock, not here.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages of the write-ahead log before a commit moves them into the database.
 const WAL_PAGES: i64 = 4_000;
@@ -83,7 +83,7 @@ fn set_up(connection: &Connection, in_file: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
     connection.pragma_update(None, "foreign_keys", false)?;
-    // Or else SQLite compiles a statement anew for each tenant that it is asked about, to look
+    // Or else SQLite compiles a statement again for each tenant that it is asked about, to look
     // whether another plan would suit it better: a third of the time of settling.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Closing must be quick, also in a process that is about to fork.

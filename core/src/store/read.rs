@@ -137,7 +137,7 @@ impl Store {
         self.with(|connection| load_entries(connection, tenant))
     }
 
-    /// Booked usage of a tenant between two hours, the second not included.
+    /// Recorded usage of a tenant between two hours, the second not included.
     pub(crate) fn history(
         &self,
         tenant: i64,

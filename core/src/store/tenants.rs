@@ -229,7 +229,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Writes a closed period into the books.
+    /// Writes a closed period into the ledger.
     pub(crate) fn save_period(&self, tenant: i64, closed: &ClosedPeriod) -> Result<(), StoreError> {
         let write = || -> rusqlite::Result<()> {
             let period = closed.period;
@@ -257,7 +257,7 @@ impl Write<'_> {
         write().map_err(sqlite("closing a period"))
     }
 
-    /// Writes a closed month of a meter into the books.
+    /// Writes a closed month of a meter into the ledger.
     pub(crate) fn save_month(&self, tenant: i64, closed: &ClosedMonth) -> Result<(), StoreError> {
         let ClosedMonth { resource, start, end, used } = closed;
         self.connection

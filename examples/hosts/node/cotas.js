@@ -135,12 +135,12 @@ function load(path = 'libcotas.so.1') {
   /** A tenant, found once and used many times. */
   class Tenant {
     // Two handles: what the one would have to wait for, the other does in another thread.
-    #hasty;
-    #patient;
+    #nonBlocking;
+    #blocking;
 
-    constructor(hasty, patient) {
-      this.#hasty = hasty;
-      this.#patient = patient;
+    constructor(nonBlocking, blocking) {
+      this.#nonBlocking = nonBlocking;
+      this.#blocking = blocking;
     }
 
     /**
@@ -154,27 +154,27 @@ function load(path = 'libcotas.so.1') {
         ...text(action), ...text(channel), ...text(contact), quantity, at, ...text(key), decision,
       ];
       try {
-        c.perform(this.#hasty, ...given);
+        c.perform(this.#nonBlocking, ...given);
       } catch (error) {
         if (error.code !== E_BUSY) throw error;
-        await c.perform.async(this.#patient, ...given);
+        await c.perform.async(this.#blocking, ...given);
       }
       return new Decision(decision, c);
     }
 
     async close() {
-      await Promise.all([c.tenantClose(this.#hasty), c.tenantClose(this.#patient)]);
+      await Promise.all([c.tenantClose(this.#nonBlocking), c.tenantClose(this.#blocking)]);
     }
   }
 
   /** The quota engine of one database. */
   class Engine {
     #handle;
-    #hasty;
+    #nonBlocking;
 
     /** Opens it. `now` gives it a clock of its own, for tests: milliseconds since 1970. */
     static async open(path, { now = null } = {}) {
-      const [options, opened, hasty] = [[null], [null], [null]];
+      const [options, opened, nonBlocking] = [[null], [null], [null]];
       c.optionsNew(options);
       try {
         if (now !== null) c.optionsSetTime(options[0], now);
@@ -182,9 +182,9 @@ function load(path = 'libcotas.so.1') {
       } finally {
         c.optionsClose(options[0]);
       }
-      c.withoutWaiting(opened[0], hasty);
+      c.withoutWaiting(opened[0], nonBlocking);
       const engine = new Engine();
-      [engine.#handle, engine.#hasty] = [opened[0], hasty[0]];
+      [engine.#handle, engine.#nonBlocking] = [opened[0], nonBlocking[0]];
       return engine;
     }
 
@@ -208,10 +208,10 @@ function load(path = 'libcotas.so.1') {
 
     /** Finds a tenant. Keep it: deciding by it is the fast way. */
     async tenant(name) {
-      const [hasty, patient] = [[null], [null]];
-      await c.tenantOpen.async(this.#handle, ...text(name), patient);
-      await c.tenantOpen.async(this.#hasty, ...text(name), hasty);
-      return new Tenant(hasty[0], patient[0]);
+      const [nonBlocking, blocking] = [[null], [null]];
+      await c.tenantOpen.async(this.#handle, ...text(name), blocking);
+      await c.tenantOpen.async(this.#nonBlocking, ...text(name), nonBlocking);
+      return new Tenant(nonBlocking[0], blocking[0]);
     }
 
     /** What a tenant subscribed to, has left and owes. */
@@ -227,7 +227,7 @@ function load(path = 'libcotas.so.1') {
     }
 
     async close() {
-      await Promise.all([c.close(this.#hasty), c.close(this.#handle)]);
+      await Promise.all([c.close(this.#nonBlocking), c.close(this.#handle)]);
     }
   }
 
