@@ -13,10 +13,10 @@ use crate::store::InvoiceRow;
 pub(super) const DEBT: &str = "debt";
 
 impl Engine {
-    /// Moves a tenant to another status, giving a reason. A move that the
-    /// table of Helena (docs/sources.md) does not have needs `as_operator`, which the audit trail notes. Whoever becomes liable to
-    /// pay is billed for the present period; whoever is cancelled is billed no more. Waits for the
-    /// disk.
+    /// Moves a tenant to another status, giving a reason. A move that the table of Helena
+    /// (docs/sources.md) does not have needs `as_operator`, which the audit trail notes. Whoever
+    /// becomes liable to pay is billed for the present period; whoever is cancelled is billed no
+    /// more. Waits for the disk.
     pub fn set_status(
         &self,
         tenant: &str,
