@@ -402,6 +402,98 @@ fn who_becomes_a_customer_begins_a_new_period_at_that_instant() {
     assert_eq!(engine.periods("acme").expect("reads").len(), 0);
 }
 
+// ---- automatic renewal ----------------------------------------------------------------------
+
+/// Catalog with a plan that is paid first.
+fn on(plan: &str, auto_renew: bool) -> (Engine, Arc<ManualClock>) {
+    let (engine, clock) = in_memory(START);
+    let prepaid = "[plans.prepaid]\ntitle = \"P\"\nprice = \"29.00\"\nrenew_on = \"payment\"\n\
+                   limits = { credits = 10 }\n";
+    let text = format!("{}\n{prepaid}", cotas_tests::CATALOG);
+    engine.load_catalog(&Catalog::parse(&text, "c.toml").expect("is valid")).expect("loads");
+    add_tenant(&engine, "acme", plan, "2026-06-10", auto_renew);
+    (engine, clock)
+}
+
+/// What is left of 10 credits of which 7 were used, after the due date.
+fn left_after_the_due_date(engine: &Engine, clock: &ManualClock) -> u64 {
+    clock.set(at("2026-06-11T12:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    balance(engine, "acme", "credits").0
+}
+
+#[test]
+fn automatic_renewal_is_switched_for_a_subscription_that_exists() {
+    for (from, to, left) in [(true, false, 3), (false, true, 10), (true, true, 10)] {
+        let (engine, clock) = on("small", from);
+        engine.consume("acme", "credits", 7).expect("decides");
+        assert_eq!(engine.set_auto_renew("acme", to).expect("switches"), from != to);
+        assert_eq!(balance(&engine, "acme", "credits"), (3, Some(10)), "the period goes on");
+        let subscription = engine.report("acme").unwrap().subscription.expect("has one");
+        assert_eq!((subscription.auto_renew, subscription.due), (to, date("2026-06-10")));
+        assert_eq!(left_after_the_due_date(&engine, &clock), left, "{from} {to}");
+        assert_sound(&engine);
+    }
+    let (engine, _) = in_memory(START);
+    engine.create_tenant(&NewTenant::new("none")).expect("is created");
+    assert_eq!(engine.set_auto_renew("none", true).expect_err("has no plan").code(), 409);
+    assert_eq!(engine.set_auto_renew("nobody", true).expect_err("is unknown").code(), 400);
+}
+
+#[test]
+fn what_has_lapsed_is_not_renewed_by_a_switch() {
+    let (engine, clock) = on("small", false);
+    engine.consume("acme", "credits", 7).expect("decides");
+    assert_eq!(left_after_the_due_date(&engine, &clock), 3);
+    assert_eq!(engine.set_auto_renew("acme", true).expect_err("has lapsed").code(), 406);
+    assert!(!engine.set_auto_renew("acme", false).expect("is off already"));
+    assert_eq!(balance(&engine, "acme", "credits").0, 3);
+}
+
+#[test]
+fn the_invoice_of_a_period_in_advance_exists_only_if_it_may_follow() {
+    let open = |engine: &Engine| {
+        let invoices = engine.invoices("acme").expect("reads");
+        let open = invoices.iter().filter(|it| it.status.code() == "pending");
+        open.filter(|it| it.due == date("2026-06-10")).count()
+    };
+    let (engine, clock) = on("prepaid", true);
+    assert_eq!(open(&engine), 1);
+    engine.set_auto_renew("acme", false).expect("switches");
+    assert_eq!(open(&engine), 0, "no period will follow");
+    engine.set_auto_renew("acme", true).expect("switches");
+    assert_eq!(open(&engine), 1, "written again");
+    engine.set_auto_renew("acme", true).expect("is on already");
+    assert_eq!(open(&engine), 1);
+    let invoices = engine.invoices("acme").expect("reads");
+    let number = invoices.iter().find(|it| it.status.code() == "pending").expect("is open").id;
+    engine.mark_paid(number, None).expect("is paid");
+    engine.consume("acme", "credits", 7).expect("decides");
+    assert_eq!(left_after_the_due_date(&engine, &clock), 10, "paid and renewed");
+    // In arrears it is for the period that was used: switching changes nothing about it.
+    let (engine, _) = on("small", true);
+    engine.set_auto_renew("acme", false).expect("switches");
+    assert_eq!(open(&engine), 1);
+}
+
+#[test]
+fn a_scheduled_plan_follows_the_switch_and_a_key_switches_once() {
+    let (engine, clock) = on("small", true);
+    engine.schedule_plan("acme", "full", None).expect("is scheduled");
+    assert!(engine.once("s-1").set_auto_renew("acme", false).expect("switches"));
+    assert!(engine.set_auto_renew("acme", true).expect("switches"));
+    assert!(
+        engine.once("s-1").set_auto_renew("acme", false).expect("as before"),
+        "the answer kept"
+    );
+    engine.once("s-1").set_auto_renew("acme", true).expect_err("is another operation");
+    engine.set_auto_renew("acme", false).expect("switches");
+    clock.set(at("2026-06-11T12:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    let subscription = engine.report("acme").unwrap().subscription.expect("has one");
+    assert_eq!((subscription.plan.as_str(), subscription.auto_renew), ("full", false));
+}
+
 // ---- erasure --------------------------------------------------------------------------------
 
 const CREATED: &str = "2026-05-20T12:00:00Z";

@@ -309,3 +309,21 @@ fn a_cancelled_tenant_is_exported_and_erased() {
     assert_eq!(desk.failure(&["export", "--tenant", "aurora"]), "unknown tenant \"aurora\"");
     desk.ok(&["verify"]);
 }
+
+#[test]
+fn automatic_renewal_is_switched_and_a_change_of_plan_keeps_it() {
+    let desk = desk(HELENA);
+    desk.ok(&add("comercial", &["--auto-renew"]));
+    let renews = |arguments: &[&str]| {
+        let report = desk.json(&at(arguments));
+        report["subscription"]["auto_renew"].clone()
+    };
+    let change = ["plan", "change", "aurora", "profissional", "--first-due", "2026-06-20"];
+    assert_eq!(renews(&change), json!(true), "as it was");
+    assert_eq!(renews(&["plan", "auto-renew", "aurora", "off"]), json!(false));
+    assert_eq!(renews(&change), json!(false), "as it was");
+    assert_eq!(renews(&[&change[..], &["--auto-renew"]].concat()), json!(true));
+    assert_eq!(renews(&[&change[..], &["--auto-renew=off"]].concat()), json!(false));
+    assert_eq!(renews(&["plan", "auto-renew", "aurora", "on"]), json!(true));
+    assert_eq!(desk.run(&at(&["plan", "auto-renew", "aurora", "yes"])).status.code(), Some(2));
+}

@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use cotas_core::Terms;
+use cotas_core::{Engine, Terms};
 
 use crate::administration::{coded, date};
 use crate::call::{Call, call};
@@ -12,26 +12,31 @@ use crate::error::cotas_error;
 use crate::failure::Failure;
 
 impl Call {
-    /// A plan, and until when and how it goes.
+    /// A plan, and until when and how it goes; a negative `auto_renew`: as now.
     fn terms(
         &self,
+        (engine, tenant): (&Engine, &str),
         plan: (*const c_char, usize),
         first_due: (*const c_char, usize),
         auto_renew: i32,
     ) -> Result<Terms<'_>, Failure> {
         let first_due = self.text(first_due.0, first_due.1, "first due date")?;
+        let auto_renew = match auto_renew {
+            ..0 => engine.report(tenant)?.subscription.is_some_and(|present| present.auto_renew),
+            told => told != 0,
+        };
         Ok(Terms {
             plan: self.text(plan.0, plan.1, "plan")?,
             first_due: date(first_due, "first due date")?,
-            auto_renew: auto_renew != 0,
+            auto_renew,
         })
     }
 }
 
 /// Puts a tenant on a plan now: the period is closed and a new one begins with the plan's units;
 /// extras stay. first_due is a date, YYYY-MM-DD, whose day is the day of all later ones; auto_renew
-/// (1 or 0) says whether units are restored the day after each. Under a key (NULL: none) it takes
-/// effect once.
+/// (1 or 0) says whether units are restored the day after each; -1: as it is now. Under a key (NULL:
+/// none) it takes effect once.
 ///
 /// Threads: any. Blocks: waits for the disk. Fork: no matter.
 #[unsafe(no_mangle)]
@@ -52,7 +57,8 @@ pub unsafe extern "C" fn cotas_change_plan(
     unsafe { call(error) }.run(|call| {
         let engine = call.engine(engine)?;
         let tenant = call.text(tenant, tenant_len, "tenant")?;
-        let terms = call.terms((plan, plan_len), (first_due, first_due_len), auto_renew)?;
+        let of = (&engine.engine, tenant);
+        let terms = call.terms(of, (plan, plan_len), (first_due, first_due_len), auto_renew)?;
         Ok(engine.engine.change_plan(tenant, &terms, call.text_or_none(key, key_len, "key")?)?)
     })
 }
@@ -84,11 +90,35 @@ pub unsafe extern "C" fn cotas_choose_plan(
         call.put(invoice, 0);
         let engine = call.engine(engine)?;
         let tenant = call.text(tenant, tenant_len, "tenant")?;
-        let terms = call.terms((plan, plan_len), (first_due, first_due_len), auto_renew)?;
+        let of = (&engine.engine, tenant);
+        let terms = call.terms(of, (plan, plan_len), (first_due, first_due_len), auto_renew)?;
         let payment_type = call.text(payment_type, payment_type_len, "payment type")?;
         let key = call.text_or_none(key, key_len, "key")?;
         let chosen = engine.engine.choose_plan(tenant, &terms, payment_type, key)?;
         call.put(invoice, chosen);
+        Ok::<(), Failure>(())
+    })
+}
+
+/// Switches automatic renewal of a tenant's subscription on (1) or off (0); the present period goes
+/// on to its end. *changed, unless NULL, becomes 1, or 0 if it was so already.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_set_auto_renew(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    auto_renew: i32,
+    changed: *mut i32,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put(changed, 0);
+        let engine = call.engine(engine)?;
+        let tenant = call.text(tenant, tenant_len, "tenant")?;
+        call.put(changed, engine.engine.set_auto_renew(tenant, auto_renew != 0)?.into());
         Ok::<(), Failure>(())
     })
 }

@@ -409,11 +409,11 @@ class Engine:
         plan: str,
         *,
         first_due: date,
-        auto_renew: bool = False,
+        auto_renew: bool | None = None,
         key: str | None = None,
     ) -> None:
-        """Puts a tenant on a plan now: the period is closed, and a new one begins. Waits for the
-        disk."""
+        """Puts a tenant on a plan now: the period is closed, and a new one begins. Unless `auto_renew`
+        says otherwise, automatic renewal stays as it is. Waits for the disk."""
     def choose_plan(
         self,
         tenant: str,
@@ -421,11 +421,16 @@ class Engine:
         *,
         first_due: date,
         payment_type: str,
-        auto_renew: bool = False,
+        auto_renew: bool | None = None,
         key: str | None = None,
     ) -> int:
         """Chooses a plan that begins when its first invoice is paid; gives the number of that
         invoice. Waits for the disk."""
+    def set_auto_renew(
+        self, tenant: str, auto_renew: bool, *, key: str | None = None
+    ) -> bool:
+        """Switches automatic renewal on or off; the present period goes on to its end. Says whether it
+        was otherwise before. Waits for the disk."""
     def schedule_plan(self, tenant: str, plan: str, *, key: str | None = None) -> date:
         """Has a tenant join another plan when its present period ends; gives that due date. Waits
         for the disk."""

@@ -134,25 +134,29 @@ impl Engine {
         self.change(py, key, |engine| engine.grant_as(tenant.0, resource.0, &new, None))
     }
 
-    /// Puts a tenant on a plan now: the period is closed, and a new one begins. Waits for the disk.
-    #[pyo3(signature = (tenant, plan, *, first_due, auto_renew=false, key=None))]
+    /// Puts a tenant on a plan now: the period is closed, and a new one begins. Unless `auto_renew`
+    /// says otherwise, automatic renewal stays as it is. Waits for the disk.
+    #[pyo3(signature = (tenant, plan, *, first_due, auto_renew=None, key=None))]
     fn change_plan(
         &self,
         py: Python<'_>,
         tenant: Name<'_>,
         plan: Name<'_>,
         first_due: Day,
-        auto_renew: bool,
+        auto_renew: Option<bool>,
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
-        let terms = Terms { plan: plan.0, first_due: first_due.0, auto_renew };
-        self.change(py, key, |engine| engine.change_plan(tenant.0, &terms, None))
+        self.change(py, key, |engine| {
+            let auto_renew = kept(engine, tenant.0, auto_renew)?;
+            let terms = Terms { plan: plan.0, first_due: first_due.0, auto_renew };
+            engine.change_plan(tenant.0, &terms, None)
+        })
     }
 
     /// Chooses a plan that begins when its first invoice is paid; gives the number of that invoice.
     /// Waits for the disk.
     #[pyo3(signature = (
-        tenant, plan, *, first_due, payment_type, auto_renew=false, key=None,
+        tenant, plan, *, first_due, payment_type, auto_renew=None, key=None,
     ))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn choose_plan(
@@ -162,11 +166,27 @@ impl Engine {
         plan: Name<'_>,
         first_due: Day,
         payment_type: Name<'_>,
-        auto_renew: bool,
+        auto_renew: Option<bool>,
         key: Option<Private<'_>>,
     ) -> PyResult<i64> {
-        let terms = Terms { plan: plan.0, first_due: first_due.0, auto_renew };
-        self.change(py, key, |it| it.choose_plan(tenant.0, &terms, payment_type.0, None))
+        self.change(py, key, |engine| {
+            let auto_renew = kept(engine, tenant.0, auto_renew)?;
+            let terms = Terms { plan: plan.0, first_due: first_due.0, auto_renew };
+            engine.choose_plan(tenant.0, &terms, payment_type.0, None)
+        })
+    }
+
+    /// Switches automatic renewal on or off; the present period goes on to its end. Says whether it
+    /// was otherwise before. Waits for the disk.
+    #[pyo3(signature = (tenant, auto_renew, *, key=None))]
+    fn set_auto_renew(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        auto_renew: bool,
+        key: Option<Private<'_>>,
+    ) -> PyResult<bool> {
+        self.change(py, key, |engine| engine.set_auto_renew(tenant.0, auto_renew))
     }
 
     /// Has a tenant join another plan when its present period ends; gives that due date. Waits for
@@ -322,6 +342,14 @@ impl Engine {
     /// Copies the database, as of now, to `target`, which must not exist yet.
     fn backup(&self, py: Python<'_>, target: FilePath) -> PyResult<()> {
         self.ask(py, |engine| engine.backup(&target.0))
+    }
+}
+
+/// Automatic renewal as it was asked for, else as it is.
+fn kept(engine: &cotas::Engine, tenant: &str, auto_renew: Option<bool>) -> Result<bool, Error> {
+    match auto_renew {
+        Some(auto_renew) => Ok(auto_renew),
+        None => Ok(engine.report(tenant)?.subscription.is_some_and(|present| present.auto_renew)),
     }
 }
 

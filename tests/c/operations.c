@@ -196,7 +196,10 @@ static void administration(const cotas_engine *engine) {
     OK(cotas_set_payment_form(engine, TEXT("padaria"), TEXT("Asaas"), TEXT("sub_1"), &error));
     OK(cotas_set_payment_method(engine, TEXT("padaria"), TEXT("pix"), &error));
     OK(cotas_mark_paid(engine, invoice, TEXT("2026-05-19"), &error));
-    OK(cotas_change_plan(engine, TEXT("padaria"), TEXT("full"), TEXT("2026-06-10"), 1, NONE, &error));
+    int32_t changed = 1;
+    OK(cotas_set_auto_renew(engine, TEXT("padaria"), 1, &changed, &error));
+    CHECK(changed == 0);
+    OK(cotas_change_plan(engine, TEXT("padaria"), TEXT("full"), TEXT("2026-06-10"), -1, NONE, &error));
     OK(cotas_move_to_newest_version(engine, TEXT("padaria"), &yes, &error));
     CHECK(yes == 0);
     OK(cotas_settle(engine, TEXT("padaria"), &error));

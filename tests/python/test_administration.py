@@ -499,3 +499,20 @@ def test_a_cancelled_tenant_takes_its_data_along_and_is_erased(engine: cotas.Eng
     [kept] = engine.erased_accounts("aurora")
     assert (kept.payer_document, kept.invoices[0].id) == ("11222333000181", invoice.id)
     assert engine.remove_ended_trials() == []
+
+
+def test_automatic_renewal_is_switched_and_a_change_of_plan_keeps_it(engine: cotas.Engine) -> None:
+    def renews() -> bool:
+        subscription = engine.report("acme").subscription
+        assert subscription is not None
+        return subscription.auto_renew
+
+    engine.set_auto_renew("acme", True)
+    assert engine.set_auto_renew("acme", True) is False and renews()
+    engine.change_plan("acme", "small", first_due=date(2026, 6, 1))
+    assert renews()
+    assert engine.set_auto_renew("acme", False) is True and not renews()
+    engine.change_plan("acme", "full", first_due=date(2026, 6, 1))
+    assert not renews()
+    engine.change_plan("acme", "full", first_due=date(2026, 6, 1), auto_renew=True)
+    assert renews()

@@ -55,6 +55,16 @@ pub enum Plan {
         #[command(flatten)]
         how: How,
     },
+    /// Switch automatic renewal on or off; the present period goes on to its end
+    AutoRenew {
+        /// The tenant
+        tenant: String,
+        /// on or off
+        #[arg(value_parser = on_or_off())]
+        value: bool,
+        #[command(flatten)]
+        how: How,
+    },
     /// Change the form in which the next invoices are paid: Manual, Asaas ...
     PaymentForm {
         /// The tenant
@@ -89,14 +99,22 @@ pub struct Joining {
     /// The first due date, usable to its end; its day is the day of all later ones
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = values::date)]
     first_due: NaiveDate,
-    /// Restore the plan's units one day after each due date
-    #[arg(long)]
-    auto_renew: bool,
+    /// Restore the plan's units one day after each due date, or not; as it is now without it
+    #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on")]
+    #[arg(require_equals = true, value_parser = on_or_off())]
+    auto_renew: Option<bool>,
 }
 
 impl Joining {
-    fn terms(&self) -> Terms<'_> {
-        Terms { plan: &self.plan, first_due: self.first_due, auto_renew: self.auto_renew }
+    /// Without a word about it, automatic renewal stays as it is.
+    fn terms(&self, engine: &Engine) -> Result<Terms<'_>, Error> {
+        let auto_renew = match self.auto_renew {
+            Some(auto_renew) => auto_renew,
+            None => {
+                engine.report(&self.tenant)?.subscription.is_some_and(|present| present.auto_renew)
+            }
+        };
+        Ok(Terms { plan: &self.plan, first_due: self.first_due, auto_renew })
     }
 }
 
@@ -118,6 +136,7 @@ impl Plan {
             Plan::Schedule { tenant, how, .. }
             | Plan::Unschedule { tenant, how }
             | Plan::Update { tenant, how }
+            | Plan::AutoRenew { tenant, how, .. }
             | Plan::PaymentForm { tenant, how, .. }
             | Plan::PaymentMethod { tenant, how, .. } => (tenant, how),
         }
@@ -125,13 +144,16 @@ impl Plan {
 
     fn apply(&self, engine: &Engine, tenant: &str) -> Result<(), Error> {
         match self {
-            Plan::Change { joining, .. } => engine.change_plan(tenant, &joining.terms(), None),
+            Plan::Change { joining, .. } => {
+                engine.change_plan(tenant, &joining.terms(engine)?, None)
+            }
             Plan::Choose { joining, payment_form, .. } => {
-                engine.choose_plan(tenant, &joining.terms(), payment_form, None).map(|_| ())
+                engine.choose_plan(tenant, &joining.terms(engine)?, payment_form, None).map(|_| ())
             }
             Plan::Schedule { plan, .. } => engine.schedule_plan(tenant, plan, None).map(|_| ()),
             Plan::Unschedule { .. } => engine.cancel_scheduled_plan(tenant).map(|_| ()),
             Plan::Update { .. } => engine.move_to_newest_version(tenant).map(|_| ()),
+            Plan::AutoRenew { value, .. } => engine.set_auto_renew(tenant, *value).map(|_| ()),
             Plan::PaymentForm { form, gateway_id, .. } => {
                 engine.set_payment_form(tenant, form, gateway_id.as_deref())
             }
@@ -143,4 +165,8 @@ impl Plan {
 fn method() -> impl TypedValueParser<Value = PaymentMethod> {
     PossibleValuesParser::new(PaymentMethod::ALL.map(PaymentMethod::code))
         .try_map(|code| PaymentMethod::from_code(&code).ok_or("unknown method"))
+}
+
+fn on_or_off() -> impl TypedValueParser<Value = bool> {
+    PossibleValuesParser::new(["on", "off"]).map(|word| word == "on")
 }

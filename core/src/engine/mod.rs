@@ -3,6 +3,7 @@
 mod admin_tx;
 mod administer;
 mod apply;
+mod auto_renew;
 mod call;
 mod caller;
 mod checkpoint;
