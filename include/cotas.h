@@ -1742,8 +1742,8 @@ int32_t cotas_verify_token(const struct cotas_engine *engine,
 /**
  * Puts a tenant on a plan now: the period is closed and a new one begins with the plan's units;
  * extras stay. first_due is a date, YYYY-MM-DD, whose day is the day of all later ones; auto_renew
- * (1 or 0) says whether units are restored the day after each. Under a key (NULL: none) it takes
- * effect once.
+ * (1 or 0) says whether units are restored the day after each; -1: as it is now. Under a key (NULL:
+ * none) it takes effect once.
  *
  * Threads: any. Blocks: waits for the disk. Fork: no matter.
  */
@@ -1780,6 +1780,19 @@ int32_t cotas_choose_plan(const struct cotas_engine *engine,
                           size_t key_len,
                           int64_t *invoice,
                           struct cotas_error *error);
+
+/**
+ * Switches automatic renewal of a tenant's subscription on (1) or off (0); the present period goes
+ * on to its end. *changed, unless NULL, becomes 1, or 0 if it was so already.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_set_auto_renew(const struct cotas_engine *engine,
+                             const char *tenant,
+                             size_t tenant_len,
+                             int32_t auto_renew,
+                             int32_t *changed,
+                             struct cotas_error *error);
 
 /**
  * Has a tenant join another plan when its present period ends. Under a key (NULL: none) it takes

@@ -710,6 +710,13 @@ int32_t cotas_choose_plan(const struct cotas_engine *engine,
                           int64_t *invoice,
                           struct cotas_error *error);
 
+int32_t cotas_set_auto_renew(const struct cotas_engine *engine,
+                             const char *tenant,
+                             size_t tenant_len,
+                             int32_t auto_renew,
+                             int32_t *changed,
+                             struct cotas_error *error);
+
 int32_t cotas_schedule_plan(const struct cotas_engine *engine,
                             const char *tenant,
                             size_t tenant_len,

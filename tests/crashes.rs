@@ -549,6 +549,15 @@ fn a_crash_at_any_step_of_a_settlement_of_many_leaves_each_as_it_was_or_settled(
 
 #[test]
 fn a_crash_at_any_step_of_a_purge_leaves_the_tenant_or_nothing_of_it() {
+    crashes_of_a_removal("purge", cotas::Status::Demo);
+}
+
+#[test]
+fn a_crash_at_any_step_of_an_erasure_leaves_the_tenant_or_nothing_of_it() {
+    crashes_of_a_removal("erase", cotas::Status::Cancelled);
+}
+
+fn crashes_of_a_removal(operation: &str, status: cotas::Status) {
     for (point, outcome) in [
         ("purge.pending", Nothing),
         ("commit.before", Nothing),
@@ -559,14 +568,13 @@ fn a_crash_at_any_step_of_a_purge_leaves_the_tenant_or_nothing_of_it() {
         let engine = database.open();
         engine.load_catalog(&cotas_tests::catalog()).expect("loads");
         let mut new = cotas::NewTenant::new("acme");
-        (new.status, new.created_at) =
-            (cotas::Status::Demo, Some(cotas_tests::at("2026-04-01T12:00:00-03:00")));
+        (new.status, new.created_at) = (status, Some(cotas_tests::at("2026-04-01T12:00:00-03:00")));
         engine.create_tenant(&new).expect("is created");
-        assert!(database.crashes_at(point, &["purge", "acme"]), "{point}: it lived");
+        assert!(database.crashes_at(point, &[operation, "acme"]), "{point}: it lived");
         assert_eq!(engine.tenant("acme").is_err(), outcome == All, "{point}");
         assert_eq!(engine.tenants().expect("reads").len(), usize::from(outcome == Nothing));
         if outcome == Nothing {
-            assert_eq!(database.reported(&["purge", "acme"]), "done", "{point}");
+            assert_eq!(database.reported(&[operation, "acme"]), "done", "{point}");
         }
         assert!(engine.tenant("acme").is_err(), "{point}: it is gone");
         assert_eq!(database.reported(&["create", "acme"]), "done", "{point}: the name is free");

@@ -86,6 +86,7 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
             engine.once(key).create_tenant(&NewTenant::new(name).plan("full", due, true))?;
         }
         ["purge", name] => engine.purge_demo(name)?,
+        ["erase", name] => drop(engine.erase(name, true)?),
         ["create-many", count] => {
             let names: Vec<_> = (0..number(count)).map(|index| format!("t{index}")).collect();
             let new: Vec<_> =

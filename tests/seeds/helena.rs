@@ -110,7 +110,11 @@ fn seed_001_05_a_demonstration_ends_after_14_days_and_is_removed() {
     let platform = platform();
     platform.create(&NewTenant { status: Status::Demo, ..with_holder(company(CNPJ)) });
     let tenant = platform.tenant(TENANT);
+    let maintain = || platform.engine.remove_ended_trials().expect("looks");
+    platform.at("2026-03-08T10:00:00-03:00");
+    assert_eq!(maintain(), [""; 0], "announced");
     platform.at("2026-03-15T09:59:59-03:00");
+    assert_eq!(maintain(), [""; 0], "not over");
     allowed(tenant.perform("send_message", &of("c")));
     let ended = || platform.engine.ended_demos().expect("reads");
     assert!(ended().is_empty());
@@ -120,7 +124,7 @@ fn seed_001_05_a_demonstration_ends_after_14_days_and_is_removed() {
         denied(tenant.perform(action, &of("c")), Reason::DemoExpired);
     }
     assert_eq!(ended(), [TENANT]);
-    platform.engine.purge_demo(TENANT).expect("is removed");
+    assert_eq!(maintain(), [TENANT], "removed by itself, at its end");
     refused(tenant.perform("log_in", &of("c")), 400);
     assert_nothing_saved(&platform.engine);
     platform.create(&on_comercial());

@@ -346,4 +346,37 @@ mod tests {
             connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
         assert_eq!(version, SCHEMA_VERSION);
     }
+
+    #[test]
+    fn account_holders_of_the_fifth_schema_keep_what_they_said() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        for step in &MIGRATIONS[..5] {
+            connection.execute_batch(step).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 5).unwrap();
+        let types = ["LTDA", "mei ", "", "Consórcio", "S/A"];
+        for (tenant, company_type) in types.iter().enumerate() {
+            connection
+                .execute(
+                    "INSERT INTO profiles VALUES (?1, 'legal', ?2, 'trade', 'legal', ?3, 'Ana', \
+                     'a@b', '1', '')",
+                    params![tenant, format!("document {tenant}"), company_type],
+                )
+                .unwrap();
+        }
+        migrate(&mut connection).unwrap();
+        let sql = "SELECT document, company_type, company_type_text FROM profiles ORDER BY tenant";
+        let mut statement = connection.prepare(sql).unwrap();
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let rows: Vec<(String, String, String)> =
+            statement.query_map([], read).unwrap().map(Result::unwrap).collect();
+        let expected =
+            [("ltda", ""), ("mei", ""), ("", ""), ("other", "Consórcio"), ("other", "S/A")];
+        assert_eq!(rows.len(), expected.len());
+        for ((tenant, row), (code, text)) in rows.iter().enumerate().zip(expected) {
+            let document = format!("document {tenant}");
+            assert_eq!(*row, (document, code.to_owned(), text.to_owned()));
+        }
+    }
 }
