@@ -426,7 +426,7 @@ fn left_after_the_due_date(engine: &Engine, clock: &ManualClock) -> u64 {
 fn automatic_renewal_is_switched_for_a_subscription_that_exists() {
     for (from, to, left) in [(true, false, 3), (false, true, 10), (true, true, 10)] {
         let (engine, clock) = on("small", from);
-        engine.consume("acme", "credits", 7).expect("decides");
+        assert!(engine.consume("acme", "credits", 7).expect("decides").allowed());
         assert_eq!(engine.set_auto_renew("acme", to).expect("switches"), from != to);
         assert_eq!(balance(&engine, "acme", "credits"), (3, Some(10)), "the period goes on");
         let subscription = engine.report("acme").unwrap().subscription.expect("has one");
@@ -443,7 +443,7 @@ fn automatic_renewal_is_switched_for_a_subscription_that_exists() {
 #[test]
 fn what_has_lapsed_is_not_renewed_by_a_switch() {
     let (engine, clock) = on("small", false);
-    engine.consume("acme", "credits", 7).expect("decides");
+    assert!(engine.consume("acme", "credits", 7).expect("decides").allowed());
     assert_eq!(left_after_the_due_date(&engine, &clock), 3);
     assert_eq!(engine.set_auto_renew("acme", true).expect_err("has lapsed").code(), 406);
     assert!(!engine.set_auto_renew("acme", false).expect("is off already"));
@@ -468,7 +468,7 @@ fn the_invoice_of_a_period_in_advance_exists_only_if_it_may_follow() {
     let invoices = engine.invoices("acme").expect("reads");
     let number = invoices.iter().find(|it| it.status.code() == "pending").expect("is open").id;
     engine.mark_paid(number, None).expect("is paid");
-    engine.consume("acme", "credits", 7).expect("decides");
+    assert!(engine.consume("acme", "credits", 7).expect("decides").allowed());
     assert_eq!(left_after_the_due_date(&engine, &clock), 10, "paid and renewed");
     // In arrears it is for the period that was used: switching changes nothing about it.
     let (engine, _) = on("small", true);
