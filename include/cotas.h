@@ -1742,8 +1742,8 @@ int32_t cotas_verify_token(const struct cotas_engine *engine,
 /**
  * Puts a tenant on a plan now: the period is closed and a new one begins with the plan's units;
  * extras stay. first_due is a date, YYYY-MM-DD, whose day is the day of all later ones; auto_renew
- * (1 or 0) says whether units are restored the day after each; -1: as now. Under a key (NULL: none)
- * it takes effect once.
+ * (1 or 0) says whether units are restored the day after each; -1: as now. Under a key (NULL:
+ * none) it takes effect once.
  *
  * Threads: any. Blocks: waits for the disk. Fork: no matter.
  */
