@@ -29,7 +29,12 @@ fn direction(number: i32) -> Result<Direction, Failure> {
     match number {
         INBOUND => Ok(Direction::Inbound),
         OUTBOUND => Ok(Direction::Outbound),
-        _ => Err(Failure::argument("direction", format!("{number} is none"))),
+        _ => Err(Failure::argument(
+            "direction",
+            format!(
+                "unknown number {number} (expected {INBOUND}, inbound, or {OUTBOUND}, outbound)"
+            ),
+        )),
     }
 }
 

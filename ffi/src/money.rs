@@ -166,8 +166,15 @@ impl cotas_purchase {
 
 impl Call {
     fn gateway(&self, from: *const c_char, len: usize) -> Result<Gateway, Failure> {
-        let unknown = || Failure::argument("gateway", "asaas or pagarme".to_owned());
-        Gateway::from_code(self.text(from, len, "gateway")?).ok_or_else(unknown)
+        let code = self.text(from, len, "gateway")?;
+        let unknown = || {
+            let shown: String = code.chars().take(64).collect();
+            Failure::argument(
+                "gateway",
+                format!("{shown:?} is unknown (expected asaas or pagarme)"),
+            )
+        };
+        Gateway::from_code(code).ok_or_else(unknown)
     }
 }
 

@@ -110,7 +110,10 @@ pub(crate) fn durability(number: i32) -> Result<Durability, Failure> {
     match number {
         PROCESS => Ok(Durability::Process),
         DISK => Ok(Durability::Disk),
-        _ => Err(Failure::argument("durability", format!("{number} is none"))),
+        _ => Err(Failure::argument(
+            "durability",
+            format!("unknown number {number} (expected {PROCESS}, process, or {DISK}, disk)"),
+        )),
     }
 }
 
@@ -122,7 +125,13 @@ fn maintenance(number: i32) -> Result<Maintenance, Failure> {
         THREAD => Ok(Maintenance::Thread),
         INLINE => Ok(Maintenance::Inline),
         EXTERNAL => Ok(Maintenance::External),
-        _ => Err(Failure::argument("maintenance", format!("{number} is none"))),
+        _ => Err(Failure::argument(
+            "maintenance",
+            format!(
+                "unknown number {number} (expected {THREAD}, thread, {INLINE}, inline, or \
+                 {EXTERNAL}, external)"
+            ),
+        )),
     }
 }
 

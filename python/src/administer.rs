@@ -128,7 +128,7 @@ impl Engine {
         expires_at: Option<When>,
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
-        let source = known("source", source.0, Source::from_code)?;
+        let source = known("source", source.0, &Source::ALL, Source::code)?;
         let (starts_at, expires_at) = (starts_at.map(|at| at.0), expires_at.map(|at| at.0));
         let new = NewGrant { priority, starts_at, expires_at, ..NewGrant::new(source, units.0) };
         self.change(py, key, |engine| engine.grant_as(tenant.0, resource.0, &new, None))
@@ -265,7 +265,7 @@ impl Engine {
         as_operator: bool,
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
-        let status = known("status", status.0, Status::from_code)?;
+        let status = known("status", status.0, &Status::ALL, Status::code)?;
         self.change(py, key, |it| it.set_status(tenant.0, status, reason.0, as_operator))
     }
 

@@ -229,15 +229,21 @@ pub fn choice<T: Copy>(
     let found = choices.iter().find(|(word, _)| *word == text);
     found.map(|&(_, value)| value).ok_or_else(|| {
         let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
-        invalid(&format!("{what}: {text:?} is none of {}", words.join(", ")))
+        invalid(&format!("unknown {what} {text:?} (expected {})", words.join(", ")))
     })
 }
 
-/// One of the words that the engine knows by their code.
-pub fn known<T>(what: &str, text: &str, find: impl FnOnce(&str) -> Option<T>) -> PyResult<T> {
-    find(text).ok_or_else(|| {
+/// One of the values that the engine knows by their code.
+pub fn known<T: Copy>(
+    what: &str,
+    text: &str,
+    all: &[T],
+    code: impl Fn(T) -> &'static str,
+) -> PyResult<T> {
+    all.iter().copied().find(|&value| code(value) == text).ok_or_else(|| {
         let shown: String = text.chars().take(SHOWN_CHARS).collect();
-        invalid(&format!("{what}: {shown:?} is none"))
+        let codes: Vec<_> = all.iter().map(|&value| code(value)).collect();
+        invalid(&format!("unknown {what} {shown:?} (expected {})", codes.join(", ")))
     })
 }
 

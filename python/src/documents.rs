@@ -27,7 +27,7 @@ impl Engine {
     }
 
     fn _plan_report(&self, py: Python<'_>, tenant: Name<'_>, role: Name<'_>) -> PyResult<String> {
-        let role = known("role", role.0, Role::from_code)?;
+        let role = known("role", role.0, &Role::ALL, Role::code)?;
         self.document(py, |engine| Ok(engine.plan_report(tenant.0, role)?.to_json()))
     }
 
@@ -49,11 +49,7 @@ impl Engine {
         language: Name<'_>,
         resource: Name<'_>,
     ) -> PyResult<String> {
-        let language = known("language", language.0, |code| match code {
-            "en" => Some(Language::English),
-            "pt" => Some(Language::Portuguese),
-            _ => None,
-        })?;
+        let language = known("language", language.0, &Language::ALL, Language::code)?;
         let Name(name) = tenant;
         self.ask(py, |engine| {
             Ok(match what {
@@ -75,7 +71,7 @@ impl Engine {
         since: Option<When>,
         until: Option<When>,
     ) -> PyResult<Vec<(When, When, String, &'static str, Option<&'static str>, u64)>> {
-        let interval = known("interval", interval.0, Interval::from_code)?;
+        let interval = known("interval", interval.0, &Interval::ALL, Interval::code)?;
         let (from, to) = (since.map(|at| at.0), until.map(|at| at.0));
         let report = self.ask(py, |engine| engine.usage_by(tenant.0, interval, from, to))?;
         let row = |bucket: cotas::UsageBucket| {

@@ -128,7 +128,7 @@ impl Engine {
         method: Name<'_>,
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
-        let method = known("payment method", method.0, PaymentMethod::from_code)?;
+        let method = known("payment method", method.0, &PaymentMethod::ALL, PaymentMethod::code)?;
         self.change(py, key, |engine| engine.set_payment_method(tenant.0, method))
     }
 
@@ -139,7 +139,7 @@ impl Engine {
         gateway: Name<'_>,
         token: Private<'_>,
     ) -> PyResult<()> {
-        let gateway = known("gateway", gateway.0, Gateway::from_code)?;
+        let gateway = known("gateway", gateway.0, &Gateway::ALL, Gateway::code)?;
         self.ask(py, |engine| engine.set_webhook_token(gateway, token.0))
     }
 
@@ -150,7 +150,7 @@ impl Engine {
         body: &[u8],
         token: Private<'_>,
     ) -> PyResult<Outcome> {
-        let gateway = known("gateway", gateway.0, Gateway::from_code)?;
+        let gateway = known("gateway", gateway.0, &Gateway::ALL, Gateway::code)?;
         self.ask(py, |engine| engine.payment_event(gateway, body, token.0)).map(Outcome::from)
     }
 
@@ -168,7 +168,7 @@ impl Engine {
         text: Private<'_>,
         kind: Name<'_>,
     ) -> PyResult<String> {
-        let kind = known("document type", kind.0, DocumentType::from_code)?;
+        let kind = known("document type", kind.0, &DocumentType::ALL, DocumentType::code)?;
         self.ask(py, |it| Ok(it.validate_document(text.0, kind)?.as_str().to_owned()))
     }
 

@@ -31,6 +31,9 @@ pub enum DocumentType {
 }
 
 impl DocumentType {
+    /// Every type.
+    pub const ALL: [DocumentType; 2] = [DocumentType::Cpf, DocumentType::Cnpj];
+
     /// The type's name in programs: `cpf` or `cnpj` (docs/sources.md, Voki, `document_type`).
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -43,7 +46,7 @@ impl DocumentType {
     /// The type with this [`code`](Self::code).
     #[must_use]
     pub fn from_code(code: &str) -> Option<DocumentType> {
-        [DocumentType::Cpf, DocumentType::Cnpj].into_iter().find(|known| known.code() == code)
+        Self::ALL.into_iter().find(|known| known.code() == code)
     }
 
     /// Who has such a number.

@@ -31,10 +31,13 @@ impl Gateway {
         }
     }
 
+    /// Every gateway.
+    pub const ALL: [Gateway; 2] = [Gateway::Asaas, Gateway::Pagarme];
+
     /// The gateway with this [`code`](Self::code).
     #[must_use]
     pub fn from_code(code: &str) -> Option<Gateway> {
-        [Gateway::Asaas, Gateway::Pagarme].into_iter().find(|known| known.code() == code)
+        Self::ALL.into_iter().find(|known| known.code() == code)
     }
 }
 

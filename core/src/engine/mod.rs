@@ -354,7 +354,10 @@ fn bad_name(name: &str) -> Error {
 /// Refuses keys that are empty or too long. Their text is personal and stays out of the message.
 fn check_key(what: &'static str, key: &str) -> Result<(), Error> {
     if key.is_empty() || key.len() > KEY_BYTES_MAX {
-        let why = format!("it has {} bytes; 1 to {KEY_BYTES_MAX} are allowed", key.len());
+        let why = match key.len() {
+            0 => format!("it is empty; 1 to {KEY_BYTES_MAX} bytes are allowed"),
+            bytes => format!("it has {bytes} bytes; 1 to {KEY_BYTES_MAX} are allowed"),
+        };
         return Err(Error::InvalidArgument { what, why });
     }
     Ok(())
