@@ -2,6 +2,9 @@
 # make test    everything there is to check, from nothing; says how long each stage took
 # make test-quick   the inner loop: under two minutes once it is built
 # make torture SECONDS=600   the crash test; KILLS=10000, SEED=7: docs/testing.md
+# make power-cuts, faults, filesystems: what the machine may do to it
+# make overshoot   units beyond a limit, beside what people use instead: docs/overshoot.md
+# make bench-compare BASE=<commit>: ratios of pairs that run in turns, and instructions
 # make bench   how fast, beside peers in the same run
 # make deps    installs the interpreters that the tests of other languages use
 # make wheel   the Python package, in target/python/dist
@@ -14,7 +17,7 @@ CARGO := cargo
 CC ?= cc
 CRASH_TESTS := --package cotas-tests --features crash_points
 
-.PHONY: test-quick test-crash torture
+.PHONY: test-quick test-crash torture power-cuts faults filesystems overshoot bench-compare
 .PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
     header install install-built traffic
 
@@ -53,7 +56,7 @@ test-quick:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	$(CARGO) clippy $(CRASH_TESTS) --all-targets -- -D warnings
+	$(CARGO) clippy $(CRASH_TESTS),overshoot --all-targets -- -D warnings
 
 test-rust:
 	$(CARGO) test --workspace
@@ -64,6 +67,30 @@ test-rust:
 test-crash:
 	$(MAKE) torture SECONDS=60
 	$(CARGO) test $(CRASH_TESTS) --test controls -- --test-threads 1
+	$(CARGO) test $(CRASH_TESTS) --test power -- --nocapture
+	COTAS_FAULTS_STEP=41 target/debug/faults
+
+# Every write of a longer run, every call with every fault, and every file system.
+CUTS ?= 200
+power-cuts:
+	COTAS_CUTS=$(CUTS) $(if $(SEED),COTAS_SEED=$(SEED)) $(CARGO) test $(CRASH_TESTS) --test power \
+	    -- --nocapture
+
+faults:
+	$(CARGO) build $(CRASH_TESTS) --bin faults
+	target/debug/faults
+
+filesystems:
+	$(CARGO) build $(CRASH_TESTS) --bin faults --bin crash
+	tests/filesystems.sh target/debug/crash target/debug/faults 10
+
+overshoot:
+	$(CARGO) build $(CRASH_TESTS),overshoot --bin overshoot
+	target/debug/overshoot run docs/overshoot.md
+
+# BASE=<commit>; PAIRS=7; FILTER: a part of a benchmark's name.
+bench-compare:
+	python3 benches/compare.py "$(BASE)" "$(PAIRS)" "$(FILTER)"
 
 # Workers in C and in Python take part where there is a compiler and an installed package.
 SECONDS ?= 600

@@ -221,7 +221,9 @@ impl Episode<'_> {
             }
             lock(&self.model).close();
             if orderly {
-                // The database alone is whole after the last close.
+                // The database alone is whole after the last close: a forked child of a worker may
+                // have gone after it, and has closed nothing.
+                drop(self.open()?);
                 std::fs::remove_file(self.live()).expect("is there");
             } else {
                 totals.cuts += 1;

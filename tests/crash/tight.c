@@ -64,11 +64,14 @@ int main(int count, char **words) {
     if (code == COTAS_OK) {
         code = cotas_options_set_maintenance(options, COTAS_MAINTENANCE_EXTERNAL, &error);
     }
-    if (code == COTAS_OK) {
+    /* Another may be opening it, or hold the tenant, and may have been stopped. */
+    while (code == COTAS_OK && engine == NULL) {
         code = cotas_engine_open(words[1], strlen(words[1]), options, &engine, &error);
+        code = code == COTAS_E_OPEN_BUSY || code == COTAS_E_STORE_BUSY ? COTAS_OK : code;
     }
-    if (code == COTAS_OK) {
+    while (code == COTAS_OK && found == NULL) {
         code = cotas_tenant_open(engine, "tight", 5, &found, &error);
+        code = code == COTAS_E_BUSY ? COTAS_OK : code;
     }
     if (code != COTAS_OK) {
         fprintf(stderr, "tight.c, opening: %d %s\n", code, error.message);

@@ -11,6 +11,15 @@ PAGE_BYTES = 64 << 10
 TIGHT_AT = 64
 
 
+def open_tenant(engine: cotas.Engine) -> cotas.Tenant:
+    """Another may hold the tenant, and may have been stopped."""
+    while True:
+        try:
+            return engine.tenant("tight")
+        except cotas.Busy:
+            pass
+
+
 def main() -> None:
     """Works until standard input is closed, or until it is killed."""
     database, page_path, index = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -26,7 +35,7 @@ def main() -> None:
         words = memoryview(page).cast("Q")
         intended, acknowledged = TIGHT_AT + 2 * index, TIGHT_AT + 2 * index + 1
         with cotas.open(database, maintenance="external") as engine:
-            tenant = engine.tenant("tight")
+            tenant = open_tenant(engine)
             while not over.is_set():
                 words[intended] += 1
                 try:

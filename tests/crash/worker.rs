@@ -163,12 +163,11 @@ fn mixed(orders: &Orders, page: Page, rng: &mut Rng, stop: &AtomicBool, times: u
     let blocking = engine.with_durability(Durability::Disk);
     // A fork in the middle of another thread's govern would share its file lock.
     let forking = Mutex::new(());
-    let children = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for number in 0..orders.threads {
             let mut rng = Rng::new(rng.next());
             let (engine, blocking) = (&engine, &blocking);
-            let (forking, children) = (&forking, &children);
+            let forking = &forking;
             scope.spawn(move || {
                 let mut thread = Thread::new(orders, number as u32, engine, blocking, page);
                 let mut done = 0;
@@ -176,13 +175,16 @@ fn mixed(orders: &Orders, page: Page, rng: &mut Rng, stop: &AtomicBool, times: u
                     thread.step(&mut rng, forking);
                     done += 1;
                     if number == 0 && rng.one_in(400) {
-                        fork(orders, &mut rng, engine, blocking, page, forking, children);
+                        fork(orders, &mut rng, engine, blocking, page, forking);
                     }
                 }
             });
         }
     });
 }
+
+/// Children that this process has forked: an opener's earlier ones may still be at work.
+static CHILDREN: AtomicU64 = AtomicU64::new(0);
 
 /// A child that goes on with what it inherited, and ends in one of three ways.
 fn fork(
@@ -192,10 +194,9 @@ fn fork(
     blocking: &Engine,
     page: Page,
     forking: &Mutex<()>,
-    children: &AtomicU64,
 ) {
     let alone = forking.lock().unwrap_or_else(PoisonError::into_inner);
-    let number = 100 + children.fetch_add(1, Ordering::Relaxed) as u32;
+    let number = 100 + CHILDREN.fetch_add(1, Ordering::Relaxed) as u32;
     // SAFETY: the engine, which is what the child goes on with, is made for forks.
     let child = unsafe { libc::fork() };
     if child != 0 {
@@ -220,7 +221,18 @@ fn fork(
 fn tight(orders: &Orders, page: Page, rng: &mut Rng, stop: &AtomicBool) {
     let Some(engine) = opened(open(orders, page, rng)) else { return };
     let credits = engine.resource("credits").expect("is in the catalog");
-    let tenant = engine.tenant("tight").expect("exists");
+    let tenant = loop {
+        match engine.tenant("tight") {
+            Ok(tenant) => break tenant,
+            // Another holds it, and may have been stopped.
+            Err(error) if error.code() == 500 && !stop.load(Ordering::Relaxed) => {}
+            Err(error) if error.code() == 500 => return,
+            Err(error) => {
+                broken(0, Op::Tight, Wrong::Error, error.code() as u64, &error.to_string());
+                return;
+            }
+        }
+    };
     let (intended, acknowledged) = page.tight(orders.serial as usize % crate::page::TIGHT_MAX);
     while !stop.load(Ordering::Relaxed) {
         intended.fetch_add(1, Ordering::Release);
