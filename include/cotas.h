@@ -1652,6 +1652,24 @@ int32_t cotas_progress(const struct cotas_tenant *tenant,
                        struct cotas_error *error);
 
 /**
+ * What the body of a WhatsApp webhook says (of the Cloud API, as 360dialog passes it on, or of
+ * Evolution API), as a JSON document: {"known" (whether its form is), "events": [{"kind"
+ * ("message", "call", "template"; "status", "echo", "reaction", "edit", "revocation", "notice",
+ * "welcome", "id_change", "call_progress", "history", "contact_sync", "error"), "opens" (whether
+ * it opens a session), "channel", "contacts" (all ids of the one contact: decide with the first
+ * and link the others to it), "id", "at", "at_ms", "status"}], "malformed": [{"path", "rule"}]}.
+ * A body that is not JSON is COTAS_E_INVALID_ARGUMENT.
+ *
+ * Threads: any. Blocks: never. Fork: no matter.
+ */
+int32_t cotas_whatsapp_events(const uint8_t *body,
+                              size_t body_len,
+                              char *buffer,
+                              size_t capacity,
+                              size_t *needed,
+                              struct cotas_error *error);
+
+/**
  * May a holder have a seat of a resource? If so it is taken until it is released. A holder that
  * has one keeps it. pending (1) says that the holder was only invited, which holds the seat all
  * the same. token (NULL: none), of 8 to 1,024 bytes, opens the seat, and is unique over the

@@ -631,6 +631,13 @@ int32_t cotas_progress(const struct cotas_tenant *tenant,
                        size_t *needed,
                        struct cotas_error *error);
 
+int32_t cotas_whatsapp_events(const uint8_t *body,
+                              size_t body_len,
+                              char *buffer,
+                              size_t capacity,
+                              size_t *needed,
+                              struct cotas_error *error);
+
 int32_t cotas_seat_occupy(const struct cotas_tenant *tenant,
                           const char *resource,
                           size_t resource_len,

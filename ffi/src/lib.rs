@@ -36,6 +36,8 @@ mod meters;
 
 mod replay;
 
+mod whatsapp;
+
 mod seats;
 
 mod plans;

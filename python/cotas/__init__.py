@@ -12,6 +12,7 @@ processes of a host share, and is remembered in one SQLite file.
             print(decision.reason, decision.limit, decision.retry_at)
 """
 
+from . import whatsapp
 from ._cotas import (
     Charge,
     Decision,
@@ -126,4 +127,5 @@ __all__ = [
     "WrongKind",
     "in_memory",
     "open",
+    "whatsapp",
 ]

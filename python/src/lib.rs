@@ -31,6 +31,7 @@ mod panic;
 mod plain;
 mod records;
 mod tenant;
+mod whatsapp;
 
 /// What the package `cotas` imports.
 #[pyo3::pymodule(gil_used = false)]
@@ -47,4 +48,6 @@ mod _cotas {
     use super::outcome::{Charge, LeaseOutcome, SessionOutcome};
     #[pymodule_export]
     use super::tenant::Tenant;
+    #[pymodule_export]
+    use super::whatsapp::_whatsapp_events;
 }

@@ -170,6 +170,20 @@ static void replay(const cotas_tenant *tenant) {
                "\"others\":1,\"refused\":1,\"refused_quota\":1,\"refused_status\":0}"));
 }
 
+#define BODY                                                                                       \
+    "{\"metadata\": {\"phone_number_id\": \"w\"}, \"messages\": [{\"from\": \"c-1\", \"from_user_id\": " \
+    "\"BR.1\", \"id\": \"m\", \"timestamp\": 9}, 7]}"
+
+static void bodies(void) {
+    OK(cotas_whatsapp_events((const uint8_t *)BODY, strlen(BODY), ROOM, &error));
+    CHECK(says("{\"known\":true,\"events\":[{\"kind\":\"message\",\"opens\":true,\"channel\":\"w\","
+               "\"contacts\":[\"c-1\",\"BR.1\"],\"id\":\"m\",\"at\":\"1970-01-01T00:00:09Z\","
+               "\"at_ms\":9000,\"status\":null}],\"malformed\":[{\"path\":\"messages[1]\","
+               "\"rule\":\"is not an object\"}]}"));
+    CHECK(cotas_whatsapp_events((const uint8_t *)"{", 1, ROOM, &error) ==
+          COTAS_E_INVALID_ARGUMENT);
+}
+
 static void administration(const cotas_engine *engine) {
     int64_t invoice = 0;
     int32_t yes = 0;
@@ -411,6 +425,7 @@ int main(void) {
     reservations(tenant);
     held_things(engine, tenant);
     replay(tenant);
+    bodies();
     administration(engine);
     money(engine);
     a_payment_from_a_queue(engine);

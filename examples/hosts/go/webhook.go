@@ -1,6 +1,6 @@
-// A WhatsApp Cloud API webhook that asks before it answers: POST /webhooks/<tenant>.
+// A WhatsApp webhook that asks before it answers: POST /webhooks/<tenant>.
 //
-//	COTAS_DB=quotas.db WHATSAPP_APP_SECRET=... PORT=8080 go run .
+//	COTAS_DB=quotas.db WHATSAPP_APP_SECRET=... WHATSAPP_VERIFY_TOKEN=... PORT=8080 go run .
 //
 // Any goroutine may decide at any time; a decision is a short call into C. ../README.md makes the
 // database.
@@ -15,11 +15,10 @@ import (
 	"errors"
 	"io"
 	"log"
-	"math"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -29,24 +28,9 @@ import (
 
 const bodyBytesMax = 1 << 20
 
-// webhook is what WhatsApp sends, as far as it matters here.
-type webhook struct {
-	Entry *[]struct {
-		Changes []struct {
-			Value struct {
-				Metadata struct {
-					Channel string `json:"phone_number_id"`
-				}
-				Messages []message
-			}
-		}
-	}
-}
-
-type message struct {
-	ID        string
-	From      string
-	Timestamp string
+// What each kind of part that opens a session is in the catalog.
+var actions = map[string]string{
+	"message": "receive_message", "call": "receive_call", "template": "template_sent",
 }
 
 type answer struct {
@@ -55,10 +39,17 @@ type answer struct {
 }
 
 type refusal struct {
+	Message string     `json:"message"`
 	Reason  string     `json:"reason"`
 	Used    uint64     `json:"used"`
 	Limit   *uint64    `json:"limit"`
 	RetryAt *time.Time `json:"retry_at"`
+}
+
+type outcome struct {
+	Answers   []answer  `json:"answers"`
+	Refused   []refusal `json:"refused"`
+	Malformed []string  `json:"malformed"`
 }
 
 type problem struct {
@@ -69,12 +60,18 @@ type problem struct {
 type server struct {
 	engine *cotas.Engine
 	secret []byte
+	token  []byte
 }
 
 func (s *server) ServeHTTP(to http.ResponseWriter, request *http.Request) {
 	name := strings.TrimPrefix(request.URL.Path, "/webhooks/")
-	if request.Method != http.MethodPost || name == request.URL.Path || name == "" {
+	isKnown := request.Method == http.MethodPost || request.Method == http.MethodGet
+	if !isKnown || name == request.URL.Path || name == "" {
 		reply(to, http.StatusNotFound, problem{"there is nothing here"})
+		return
+	}
+	if request.Method == http.MethodGet {
+		s.subscribe(to, request.URL.Query())
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(to, request.Body, bodyBytesMax))
@@ -86,64 +83,82 @@ func (s *server) ServeHTTP(to http.ResponseWriter, request *http.Request) {
 		reply(to, http.StatusUnauthorized, problem{"the signature is wrong"})
 		return
 	}
-	var from webhook
-	if json.Unmarshal(body, &from) != nil || from.Entry == nil {
-		reply(to, http.StatusBadRequest, problem{"this is no webhook of WhatsApp"})
-		return
+	read, err := cotas.WhatsappEvents(body)
+	if err == nil && !read.Known {
+		err = errMalformed
 	}
-	if err := s.answer(to, name, &from); err != nil {
+	if err == nil {
+		err = s.answer(to, name, &read)
+	}
+	if err != nil {
 		trouble(to, err)
 	}
 }
 
-// answer asks, and answers each message once: Meta delivers some of them again.
-func (s *server) answer(to http.ResponseWriter, name string, from *webhook) error {
+// subscribe: Meta asks once whether this is the right place. The token is agreed in its settings.
+func (s *server) subscribe(to http.ResponseWriter, query url.Values) {
+	isRight := hmac.Equal([]byte(query.Get("hub.verify_token")), s.token)
+	if !isRight || query.Get("hub.mode") != "subscribe" {
+		reply(to, http.StatusForbidden, problem{"the token is wrong"})
+		return
+	}
+	to.Header().Set("Content-Type", "text/plain")
+	if _, err := io.WriteString(to, query.Get("hub.challenge")); err != nil {
+		log.Print(err)
+	}
+}
+
+// answer asks about each part, and answers each message once: Meta delivers some of them again.
+func (s *server) answer(to http.ResponseWriter, name string, body *cotas.Body) error {
 	tenant, err := s.engine.Tenant(name)
 	if err != nil {
 		return err
 	}
 	defer tenant.Close()
-	answers := []answer{}
-	for _, entry := range *from.Entry {
-		for _, change := range entry.Changes {
-			for _, it := range change.Value.Messages {
-				sent, err := ask(tenant, change.Value.Metadata.Channel, it)
-				if err != nil {
-					return err
-				}
-				if !sent.Allowed {
-					refuse(to, sent)
-					return nil
-				}
-				if !sent.Replayed {
-					answers = append(answers, answer{Message: it.ID, Text: text(sent)})
-				}
-			}
+	done := outcome{[]answer{}, []refusal{}, []string{}}
+	for _, part := range body.Events {
+		decision, err := ask(tenant, &part)
+		switch {
+		case err != nil:
+			return err
+		case !part.Opens:
+		case !decision.Allowed:
+			// The message is kept; what is not done is the answer.
+			done.Refused = append(done.Refused, refuse(part.ID, decision))
+		case part.Kind == "message" && !decision.Replayed:
+			done.Answers = append(done.Answers, answer{part.ID, text(decision)})
 		}
 	}
-	reply(to, http.StatusOK, map[string][]answer{"answers": answers})
+	for _, it := range body.Malformed {
+		done.Malformed = append(done.Malformed, it.Path+" "+it.Rule)
+	}
+	reply(to, http.StatusOK, done)
 	return nil
 }
 
-// ask asks whether a message may be received and, if so, answered.
-func ask(tenant *cotas.Tenant, channel string, it message) (cotas.Decision, error) {
-	seconds, err := strconv.ParseUint(it.Timestamp, 10, 63)
-	if err != nil || len(it.Timestamp) > 11 || it.ID == "" || it.From == "" || channel == "" {
-		return cotas.Decision{}, errMalformed
+// ask links the ids of a part's contact and decides about the part, where it opens a session.
+func ask(tenant *cotas.Tenant, part *cotas.BodyPart) (decision cotas.Decision, err error) {
+	for index := 1; index < len(part.Contacts); index++ {
+		if err := tenant.LinkContact(part.Contacts[0], part.Contacts[index]); err != nil {
+			return decision, err
+		}
 	}
-	at := time.Unix(int64(seconds), 0)
-	about := cotas.Details{Channel: channel, Contact: it.From, Quantity: 1, At: at}
-	received, err := tenant.Perform("receive_message", about)
-	if err != nil || !received.Allowed {
-		return received, err
+	if !part.Opens {
+		return decision, nil
 	}
-	about.At, about.Key = time.Time{}, it.ID
+	at := time.UnixMilli(part.AtMs)
+	about := cotas.Details{Channel: part.Channel, Contact: part.Contacts[0], Quantity: 1, At: at}
+	decision, err = tenant.Perform(actions[part.Kind], about)
+	if err != nil || !decision.Allowed || part.Kind != "message" {
+		return decision, err
+	}
+	about.At, about.Key = time.Time{}, part.ID
 	return tenant.Perform("send_message", about)
 }
 
 var errMalformed = errors.New("this is no webhook of WhatsApp")
 
-// text is where the platform sends. This example tells what it would send.
+// text is where the platform sends. This example reports what it would send.
 func text(sent cotas.Decision) string {
 	if sent.Notice != "" {
 		return sent.Notice + "\nOlá! Já vamos atender você."
@@ -151,28 +166,17 @@ func text(sent cotas.Decision) string {
 	return "Olá! Já vamos atender você."
 }
 
-// refuse says what a refusal is over HTTP: to be paid, too fast, or forbidden; and when to come
-// again.
-func refuse(to http.ResponseWriter, decision cotas.Decision) {
-	status := http.StatusForbidden
-	switch decision.Reason {
-	case cotas.RateExceeded:
-		status = http.StatusTooManyRequests
-	case cotas.QuotaExhausted, cotas.NotInPlan, cotas.PlanLapsed, cotas.NoSubscription,
-		cotas.SubscriptionPending, cotas.DemoExpired:
-		status = http.StatusPaymentRequired
-	}
-	document := refusal{Reason: decision.Reason.String(), Used: decision.Used}
+// refuse says why a message is not answered, with its figures; it is the platform's to show.
+func refuse(message string, decision cotas.Decision) refusal {
+	document := refusal{Message: message, Reason: decision.Reason.String(), Used: decision.Used}
 	if decision.Finite {
 		document.Limit = &decision.Limit
 	}
 	if !decision.RetryAt.IsZero() {
-		wait := math.Max(1, math.Ceil(time.Until(decision.RetryAt).Seconds()))
-		to.Header().Set("Retry-After", strconv.FormatInt(int64(wait), 10))
 		at := decision.RetryAt.Truncate(time.Second)
 		document.RetryAt = &at
 	}
-	reply(to, status, document)
+	return document
 }
 
 // trouble says what an error is over HTTP.
@@ -214,8 +218,12 @@ func main() {
 	}
 	defer engine.Close() // It writes what is not on disk yet.
 	web := &http.Server{
-		Addr:              "127.0.0.1:" + os.Getenv("PORT"),
-		Handler:           &server{engine, []byte(os.Getenv("WHATSAPP_APP_SECRET"))},
+		Addr: "127.0.0.1:" + os.Getenv("PORT"),
+		Handler: &server{
+			engine,
+			[]byte(os.Getenv("WHATSAPP_APP_SECRET")),
+			[]byte(os.Getenv("WHATSAPP_VERIFY_TOKEN")),
+		},
 		ReadHeaderTimeout: 10 * time.Second,
 	}
 	ended, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -71,6 +71,12 @@ public final class Cotas {
         public static final Details NOTHING = new Details("", "", 1, null, null);
     }
 
+    /** What a webhook's body says, its parts and which open a session: a JSON document. */
+    public static String whatsappEvents(byte[] body) {
+        return C.document((room, needed, error) -> C.cotas_whatsapp_events(
+                body, body.length, room, room.length, needed, error));
+    }
+
     /** The quota engine of one database. */
     public static final class Engine implements AutoCloseable {
         private final Pointer handle;
@@ -126,17 +132,8 @@ public final class Cotas {
         /** What a tenant subscribed to, has left and owes: a JSON document. */
         public String statement(String tenant) {
             byte[] name = C.bytes(tenant);
-            byte[] buffer = new byte[4096];
-            while (true) { // What is told may have grown since its length was told.
-                byte[] room = buffer;
-                LongByReference needed = new LongByReference();
-                int code = C.call(error -> C.cotas_statement(
-                        handle, name, name.length, room, room.length, needed, error));
-                if (code == C.OK) {
-                    return C.textIn(room);
-                }
-                buffer = new byte[Math.toIntExact(needed.getValue())];
-            }
+            return C.document((room, needed, error) -> C.cotas_statement(
+                    handle, name, name.length, room, room.length, needed, error));
         }
 
         /** Closing the last engine of a process writes what is not on disk yet. */
@@ -167,6 +164,14 @@ public final class Cotas {
                     handle, name, name.length, channel, channel.length, contact, contact.length,
                     about.quantity(), at, key, key == null ? 0 : key.length, decision, error));
             return Decision.of(decision);
+        }
+
+        /** Makes two ids one contact. */
+        public void linkContact(String one, String other) {
+            byte[] first = C.bytes(one);
+            byte[] second = C.bytes(other);
+            C.call(error -> C.cotas_link_contact(
+                    handle, first, first.length, second, second.length, error));
         }
 
         @Override
@@ -258,6 +263,14 @@ public final class Cotas {
 
         static native int cotas_tenant_close(Pointer tenant);
 
+        static native int cotas_link_contact(
+                Pointer tenant, byte[] one, long length, byte[] other, long otherLength,
+                Error error);
+
+        static native int cotas_whatsapp_events(
+                byte[] body, long length, byte[] buffer, long capacity, LongByReference needed,
+                Error error);
+
         static native int cotas_perform(
                 Pointer tenant, byte[] action, long actionLength, byte[] channel,
                 long channelLength, byte[] contact, long contactLength, long quantity, long at,
@@ -272,6 +285,24 @@ public final class Cotas {
                 throw new Failure(code, textIn(error.message));
             }
             return code;
+        }
+
+        /** A function that writes a document into a buffer. */
+        interface Writer {
+            int write(byte[] room, LongByReference needed, Error error);
+        }
+
+        /** The JSON document that a function writes. */
+        static String document(Writer writer) {
+            byte[] buffer = new byte[4096];
+            while (true) { // What is reported may have grown since its length was asked.
+                byte[] room = buffer;
+                LongByReference needed = new LongByReference();
+                if (call(error -> writer.write(room, needed, error)) == OK) {
+                    return textIn(room);
+                }
+                buffer = new byte[Math.toIntExact(needed.getValue())];
+            }
         }
 
         /** The handle that a function puts where it is told. */

@@ -38,6 +38,23 @@ local function call(name, ...)
   return code
 end
 
+-- Calls a function that writes a JSON document into a buffer, and gives that.
+local function document(name, ...)
+  local arguments, count = { ... }, select("#", ...)
+  local needed = ffi.new("size_t[1]", 4096)
+  while true do -- What is reported may have grown since its length was asked.
+    local capacity = needed[0]
+    local buffer = ffi.new("char[?]", capacity)
+    arguments[count + 1], arguments[count + 2], arguments[count + 3] = buffer, capacity, needed
+    if call(name, unpack(arguments, 1, count + 3)) == 0 then return ffi.string(buffer) end
+  end
+end
+
+--- What a webhook's body says, the kind of each part, and which open a session: a JSON document.
+function cotas.whatsapp_events(body)
+  return document("cotas_whatsapp_events", ffi.cast("const uint8_t *", body), #body)
+end
+
 -- A number, or nil for 0: there is nothing to tell.
 local function some(number)
   number = tonumber(number)
@@ -117,14 +134,7 @@ end
 
 --- What a tenant subscribed to, has left and owes: a JSON document.
 function Engine:statement(tenant)
-  local needed = ffi.new("size_t[1]", 1)
-  while true do -- What is told may have grown since its length was asked.
-    local capacity = needed[0]
-    local buffer = ffi.new("char[?]", capacity)
-    if call("cotas_statement", self.handle, tenant, #tenant, buffer, capacity, needed) == 0 then
-      return ffi.string(buffer)
-    end
-  end
+  return document("cotas_statement", self.handle, tenant, #tenant)
 end
 
 function Engine:close()
@@ -139,6 +149,11 @@ function Tenant:perform(action, about)
   call("cotas_perform", self.handle, action, #action, channel, #channel, contact, #contact,
     about.quantity or 1, about.at or 0, key, key and #key or 0, decision)
   return decision_of(decision)
+end
+
+--- Makes two ids one contact.
+function Tenant:link_contact(one, other)
+  call("cotas_link_contact", self.handle, one, #one, other, #other)
 end
 
 function Tenant:close()

@@ -125,6 +125,13 @@ function load(path = 'libcotas.so.1') {
     tenantOpen: fallible(
       library, 'cotas_tenant_open', `${engine}, ${name}, _Out_ cotas_tenant **tenant`),
     tenantClose: promisify(library.func(`int32_t cotas_tenant_close(${tenant})`).async),
+    linkContact: fallible(
+      library, 'cotas_link_contact',
+      `${tenant}, const char *one, size_t one_len, const char *other, size_t other_len`),
+    whatsappEvents: fallible(
+      library, 'cotas_whatsapp_events',
+      'const uint8_t *body, size_t body_len, uint8_t *buffer, size_t capacity, '
+      + '_Out_ size_t *needed'),
     perform: fallible(
       library, 'cotas_perform',
       `${tenant}, const char *action, size_t action_len, const char *channel, size_t channel_len, `
@@ -160,6 +167,16 @@ function load(path = 'libcotas.so.1') {
         await c.perform.async(this.#blocking, ...given);
       }
       return new Decision(decision, c);
+    }
+
+    /** Makes two ids one contact. */
+    async linkContact(one, other) {
+      try {
+        c.linkContact(this.#nonBlocking, ...text(one), ...text(other));
+      } catch (error) {
+        if (error.code !== E_BUSY) throw error;
+        await c.linkContact.async(this.#blocking, ...text(one), ...text(other));
+      }
     }
 
     async close() {
@@ -231,7 +248,18 @@ function load(path = 'libcotas.so.1') {
     }
   }
 
-  return { Engine };
+  /** What a webhook's body says: the kind of each part, and which open a session. */
+  function whatsappEvents(body) {
+    for (let capacity = 4096; ;) {
+      const [buffer, needed] = [Buffer.alloc(capacity), [0]];
+      if (c.whatsappEvents(body, body.length, buffer, capacity, needed) === OK) {
+        return JSON.parse(buffer.toString('utf8', 0, needed[0] - 1));
+      }
+      capacity = needed[0];
+    }
+  }
+
+  return { Engine, whatsappEvents };
 }
 
 module.exports = { CotasError, Decision, INVALID_ARGUMENT, UNKNOWN_TENANT, load };

@@ -1,9 +1,9 @@
 'use strict';
 
-// A WhatsApp Cloud API webhook that asks before it answers: POST /webhooks/<tenant>.
+// A WhatsApp webhook that asks before it answers: POST /webhooks/<tenant>.
 //
 //   npm ci
-//   COTAS_DB=quotas.db WHATSAPP_APP_SECRET=... PORT=8080 node webhook.js
+//   COTAS_DB=quotas.db WHATSAPP_APP_SECRET=... WHATSAPP_VERIFY_TOKEN=... PORT=8080 node webhook.js
 //
 // Decisions are made in memory, in the event loop; what waits for the disk does so elsewhere. It
 // may be run by node:cluster: every worker opens the database for itself. ../README.md makes the
@@ -13,11 +13,11 @@ const crypto = require('node:crypto');
 const http = require('node:http');
 const { CotasError, INVALID_ARGUMENT, UNKNOWN_TENANT, load } = require('./cotas.js');
 
+const { Engine, whatsappEvents } = load();
+
 const BODY_BYTES_MAX = 1 << 20;
-const TO_BE_PAID = new Set([
-  'quota_exhausted', 'not_in_plan', 'plan_lapsed', 'no_subscription', 'subscription_pending',
-  'demo_expired',
-]);
+// What each kind of part that opens a session is in the catalog.
+const ACTIONS = { message: 'receive_message', call: 'receive_call', template: 'template_sent' };
 
 /** An answer that says why nothing was asked of the quotas. */
 class Refused extends Error {
@@ -27,67 +27,51 @@ class Refused extends Error {
   }
 }
 
-function text(value) {
-  if (typeof value !== 'string') throw new Refused(400, 'this is no webhook of WhatsApp');
-  return value;
-}
-
-function list(value) {
-  if (!Array.isArray(value)) throw new Refused(400, 'this is no webhook of WhatsApp');
-  return value;
-}
-
-/** A timestamp of WhatsApp's, seconds since 1970 as text, in milliseconds. */
-function instant(seconds) {
-  if (!/^[0-9]{1,11}$/.test(seconds)) throw new Refused(400, 'this is no webhook of WhatsApp');
-  return 1000 * Number(seconds);
-}
-
-/** The messages of a webhook's body, whatever else is in it. */
-function messages(body) {
-  return list(body?.entry).flatMap((entry) => list(entry?.changes)).flatMap((change) => {
-    const value = change?.value;
-    return list(value?.messages ?? []).map((message) => ({
-      id: text(message?.id),
-      channel: text(value.metadata?.phone_number_id),
-      contact: text(message?.from),
-      at: instant(text(message?.timestamp)),
-    }));
-  });
-}
-
 function parse(body) {
+  let read;
   try {
-    return JSON.parse(body);
-  } catch {
+    read = whatsappEvents(body);
+  } catch (error) {
+    if (error.code !== INVALID_ARGUMENT) throw error;
     throw new Refused(400, 'this is no JSON');
   }
+  if (!read.known) throw new Refused(400, 'this is no webhook of WhatsApp');
+  return read;
 }
 
-/** What a refusal is over HTTP: to be paid, too fast, or forbidden; and when to come again. */
-function refusal({ reason, used, limit, retryAt }) {
-  const status = reason === 'rate_exceeded' ? 429 : TO_BE_PAID.has(reason) ? 402 : 403;
-  const headers = {};
-  if (retryAt) headers['Retry-After'] = Math.max(1, Math.ceil((retryAt - Date.now()) / 1000));
+/** Why a message is not answered, with its figures; it is the platform's to show. */
+function refusal(message, { reason, used, limit, retryAt }) {
   const again = retryAt && new Date(retryAt).toISOString().replace(/\.\d+Z$/, 'Z');
-  return { status, headers, document: { reason, used, limit, retry_at: again } };
+  return { message, reason, used, limit, retry_at: again };
 }
 
-/** Asks, and answers each message once: Meta delivers some of them again. */
-async function answer(tenant, asked) {
-  const answers = [];
-  for (const { id, channel, contact, at } of asked) {
-    const received = await tenant.perform('receive_message', { channel, contact, at });
-    if (!received.allowed) return refusal(received);
-    const sent = await tenant.perform('send_message', { channel, contact, key: id });
-    if (!sent.allowed) return refusal(sent);
-    if (!sent.replayed) {
-      // Here the platform sends it. This example tells what it would send.
-      const notice = sent.notice ? `${sent.notice}\n` : '';
-      answers.push({ message: id, text: `${notice}Olá! Já vamos atender você.` });
+/** Decides about one part; null: it opens nothing. */
+async function decide(tenant, part) {
+  const { kind, opens, channel, contacts: [contact, ...others], id, at_ms: at } = part;
+  for (const other of others) await tenant.linkContact(contact, other);
+  if (!opens) return null;
+  const about = { channel: channel ?? '', contact };
+  const received = await tenant.perform(ACTIONS[kind], { ...about, at });
+  if (!received.allowed || kind !== 'message') return received;
+  return tenant.perform('send_message', { ...about, key: id });
+}
+
+/** Asks about each part, and answers each message once: Meta delivers some of them again. */
+async function answer(tenant, { events, malformed }) {
+  const [answers, refused] = [[], []];
+  for (const part of events) {
+    const decision = await decide(tenant, part);
+    if (decision !== null && !decision.allowed) {
+      // The message is kept; what is not done is the answer.
+      refused.push(refusal(part.id, decision));
+    } else if (decision !== null && part.kind === 'message' && !decision.replayed) {
+      // Here the platform sends it. This example reports what it would send.
+      const notice = decision.notice ? `${decision.notice}\n` : '';
+      answers.push({ message: part.id, text: `${notice}Olá! Já vamos atender você.` });
     }
   }
-  return { status: 200, headers: {}, document: { answers } };
+  const document = { answers, refused, malformed: malformed.map((it) => `${it.path} ${it.rule}`) };
+  return { status: 200, headers: {}, document };
 }
 
 async function read(request) {
@@ -103,9 +87,7 @@ async function read(request) {
 
 function verify(body, signature) {
   const hmac = crypto.createHmac('sha256', process.env.WHATSAPP_APP_SECRET).update(body);
-  const expected = Buffer.from(`sha256=${hmac.digest('hex')}`);
-  const given = Buffer.from(signature ?? '');
-  if (given.length !== expected.length || !crypto.timingSafeEqual(given, expected)) {
+  if (!isEqual(signature, `sha256=${hmac.digest('hex')}`)) {
     throw new Refused(401, 'the signature is wrong');
   }
 }
@@ -123,12 +105,31 @@ function finder(engine) {
   };
 }
 
+function isEqual(given, expected) {
+  const [one, other] = [Buffer.from(given ?? ''), Buffer.from(expected)];
+  return one.length === other.length && crypto.timingSafeEqual(one, other);
+}
+
+/** Meta asks once whether this is the right place: the token is agreed in its settings. */
+function subscribe(query) {
+  const isRight = isEqual(query.get('hub.verify_token'), process.env.WHATSAPP_VERIFY_TOKEN);
+  if (!isRight || query.get('hub.mode') !== 'subscribe') {
+    throw new Refused(403, 'the token is wrong');
+  }
+  const text = query.get('hub.challenge') ?? '';
+  return { status: 200, headers: { 'Content-Type': 'text/plain' }, text };
+}
+
 async function handle(request, tenantNamed) {
-  const path = /^\/webhooks\/([^/?]+)$/.exec(request.url);
-  if (request.method !== 'POST' || !path) throw new Refused(404, 'there is nothing here');
+  const url = new URL(request.url, 'http://localhost');
+  const path = /^\/webhooks\/([^/]+)$/.exec(url.pathname);
+  if (!path || !['GET', 'POST'].includes(request.method)) {
+    throw new Refused(404, 'there is nothing here');
+  }
+  if (request.method === 'GET') return subscribe(url.searchParams);
   const body = await read(request);
   verify(body, request.headers['x-hub-signature-256']);
-  const asked = messages(parse(body));
+  const asked = parse(body);
   return answer(await tenantNamed(decodeURIComponent(path[1])), asked);
 }
 
@@ -148,13 +149,13 @@ function trouble(error) {
 }
 
 async function main() {
-  const { Engine } = load();
   const engine = await Engine.open(process.env.COTAS_DB);
   const tenantNamed = finder(engine);
   const server = http.createServer(async (request, response) => {
-    const { status, headers, document } = await handle(request, tenantNamed).catch(trouble);
+    const { status, headers, document, text } =
+      await handle(request, tenantNamed).catch(trouble);
     response.writeHead(status, { 'Content-Type': 'application/json', ...headers });
-    response.end(JSON.stringify(document));
+    response.end(text ?? JSON.stringify(document));
   });
   server.listen(Number(process.env.PORT ?? 8080), '127.0.0.1');
   process.once('SIGTERM', () => server.close(() => engine.close()));

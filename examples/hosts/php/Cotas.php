@@ -92,6 +92,30 @@ final class Library
         return $code;
     }
 
+    /** What a webhook's body says: the kind of each part, and which open a session. */
+    public function whatsappEvents(string $body): array
+    {
+        $length = strlen($body);
+        $bytes = $this->ffi->new('uint8_t[' . max(1, $length) . ']');
+        FFI::memcpy($bytes, $body, $length);
+        return json_decode($this->document(fn (...$room) => $this->call(
+            'cotas_whatsapp_events', $bytes, $length, ...$room,
+        )), true, flags: JSON_THROW_ON_ERROR);
+    }
+
+    /** The text that $write puts into a buffer, of which it is handed room and length. */
+    public function document(callable $write): string
+    {
+        $needed = $this->ffi->new('size_t');
+        $needed->cdata = 1;
+        do { // What is reported may have grown since its length was asked.
+            $capacity = $needed->cdata;
+            $buffer = $this->ffi->new("char[$capacity]");
+            $code = $write($buffer, $capacity, FFI::addr($needed));
+        } while ($code !== 0);
+        return FFI::string($buffer);
+    }
+
     /** Calls a function that gives a handle through the pointer that $take is handed. */
     public function handle(string $type, callable $take): CData
     {
@@ -164,17 +188,9 @@ final class Engine
     /** What a tenant subscribed to, has left and owes. */
     public function statement(string $tenant): array
     {
-        $needed = $this->library->ffi->new('size_t');
-        $needed->cdata = 1;
-        do { // What is told may have grown since its length was asked.
-            $capacity = $needed->cdata;
-            $buffer = $this->library->ffi->new("char[$capacity]");
-            $code = $this->library->call(
-                'cotas_statement', $this->handle, $tenant, strlen($tenant), $buffer, $capacity,
-                FFI::addr($needed),
-            );
-        } while ($code !== 0);
-        return json_decode(FFI::string($buffer), true, flags: JSON_THROW_ON_ERROR);
+        return json_decode($this->library->document(fn (...$room) => $this->library->call(
+            'cotas_statement', $this->handle, $tenant, strlen($tenant), ...$room,
+        )), true, flags: JSON_THROW_ON_ERROR);
     }
 
     public function close(): void
@@ -214,6 +230,14 @@ final class Tenant
             FFI::addr($decision),
         );
         return Decision::of($decision, $this->library->ffi);
+    }
+
+    /** Makes two ids one contact. */
+    public function linkContact(string $one, string $other): void
+    {
+        $this->library->call(
+            'cotas_link_contact', $this->handle, $one, strlen($one), $other, strlen($other),
+        );
     }
 
     public function __destruct()

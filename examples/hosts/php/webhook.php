@@ -1,8 +1,9 @@
 <?php
 
-// A WhatsApp Cloud API webhook that asks before it answers: POST /webhooks/<tenant>.
+// A WhatsApp webhook that asks before it answers: POST /webhooks/<tenant>.
 //
-//   export COTAS_DB=quotas.db COTAS_HEADER=/usr/include/cotas_ffi.h WHATSAPP_APP_SECRET=...
+//   export COTAS_DB=quotas.db COTAS_HEADER=/usr/include/cotas_ffi.h
+//   export WHATSAPP_APP_SECRET=... WHATSAPP_VERIFY_TOKEN=...
 //   PHP_CLI_SERVER_WORKERS=4 php -d ffi.enable=1 -S 127.0.0.1:8080 webhook.php
 //
 // Under PHP-FPM (php-fpm.conf, nginx.conf) it is the front controller, and ffi.preload spares each
@@ -12,89 +13,61 @@ declare(strict_types=1);
 
 require __DIR__ . '/Cotas.php';
 
-const TO_BE_PAID = [
-    'quota_exhausted', 'not_in_plan', 'plan_lapsed', 'no_subscription', 'subscription_pending',
-    'demo_expired',
+/** What each kind of part that opens a session is in the catalog. */
+const ACTIONS = [
+    'message' => 'receive_message', 'call' => 'receive_call', 'template' => 'template_sent',
 ];
 
-/** The list under a key of a document; empty where the key may be absent, and is. */
-function items(mixed $document, string $key, bool $optional = false): array
+/** Why a message is not answered, with its figures; it is the platform's to show. */
+function refusal(?string $message, Cotas\Decision $decision): array
 {
-    $items = $document[$key] ?? ($optional ? [] : null);
-    return is_array($items) ? $items : throw new UnexpectedValueException("$key is no list");
-}
-
-function text(array $document, string $key): string
-{
-    $text = $document[$key] ?? null;
-    return is_string($text) ? $text : throw new UnexpectedValueException("$key is no text");
-}
-
-/** A timestamp of WhatsApp's, seconds since 1970 as text, in milliseconds. */
-function instant(string $seconds): int
-{
-    return preg_match('/^[0-9]{1,11}$/D', $seconds) === 1
-        ? 1000 * (int) $seconds : throw new UnexpectedValueException('timestamp');
-}
-
-/** The messages of a webhook's body, whatever else is in it: id, channel, contact, time. */
-function messages(mixed $body): Generator
-{
-    foreach (items($body, 'entry') as $entry) {
-        foreach (items($entry, 'changes') as $change) {
-            $value = items($change, 'value');
-            foreach (items($value, 'messages', optional: true) as $message) {
-                yield [
-                    text($message, 'id'),
-                    text(items($value, 'metadata'), 'phone_number_id'),
-                    text($message, 'from'),
-                    instant(text($message, 'timestamp')),
-                ];
-            }
-        }
-    }
-}
-
-/** What a refusal is over HTTP: to be paid, too fast, or forbidden; and when to come again. */
-function refusal(Cotas\Decision $decision): array
-{
-    $status = match (true) {
-        $decision->reason === 'rate_exceeded' => 429,
-        in_array($decision->reason, TO_BE_PAID, true) => 402,
-        default => 403,
-    };
     $retryAt = $decision->retryAt;
-    $headers = $retryAt === null
-        ? [] : ['Retry-After' => max(1, (int) ceil($retryAt / 1000 - microtime(true)))];
-    return [$status, $headers, [
+    return [
+        'message' => $message,
         'reason' => $decision->reason,
         'used' => $decision->used,
         'limit' => $decision->limit,
         'retry_at' => $retryAt === null
             ? null : gmdate('Y-m-d\TH:i:s\Z', intdiv($retryAt, 1000)),
-    ]];
+    ];
 }
 
-/** Asks, and answers each message once: Meta delivers some of them again. */
-function answer(Cotas\Tenant $tenant, iterable $messages): array
+/** Decides about one part; null: it opens nothing. */
+function decide(Cotas\Tenant $tenant, array $part): ?Cotas\Decision
 {
-    $answers = [];
-    foreach ($messages as [$id, $channel, $contact, $at]) {
-        $received = $tenant->perform('receive_message', $channel, $contact, at: $at);
-        if (!$received->allowed) {
-            return refusal($received);
-        }
-        $sent = $tenant->perform('send_message', $channel, $contact, key: $id);
-        if (!$sent->allowed) {
-            return refusal($sent);
-        }
-        if (!$sent->replayed) {
-            // Here the platform sends it. This example tells what it would send.
-            $text = [...array_filter([$sent->notice]), 'Olá! Já vamos atender você.'];
-            $answers[] = ['message' => $id, 'text' => implode("\n", $text)];
+    $contact = $part['contacts'][0] ?? '';
+    foreach (array_slice($part['contacts'], 1) as $other) {
+        $tenant->linkContact($contact, $other);
+    }
+    if (!$part['opens']) {
+        return null;
+    }
+    $channel = $part['channel'] ?? '';
+    $action = ACTIONS[$part['kind']];
+    $received = $tenant->perform($action, $channel, $contact, at: $part['at_ms']);
+    if (!$received->allowed || $part['kind'] !== 'message') {
+        return $received;
+    }
+    return $tenant->perform('send_message', $channel, $contact, key: $part['id']);
+}
+
+/** Asks about each part, and answers each message once: Meta delivers some of them again. */
+function answer(Cotas\Tenant $tenant, array $body): array
+{
+    $answers = $refused = [];
+    foreach ($body['events'] as $part) {
+        $decision = decide($tenant, $part);
+        if ($decision !== null && !$decision->allowed) {
+            // The message is kept; what is not done is the answer.
+            $refused[] = refusal($part['id'], $decision);
+        } elseif ($decision !== null && $part['kind'] === 'message' && !$decision->replayed) {
+            // Here the platform sends it. This example reports what it would send.
+            $text = [...array_filter([$decision->notice]), 'Olá! Já vamos atender você.'];
+            $answers[] = ['message' => $part['id'], 'text' => implode("\n", $text)];
         }
     }
-    return [200, [], ['answers' => $answers]];
+    $malformed = array_map(fn ($it) => "$it[path] $it[rule]", $body['malformed']);
+    return [200, [], compact('answers', 'refused', 'malformed')];
 }
 
 function handle(string $tenant, string $body, string $signature): array
@@ -104,15 +77,14 @@ function handle(string $tenant, string $body, string $signature): array
         return [401, [], ['error' => 'the signature is wrong']];
     }
     try {
-        $messages = iterator_to_array(
-            messages(json_decode($body, true, flags: JSON_THROW_ON_ERROR)), false,
-        );
         $library = ini_get('ffi.preload')
             ? Cotas\Library::preloaded() : Cotas\Library::load(getenv('COTAS_HEADER'));
+        $read = $library->whatsappEvents($body);
+        if (!$read['known']) {
+            return [400, [], ['error' => 'this is no webhook of WhatsApp']];
+        }
         $engine = new Cotas\Engine($library, getenv('COTAS_DB'));
-        return answer($engine->tenant($tenant), $messages);
-    } catch (JsonException | UnexpectedValueException | TypeError) {
-        return [400, [], ['error' => 'this is no webhook of WhatsApp']];
+        return answer($engine->tenant($tenant), $read);
     } catch (Cotas\Error $error) {
         error_log("cotas: {$error->getMessage()} ({$error->getCode()})");
         return match ($error->getCode()) {
@@ -123,9 +95,29 @@ function handle(string $tenant, string $body, string $signature): array
     }
 }
 
+/**
+ * Meta asks once whether this is the right place: the token is agreed in its settings. PHP writes
+ * underscores for the dots of a query's names.
+ */
+function subscribe(array $query): array
+{
+    $isRight = hash_equals(getenv('WHATSAPP_VERIFY_TOKEN'), $query['hub_verify_token'] ?? '');
+    return $isRight && ($query['hub_mode'] ?? '') === 'subscribe'
+        ? [200, $query['hub_challenge'] ?? ''] : [403, 'the token is wrong'];
+}
+
 $path = parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH);
-if ($_SERVER['REQUEST_METHOD'] !== 'POST' || !preg_match('#^/webhooks/([^/]+)$#', $path, $parts)) {
+$isKnown = in_array($_SERVER['REQUEST_METHOD'], ['GET', 'POST'], true);
+if (!$isKnown || !preg_match('#^/webhooks/([^/]+)$#', $path, $parts)) {
     http_response_code(404);
+    return;
+}
+if ($_SERVER['REQUEST_METHOD'] === 'GET') {
+    parse_str(parse_url($_SERVER['REQUEST_URI'], PHP_URL_QUERY) ?? '', $query);
+    [$status, $text] = subscribe($query);
+    http_response_code($status);
+    header('Content-Type: text/plain; charset=utf-8');
+    echo $text;
     return;
 }
 [$status, $headers, $document] = handle(

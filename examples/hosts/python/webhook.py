@@ -1,7 +1,8 @@
-"""A WhatsApp Cloud API webhook that asks before it answers: POST /webhooks/<tenant>.
+"""A WhatsApp webhook that asks before it answers: POST /webhooks/<tenant>.
 
     pip install cotas
-    COTAS_DB=quotas.db WHATSAPP_APP_SECRET=... PORT=8080 python webhook.py
+    COTAS_DB=quotas.db WHATSAPP_APP_SECRET=... WHATSAPP_VERIFY_TOKEN=... PORT=8080 \
+        python webhook.py
 
 It is a WSGI application: `gunicorn webhook:application` runs it in forked workers. The package
 brings the engine with it and needs no libcotas. ../README.md makes the database.
@@ -12,25 +13,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import math
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timezone
+from collections.abc import Callable, Iterable
+from datetime import timezone
 from typing import Any
+from urllib.parse import parse_qs
 from wsgiref.simple_server import make_server
 
 import cotas
-from cotas import Reason
+from cotas import whatsapp
 
 BODY_BYTES_MAX = 1 << 20
-TO_BE_PAID = {
-    Reason.QUOTA_EXHAUSTED,
-    Reason.NOT_IN_PLAN,
-    Reason.PLAN_LAPSED,
-    Reason.NO_SUBSCRIPTION,
-    Reason.SUBSCRIPTION_PENDING,
-    Reason.DEMO_EXPIRED,
+# What each kind of part that opens a session is in the catalog.
+ACTIONS = {
+    "message": "receive_message",
+    "call": "receive_call",
+    "template": "template_sent",
 }
 
 Environ = dict[str, Any]
@@ -39,67 +37,45 @@ Answer = tuple[str, dict[str, str], dict[str, Any]]
 engine = cotas.open(os.environ["COTAS_DB"])
 
 
-class Malformed(Exception):
-    """A body that is no webhook."""
-
-
-def member(document: Any, key: str, kind: type, default: Any = None) -> Any:
-    """A member of a document that must be of a type."""
-    found = document.get(key, default) if isinstance(document, dict) else None
-    if not isinstance(found, kind):
-        raise Malformed(key)
-    return found
-
-
-def instant(seconds: str) -> datetime:
-    """A timestamp of WhatsApp's: seconds since 1970, as text."""
-    if not re.fullmatch("[0-9]{1,11}", seconds):
-        raise Malformed("timestamp")
-    return datetime.fromtimestamp(int(seconds), timezone.utc)
-
-
-def messages(body: Any) -> Iterator[tuple[str, str, str, datetime]]:
-    """The messages of a webhook's body, whatever else is in it: id, channel, contact, time."""
-    for entry in member(body, "entry", list):
-        for change in member(entry, "changes", list):
-            value = member(change, "value", dict)
-            for message in member(value, "messages", list, default=[]):
-                channel = member(member(value, "metadata", dict), "phone_number_id", str)
-                at = instant(member(message, "timestamp", str))
-                yield member(message, "id", str), channel, member(message, "from", str), at
-
-
-def refusal(decision: cotas.Decision) -> Answer:
-    """What a refusal is over HTTP: to be paid, too fast, or forbidden; and when to come again."""
-    status = "403 Forbidden"
-    if decision.reason is Reason.RATE_EXCEEDED:
-        status = "429 Too Many Requests"
-    elif decision.reason in TO_BE_PAID:
-        status = "402 Payment Required"
-    headers, again = {}, None
-    if decision.retry_at and decision.retry_after is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(decision.retry_after.total_seconds())))
-        again = decision.retry_at.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+def refusal(part: whatsapp.BodyPart, decision: cotas.Decision) -> dict[str, Any]:
+    """Why a message is not answered, with its figures; it is the platform's to show."""
     document = decision.to_dict()
-    told = {name: document[name] for name in ("reason", "used", "limit")}
-    return status, headers, {**told, "retry_at": again}
+    reported = {name: document[name] for name in ("reason", "used", "limit")}
+    again = decision.retry_at and decision.retry_at.astimezone(timezone.utc)
+    retry_at = again and again.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"message": part.id, **reported, "retry_at": retry_at}
 
 
-def respond(tenant: cotas.Tenant, body: Any) -> Answer:
-    """Asks, and answers each message once: Meta delivers some of them again."""
-    answers = []
-    for name, channel, contact, at in list(messages(body)):
-        received = tenant.perform("receive_message", channel=channel, contact=contact, at=at)
-        if not received:
-            return refusal(received)
-        sent = tenant.perform("send_message", channel=channel, contact=contact, key=name)
-        if not sent:
-            return refusal(sent)
-        if not sent.replayed:
-            # Here the platform sends it. This example tells what it would send.
-            notice = f"{sent.notice}\n" if sent.notice else ""
-            answers.append({"message": name, "text": f"{notice}Olá! Já vamos atender você."})
-    return "200 OK", {}, {"answers": answers}
+def decide(tenant: cotas.Tenant, part: whatsapp.BodyPart) -> cotas.Decision | None:
+    """Decides about one part; None: it opens nothing."""
+    for other in part.contacts[1:]:
+        tenant.link_contact(part.contacts[0], other)
+    if not part.opens:
+        return None
+    channel, contact = part.channel or "", part.contacts[0]
+    action = ACTIONS[part.kind]
+    received = tenant.perform(action, channel=channel, contact=contact, at=part.at)
+    if not received or part.kind != "message":
+        return received
+    return tenant.perform("send_message", channel=channel, contact=contact, key=part.id)
+
+
+def respond(tenant: cotas.Tenant, body: whatsapp.Body) -> Answer:
+    """Asks about each part, and answers each message once: Meta delivers some of them again."""
+    answers, refused = [], []
+    for part in body.events:
+        decision = decide(tenant, part)
+        if decision is None:
+            continue
+        if not decision:
+            # The message is kept; what is not done is the answer.
+            refused.append(refusal(part, decision))
+        elif part.kind == "message" and not decision.replayed:
+            # Here the platform sends it. This example reports what it would send.
+            notice = f"{decision.notice}\n" if decision.notice else ""
+            answers.append({"message": part.id, "text": f"{notice}Olá! Já vamos atender você."})
+    malformed = [f"{it.path} {it.rule}" for it in body.malformed]
+    return "200 OK", {}, {"answers": answers, "refused": refused, "malformed": malformed}
 
 
 def is_signed(body: bytes, signature: str) -> bool:
@@ -108,35 +84,52 @@ def is_signed(body: bytes, signature: str) -> bool:
     return hmac.compare_digest(expected.encode(), signature.encode("latin-1"))
 
 
-def handle(environ: Environ) -> Answer:
+def subscribe(query: str) -> Answer | str:
+    """Meta asks once whether this is the right place: the token is agreed in its settings."""
+    asked = {name: values[0] for name, values in parse_qs(query).items()}
+    token = os.environ["WHATSAPP_VERIFY_TOKEN"].encode()
+    is_right = hmac.compare_digest(token, asked.get("hub.verify_token", "").encode())
+    if not is_right or asked.get("hub.mode") != "subscribe":
+        return "403 Forbidden", {}, {"error": "the token is wrong"}
+    return asked.get("hub.challenge", "")
+
+
+def handle(environ: Environ) -> Answer | str:
     # WSGI hands paths over as Latin-1.
     path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
     name = path.removeprefix("/webhooks/")
-    if environ["REQUEST_METHOD"] != "POST" or name == path or not name:
+    if name == path or not name:
         return "404 Not Found", {}, {"error": "there is nothing here"}
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not re.fullmatch("[0-9]{1,9}", length):
-        return "400 Bad Request", {}, {"error": "the length of the body is missing"}
+    if environ["REQUEST_METHOD"] == "GET":
+        return subscribe(environ.get("QUERY_STRING", ""))
+    length = environ.get("CONTENT_LENGTH") or ""
+    if environ["REQUEST_METHOD"] != "POST" or not length.isdecimal() or len(length) > 9:
+        return "400 Bad Request", {}, {"error": "expected a body and its length"}
     if int(length) > BODY_BYTES_MAX:
         return "413 Content Too Large", {}, {"error": "the body is too large"}
     body = environ["wsgi.input"].read(int(length))
     if not is_signed(body, environ.get("HTTP_X_HUB_SIGNATURE_256", "")):
         return "401 Unauthorized", {}, {"error": "the signature is wrong"}
     try:
-        return respond(engine.tenant(name), json.loads(body))
+        read = whatsapp.read(body)
+        if not read.known:
+            return "400 Bad Request", {}, {"error": "this is no webhook of WhatsApp"}
+        return respond(engine.tenant(name), read)
     except cotas.UnknownTenant:
         return "404 Not Found", {}, {"error": "there is no such tenant"}
-    except cotas.InvalidArgument as error:
+    except ValueError as error:
         return "400 Bad Request", {}, {"error": str(error)}
-    except (Malformed, ValueError):
-        return "400 Bad Request", {}, {"error": "this is no webhook of WhatsApp"}
     except cotas.CotasError as error:
         print(f"cotas: {error} ({error.code})", file=environ["wsgi.errors"])
         return "503 Service Unavailable", {"Retry-After": "1"}, {"error": "come again"}
 
 
 def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    status, headers, document = handle(environ)
+    answer = handle(environ)
+    if isinstance(answer, str):
+        start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+        return [answer.encode()]
+    status, headers, document = answer
     start_response(status, [("Content-Type", "application/json"), *headers.items()])
     return [json.dumps(document).encode()]
 

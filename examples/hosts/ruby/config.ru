@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
-# A WhatsApp Cloud API webhook that asks before it answers: POST /webhooks/<tenant>.
+# A WhatsApp webhook that asks before it answers: POST /webhooks/<tenant>.
 #
-#   COTAS_DB=quotas.db WHATSAPP_APP_SECRET=... puma -C puma.rb
+#   COTAS_DB=quotas.db WHATSAPP_APP_SECRET=... WHATSAPP_VERIFY_TOKEN=... puma -C puma.rb
 #
 # Puma loads this before it forks its workers: they go on using the engine that they inherit.
 # ../README.md makes the database.
@@ -16,22 +16,23 @@ require_relative "cotas"
 # The webhook, as a Rack application.
 class Webhook
   BODY_BYTES_MAX = 1 << 20
-  TO_BE_PAID = %w[
-    quota_exhausted not_in_plan plan_lapsed no_subscription subscription_pending demo_expired
-  ].freeze
+  # What each kind of part that opens a session is in the catalog.
+  ACTIONS = {
+    "message" => "receive_message", "call" => "receive_call", "template" => "template_sent"
+  }.freeze
 
-  # A body that is no webhook.
-  class Malformed < StandardError; end
-
-  def initialize(engine, secret)
+  def initialize(engine, secret, token)
     @engine = engine
     @secret = secret
+    @token = token
   end
 
   def call(env)
     request = Rack::Request.new(env)
-    name = request.path_info[%r{\A/webhooks/([^/]+)\z}, 1] if request.post?
-    return reply(404, error: "there is nothing here") unless name
+    name = request.path_info[%r{\A/webhooks/([^/]+)\z}, 1]
+    known = request.get? || request.post?
+    return reply(404, error: "there is nothing here") unless name && known
+    return subscribe(request.GET) if request.get?
 
     body = request.body.read(BODY_BYTES_MAX + 1).to_s
     return reply(413, error: "the body is too large") if body.bytesize > BODY_BYTES_MAX
@@ -39,47 +40,63 @@ class Webhook
     signature = env.fetch("HTTP_X_HUB_SIGNATURE_256", "")
     return reply(401, error: "the signature is wrong") unless signed?(body, signature)
 
-    messages = messages(JSON.parse(body))
-    answer(Rack::Utils.unescape_path(name).force_encoding(Encoding::UTF_8), messages)
-  rescue JSON::ParserError, Malformed
-    reply(400, error: "this is no webhook of WhatsApp")
+    read = Cotas.whatsapp_events(body)
+    return reply(400, error: "this is no webhook of WhatsApp") unless read["known"]
+
+    answer(Rack::Utils.unescape_path(name).force_encoding(Encoding::UTF_8), read)
   rescue Cotas::Error => e
     trouble(e)
   end
 
   private
 
-  # Asks, and answers each message once: Meta delivers some of them again.
-  def answer(name, messages)
+  # Meta asks once whether this is the right place: the token is agreed in its settings.
+  def subscribe(query)
+    right = Rack::Utils.secure_compare(@token, query["hub.verify_token"].to_s)
+    return reply(403, error: "the token is wrong") unless right && query["hub.mode"] == "subscribe"
+
+    [200, { "Content-Type" => "text/plain" }, [query["hub.challenge"].to_s]]
+  end
+
+  # Asks about each part, and answers each message once: Meta delivers some of them again.
+  def answer(name, body)
     tenant = @engine.tenant(name)
-    answers = messages.filter_map do |id, channel, contact, at|
-      received = tenant.perform("receive_message", channel:, contact:, at:)
-      return refusal(received) unless received.allowed?
-
-      sent = tenant.perform("send_message", channel:, contact:, key: id)
-      return refusal(sent) unless sent.allowed?
-      next if sent.replayed
-
-      # Here the platform sends it. This example tells what it would send.
-      { message: id, text: [sent.notice, "Olá! Já vamos atender você."].compact.join("\n") }
+    answers = []
+    refused = []
+    body["events"].each do |part|
+      decision = decide(tenant, part) or next
+      if !decision.allowed?
+        # The message is kept; what is not done is the answer.
+        refused << refusal(part["id"], decision)
+      elsif part["kind"] == "message" && !decision.replayed
+        # Here the platform sends it. This example reports what it would send.
+        text = [decision.notice, "Olá! Já vamos atender você."].compact.join("\n")
+        answers << { message: part["id"], text: }
+      end
     end
-    reply(200, answers:)
+    reply(200, answers:, refused:, malformed: body["malformed"].map { |it| it.values.join(" ") })
   ensure
     tenant&.close
   end
 
-  # What a refusal is over HTTP: to be paid, too fast, or forbidden; and when to come again.
-  def refusal(decision)
-    status =
-      case decision.reason
-      when "rate_exceeded" then 429
-      when *TO_BE_PAID then 402
-      else 403
-      end
-    at = decision.retry_at && Time.at(decision.retry_at / 1000.0)
-    headers = at ? { "Retry-After" => [1, (at - Time.now).ceil].max.to_s } : {}
-    document = decision.to_h.slice(:reason, :used, :limit)
-    reply(status, headers, **document, retry_at: at&.utc&.iso8601)
+  # Decides about one part; nil: it opens nothing.
+  def decide(tenant, part)
+    contact, *others = part["contacts"]
+    others.each { |other| tenant.link_contact(contact, other) }
+    return unless part["opens"]
+
+    channel = part["channel"].to_s
+    action = ACTIONS.fetch(part["kind"])
+    received = tenant.perform(action, channel:, contact:, at: part["at_ms"])
+    return received unless received.allowed? && part["kind"] == "message"
+
+    tenant.perform("send_message", channel:, contact:, key: part["id"])
+  end
+
+  # Why a message is not answered, with its figures; it is the platform's to show.
+  def refusal(message, decision)
+    at = decision.retry_at && Time.at(decision.retry_at / 1000)
+    { message:, **decision.to_h.slice(:reason, :used, :limit), retry_at: at&.utc&.iso8601 }
   end
 
   # What an error is over HTTP.
@@ -101,34 +118,10 @@ class Webhook
     expected = "sha256=#{OpenSSL::HMAC.hexdigest('SHA256', @secret, body)}"
     Rack::Utils.secure_compare(expected, signature)
   end
-
-  # The messages of a webhook's body, whatever else is in it: id, channel, contact, time.
-  def messages(body)
-    items(body, "entry").flat_map { |entry| items(entry, "changes") }.flat_map do |change|
-      value = member(change, "value", Hash)
-      next [] unless value.key?("messages")
-
-      channel = member(member(value, "metadata", Hash), "phone_number_id", String)
-      items(value, "messages").map do |message|
-        at = instant(member(message, "timestamp", String))
-        [member(message, "id", String), channel, member(message, "from", String), at]
-      end
-    end
-  end
-
-  # A timestamp of WhatsApp's, seconds since 1970 as text, in milliseconds.
-  def instant(seconds)
-    seconds.match?(/\A[0-9]{1,11}\z/) ? 1000 * seconds.to_i : raise(Malformed, "timestamp")
-  end
-
-  def items(document, key)
-    member(document, key, Array)
-  end
-
-  def member(document, key, type)
-    found = document[key] if document.is_a?(Hash)
-    found.is_a?(type) ? found : raise(Malformed, key)
-  end
 end
 
-run Webhook.new(Cotas::Engine.new(ENV.fetch("COTAS_DB")), ENV.fetch("WHATSAPP_APP_SECRET"))
+run Webhook.new(
+  Cotas::Engine.new(ENV.fetch("COTAS_DB")),
+  ENV.fetch("WHATSAPP_APP_SECRET"),
+  ENV.fetch("WHATSAPP_VERIFY_TOKEN")
+)

@@ -57,6 +57,8 @@ module Cotas
     extern "int32_t cotas_statement(void *, char *, size_t, void *, size_t, void *, void *)"
     extern "int32_t cotas_tenant_open(void *, char *, size_t, void *, void *)"
     extern "int32_t cotas_tenant_close(void *)"
+    extern "int32_t cotas_link_contact(void *, char *, size_t, char *, size_t, void *)"
+    extern "int32_t cotas_whatsapp_events(char *, size_t, void *, size_t, void *, void *)"
     extern "int32_t cotas_perform(void *, char *, size_t, char *, size_t, char *, size_t, " \
            "uint64_t, int64_t, char *, size_t, void *, void *)"
 
@@ -83,6 +85,19 @@ module Cotas
     # The text at a pointer, or nil where it is NULL.
     def self.text_at(pointer)
       pointer.null? ? nil : pointer.to_s.force_encoding(Encoding::UTF_8)
+    end
+
+    # Calls a function that writes a JSON document into a buffer, and reads that.
+    def self.document(name, *arguments)
+      capacity = 4096
+      loop do # What is reported may have grown since its length was asked.
+        buffer = Fiddle::Pointer.malloc(capacity, Fiddle::RUBY_FREE)
+        code = nil
+        needed = number { |room| code = call(name, *arguments, buffer, capacity, room) }
+        return JSON.parse(buffer[0, needed - 1].force_encoding(Encoding::UTF_8)) if code == OK
+
+        capacity = needed
+      end
     end
 
     # Calls the block with room for a number of eight bytes and returns what is put there.
@@ -115,6 +130,11 @@ module Cotas
         replayed: from.flags.anybits?(C::FLAG_REPLAYED), receipt: C.text_in(from.receipt)
       ).freeze
     end
+  end
+
+  # What a webhook's body says: the kind of each part, and which open a session.
+  def self.whatsapp_events(body)
+    C.document(:cotas_whatsapp_events, *C.text(body))
   end
 
   # The quota engine of one database. A forked worker goes on using what it inherited.
@@ -151,17 +171,7 @@ module Cotas
 
     # What a tenant subscribed to, has left and owes.
     def statement(tenant)
-      capacity = 1
-      loop do # What is told may have grown since its length was asked.
-        buffer = Fiddle::Pointer.malloc(capacity, Fiddle::RUBY_FREE)
-        code = nil
-        needed = C.number do |room|
-          code = C.call(:cotas_statement, @handle, *C.text(tenant), buffer, capacity, room)
-        end
-        return JSON.parse(buffer[0, needed - 1].force_encoding(Encoding::UTF_8)) if code == C::OK
-
-        capacity = needed
-      end
+      C.document(:cotas_statement, @handle, *C.text(tenant))
     end
 
     def close
@@ -184,6 +194,11 @@ module Cotas
         quantity, at, *C.text(key), decision
       )
       Decision.of(decision)
+    end
+
+    # Makes two ids one contact.
+    def link_contact(one, other)
+      C.call(:cotas_link_contact, @handle, *C.text(one), *C.text(other))
     end
 
     def close

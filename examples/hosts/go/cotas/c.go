@@ -56,6 +56,16 @@ static void tenant_close(uintptr_t tenant) {
 	cotas_tenant_close((cotas_tenant *)tenant);
 }
 
+static int32_t whatsapp_events(uint8_t *body, size_t body_len, char *buffer, size_t capacity,
+                               size_t *needed, cotas_error *error) {
+	return cotas_whatsapp_events(body, body_len, buffer, capacity, needed, error);
+}
+
+static int32_t link_contact(uintptr_t tenant, _GoString_ one, _GoString_ other,
+                            cotas_error *error) {
+	return cotas_link_contact((cotas_tenant *)tenant, TEXT(one), TEXT(other), error);
+}
+
 static int32_t perform(uintptr_t tenant, _GoString_ action, _GoString_ channel,
                        _GoString_ contact, uint64_t quantity, int64_t at_ms, _GoString_ key,
                        cotas_decision *decision, cotas_error *error) {
@@ -154,15 +164,36 @@ func (engine *Engine) EnsureTenant(document any) (created bool, err error) {
 
 // Statement reads what a tenant subscribed to, has left and owes: a JSON document.
 func (engine *Engine) Statement(tenant string) ([]byte, error) {
-	// What is told may have grown since its length was asked.
-	for capacity := C.size_t(1); ; {
+	handle := C.uintptr_t(engine.handle)
+	return document(func(to *C.char, room C.size_t, needed *C.size_t, from *C.cotas_error) C.int32_t {
+		return C.statement(handle, tenant, to, room, needed, from)
+	})
+}
+
+// WhatsappEvents reads what a webhook's body says: the kind of each part, and which open a
+// session. A body that is not JSON is an error.
+func WhatsappEvents(body []byte) (read Body, err error) {
+	var first *C.uint8_t
+	if len(body) > 0 {
+		first = (*C.uint8_t)(unsafe.Pointer(&body[0]))
+	}
+	text, err := document(func(to *C.char, room C.size_t, needed *C.size_t, from *C.cotas_error) C.int32_t {
+		return C.whatsapp_events(first, C.size_t(len(body)), to, room, needed, from)
+	})
+	if err == nil {
+		err = json.Unmarshal(text, &read)
+	}
+	return read, err
+}
+
+// document is the JSON document that a function writes into a buffer.
+func document(write func(*C.char, C.size_t, *C.size_t, *C.cotas_error) C.int32_t) ([]byte, error) {
+	// What is reported may have grown since its length was asked.
+	for capacity := C.size_t(4096); ; {
 		buffer := make([]byte, capacity)
 		var needed C.size_t
 		from := newError()
-		code := C.statement(
-			C.uintptr_t(engine.handle), tenant, (*C.char)(unsafe.Pointer(&buffer[0])), capacity,
-			&needed, &from,
-		)
+		code := write((*C.char)(unsafe.Pointer(&buffer[0])), capacity, &needed, &from)
 		if code != C.COTAS_E_BUFFER {
 			return bytes.TrimRight(buffer, "\x00"), failure(code, &from)
 		}
@@ -199,6 +230,12 @@ func (tenant *Tenant) Perform(action string, about Details) (Decision, error) {
 		C.uint64_t(about.Quantity), C.int64_t(atMs), about.Key, &decision, &from,
 	)
 	return decisionOf(&decision), failure(code, &from)
+}
+
+// LinkContact makes two ids one contact.
+func (tenant *Tenant) LinkContact(one, other string) error {
+	from := newError()
+	return failure(C.link_contact(C.uintptr_t(tenant.handle), one, other, &from), &from)
 }
 
 // Close closes the handle; the tenant stays.

@@ -60,3 +60,24 @@ type Decision struct {
 
 // Reason is the rule that denied a request.
 type Reason int32
+
+// Body is what a webhook's body says. Known: its form is known.
+type Body struct {
+	Known     bool       `json:"known"`
+	Events    []BodyPart `json:"events"`
+	Malformed []struct {
+		Path string `json:"path"`
+		Rule string `json:"rule"`
+	} `json:"malformed"`
+}
+
+// BodyPart is one part of a body. Contacts are all ids of the one contact: decide with the first,
+// and link the others to it.
+type BodyPart struct {
+	Kind     string   `json:"kind"`
+	Opens    bool     `json:"opens"`
+	Channel  string   `json:"channel"`
+	Contacts []string `json:"contacts"`
+	ID       string   `json:"id"`
+	AtMs     int64    `json:"at_ms"`
+}
