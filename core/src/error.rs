@@ -51,10 +51,11 @@ pub enum OpenError {
         /// How that can be told.
         why: &'static str,
     },
-    /// The live file has another layout, or was made with another C library or processor.
+    /// The live file has another layout, or was made by another kind of processor.
     #[error(
-        "{path} was made by an incompatible version ({what} is {found:#x}, not {expected:#x}); \
-         stop who uses it and remove it to rebuild it from the last checkpoint"
+        "{path} was made by an incompatible version ({what} is {found:#x}, this version's is \
+         {expected:#x}); close every process that uses it with the version that made it, then \
+         open it again"
     )]
     LiveFileVersion {
         /// The file.
@@ -99,19 +100,6 @@ pub enum OpenError {
         /// What the database holds.
         found: u64,
     },
-    /// The processes that are attached live in another PID namespace, where thread ids collide.
-    #[error(
-        "{path} is in use from PID namespace {theirs}, this process is in {ours}: share one \
-         (`--pid=container:...`) or one directory each"
-    )]
-    PidNamespace {
-        /// The live file.
-        path: PathBuf,
-        /// Their namespace's inode.
-        theirs: u64,
-        /// This process's.
-        ours: u64,
-    },
     /// The live file would lie on a network file system, which does not share memory.
     #[error(
         "{path} is on a network file system ({kind}); name a local directory for the live file"
@@ -121,6 +109,53 @@ pub enum OpenError {
         path: PathBuf,
         /// The file system.
         kind: &'static str,
+    },
+    /// The database can be reached by a second path, which has a write-ahead log of its own: what
+    /// is written by one path is not seen by the other.
+    #[error(
+        "{path} {why}, so that a second path leads to the same database and would count again; \
+         open it by one path only, and give containers the directory, not the file"
+    )]
+    SeveralPaths {
+        /// The database.
+        path: PathBuf,
+        /// How that can be told.
+        why: &'static str,
+    },
+    /// The live file was used with another database file, and holds what that one does not have.
+    #[error(
+        "{live} was used with another file than {database}: it was copied, moved to another file \
+         system or restored without being closed. Put the former file back, or remove {live} to \
+         go on from the database alone; what was used since its last checkpoint is lost then"
+    )]
+    DatabaseMoved {
+        /// The database.
+        database: PathBuf,
+        /// The live file.
+        live: PathBuf,
+    },
+    /// The live file would lie on a file system on which room cannot be reserved: a full disk
+    /// would end the process.
+    #[error(
+        "{path} is on {kind}, which cannot reserve room for a file: a full disk would end the \
+         process. Name a directory on a tmpfs or on ext4 or XFS for the live file"
+    )]
+    FileSystem {
+        /// The directory.
+        path: PathBuf,
+        /// The file system.
+        kind: &'static str,
+    },
+    /// Processes that may live were using the live file, and cannot be asked from here.
+    #[error(
+        "process {pid} may still be using {path}: whether it lives cannot be told from this PID \
+         namespace. Stop it, or open the database where it ran"
+    )]
+    OwnersUnknown {
+        /// The live file.
+        path: PathBuf,
+        /// The id of one of them, in its PID namespace.
+        pid: u32,
     },
     /// Somebody is opening the database and does not finish.
     #[error("another process has been opening {path} for too long")]
@@ -371,6 +406,20 @@ pub enum Error {
         /// What was held.
         what: &'static str,
     },
+    /// A process held it for too long that could not be asked whether it lives.
+    #[error("{what} is locked, and whether its owner lives could not be asked: {why}")]
+    OwnerNotAsked {
+        /// What was held.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
+    /// This process cannot use the live file's locks: it may not open the file, for one.
+    #[error("this process cannot register with the live file: {why}")]
+    NotRegistered {
+        /// Why not.
+        why: String,
+    },
     /// The live file cannot grow.
     #[error("the live file cannot grow: {0}")]
     NoCapacity(String),
@@ -427,6 +476,8 @@ impl Error {
             Error::NoCapacity(_) => 501,
             Error::DurabilityUnknown => 502,
             Error::Poisoned(_) => 503,
+            Error::OwnerNotAsked { .. } => 504,
+            Error::NotRegistered { .. } => 505,
         }
     }
 }
@@ -443,10 +494,13 @@ impl OpenError {
             OpenError::LiveFileMissing { .. } => 106,
             OpenError::SecondLiveFile { .. } => 107,
             OpenError::TokenMismatch { .. } => 108,
-            OpenError::PidNamespace { .. } => 109,
             OpenError::NetworkFileSystem { .. } => 110,
             OpenError::Busy { .. } => 111,
             OpenError::AlreadyOpen { .. } => 112,
+            OpenError::SeveralPaths { .. } => 113,
+            OpenError::DatabaseMoved { .. } => 114,
+            OpenError::FileSystem { .. } => 115,
+            OpenError::OwnersUnknown { .. } => 116,
             OpenError::Store(error) => error.code(),
         }
     }

@@ -196,6 +196,8 @@ _BY_CODE: dict[int, type[CotasError]] = {
     501: Unavailable,
     502: DurabilityUnknown,
     503: Poisoned,
+    504: Busy,
+    505: Unavailable,
     4: EngineClosed,
     7: InternalError,
 }

@@ -8,14 +8,14 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::late::{Late, bring_entry, meta_after, note_entry, noted_entry, return_to_account};
-use super::{Engine, Shared, invoices, status};
+use super::{Engine, Shared, invoices, not_locked, status};
 use crate::catalog::{Catalog, Compiled, Names, NamesError};
 use crate::clock::Timestamp;
 use crate::crash_points;
 use crate::error::Error;
 use crate::live::directory;
 use crate::live::layout::{counter, header, record};
-use crate::live::lock::{self, LockGuard};
+use crate::live::lock::{self, HeldLong};
 use crate::live::record::RecordGuard;
 use crate::live::snapshot::Snapshot;
 use crate::rules::settle::{BOUNDARIES_MAX, CLOCK_JUMP_MS, Settled, settle};
@@ -58,7 +58,7 @@ pub(super) struct CommitOptions {
 
 /// Being in the lane.
 pub(super) struct WriterLock<'a> {
-    _lock: LockGuard<'a>,
+    _lock: HeldLong<'a>,
     _fork_guard: ForkGuard,
 }
 
@@ -66,12 +66,12 @@ impl Shared {
     /// Takes the lane. Nobody who is in it waits for a fork, which might wait for somebody who
     /// waits for the lane.
     pub(super) fn lock_writer(&self) -> Result<WriterLock<'_>, Error> {
-        self.check_poison()?;
+        self.check_database()?;
         let (turn, lock) = (header::WRITER_TURN, header::WRITER_LOCK);
         loop {
             // What a dead writer left is resolved block by block, by whoever comes to it.
             let lock = lock::take_in_turn(&self.live.memory, turn, lock, WRITER_TIMEOUT)
-                .map_err(|_| Error::Busy { what: "the administrative lane" })?;
+                .map_err(|error| not_locked("the administrative lane", error))?;
             if let Some(fork_guard) = store::try_enter() {
                 return Ok(WriterLock { _lock: lock, _fork_guard: fork_guard });
             }

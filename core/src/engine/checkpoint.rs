@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Maintenance, Shared};
+use super::{Maintenance, Shared, not_locked};
 use crate::clock::Timestamp;
 use crate::crash_points;
 use crate::error::Error;
@@ -52,10 +52,10 @@ impl Shared {
     /// As [`checkpoint`](Self::checkpoint), giving up where another process is at it for longer
     /// than `patience`.
     pub(super) fn checkpoint_within(&self, timeout: Duration) -> Result<usize, Error> {
-        self.check_poison()?;
+        self.check_database()?;
         let (turn, lock) = (header::CHECKPOINT_TURN, header::CHECKPOINT_LOCK);
         let _round = lock::take_in_turn(&self.live.memory, turn, lock, timeout)
-            .map_err(|_| Error::Busy { what: "the checkpoint" })?;
+            .map_err(|error| not_locked("the checkpoint", error))?;
         // Whoever drew a ticket up to here had marked its block before.
         let ticket = self.live.header(header::WANTED);
         let mut dirty = Vec::new();
@@ -196,7 +196,7 @@ impl Shared {
     fn join_round(&self, timeout: Duration) -> Result<(), Error> {
         match self.checkpoint_within(timeout) {
             Ok(_) => Ok(()),
-            Err(Error::Busy { .. }) => Err(Error::DurabilityUnknown),
+            Err(Error::Busy { .. } | Error::OwnerNotAsked { .. }) => Err(Error::DurabilityUnknown),
             Err(error) => Err(error),
         }
     }
@@ -206,7 +206,7 @@ impl Shared {
     pub(super) fn ensure_capacity(&self) -> Result<(), Error> {
         match self.checkpoint_within(CAPACITY_TIMEOUT) {
             // Another tenant may have been held; whether this one has room is seen next.
-            Ok(_) | Err(Error::Busy { .. }) => Ok(()),
+            Ok(_) | Err(Error::Busy { .. } | Error::OwnerNotAsked { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }

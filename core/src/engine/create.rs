@@ -16,7 +16,6 @@ use crate::clock::Timestamp;
 use crate::crash_points;
 use crate::error::Error;
 use crate::live::layout::record as word;
-use crate::live::lock::HELD_AT_MOST;
 use crate::live::record::{self, RecordGuard};
 use crate::live::{Hash128, directory};
 use crate::rules::settle::{BOUNDARIES_MAX, CLOCK_JUMP_MS, add_grant, settle};
@@ -25,8 +24,6 @@ use crate::store::{Loaded, Overrides, Sync, Write};
 
 /// Blocks locked by one transaction.
 const BATCH: usize = 200;
-/// The lane, the directory and the allocator come on top.
-const _: () = assert!(BATCH + 8 <= HELD_AT_MOST);
 /// Slots that a new block has to spare for resources of later catalogs.
 const SPARE_COUNTERS: u16 = 2;
 

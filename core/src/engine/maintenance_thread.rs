@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 use super::{Engine, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
+use crate::live::attach::{self, Attachment};
 use crate::live::fork_safe::ForkSafe;
 use crate::live::process;
-use crate::store;
+use crate::{crash_points, store};
 
+/// How long closing waits for another process's round of checkpoints.
+const LAST_ROUND: Duration = Duration::from_secs(1);
 /// How often settlement looks for tenants that are due.
 const SETTLE_EVERY: Duration = Duration::from_secs(1);
 
@@ -176,8 +179,26 @@ impl Drop for Opened {
                 maintenance_thread.fork_safe.release_in_child();
             }
         }
-        let _ = self.shared.checkpoint_within(Duration::from_secs(1));
-        let _ = self.shared.store.empty_long_log();
+        let _ = self.shared.checkpoint_within(LAST_ROUND);
+        self.shared.leave();
         self.shared.store.close();
+    }
+}
+
+impl Shared {
+    /// Detaches. The last to do so leaves a database that is one whole file: its log is folded
+    /// into it, and the live file holds nothing that SQLite does not have.
+    fn leave(&self) {
+        let attachment = self.attachment.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // No child is to inherit the lock of the only one. Nothing is waited for that another
+        // process holds: there is none.
+        let _fork_guard = store::enter();
+        let Some(Ok(Some(last))) = attachment.map(Attachment::try_to_be_last) else { return };
+        // Others may have come and died since this process made its last round.
+        if self.checkpoint_within(LAST_ROUND).is_ok() && self.store.fold_log().is_ok() {
+            attach::mark_clean(&self.live);
+        }
+        crash_points::point("leave.clean");
+        drop(last);
     }
 }

@@ -54,8 +54,8 @@ mod what_if;
 mod with_entries;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use call::{Details, Direction, LIFETIME_MS_MAX};
@@ -91,9 +91,10 @@ use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Error, OpenError};
 use crate::live::attach::Attachment;
 use crate::live::file::GrowError;
+use crate::live::location::KnownDatabase;
 use crate::live::lock::LockError;
 use crate::live::record::RecordGuard;
-use crate::live::{LiveFile, directory};
+use crate::live::{LiveFile, Poison, directory};
 use crate::rules::ResourceId;
 use crate::store::Store;
 use maintenance_thread::{MaintenanceThread, Opened};
@@ -141,7 +142,9 @@ struct Shared {
     maintenance: Maintenance,
     maintenance_thread: MaintenanceThread,
     /// Held as long as this process is attached; `None`: in memory.
-    _attachment: Option<Attachment>,
+    attachment: Mutex<Option<Attachment>>,
+    /// `None`: in memory.
+    database: Option<KnownDatabase>,
 }
 
 impl Engine {
@@ -266,6 +269,15 @@ impl Shared {
         }
     }
 
+    /// As [`check_poison`](Self::check_poison), and whether the database is still where it was.
+    /// This process alone stops where it is not: others may know it by another path.
+    fn check_database(&self) -> Result<(), Error> {
+        if self.database.as_ref().is_some_and(KnownDatabase::is_gone) {
+            self.live.set_poison(Poison::DatabaseGone);
+        }
+        self.check_poison()
+    }
+
     #[inline(always)]
     fn lock_record(&self, at: u64) -> Result<RecordGuard<'_>, Error> {
         self.lock_record_within(at, RECORD_TIMEOUT)
@@ -273,10 +285,8 @@ impl Shared {
 
     #[inline(always)]
     fn lock_record_within(&self, at: u64, timeout: Duration) -> Result<RecordGuard<'_>, Error> {
-        RecordGuard::lock(&self.live.memory, at, timeout).map_err(|error| match error {
-            LockError::Busy => Error::Busy { what: "the tenant" },
-            LockError::Broken => Error::Poisoned("a lock of the live file is broken"),
-        })
+        RecordGuard::lock(&self.live.memory, at, timeout)
+            .map_err(|error| not_locked("the tenant", error))
     }
 
     /// The catalog in force, as every process sees it.
@@ -310,6 +320,17 @@ impl Shared {
         let index = self.catalogs.push(compiled);
         self.newest.store(index, Ordering::Release);
         self.catalogs.get(index).ok_or_else(damaged)
+    }
+}
+
+/// Why a lock was not had, of `what` it guards.
+#[cold]
+fn not_locked(what: &'static str, error: LockError) -> Error {
+    match error {
+        LockError::Busy => Error::Busy { what },
+        LockError::NotAsked(why) => Error::OwnerNotAsked { what, why: why.to_string() },
+        LockError::NotRegistered(why) => Error::NotRegistered { why: why.to_string() },
+        LockError::Broken => Error::Poisoned("a lock of the live file is broken"),
     }
 }
 
@@ -369,6 +390,7 @@ impl From<GrowError> for Error {
             GrowError::Io(error) => Error::NoCapacity(error.to_string()),
             GrowError::AddressSpace => Error::NoCapacity("its address space is used up".to_owned()),
             GrowError::Busy => Error::Busy { what: "the live file's allocator" },
+            GrowError::NotRegistered(why) => Error::NotRegistered { why: why.to_string() },
         }
     }
 }

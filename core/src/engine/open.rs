@@ -13,6 +13,8 @@ use super::{Engine, RECORD_TIMEOUT, Shared};
 use crate::clock::Clock;
 use crate::error::{Error, OpenError};
 use crate::live::attach::{self, Attachment, FoundFile};
+use crate::live::layout::header;
+use crate::live::location::{self, DatabaseFile, KnownDatabase};
 use crate::live::{Identity, LiveFile};
 use crate::store::{self, Meta, Store};
 
@@ -234,7 +236,7 @@ impl Builder {
             why: "the database is in memory",
             may_miss_consumption: false,
         };
-        Ok(self.shared(live, store, opening, None, None))
+        Ok(self.shared(live, store, opening, None))
     }
 
     fn shared(
@@ -242,9 +244,12 @@ impl Builder {
         live: LiveFile,
         store: Arc<Store>,
         opening: Opening,
-        live_path: Option<PathBuf>,
-        attachment: Option<Attachment>,
+        attached: Option<Attached>,
     ) -> Shared {
+        let (live_path, attachment, database) = match attached {
+            Some(it) => (Some(it.live_path), Some(it.attachment), Some(it.database)),
+            None => (None, None, None),
+        };
         Shared {
             live,
             store,
@@ -254,7 +259,8 @@ impl Builder {
             live_path,
             maintenance: self.maintenance,
             maintenance_thread: MaintenanceThread::new(self.checkpoint_interval),
-            _attachment: attachment,
+            attachment: Mutex::new(attachment),
+            database,
         }
     }
 
@@ -263,8 +269,9 @@ impl Builder {
         let live_path = self.live_path(path)?;
         let store = Store::at(path.to_owned());
         attach::create_database(path)?;
+        location::check_one_path(path)?;
         let lock_path = with_suffix(path, "-lock");
-        let attachment = Attachment::open(&lock_path, path)?;
+        let mut attachment = Attachment::open(&lock_path, path)?;
         let io = |source| OpenError::Io { doing: "lock", path: lock_path.clone(), source };
         let until = Instant::now() + OPENING_TIMEOUT;
         let mut refusals = 0;
@@ -272,9 +279,9 @@ impl Builder {
             let attached = if attachment.try_exclusive().map_err(io)? {
                 attach_first(&attachment, &store, path, &live_path)?
             } else if attachment.try_shared().map_err(io)? {
-                match join(&attachment, &live_path) {
+                match join(&attachment, path, &live_path) {
                     Ok(found) => Some(found),
-                    // Perhaps whoever is attached is only just leaving: then we are the first.
+                    // Perhaps who is attached is only just leaving: then this is the first.
                     Err(error) if refusals >= REFUSALS => return Err(error.into()),
                     Err(_) => {
                         refusals += 1;
@@ -287,8 +294,10 @@ impl Builder {
                 None
             };
             if let Some((live, opening)) = attached {
-                let shared = self.shared(live, store, opening, Some(live_path), Some(attachment));
-                return Ok(shared);
+                attachment.settle().map_err(io)?;
+                let database = KnownDatabase::new(path, DatabaseFile::of(&live));
+                let attached = Attached { live_path, attachment, database };
+                return Ok(self.shared(live, store, opening, Some(attached)));
             }
             attachment.release().map_err(io)?;
             thread::sleep(LOOK_AGAIN);
@@ -304,11 +313,18 @@ impl Builder {
             }
             None => beside,
         };
-        if let Some(directory) = live_path.parent().filter(|_| !self.allow_network) {
-            attach::check_file_system(directory)?;
+        if let Some(directory) = live_path.parent() {
+            location::check_file_system(directory, self.allow_network)?;
         }
         Ok(live_path)
     }
+}
+
+/// What an engine has whose database is in a file.
+struct Attached {
+    live_path: PathBuf,
+    attachment: Attachment,
+    database: KnownDatabase,
 }
 
 /// The engine that is kept for a database file, if it must be opened anew: a live file that refuses
@@ -328,51 +344,87 @@ fn attach_first(
     live_path: &Path,
 ) -> Result<Option<(LiveFile, Opening)>, Error> {
     let meta = store.prepare()?;
-    let rebuilt =
-        |why, may_miss_consumption| Opening { origin: Origin::Rebuilt, why, may_miss_consumption };
-    let (live, opening) = match attach::open(live_path, Some(meta.database_id))? {
-        FoundFile::Usable(live) => {
-            if !live.token_fits(meta.token) {
-                return Err(OpenError::TokenMismatch {
-                    database: path.to_owned(),
-                    live: live_path.to_owned(),
-                    found: meta.token,
-                }
-                .into());
-            }
+    let io = |source| OpenError::Io { doing: "lock", path: path.to_owned(), source };
+    let database = DatabaseFile::at(path).map_err(io)?;
+    let found = attach::open(live_path, Some(meta.database_id))?;
+    let (live, opening) = match why_rebuild(found, &meta, (path, live_path), database)? {
+        Fate::Adopt(live) => {
             let why = "it was whole and fitted the database";
-            let opening = Opening { origin: Origin::Adopted, why, may_miss_consumption: false };
-            (live, opening)
+            (live, Opening { origin: Origin::Adopted, why, may_miss_consumption: false })
         }
-        FoundFile::OtherBoot => {
-            let why = "the machine was restarted since it was made";
-            (rebuild(store, &meta, path, live_path)?, rebuilt(why, true))
-        }
-        FoundFile::Missing => {
-            check_no_second(&meta, live_path)?;
-            let (why, may_miss) = if meta.live_path.is_empty() {
-                ("the database had none", false)
-            } else {
-                ("it was missing", true)
-            };
-            (rebuild(store, &meta, path, live_path)?, rebuilt(why, may_miss))
+        Fate::Rebuild { why, may_miss_consumption } => {
+            let live = rebuild(store, &meta, path, live_path)?;
+            (live, Opening { origin: Origin::Rebuilt, why, may_miss_consumption })
         }
     };
-    attach::adopt(&live, attachment, live_path)?;
+    attach::adopt(&live, attachment, live_path, database)?;
     // Handing the lock down leaves a moment in which another may be the first.
-    let io = |source| OpenError::Io { doing: "lock", path: path.to_owned(), source };
     attachment.release().map_err(io)?;
     let stands = attachment.try_shared().map_err(io)?
         && attach::is_at(&live, live_path).map_err(io)?
-        && attach::check_joins(&live, attachment, live_path).is_ok();
+        && attach::join(&live, attachment, live_path, database).is_ok();
     Ok(stands.then_some((live, opening)))
 }
 
+/// What becomes of a live file that nobody is attached to.
+enum Fate {
+    Adopt(LiveFile),
+    Rebuild { why: &'static str, may_miss_consumption: bool },
+}
+
+fn why_rebuild(
+    found: FoundFile,
+    meta: &Meta,
+    (path, live_path): (&Path, &Path),
+    database: DatabaseFile,
+) -> Result<Fate, OpenError> {
+    let rebuild = |why, may_miss_consumption| Ok(Fate::Rebuild { why, may_miss_consumption });
+    match found {
+        FoundFile::Usable(live) if live.header(header::EPOCH) < meta.epoch => {
+            check_no_second(meta, live_path)?;
+            rebuild("another live file was to take its place", false)
+        }
+        FoundFile::Usable(live) if !live.token_fits(meta.token) => Err(OpenError::TokenMismatch {
+            database: path.to_owned(),
+            live: live_path.to_owned(),
+            found: meta.token,
+        }),
+        // The number of the device changes where a file system is mounted again.
+        FoundFile::Usable(live) if DatabaseFile::of(&live).inode == database.inode => {
+            Ok(Fate::Adopt(live))
+        }
+        FoundFile::Usable(live) if attach::is_clean(&live) => {
+            rebuild("the database was moved or copied after it was closed", false)
+        }
+        FoundFile::Usable(_) => {
+            Err(OpenError::DatabaseMoved { database: path.to_owned(), live: live_path.to_owned() })
+        }
+        FoundFile::OtherBoot => rebuild("the machine was restarted since it was made", true),
+        FoundFile::Missing => {
+            check_no_second(meta, live_path)?;
+            if meta.live_path.is_empty() {
+                rebuild("the database had none", false)
+            } else {
+                rebuild("it was missing", true)
+            }
+        }
+    }
+}
+
 /// Attaches to a live file that others use.
-fn join(attachment: &Attachment, live_path: &Path) -> Result<(LiveFile, Opening), OpenError> {
+fn join(
+    attachment: &Attachment,
+    path: &Path,
+    live_path: &Path,
+) -> Result<(LiveFile, Opening), OpenError> {
     match attach::open(live_path, None)? {
         FoundFile::Usable(live) => {
-            attach::check_joins(&live, attachment, live_path)?;
+            let database = DatabaseFile::at(path).map_err(|source| OpenError::Io {
+                doing: "inspect",
+                path: path.to_owned(),
+                source,
+            })?;
+            attach::join(&live, attachment, live_path, database)?;
             let why = "other processes are using it";
             Ok((live, Opening { origin: Origin::Joined, why, may_miss_consumption: false }))
         }

@@ -24,7 +24,7 @@ pub(super) fn rebuild(
     live_path: &Path,
 ) -> Result<LiveFile, Error> {
     let epoch = meta.epoch + 1;
-    let live = attach::create(live_path, path, Identity { epoch, ..identity(meta) })?;
+    let mut live = attach::create(live_path, path, Identity { epoch, ..identity(meta) })?;
     let compiled = match store.newest_catalog()? {
         Some((version, catalog, names)) => {
             let compiled = Compiled::new(version, catalog, names);
@@ -54,7 +54,7 @@ pub(super) fn rebuild(
         why: "it is not UTF-8".to_owned(),
     })?;
     store.note_live_file(name, epoch)?;
-    attach::publish(&live, live_path)?;
+    attach::publish(&mut live, live_path)?;
     Ok(live)
 }
 

@@ -9,7 +9,6 @@ use crate::crash_points;
 use crate::error::Error;
 use crate::live::directory;
 use crate::live::layout::record;
-use crate::live::lock::HELD_AT_MOST;
 use crate::live::record::RecordGuard;
 use crate::rules::Entitlements;
 use crate::store::{Loaded, Sync, Write};
@@ -18,8 +17,6 @@ use crate::store::{Loaded, Sync, Write};
 const SETTLED_AT_ONCE: u32 = 1_000;
 /// Blocks locked by one transaction.
 const BATCH: usize = 240;
-/// The lane, the directory and the allocator come on top.
-const _: () = assert!(BATCH + 8 <= HELD_AT_MOST);
 
 /// A tenant whose settlement is written and waits for its commit; its block is locked.
 struct Due<'a> {

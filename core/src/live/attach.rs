@@ -2,15 +2,18 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::AcqRel;
 
 use super::file::{self, ALLOCATOR_TIMEOUT, FIRST_BYTES, Memory};
-use super::layout::{HEADER_BYTES, LAYOUT_VERSION, MAGIC, WORD, header};
-use super::{Identity, LiveFile, directory, lock, process};
+use super::layout::{ABI_TAG, HEADER_BYTES, LAYOUT_VERSION, MAGIC, WORD, header};
+use super::location::DatabaseFile;
+use super::lock::{self, LockError};
+use super::pin::{self, Pin};
+use super::{Identity, LiveFile, directory, owners, process};
 use crate::error::OpenError;
+use crate::rules::settle::CLOCK_JUMP_MS;
 
 fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();
@@ -21,34 +24,63 @@ fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OpenE
 /// forked children), exclusively by one that adopts or rebuilds the live file.
 #[derive(Debug)]
 pub(crate) struct Attachment {
-    file: File,
+    path: PathBuf,
+    inode: u64,
+    /// While the lock changes hands; and for good where a mapping does not hold it.
+    file: Option<File>,
+    pin: Option<Pin>,
 }
 
 impl Attachment {
     /// Opens the lock file, making it with the database's owner and mode.
     pub(crate) fn open(path: &Path, like: &Path) -> Result<Attachment, OpenError> {
         let file = open_like(path, like).map_err(io_error("open", path))?;
-        Ok(Attachment { file })
+        let inode = file.metadata().map_err(io_error("inspect", path))?.ino();
+        Ok(Attachment { path: path.to_owned(), inode, file: Some(file), pin: None })
     }
 
-    /// Tries to be the only one. `false`: somebody is attached.
+    fn file(&self) -> io::Result<&File> {
+        self.file.as_ref().ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
+    /// Tries to be the only one. `false`: another process is attached.
     pub(crate) fn try_exclusive(&self) -> io::Result<bool> {
-        locked(self.file.try_lock())
+        locked(self.file()?.try_lock())
     }
 
-    /// Tries to be one of many. `false`: somebody is the only one.
+    /// Tries to be one of many. `false`: another process is the only one.
     pub(crate) fn try_shared(&self) -> io::Result<bool> {
-        locked(self.file.try_lock_shared())
+        locked(self.file()?.try_lock_shared())
     }
 
-    /// What tells this lock file from others.
-    fn inode(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.ino())
-    }
-
-    /// Lets go.
+    /// Lets go of the lock, to try again.
     pub(crate) fn release(&self) -> io::Result<()> {
-        self.file.unlock()
+        self.file()?.unlock()
+    }
+
+    /// Keeps the lock without a descriptor from here on, as forked children do. Where a mapping
+    /// cannot, the descriptor stays, and must not be closed by the host.
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
+        let open = || OpenOptions::new().read(true).write(true).open(&self.path);
+        let any_byte = process::random_u64() >> 2;
+        if pin::holds(open, any_byte).unwrap_or(false) {
+            self.pin = Some(Pin::new(self.file()?, true)?);
+            self.file = None;
+        }
+        Ok(())
+    }
+
+    /// Detaches, and becomes the only one again if nobody else is attached.
+    pub(crate) fn try_to_be_last(self) -> io::Result<Option<Attachment>> {
+        let Attachment { path, inode, file, pin } = self;
+        // The lock of this process must go first: it is another open file's.
+        drop((file, pin));
+        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        if file.metadata()?.ino() != inode {
+            return Ok(None);
+        }
+        let last = Attachment { path, inode, file: Some(file), pin: None };
+        Ok(last.try_exclusive()?.then_some(last))
     }
 }
 
@@ -88,9 +120,9 @@ fn match_owner(file: &File, model: &fs::Metadata) -> io::Result<()> {
 }
 
 /// Makes an empty file for a new database, so that there is something to lock and to take owner
-/// and mode from.
+/// and mode from. Others may not read it: tenants' figures are in it.
 pub(crate) fn create_database(path: &Path) -> Result<(), OpenError> {
-    match OpenOptions::new().write(true).create_new(true).open(path) {
+    match OpenOptions::new().write(true).create_new(true).mode(0o660).open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             Err(io_error("create", path)(error))
         }
@@ -120,12 +152,18 @@ pub(crate) fn open(path: &Path, database_id: Option<[u64; 2]>) -> Result<FoundFi
         let why = format!("it has {len} bytes, less than its header");
         return Err(OpenError::LiveFileDamaged { path: path.to_owned(), why });
     }
-    let memory = Memory::map(file).map_err(io_error("map", path))?;
-    check_version(&memory, path)?;
+    let memory = Memory::map(&file, path).map_err(io_error("map", path))?;
+    drop(file);
+    if memory.get(header::MAGIC) != MAGIC {
+        let why = "it does not begin as a live file does";
+        return Err(OpenError::LiveFileForeign { path: path.to_owned(), why });
+    }
+    // Before its layout: of a file of another boot nothing else is read.
     let boot = process::boot_id().map_err(io_error("read the boot id for", path))?;
     if words(&memory, header::BOOT_ID) != boot {
         return Ok(FoundFile::OtherBoot);
     }
+    check_version(&memory, path)?;
     if database_id.is_some_and(|id| id != words(&memory, header::DATABASE_ID)) {
         let why = "it belongs to another database";
         return Err(OpenError::LiveFileForeign { path: path.to_owned(), why });
@@ -145,13 +183,9 @@ fn words(memory: &Memory, at: u64) -> [u64; 2] {
 }
 
 fn check_version(memory: &Memory, path: &Path) -> Result<(), OpenError> {
-    if memory.get(header::MAGIC) != MAGIC {
-        let why = "it does not begin as a live file does";
-        return Err(OpenError::LiveFileForeign { path: path.to_owned(), why });
-    }
     for (what, at, expected) in [
         ("its layout", header::LAYOUT, LAYOUT_VERSION),
-        ("its processor and C library", header::ABI_TAG, process::abi_tag()),
+        ("its kind of processor", header::ABI_TAG, ABI_TAG),
     ] {
         let found = memory.get(at);
         if found != expected {
@@ -162,24 +196,39 @@ fn check_version(memory: &Memory, path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Looks whether this process may attach to a file that others use: it is the one that goes with
-/// the lock file, and they live in our PID namespace.
-pub(crate) fn check_joins(
+/// Attaches to a file that others use, if this process may: it is the one that goes with the lock
+/// file and with the database.
+pub(crate) fn join(
     live: &LiveFile,
     attachment: &Attachment,
     path: &Path,
+    database: DatabaseFile,
 ) -> Result<(), OpenError> {
-    let inode = attachment.inode().map_err(io_error("inspect the lock file of", path))?;
-    if live.header(header::LOCK_INODE) != inode {
+    if live.header(header::LOCK_INODE) != attachment.inode {
         return Err(OpenError::LiveFileMissing { path: path.to_owned() });
     }
-    check_namespace(live, path)?;
+    if DatabaseFile::of(live) != database {
+        let why = "the processes that are attached to it use another database file";
+        return Err(OpenError::LiveFileForeign { path: path.to_owned(), why });
+    }
+    live.memory.attach();
     // Whoever grows the file holds this lock: it never outgrows what all who are attached can see.
     let _held = lock::take(&live.memory, header::ALLOCATOR_LOCK, ALLOCATOR_TIMEOUT)
-        .map_err(|_| OpenError::Busy { path: path.to_owned() })?;
+        .map_err(|error| not_locked(error, path))?;
     check_is_seen_whole(live, path)?;
     live.memory.cell(header::ADDRESS_LIMIT).fetch_min(live.memory.address_space(), AcqRel);
     Ok(())
+}
+
+fn not_locked(error: LockError, path: &Path) -> OpenError {
+    match error {
+        LockError::NotRegistered(why) => {
+            io_error("register with", path)(io::Error::other(why.to_string()))
+        }
+        LockError::Busy | LockError::NotAsked(_) | LockError::Broken => {
+            OpenError::Busy { path: path.to_owned() }
+        }
+    }
 }
 
 /// Looks whether this process could set aside as much address space as the file has bytes.
@@ -190,32 +239,60 @@ fn check_is_seen_whole(live: &LiveFile, path: &Path) -> Result<(), OpenError> {
     Err(io_error("map all of", path)(io::Error::from(io::ErrorKind::OutOfMemory)))
 }
 
-fn check_namespace(live: &LiveFile, path: &Path) -> Result<(), OpenError> {
-    let ours = process::pid_namespace().map_err(io_error("read the PID namespace for", path))?;
-    let theirs = live.header(header::PID_NAMESPACE);
-    if ours == theirs {
-        return Ok(());
-    }
-    Err(OpenError::PidNamespace { path: path.to_owned(), theirs, ours })
-}
+/// The furthest that the number of the next owner may be ahead of the clock: more is damage.
+const AHEAD_NS_MAX: u64 = CLOCK_JUMP_MS as u64 * 1_000_000;
 
-/// Takes over a usable file that nobody is attached to.
+/// Takes over a usable file that nobody is attached to. Owners of before are dead from here on,
+/// whatever they left locked, and their ids are never given again.
 pub(crate) fn adopt(
     live: &LiveFile,
     attachment: &Attachment,
     path: &Path,
+    database: DatabaseFile,
 ) -> Result<(), OpenError> {
-    if live.poison() == Some(super::Poison::Damaged) {
-        let why = "a word of it leads outside it".to_owned();
-        return Err(OpenError::LiveFileDamaged { path: path.to_owned(), why });
+    let damaged =
+        |why: &str| Err(OpenError::LiveFileDamaged { path: path.to_owned(), why: why.to_owned() });
+    if live.memory.is_damaged() {
+        return damaged("a word of it leads outside it");
     }
-    let inode = attachment.inode().map_err(io_error("inspect the lock file of", path))?;
-    live.set_header(header::LOCK_INODE, inode);
+    let (next, now) = (live.header(header::NEXT_ID), process::realtime_ns());
+    if next > now.saturating_add(AHEAD_NS_MAX) {
+        return damaged("its number of the next owner lies in the far future");
+    }
+    check_no_owner_lives(live, path)?;
+    // What this process may have locked while it made the file.
+    live.memory.owner().resign(&live.memory);
+    let floor = next.max(now);
+    live.set_header(header::NEXT_ID, floor);
+    live.set_header(header::FLOOR, floor);
+    owners::clear_all(&live.memory);
+    live.set_header(header::LOCK_INODE, attachment.inode);
+    live.set_header(header::DATABASE_DEVICE, database.device);
+    live.set_header(header::DATABASE_INODE, database.inode);
     live.set_header(header::ADDRESS_LIMIT, live.memory.address_space());
-    let ours = process::pid_namespace().map_err(io_error("read the PID namespace for", path))?;
-    live.set_header(header::PID_NAMESPACE, ours);
-    live.set_header(header::POISON, 0);
+    live.set_header(header::IS_CLEAN, 0);
+    live.memory.adopt(floor);
     Ok(())
+}
+
+/// Refuses a file whose owners may live although nobody holds the lock file: where a mapping does
+/// not hold it, a host that closes descriptors lets it go.
+fn check_no_owner_lives(live: &LiveFile, path: &Path) -> Result<(), OpenError> {
+    match owners::all(&live.memory).into_iter().find(|it| !it.is_pinned && !it.is_gone()) {
+        Some(owner) => Err(OpenError::OwnersUnknown { path: path.to_owned(), pid: owner.pid }),
+        None => Ok(()),
+    }
+}
+
+/// Says in the file that it leaves nothing which SQLite does not have. The caller is the only one
+/// attached, and is leaving.
+pub(crate) fn mark_clean(live: &LiveFile) {
+    live.set_header(header::IS_CLEAN, 1);
+}
+
+/// Whether the last who was attached left nothing that SQLite does not have.
+pub(crate) fn is_clean(live: &LiveFile) -> bool {
+    live.header(header::IS_CLEAN) == 1 && !live.memory.is_poisoned_for_all()
 }
 
 /// Makes a new, empty live file under a name of its own; [`publish`] puts it in place.
@@ -228,29 +305,27 @@ pub(crate) fn create(path: &Path, like: &Path, identity: Identity) -> Result<Liv
         _ => {}
     }
     let file = open_like(&path, like).map_err(io_error("create", &path))?;
-    init(file, identity).map_err(io_error("initialise", &path))
+    file::reserve(&file, 0, FIRST_BYTES).map_err(io_error("reserve room for", &path))?;
+    let memory = Memory::map(&file, &path).map_err(io_error("map", &path))?;
+    init(memory, identity).map_err(io_error("initialise", &path))
 }
 
-/// A live file that no other process can find: for databases in memory.
+/// A live file that no other process has, for databases in memory: not even a forked child, which
+/// goes on with a copy of its own.
 pub(crate) fn create_anonymous(identity: Identity) -> io::Result<LiveFile> {
-    // SAFETY: the name is a C string; the descriptor is new and owned by nobody else.
-    let file = unsafe {
-        let descriptor = libc::memfd_create(c"cotas-live".as_ptr(), libc::MFD_CLOEXEC);
-        if descriptor < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        File::from_raw_fd(descriptor)
-    };
-    init(file, identity)
+    let memory = Memory::anonymous()?;
+    init(memory, identity)
 }
 
-fn init(file: File, identity: Identity) -> io::Result<LiveFile> {
-    file::reserve(&file, 0, FIRST_BYTES)?;
-    let memory = Memory::map(file)?;
+fn init(memory: Memory, identity: Identity) -> io::Result<LiveFile> {
+    let first = process::realtime_ns();
+    memory.put(header::NEXT_ID, first);
+    memory.put(header::FLOOR, first);
+    memory.adopt(first);
     memory.put(header::FILE_LEN, FIRST_BYTES);
     memory.put(header::NEXT_FREE, HEADER_BYTES);
     memory.put(header::LAYOUT, LAYOUT_VERSION);
-    memory.put(header::ABI_TAG, process::abi_tag());
+    memory.put(header::ABI_TAG, ABI_TAG);
     let boot = process::boot_id()?;
     for (at, [first, second]) in [
         (header::DATABASE_ID, identity.database_id),
@@ -260,14 +335,10 @@ fn init(file: File, identity: Identity) -> io::Result<LiveFile> {
         memory.put(at, first);
         memory.put(at + WORD, second);
     }
-    memory.put(header::PID_NAMESPACE, process::pid_namespace()?);
     memory.put(header::ADDRESS_LIMIT, memory.address_space());
     memory.put(header::EPOCH, identity.epoch);
     memory.put(header::TOKEN_CURRENT, identity.token);
     memory.put(header::TOKEN_INTENDED, identity.token);
-    for at in header::LOCKS {
-        lock::init(&memory, at);
-    }
     directory::create(&memory).map_err(|error| io::Error::other(format!("{error:?}")))?;
     memory.put(header::MAGIC, MAGIC);
     Ok(LiveFile::of(memory))
@@ -275,11 +346,13 @@ fn init(file: File, identity: Identity) -> io::Result<LiveFile> {
 
 /// Puts a file made by [`create`] in place, whole, and sees to it that its header outlives a
 /// power cut: what lies at `path` is a live file or nothing.
-pub(crate) fn publish(live: &LiveFile, path: &Path) -> Result<(), OpenError> {
+pub(crate) fn publish(live: &mut LiveFile, path: &Path) -> Result<(), OpenError> {
     let temporary = temporary(path);
-    live.memory.file().sync_all().map_err(io_error("write", &temporary))?;
+    let file = live.memory.reopen().map_err(io_error("open", &temporary))?;
+    file.sync_all().map_err(io_error("write", &temporary))?;
     crate::crash_points::point("rebuild.rename");
     fs::rename(&temporary, path).map_err(io_error("rename to", path))?;
+    live.memory.moved_to(path);
     if let Some(directory) = path.parent() {
         let sync = File::open(directory).and_then(|directory| directory.sync_all());
         sync.map_err(io_error("write the directory of", path))?;
@@ -295,36 +368,10 @@ fn temporary(path: &Path) -> PathBuf {
 
 /// Whether `live` is what lies at `path` now.
 pub(crate) fn is_at(live: &LiveFile, path: &Path) -> io::Result<bool> {
-    let ours = live.memory.file().metadata()?;
     match fs::metadata(path) {
-        Ok(theirs) => Ok((ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())),
+        Ok(data) => Ok(live.memory.is(&data)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
-    }
-}
-
-/// Refuses a directory whose file system does not share memory between hosts.
-pub(crate) fn check_file_system(directory: &Path) -> Result<(), OpenError> {
-    const NETWORK: [(i64, &str); 6] = [
-        (0x6969, "nfs"),
-        (0x517B, "smb"),
-        (0xFF53_4D42, "cifs"),
-        (0xFE53_4D42, "smb2"),
-        (0x0102_1997, "9p"),
-        (0x00C3_6400, "ceph"),
-    ];
-    let handle = File::open(directory).map_err(io_error("open", directory))?;
-    let mut status = std::mem::MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: `fstatfs` fills `status` when it returns 0.
-    let kind = unsafe {
-        if libc::fstatfs(handle.as_raw_fd(), status.as_mut_ptr()) != 0 {
-            return Err(io_error("inspect", directory)(io::Error::last_os_error()));
-        }
-        status.assume_init().f_type
-    };
-    match NETWORK.iter().find(|(number, _)| *number == kind) {
-        Some((_, kind)) => Err(OpenError::NetworkFileSystem { path: directory.to_owned(), kind }),
-        None => Ok(()),
     }
 }
 
@@ -342,16 +389,19 @@ mod tests {
         let identity = Identity { database_id: [1, 2], hash_key: [3, 4], epoch: 1, token: 5 };
         fs::write(&path, []).expect("is written");
         let attachment = Attachment::open(&directory.path().join("lock"), &path).expect("opens");
-        let file = || open_like(&path, &path).expect("opens");
-        let large = init(file(), identity).expect("is made");
-        adopt(&large, &attachment, &path).expect("is adopted");
-        let small = LiveFile::of(Memory::map_within(file(), &[SMALL]).expect("is mapped"));
+        let database = DatabaseFile::at(&path).expect("is there");
+        let file = open_like(&path, &path).expect("opens");
+        file::reserve(&file, 0, FIRST_BYTES).expect("has room");
+        let large = init(Memory::map(&file, &path).expect("is mapped"), identity).expect("is made");
+        adopt(&large, &attachment, &path, database).expect("is adopted");
+        let small = Memory::map_within(&file, &path, &[SMALL]).expect("is mapped");
+        let small = LiveFile::of(small);
         // Another is growing the file when the small one comes.
         let held =
             lock::take(&large.memory, header::ALLOCATOR_LOCK, ALLOCATOR_TIMEOUT).expect("is free");
         thread::scope(|scope| {
-            let joins = scope.spawn(|| check_joins(&small, &attachment, &path));
-            file::reserve(large.memory.file(), 0, 2 * SMALL).expect("has room");
+            let joins = scope.spawn(|| join(&small, &attachment, &path, database));
+            file::reserve(&file, 0, 2 * SMALL).expect("has room");
             large.set_header(header::FILE_LEN, 2 * SMALL);
             drop(held);
             let refused = joins.join().expect("ends").expect_err("it cannot see all of it");

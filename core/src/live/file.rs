@@ -1,16 +1,21 @@
 //! The mapped file: cells, locks and growth.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use libc::pthread_mutex_t;
-use memmap2::{Advice, MmapOptions, MmapRaw};
+use rustix::mm::{self, Advice, MprotectFlags};
 
-use super::layout::{HEADER_BYTES, LINE, WORD, header};
-use super::lock::{self, LOCK_BYTES, LockError};
+use super::Poison;
+use super::layout::{HEADER_BYTES, LINE, PAGE, WORD, header};
+use super::lock::{self, LockError};
+use super::map::Map;
+use super::owner::{Owner, Why};
+use super::process::Uncancelled;
 
 /// Address space set aside for the file, so that it grows without ever moving. Where a process
 /// may not have so much (`ulimit -v`), the next smaller size is tried.
@@ -31,21 +36,31 @@ pub(crate) enum GrowError {
     Io(io::Error),
     /// The address space that was set aside is used up.
     AddressSpace,
-    /// Somebody else has been growing the file for too long.
+    /// Another process has been growing the file for too long.
     Busy,
+    /// This process could not become an owner of the file's locks.
+    NotRegistered(Why),
 }
 
 impl From<LockError> for GrowError {
-    fn from(_: LockError) -> Self {
-        GrowError::Busy
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::NotRegistered(why) => GrowError::NotRegistered(why),
+            LockError::Busy | LockError::NotAsked(_) | LockError::Broken => GrowError::Busy,
+        }
     }
 }
 
-/// The mapped bytes of a live file, and the file behind them.
+/// The mapped bytes of a live file. No descriptor of it is kept: hosts close those that they do
+/// not know, and use their numbers again.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    map: MmapRaw,
-    file: File,
+    map: Map,
+    /// The file behind the mapping; `None`: there is none, the memory is this process's alone.
+    location: Option<FileLocation>,
+    owner: Owner,
+    /// What `header::POISON` says as long as this process may go on.
+    attached: AtomicU64,
     /// The length that this process knows of; the header may know of more.
     known_len: AtomicU64,
     /// Up to where this process has had the pages made ready; 0: nowhere yet.
@@ -54,32 +69,66 @@ pub(crate) struct Memory {
     nowhere: Box<[AtomicU64; NOWHERE_WORDS]>,
 }
 
+/// Where a live file lies, and what tells it from others.
+#[derive(Debug)]
+struct FileLocation {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
 /// As many words as are looked at together where a damaged file may lead.
 const NOWHERE_WORDS: usize = 40;
 
+/// What `attached` is where this process must not go on: no file says so.
+const DATABASE_GONE: u64 = u64::MAX;
+
+/// Bits of `header::POISON` that say why; above them is the adoption number.
+const POISON_BITS: u32 = 2;
+
 impl Memory {
-    /// Maps `file`, which has at least a header's length.
-    pub(crate) fn map(file: File) -> io::Result<Memory> {
-        Memory::map_within(file, &ADDRESS_SPACE)
+    /// Maps `file`, which lies at `path` and has at least a header's length.
+    pub(crate) fn map(file: &File, path: &Path) -> io::Result<Memory> {
+        Memory::map_within(file, path, &ADDRESS_SPACE)
     }
 
     /// The same in as much address space as is to be had.
-    pub(super) fn map_within(file: File, sizes: &[u64]) -> io::Result<Memory> {
+    pub(super) fn map_within(file: &File, path: &Path, sizes: &[u64]) -> io::Result<Memory> {
+        let data = file.metadata()?;
+        let (device, inode) = (data.dev(), data.ino());
+        let location = FileLocation { path: path.to_owned(), device, inode };
+        Memory::of(Some(location), sizes, |bytes| Map::of_file(file, bytes))
+    }
+
+    /// Memory that no other process sees.
+    pub(crate) fn anonymous() -> io::Result<Memory> {
+        Memory::of(None, &ADDRESS_SPACE, Map::anonymous)
+    }
+
+    fn of(
+        location: Option<FileLocation>,
+        sizes: &[u64],
+        map: impl Fn(usize) -> io::Result<Map>,
+    ) -> io::Result<Memory> {
         let mut last = io::Error::from(io::ErrorKind::OutOfMemory);
         for &bytes in sizes {
             let Ok(len) = usize::try_from(bytes) else { continue };
             // The mapping reaches past the end of the file on purpose: pages become usable as the
             // file grows, and stay where they are. Until then nobody can touch them, nor does
             // whoever looks through all of a process's memory, as Valgrind does for leaks.
-            match MmapOptions::new().len(len).map_raw(&file) {
+            match map(len) {
                 Ok(map) => {
-                    protect(&map, len, libc::PROT_NONE)?;
-                    protect(&map, HEADER_BYTES as usize, libc::PROT_READ | libc::PROT_WRITE)?;
-                    let known_len = AtomicU64::new(HEADER_BYTES);
+                    protect(
+                        &map,
+                        HEADER_BYTES as usize,
+                        MprotectFlags::READ | MprotectFlags::WRITE,
+                    )?;
                     return Ok(Memory {
                         map,
-                        file,
-                        known_len,
+                        location,
+                        owner: Owner::new()?,
+                        attached: AtomicU64::new(0),
+                        known_len: AtomicU64::new(HEADER_BYTES),
                         ready_to: AtomicU64::new(0),
                         nowhere: Box::new(std::array::from_fn(|_| AtomicU64::new(0))),
                     });
@@ -95,9 +144,98 @@ impl Memory {
         self.map.len() as u64
     }
 
-    /// The file behind the mapping.
-    pub(crate) fn file(&self) -> &File {
-        &self.file
+    /// This process, as the file knows it.
+    #[inline(always)]
+    pub(super) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// Whether no other process sees this memory.
+    pub(super) fn is_anonymous(&self) -> bool {
+        self.location.is_none()
+    }
+
+    /// Opens the file anew. An error if another lies in its place by now.
+    pub(super) fn reopen(&self) -> io::Result<File> {
+        let location = self.location.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        let file = OpenOptions::new().read(true).write(true).open(&location.path)?;
+        if self.is(&file.metadata()?) { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    /// Whether `data` is of the file behind the mapping.
+    pub(super) fn is(&self, data: &std::fs::Metadata) -> bool {
+        let is_it = |it: &FileLocation| (it.device, it.inode) == (data.dev(), data.ino());
+        self.location.as_ref().is_some_and(is_it)
+    }
+
+    /// The file lies at `path` from here on.
+    pub(super) fn moved_to(&mut self, path: &Path) {
+        if let Some(location) = &mut self.location {
+            path.clone_into(&mut location.path);
+        }
+    }
+
+    // ---- whether the file may be used ------------------------------------------------------
+
+    /// Goes by the present adoption of the file from here on.
+    pub(super) fn attach(&self) {
+        let word = self.cell(header::POISON).load(Ordering::Acquire);
+        self.attached.store(word >> POISON_BITS << POISON_BITS, Ordering::Relaxed);
+    }
+
+    /// Adopts the file: its number is above that of every adoption before.
+    pub(super) fn adopt(&self, number: u64) {
+        self.cell(header::POISON).store(number << POISON_BITS, Ordering::Release);
+        self.attach();
+    }
+
+    /// Why this process may not use the file, if so.
+    #[inline]
+    pub(crate) fn poison(&self) -> Option<Poison> {
+        let word = self.get(header::POISON);
+        if word == self.attached.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.why_poisoned(word)
+    }
+
+    #[cold]
+    fn why_poisoned(&self, word: u64) -> Option<Poison> {
+        let attached = self.attached.load(Ordering::Relaxed);
+        if attached == DATABASE_GONE {
+            return Some(Poison::DatabaseGone);
+        }
+        if word >> POISON_BITS != attached >> POISON_BITS {
+            return Some(Poison::TakenForDead);
+        }
+        match word - attached {
+            0 => None,
+            1 => Some(Poison::Commit),
+            _ => Some(Poison::Damaged),
+        }
+    }
+
+    /// What the file itself says, whoever asks: of a file that this process has not attached to.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.get(header::POISON) & Poison::Damaged as u64 != 0
+    }
+
+    /// The same of anything that the file says, to every process.
+    pub(super) fn is_poisoned_for_all(&self) -> bool {
+        self.get(header::POISON) & ((1 << POISON_BITS) - 1) != 0
+    }
+
+    /// Refuses everything from here on: in this process where its database is gone, else in all
+    /// processes, until the last has detached.
+    pub(crate) fn set_poison(&self, poison: Poison) {
+        match poison {
+            Poison::Commit | Poison::Damaged => {
+                self.cell(header::POISON).fetch_or(poison as u64, Ordering::AcqRel);
+            }
+            Poison::DatabaseGone | Poison::TakenForDead => {
+                self.attached.store(DATABASE_GONE, Ordering::Release);
+            }
+        }
     }
 
     /// Whether `bytes` from `offset` lie within the file.
@@ -117,7 +255,7 @@ impl Memory {
         let known = self.known_len.load(Ordering::Relaxed);
         // Only ever more of it, so that threads which learn different lengths at once agree.
         // Where the kernel cannot, the rest stays out of reach.
-        let all = libc::PROT_READ | libc::PROT_WRITE;
+        let all = MprotectFlags::READ | MprotectFlags::WRITE;
         if len <= known || protect(&self.map, len as usize, all).is_err() {
             return known;
         }
@@ -184,7 +322,7 @@ impl Memory {
 
     #[cold]
     fn outside(&self) -> &AtomicU64 {
-        self.cell(header::POISON).store(super::Poison::Damaged as u64, Ordering::Release);
+        self.set_poison(Poison::Damaged);
         for word in &*self.nowhere {
             word.store(0, Ordering::Relaxed);
         }
@@ -223,19 +361,23 @@ impl Memory {
         unsafe { AtomicU32::from_ptr(cell.as_ptr().cast()) }
     }
 
+    /// The half of a lock's word that has the bit of the waiters, for waiting on. Its value is
+    /// the kernel's to read; here the whole word is.
+    pub(super) fn low_half<'a>(&self, word: &'a AtomicU64) -> &'a AtomicU32 {
+        // SAFETY: the low half of an aligned word on a little-endian machine, as ABI_TAG says.
+        unsafe { AtomicU32::from_ptr(word.as_ptr().cast()) }
+    }
+
     /// The lock at `offset`.
-    #[inline]
-    pub(crate) fn lock_at(&self, offset: u64) -> *mut pthread_mutex_t {
-        // A damaged offset leads to the allocator's lock: a real mutex, the wrong one, in a file
+    #[inline(always)]
+    pub(super) fn lock_at(&self, offset: u64) -> &AtomicU64 {
+        if offset.is_multiple_of(WORD) && self.holds(offset, WORD) {
+            return self.cell(offset);
+        }
+        // A damaged offset leads to the allocator's lock: a real lock, the wrong one, in a file
         // that is poisoned by then.
-        let offset = if offset.is_multiple_of(LINE) && self.holds(offset, LOCK_BYTES) {
-            offset
-        } else {
-            self.outside();
-            header::ALLOCATOR_LOCK
-        };
-        // SAFETY: the bytes lie in the mapping, as `holds` says.
-        unsafe { self.map.as_mut_ptr().add(offset as usize).cast() }
+        self.outside();
+        self.cell(header::ALLOCATOR_LOCK)
     }
 
     /// Room for `bytes`, all zero, aligned to a cache line. It is never given back.
@@ -246,7 +388,7 @@ impl Memory {
         let end = start.checked_add(bytes).ok_or(GrowError::AddressSpace)?;
         let len = self.get(header::FILE_LEN);
         if end > len {
-            self.grow(len, end.max(len + grow_step(len)).next_multiple_of(HEADER_BYTES))?;
+            self.grow(len, end.max(len + grow_step(len)).next_multiple_of(PAGE))?;
         }
         self.put(header::NEXT_FREE, end);
         crate::crash_points::point("allocate.taken");
@@ -264,20 +406,24 @@ impl Memory {
             let wanted = wanted.clamp(step / 2, GROW_BYTES.1);
             let end = self.get(header::NEXT_FREE) + wanted;
             if end > len {
-                let _ = self.grow(len, end.max(len + step).next_multiple_of(HEADER_BYTES));
+                let _ = self.grow(len, end.max(len + step).next_multiple_of(PAGE));
             }
             drop(held);
         }
         // What was given out before this process came was written by somebody.
         let from = match self.ready_to.load(Ordering::Relaxed) {
-            0 => self.get(header::NEXT_FREE).next_multiple_of(HEADER_BYTES),
+            0 => self.get(header::NEXT_FREE).next_multiple_of(PAGE),
             known => known,
         };
         let to = self.learn_len().min(from + READY_BYTES);
         if from < to {
             // Kernels before 5.14 cannot: pages are made ready one by one then, when written.
-            let bytes = (to - from) as usize;
-            let _ = self.map.advise_range(Advice::PopulateWrite, from as usize, bytes);
+            // SAFETY: the bytes lie in the mapping and in the file, as `learn_len` says. The pages
+            // stay as they are.
+            let _ = unsafe {
+                let first = self.map.as_mut_ptr().add(from as usize);
+                mm::madvise(first.cast(), (to - from) as usize, Advice::LinuxPopulateWrite)
+            };
             self.ready_to.store(to, Ordering::Relaxed);
         }
     }
@@ -289,7 +435,18 @@ impl Memory {
             return Err(GrowError::AddressSpace);
         }
         crate::crash_points::point("grow.begin");
-        reserve(&self.file, len, new_len - len).map_err(GrowError::Io)?;
+        // Opening waits for the disk, under the allocator's lock.
+        let _uncancelled = Uncancelled::new();
+        match self.location {
+            Some(_) => {
+                let file = self.reopen().map_err(GrowError::Io)?;
+                reserve(&file, len, new_len - len).map_err(GrowError::Io)?;
+            }
+            None => {
+                let all = MprotectFlags::READ | MprotectFlags::WRITE;
+                protect(&self.map, new_len as usize, all).map_err(GrowError::Io)?;
+            }
+        }
         crate::crash_points::point("grow.reserved");
         self.cell(header::FILE_LEN).store(new_len, Ordering::Release);
         crate::crash_points::point("grow.published");
@@ -297,14 +454,20 @@ impl Memory {
     }
 }
 
-/// What this process may do to the first `len` bytes of `map`, or to the whole pages around them.
-fn protect(map: &MmapRaw, len: usize, what: libc::c_int) -> io::Result<()> {
-    debug_assert!(len <= map.len());
-    // SAFETY: the bytes lie in the mapping, and nothing but cells of the file is in it.
-    match unsafe { libc::mprotect(map.as_mut_ptr().cast(), len, what) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.owner.resign(self);
+        self.owner.free();
     }
+}
+
+/// What this process may do to the first `len` bytes of `map`, or to the whole pages around them.
+fn protect(map: &Map, len: usize, what: MprotectFlags) -> io::Result<()> {
+    if len > map.len() {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
+    // SAFETY: the bytes lie in the mapping, and nothing but cells of the file is in it.
+    Ok(unsafe { mm::mprotect(map.as_mut_ptr().cast(), len, what)? })
 }
 
 /// By how much a file of `len` bytes grows.
@@ -358,9 +521,9 @@ mod tests {
 
     #[test]
     fn what_lies_past_the_end_of_the_file_is_out_of_reach_until_it_has_grown() {
-        let file = tempfile::tempfile().expect("a file");
-        reserve(&file, 0, FIRST_BYTES).expect("has room");
-        let memory = Memory::map(file).expect("is mapped");
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        reserve(file.as_file(), 0, FIRST_BYTES).expect("has room");
+        let memory = Memory::map(file.as_file(), file.path()).expect("is mapped");
         let limit = memory.address_space();
         assert!(limit > FIRST_BYTES);
         assert!(reachable(&memory) < FIRST_BYTES);
@@ -369,7 +532,7 @@ mod tests {
         assert_eq!(memory.get(FIRST_BYTES - WORD), 0);
         assert_eq!(reachable(&memory), FIRST_BYTES);
         memory.put(header::NEXT_FREE, FIRST_BYTES);
-        lock::init(&memory, header::ALLOCATOR_LOCK);
+        memory.put(header::NEXT_ID, 1);
         let at = memory.allocate(WORD).expect("has room");
         memory.put(at, 7);
         assert_eq!(reachable(&memory), memory.get(header::FILE_LEN));

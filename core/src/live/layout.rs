@@ -6,27 +6,33 @@
 /// "COTASLIV", the first word of every live file.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"COTASLIV");
 /// Changes with every change to what this module says.
-pub(crate) const LAYOUT_VERSION: u64 = 4;
+pub(crate) const LAYOUT_VERSION: u64 = 5;
+/// "LE64": words of 64 bits, the low byte first. All that the file asks of processor and C library.
+pub(crate) const ABI_TAG: u64 = u64::from_le_bytes(*b"LE64\0\0\0\0");
 
 /// Bytes in a word.
 pub(crate) const WORD: u64 = 8;
 /// Everything that is allocated starts on a cache line.
 pub(crate) const LINE: u64 = 64;
-/// The header is one page; what is allocated comes after it.
-pub(crate) const HEADER_BYTES: u64 = 4096;
+/// The file grows by whole pages.
+pub(crate) const PAGE: u64 = 4096;
+/// The header is a page and the table of owners; what is allocated comes after it.
+pub(crate) const HEADER_BYTES: u64 = header::OWNERS + header::OWNER_COUNT * owner::BYTES;
 
 /// Words and locks of the header.
 pub(crate) mod header {
-    use super::WORD;
+    use super::{PAGE, WORD};
 
     pub(crate) const MAGIC: u64 = 0;
     pub(crate) const LAYOUT: u64 = WORD;
     pub(crate) const ABI_TAG: u64 = 2 * WORD;
     /// 128 random bits that name the database; the same in SQLite.
     pub(crate) const DATABASE_ID: u64 = 3 * WORD;
-    /// 128 bits that name the run of the kernel in which the file was made.
+    /// 128 bits that name the run of the kernel in which the file was made. In this place in every
+    /// layout since the fourth.
     pub(crate) const BOOT_ID: u64 = 5 * WORD;
-    pub(crate) const PID_NAMESPACE: u64 = 7 * WORD;
+    /// Device of the database, as those who are attached see it.
+    pub(crate) const DATABASE_DEVICE: u64 = 7 * WORD;
     /// 128 random bits; the key of every hash in the file; the same in SQLite.
     pub(crate) const HASH_KEY: u64 = 8 * WORD;
     pub(crate) const EPOCH: u64 = 10 * WORD;
@@ -44,6 +50,8 @@ pub(crate) mod header {
     pub(crate) const CATALOG: u64 = 18 * WORD;
     /// Version of the catalog that is being committed; 0: none.
     pub(crate) const CATALOG_PENDING: u64 = 19 * WORD;
+    /// Adoption number `<< 2`, and why the file may not be used: 0, or bits of `Poison`. One
+    /// comparison tells a process both.
     pub(crate) const POISON: u64 = 20 * WORD;
     /// Tickets drawn by callers who wait for the disk.
     pub(crate) const WANTED: u64 = 21 * WORD;
@@ -58,6 +66,16 @@ pub(crate) mod header {
     /// The least address space that any attached process could set aside: the file may not grow
     /// past what all of them can see.
     pub(crate) const ADDRESS_LIMIT: u64 = 26 * WORD;
+    /// Inode of the database.
+    pub(crate) const DATABASE_INODE: u64 = 27 * WORD;
+    /// Number of the next owner. Only rises.
+    pub(crate) const NEXT_ID: u64 = 28 * WORD;
+    /// `NEXT_ID` when the file was last adopted: owners below it are dead. The adoption number.
+    pub(crate) const FLOOR: u64 = 29 * WORD;
+    /// 1: the last who was attached left nothing that SQLite does not have.
+    pub(crate) const IS_CLEAN: u64 = 30 * WORD;
+    /// Inquiries about owners that could not be made.
+    pub(crate) const INQUIRIES_FAILED: u64 = 31 * WORD;
 
     pub(crate) const WRITER_LOCK: u64 = 1024;
     pub(crate) const CHECKPOINT_LOCK: u64 = 1024 + 64;
@@ -66,78 +84,119 @@ pub(crate) mod header {
     /// Held by the one who waits for the lane next, and for a round of checkpoints.
     pub(crate) const WRITER_TURN: u64 = 1024 + 256;
     pub(crate) const CHECKPOINT_TURN: u64 = 1024 + 320;
-    pub(crate) const LOCKS: [u64; 6] = [
-        WRITER_LOCK,
-        CHECKPOINT_LOCK,
-        DIRECTORY_LOCK,
-        ALLOCATOR_LOCK,
-        WRITER_TURN,
-        CHECKPOINT_TURN,
-    ];
+    /// When an owner was last asked about, by its number modulo the places.
+    pub(crate) const ASKED: u64 = 1536;
+    /// Owners that were found dead, in the same places.
+    pub(crate) const FOUND_DEAD: u64 = 1792;
+    pub(crate) const INQUIRY_BUCKETS: u64 = 32;
 
     /// Chunks of the block table, one word each.
     pub(crate) const RECORD_CHUNKS: u64 = 2048;
     pub(crate) const RECORD_CHUNK_COUNT: u64 = 24;
+
+    /// The table of owners.
+    pub(crate) const OWNERS: u64 = PAGE;
+    pub(crate) const OWNER_COUNT: u64 = 1_024;
+}
+
+/// Words of an owner in the table.
+pub(crate) mod owner {
+    use super::WORD;
+
+    /// As lock words hold it; 0: the place is free.
+    pub(crate) const ID: u64 = 0;
+    /// Inode of its PID namespace.
+    pub(crate) const NAMESPACE: u64 = WORD;
+    /// Its id there, and in bit 32 whether a lock says that it lives.
+    pub(crate) const PROCESS: u64 = 2 * WORD;
+    /// When it was started, in ticks since the boot.
+    pub(crate) const STARTED: u64 = 3 * WORD;
+    pub(crate) const BYTES: u64 = 4 * WORD;
+}
+
+/// The bit of a lock word that no owner's id has.
+pub(crate) const WAITERS_BIT: u32 = 31;
+/// Numbers of owners lie below, so that their ids are bytes of a file.
+const OWNER_BITS: u32 = 62;
+
+/// The owner's number as a lock word holds it, with [`WAITERS_BIT`] left out.
+pub(crate) const fn owner_word(number: u64) -> Option<u64> {
+    if number >> OWNER_BITS != 0 {
+        return None;
+    }
+    let low = number & ((1 << WAITERS_BIT) - 1);
+    Some(number >> WAITERS_BIT << (WAITERS_BIT + 1) | low)
+}
+
+/// The number that [`owner_word`] was made of.
+pub(crate) const fn owner_number(word: u64) -> u64 {
+    let low = word & ((1 << WAITERS_BIT) - 1);
+    word >> (WAITERS_BIT + 1) << WAITERS_BIT | low
 }
 
 /// Words of a block, one per tenant.
 pub(crate) mod record {
     use super::WORD;
 
+    // The first two lines are what a decision looks at.
     pub(crate) const LOCK: u64 = 0;
-    pub(crate) const HASH: u64 = 8 * WORD;
-    /// 0: vacant (its tenant does not exist), 1: live.
-    pub(crate) const STATE: u64 = 10 * WORD;
-    /// Number of the last administrative change that is applied here.
-    pub(crate) const ADMIN_SEQ: u64 = 11 * WORD;
-    /// Number of the administrative change under way; 0: none.
-    pub(crate) const PENDING: u64 = 12 * WORD;
-    /// Counts every change.
-    pub(crate) const SEQ: u64 = 13 * WORD;
-    /// Until then the block is right as it stands (milliseconds since 1970).
-    pub(crate) const VALID_UNTIL: u64 = 14 * WORD;
-    /// The latest instant this tenant has seen.
-    pub(crate) const HIGH_WATER_MARK: u64 = 15 * WORD;
-    pub(crate) const GATES: u64 = 16 * WORD;
-    pub(crate) const FEATURES: u64 = 17 * WORD;
-    pub(crate) const FEATURE_WORDS: u64 = 4;
-    /// Packed: slot table, number of slots.
-    pub(crate) const COUNTERS: u64 = 21 * WORD;
-    /// `SEQ` as of the last snapshot taken for a checkpoint.
-    pub(crate) const SNAPSHOT_SEQ: u64 = 22 * WORD;
-    /// `SEQ` up to which SQLite has everything.
-    pub(crate) const CHECKPOINTED_SEQ: u64 = 23 * WORD;
-    /// Packed: undo record, how many entries it has room for.
-    pub(crate) const UNDO: u64 = 24 * WORD;
     /// Entries of the undo record in force; not 0: armed.
-    pub(crate) const UNDO_COUNT: u64 = 25 * WORD;
-    pub(crate) const HISTORY_COUNT: u64 = 26 * WORD;
-    /// Offset of the claim table; 0: none yet.
-    pub(crate) const ENTRIES: u64 = 27 * WORD;
-    /// When the plan's units are next restored (milliseconds since 1970); `MAX`: not foreseen.
-    pub(crate) const RESTORES_AT: u64 = 28 * WORD;
-    /// This block's number.
-    pub(crate) const INDEX: u64 = 29 * WORD;
-    /// Number of the tenant's current period.
-    pub(crate) const PERIOD: u64 = 30 * WORD;
+    pub(crate) const UNDO_COUNT: u64 = WORD;
+    /// Number of the administrative change under way; 0: none.
+    pub(crate) const PENDING: u64 = 2 * WORD;
+    /// 0: vacant (its tenant does not exist), 1: live.
+    pub(crate) const STATE: u64 = 3 * WORD;
+    /// Until then the block is right as it stands (milliseconds since 1970).
+    pub(crate) const VALID_UNTIL: u64 = 4 * WORD;
     /// When the first of the open reservations expires (milliseconds since 1970); `MAX`: none is
     /// open.
-    pub(crate) const HOLDS_DUE: u64 = 31 * WORD;
-    /// Packed: ring of events, log2 of its room; 0: none yet.
-    pub(crate) const EVENTS: u64 = 32 * WORD;
-    /// First event that SQLite does not have.
-    pub(crate) const EVENT_HEAD: u64 = 33 * WORD;
-    /// Number of the next event.
-    pub(crate) const EVENT_TAIL: u64 = 34 * WORD;
-    /// `EVENT_TAIL` as of the last snapshot.
-    pub(crate) const EVENT_SNAPSHOT: u64 = 35 * WORD;
+    pub(crate) const HOLDS_DUE: u64 = 5 * WORD;
+    /// Counts every change.
+    pub(crate) const SEQ: u64 = 6 * WORD;
+    /// `SEQ` up to which SQLite has everything.
+    pub(crate) const CHECKPOINTED_SEQ: u64 = 7 * WORD;
+
+    /// Packed: undo record, how many entries it has room for.
+    pub(crate) const UNDO: u64 = 8 * WORD;
+    /// Packed: slot table, number of slots.
+    pub(crate) const COUNTERS: u64 = 9 * WORD;
+    pub(crate) const GATES: u64 = 10 * WORD;
+    /// The latest instant this tenant has seen.
+    pub(crate) const HIGH_WATER_MARK: u64 = 11 * WORD;
+    pub(crate) const HISTORY_COUNT: u64 = 12 * WORD;
+    /// Offset of the claim table; 0: none yet.
+    pub(crate) const ENTRIES: u64 = 13 * WORD;
+    pub(crate) const HASH: u64 = 14 * WORD;
+
+    /// Number of the last administrative change that is applied here.
+    pub(crate) const ADMIN_SEQ: u64 = 16 * WORD;
+    /// `SEQ` as of the last snapshot taken for a checkpoint.
+    pub(crate) const SNAPSHOT_SEQ: u64 = 17 * WORD;
+    /// When the plan's units are next restored (milliseconds since 1970); `MAX`: not foreseen.
+    pub(crate) const RESTORES_AT: u64 = 18 * WORD;
+    /// This block's number.
+    pub(crate) const INDEX: u64 = 19 * WORD;
+    /// Number of the tenant's current period.
+    pub(crate) const PERIOD: u64 = 20 * WORD;
     /// Leases given out so far: what fencing numbers are made of.
-    pub(crate) const FENCE: u64 = 36 * WORD;
+    pub(crate) const FENCE: u64 = 21 * WORD;
     /// The claim whose state the change under way writes, plus one; 0: none.
-    pub(crate) const ADMIN_ENTRY: u64 = 37 * WORD;
+    pub(crate) const ADMIN_ENTRY: u64 = 22 * WORD;
     /// When meters begin anew that do so each month (milliseconds since 1970); `MAX`: there are
     /// none.
-    pub(crate) const MONTH_ENDS_AT: u64 = 38 * WORD;
+    pub(crate) const MONTH_ENDS_AT: u64 = 23 * WORD;
+
+    pub(crate) const FEATURES: u64 = 24 * WORD;
+    pub(crate) const FEATURE_WORDS: u64 = 4;
+    /// Packed: ring of events, log2 of its room; 0: none yet.
+    pub(crate) const EVENTS: u64 = 28 * WORD;
+    /// First event that SQLite does not have.
+    pub(crate) const EVENT_HEAD: u64 = 29 * WORD;
+    /// Number of the next event.
+    pub(crate) const EVENT_TAIL: u64 = 30 * WORD;
+    /// `EVENT_TAIL` as of the last snapshot.
+    pub(crate) const EVENT_SNAPSHOT: u64 = 31 * WORD;
+    // A line is left for what damage and durability will need of a record.
 
     /// Usage not yet booked in SQLite: entries of key, count, count at the last snapshot.
     pub(crate) const HISTORY: u64 = 40 * WORD;
@@ -305,7 +364,15 @@ pub(crate) const fn chunk_of(index: u64, first_log2: u32) -> (u64, u64) {
 
 // The parts of a block, a slot and a claim do not overlap.
 const _: () = {
-    assert!(record::MONTH_ENDS_AT < record::HISTORY);
+    assert!(record::HASH + 2 * WORD == 2 * LINE);
+    assert!(record::FEATURES + record::FEATURE_WORDS * WORD == record::EVENTS);
+    assert!(record::EVENT_SNAPSHOT < record::HISTORY);
+    assert!(header::INQUIRIES_FAILED < header::WRITER_LOCK);
+    assert!(header::CHECKPOINT_TURN + LINE <= header::ASKED);
+    assert!(header::ASKED + header::INQUIRY_BUCKETS * WORD == header::FOUND_DEAD);
+    assert!(header::FOUND_DEAD + header::INQUIRY_BUCKETS * WORD == header::RECORD_CHUNKS);
+    assert!(header::RECORD_CHUNKS + header::RECORD_CHUNK_COUNT * WORD <= header::OWNERS);
+    assert!(HEADER_BYTES.is_multiple_of(PAGE));
     assert!(
         counter::FIRST_GRANTS + counter::FIRST_GRANT_ENTRIES * counter::GRANT_ENTRY
             <= counter::LIMIT
@@ -318,6 +385,18 @@ const _: () = {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_owner_has_no_waiters_bit_and_keeps_its_place_among_others() {
+        let numbers = [0, 1, (1 << 31) - 1, 1 << 31, 1_800_000_000_000_000_000, (1 << 62) - 1];
+        let words = numbers.map(|number| owner_word(number).expect("is a number"));
+        assert!(words.is_sorted());
+        for (number, word) in numbers.into_iter().zip(words) {
+            assert_eq!(word >> WAITERS_BIT & 1, 0, "{number}");
+            assert_eq!(owner_number(word), number);
+        }
+        assert_eq!(owner_word(1 << 62), None);
+    }
 
     #[test]
     fn packed_words_come_apart_again() {

@@ -1,32 +1,40 @@
 //! Locks that several processes share and that outlive their holder.
 //!
-//! A robust `pthread` mutex: where its holder dies the kernel hands it on, marked. The lock is
-//! recovered then, the data is not; that is what the undo record of a block is for.
+//! A lock is one word of the file: the id of its owner, and a bit that says that others wait. Its
+//! owner is a process, as [`owner`](super::owner) names it. Where the owner has died, whoever waits
+//! finds that out ([`inquiry`]) and takes the lock over: ids are never used again, so that the
+//! word cannot have come to mean another meanwhile. The lock is recovered then, the data is not;
+//! that is what the undo log of a record is for.
 
-use std::marker::PhantomData;
-use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use libc::{EBUSY, EOWNERDEAD, ETIMEDOUT, pthread_mutex_t, timespec};
-
 use super::file::Memory;
+use super::inquiry::{self, Verdict};
+use super::layout::WAITERS_BIT;
+use super::owner::{self, Why};
+use super::process::Uncancelled;
+use super::{Poison, futex};
 
-/// Bytes that a lock takes in the file: a cache line, whatever the C library's size.
-pub(crate) const LOCK_BYTES: u64 = 64;
-const _: () = assert!(size_of::<pthread_mutex_t>() <= LOCK_BYTES as usize);
-
-/// Locks that one thread may hold at once: the kernel releases only 2,048 of a thread that dies.
-/// Only creating tenants holds more than a few, and sees to it.
-pub(crate) const HELD_AT_MOST: usize = 256;
+/// The bit of a lock word that says that others wait for it. It is in the half that they sleep on,
+/// and no id has it.
+pub(super) const WAITERS: u64 = 1 << WAITERS_BIT;
 
 /// Tries before sleeping, each after twice as long as the one before.
 const SPIN_ROUNDS: u32 = 7;
+/// How long a waiter sleeps, at first and at most, before it looks whether the owner lives. A
+/// wake-up that was meant for a waiter who died costs the others one such nap.
+const NAPS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
 /// Why a lock was not had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LockError {
-    /// Somebody alive held it all the time.
+    /// A living process held it all the time.
     Busy,
+    /// A process held it all the time that could not be asked whether it lives.
+    NotAsked(Why),
+    /// This process could not become an owner.
+    NotRegistered(Why),
     /// The file holds no usable lock there.
     Broken,
 }
@@ -34,57 +42,121 @@ pub(crate) enum LockError {
 /// A lock that is held; dropping it unlocks.
 #[derive(Debug)]
 pub(crate) struct LockGuard<'a> {
-    mutex: *mut pthread_mutex_t,
-    memory: PhantomData<&'a Memory>,
+    word: &'a AtomicU64,
+    memory: &'a Memory,
+    owner: u64,
 }
 
-/// Makes a lock at `offset`, which nobody may use yet.
-pub(crate) fn init(memory: &Memory, offset: u64) {
-    let mutex = memory.lock_at(offset);
-    let mut attributes = MaybeUninit::uninit();
-    // SAFETY: `attributes` is initialised by the first call before the others use it. `mutex`
-    // points to LOCK_BYTES of mapped memory that no thread has locked.
-    unsafe {
-        libc::pthread_mutexattr_init(attributes.as_mut_ptr());
-        let attributes = attributes.as_mut_ptr();
-        libc::pthread_mutexattr_settype(attributes, libc::PTHREAD_MUTEX_NORMAL);
-        libc::pthread_mutexattr_setpshared(attributes, libc::PTHREAD_PROCESS_SHARED);
-        libc::pthread_mutexattr_setrobust(attributes, libc::PTHREAD_MUTEX_ROBUST);
-        libc::pthread_mutex_init(mutex, attributes);
-        libc::pthread_mutexattr_destroy(attributes);
-    }
-}
-
-/// Takes the lock at `offset`, waiting `patience` at most.
+/// Takes the lock at `offset`, waiting `timeout` at most.
 #[inline(always)]
 pub(crate) fn take(
     memory: &Memory,
     offset: u64,
     timeout: Duration,
 ) -> Result<LockGuard<'_>, LockError> {
+    let word = memory.lock_at(offset);
+    let owner = memory.owner().id();
     if crate::crash_points::off(crate::crash_points::Guard::Lock) {
-        return Ok(LockGuard { mutex: std::ptr::null_mut(), memory: PhantomData });
+        return Ok(LockGuard { word, memory, owner });
     }
-    let mutex = memory.lock_at(offset);
-    // SAFETY: `lock_at` gives a pointer to LOCK_BYTES of mapped memory in which `init` made a
-    // mutex before the offset was published.
-    let mut result = unsafe { libc::pthread_mutex_trylock(mutex) };
-    if result == EBUSY {
-        result = spin(mutex);
+    // Release as well: whoever sees the id sees that it was drawn.
+    if owner != 0 && word.compare_exchange(0, owner, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        return Ok(LockGuard { word, memory, owner });
     }
-    if result == EBUSY {
-        result = wait(mutex, timeout);
-    }
-    match result {
-        0 => {}
-        EOWNERDEAD => recover(mutex),
-        EBUSY | ETIMEDOUT => return Err(LockError::Busy),
-        _ => return Err(LockError::Broken),
-    }
-    Ok(LockGuard { mutex, memory: PhantomData })
+    take_slowly(memory, word, owner, timeout)
 }
 
-/// As [`take`], of a lock that is held for long. A mutex goes to whoever asks for it while it is
+#[cold]
+#[inline(never)]
+fn take_slowly<'a>(
+    memory: &'a Memory,
+    word: &'a AtomicU64,
+    owner: u64,
+    timeout: Duration,
+) -> Result<LockGuard<'a>, LockError> {
+    let owner = match owner {
+        0 => owner::register(memory).map_err(LockError::NotRegistered)?,
+        known => known,
+    };
+    let held = LockGuard { word, memory, owner };
+    if spin(word, owner) {
+        return Ok(held);
+    }
+    match wait(memory, word, owner, timeout) {
+        Ok(()) => Ok(held),
+        Err(error) => {
+            // It is another's.
+            std::mem::forget(held);
+            Err(error)
+        }
+    }
+}
+
+/// Most holders let go within nanoseconds; going to sleep takes a thousand times as long. A
+/// microsecond or two at most.
+fn spin(word: &AtomicU64, owner: u64) -> bool {
+    for round in 0..=SPIN_ROUNDS {
+        let found = word.load(Ordering::Relaxed);
+        if found & !WAITERS == 0 && swap(word, found, owner | found) {
+            return true;
+        }
+        for _ in 0..1 << round {
+            std::hint::spin_loop();
+        }
+    }
+    false
+}
+
+fn swap(word: &AtomicU64, from: u64, to: u64) -> bool {
+    word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+}
+
+fn wait(memory: &Memory, word: &AtomicU64, owner: u64, timeout: Duration) -> Result<(), LockError> {
+    let until = Instant::now() + timeout;
+    // Whoever has slept cannot know whether others still do.
+    let mut others = 0;
+    let mut nap = NAPS.0;
+    let mut not_asked = None;
+    loop {
+        let found = word.load(Ordering::Acquire);
+        let holder = found & !WAITERS;
+        if holder == 0 || inquiry::is_known_dead(memory, holder) {
+            if swap(word, found, owner | found & WAITERS | others) {
+                return Ok(());
+            }
+            continue;
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            if found & WAITERS == 0 && !swap(word, found, found | WAITERS) {
+                continue;
+            }
+            futex::wait(memory.low_half(word), (found | WAITERS) as u32, nap.min(left));
+            (others, nap) = (WAITERS, (nap * 2).min(NAPS.1));
+        }
+        // Only a wait that timed out asks.
+        if word.load(Ordering::Acquire) & !WAITERS == holder {
+            match inquiry::ask(memory, owner, holder) {
+                Verdict::Dead => continue,
+                Verdict::Unknown(why) => not_asked = Some(why),
+                Verdict::Alive => not_asked = None,
+                Verdict::AskedJustNow => {}
+            }
+        }
+        if left.is_zero() {
+            return Err(not_asked.map_or(LockError::Busy, LockError::NotAsked));
+        }
+    }
+}
+
+/// A lock that is held over system calls: the thread is not cancelled meanwhile.
+#[derive(Debug)]
+pub(crate) struct HeldLong<'a> {
+    _held: LockGuard<'a>,
+    _uncancelled: Uncancelled,
+}
+
+/// As [`take`], of a lock that is held for long. A lock goes to whoever asks for it while it is
 /// free: a thread that takes it again and again would have it before those who sleep have woken
 /// up. So one at a time waits for it, with the turn in hand, and the others wait for the turn. That
 /// is a courtesy: who has the turn may have been stopped, and the lock be free.
@@ -93,75 +165,39 @@ pub(crate) fn take_in_turn(
     turn: u64,
     lock: u64,
     timeout: Duration,
-) -> Result<LockGuard<'_>, LockError> {
+) -> Result<HeldLong<'_>, LockError> {
+    let uncancelled = Uncancelled::new();
     let until = Instant::now() + timeout;
     let _turn = match take(memory, turn, timeout / 4) {
-        Err(LockError::Busy) => None,
+        Err(LockError::Busy | LockError::NotAsked(_)) => None,
         turn => Some(turn?),
     };
-    take(memory, lock, until.saturating_duration_since(Instant::now()))
-}
-
-/// Most holders let go within nanoseconds; going to sleep takes a thousand times as long. A
-/// microsecond or two at most.
-#[cold]
-fn spin(mutex: *mut pthread_mutex_t) -> i32 {
-    for round in 0..SPIN_ROUNDS {
-        for _ in 0..1 << round {
-            std::hint::spin_loop();
-        }
-        // SAFETY: `mutex` is a mutex as in `take`.
-        let result = unsafe { libc::pthread_mutex_trylock(mutex) };
-        if result != EBUSY {
-            return result;
-        }
-    }
-    EBUSY
-}
-
-/// The C library waits by the clock on the wall. One that is set ahead meanwhile ends no patience.
-#[cold]
-fn wait(mutex: *mut pthread_mutex_t, timeout: Duration) -> i32 {
-    let until = Instant::now() + timeout;
-    let mut left = timeout;
-    loop {
-        let result = wait_by_the_wall(mutex, left);
-        left = until.saturating_duration_since(Instant::now());
-        if result != ETIMEDOUT || left.is_zero() {
-            return result;
-        }
-    }
-}
-
-fn wait_by_the_wall(mutex: *mut pthread_mutex_t, timeout: Duration) -> i32 {
-    let mut until = MaybeUninit::<timespec>::uninit();
-    // SAFETY: `clock_gettime` fills `until`; `mutex` is a mutex as in `take`.
-    unsafe {
-        libc::clock_gettime(libc::CLOCK_REALTIME, until.as_mut_ptr());
-        let mut until = until.assume_init();
-        let nanoseconds = until.tv_nsec + i64::from(timeout.subsec_nanos());
-        until.tv_sec += timeout.as_secs() as i64 + nanoseconds / 1_000_000_000;
-        until.tv_nsec = nanoseconds % 1_000_000_000;
-        libc::pthread_mutex_timedlock(mutex, &raw const until)
-    }
-}
-
-/// Takes over from a holder that died. What it left half done says so itself, in the undo record,
-/// and goes on saying so should this thread die before it has put that right.
-#[cold]
-fn recover(mutex: *mut pthread_mutex_t) {
-    // SAFETY: this thread holds the mutex, which is marked inconsistent.
-    unsafe { libc::pthread_mutex_consistent(mutex) };
+    let held = take(memory, lock, until.saturating_duration_since(Instant::now()))?;
+    Ok(HeldLong { _held: held, _uncancelled: uncancelled })
 }
 
 impl Drop for LockGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.mutex.is_null() {
-            return; // Only where a counter-proof has switched locking off.
+        if crate::crash_points::off(crate::crash_points::Guard::Lock) {
+            return;
         }
-        // SAFETY: this thread holds the mutex.
-        unsafe { libc::pthread_mutex_unlock(self.mutex) };
+        let found = self.word.swap(0, Ordering::Release);
+        if found != self.owner {
+            release_oddly(self, found);
+        }
+    }
+}
+
+/// Wakes who waits. A word that names another owner is the work of a damaged file, or of a process
+/// that took this one for dead: nothing that was decided since can be relied on.
+#[cold]
+fn release_oddly(held: &LockGuard<'_>, found: u64) {
+    if found & !WAITERS != held.owner {
+        held.memory.set_poison(Poison::Damaged);
+    }
+    if found & WAITERS != 0 {
+        futex::wake_one(held.memory.low_half(held.word));
     }
 }
 
@@ -170,18 +206,14 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
-    use super::super::file::reserve;
-    use super::super::layout::{HEADER_BYTES, header};
+    use super::super::layout::header;
     use super::*;
 
     const TIMEOUT: Duration = Duration::from_mins(1);
 
     fn memory() -> Memory {
-        let file = tempfile::tempfile().expect("a file");
-        reserve(&file, 0, HEADER_BYTES).expect("has room");
-        let memory = Memory::map(file).expect("is mapped");
-        init(&memory, header::WRITER_TURN);
-        init(&memory, header::WRITER_LOCK);
+        let memory = Memory::anonymous().expect("is mapped");
+        memory.put(header::NEXT_ID, 1);
         memory
     }
 

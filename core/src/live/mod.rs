@@ -16,8 +16,14 @@ pub(crate) mod file;
 pub(crate) mod fork_safe;
 mod futex;
 pub(crate) mod history;
+mod inquiry;
 pub(crate) mod layout;
+pub(crate) mod location;
 pub(crate) mod lock;
+mod map;
+mod owner;
+pub(crate) mod owners;
+mod pin;
 pub(crate) mod process;
 pub(crate) mod record;
 pub(crate) mod restore;
@@ -43,8 +49,12 @@ pub(crate) use process::signal_this_process;
 pub(crate) enum Poison {
     /// A commit or a sync failed, or its outcome is unknown.
     Commit = 1,
-    /// A word of the file leads outside it.
+    /// A word of the file leads outside it, or a lock was another's when it was released.
     Damaged = 2,
+    /// In this process alone: its database was deleted or replaced.
+    DatabaseGone = 4,
+    /// In this process alone: another has adopted the file meanwhile.
+    TakenForDead = 5,
 }
 
 impl Poison {
@@ -52,6 +62,8 @@ impl Poison {
         match self {
             Poison::Commit => "a commit's outcome is unknown",
             Poison::Damaged => "the live file is damaged",
+            Poison::DatabaseGone => "its database was deleted or replaced while it was in use",
+            Poison::TakenForDead => "another process has adopted the live file meanwhile",
         }
     }
 }
@@ -139,19 +151,15 @@ impl LiveFile {
         self.memory.cell(word).store(value, Ordering::Release);
     }
 
-    /// Why the file may not be used, if so.
+    /// Why this process may not use the file, if so.
     #[inline]
     pub(crate) fn poison(&self) -> Option<Poison> {
-        match self.memory.get(header::POISON) {
-            0 => None,
-            1 => Some(Poison::Commit),
-            _ => Some(Poison::Damaged),
-        }
+        self.memory.poison()
     }
 
     /// Refuses everything from here on, in all processes, until the last has detached.
     pub(crate) fn set_poison(&self, poison: Poison) {
-        self.set_header(header::POISON, poison as u64);
+        self.memory.set_poison(poison);
     }
 
     /// The compiled catalog: its version and its bytes.
@@ -274,9 +282,7 @@ mod tests {
 
     #[test]
     fn a_text_in_one_piece_hashes_as_in_two() {
-        let file = tempfile::tempfile().expect("a file");
-        file.set_len(layout::HEADER_BYTES).expect("grows");
-        let live = LiveFile::of(Memory::map(file).expect("is mapped"));
+        let live = LiveFile::of(Memory::anonymous().expect("is mapped"));
         for len in [0, 1, 7, 8, 15, 16, 60, 61, 62, 200] {
             let text = "x".repeat(len);
             let in_two = live.hash(|hasher| {

@@ -341,7 +341,6 @@ const GRANT_BITS: u32 = 48;
 pub(crate) fn create(memory: &Memory, hash: Hash128, counters: u16) -> Result<u64, GrowError> {
     let counters = u64::from(counters);
     let at = memory.allocate(record::FIRST_COUNTERS + counters * counter::BYTES)?;
-    lock::init(memory, at + record::LOCK);
     memory.put(at + record::HASH, hash.low);
     memory.put(at + record::HASH + WORD, hash.high);
     memory.put(at + record::UNDO, pack(at + record::FIRST_UNDO, record::FIRST_UNDO_ENTRIES));

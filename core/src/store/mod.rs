@@ -38,6 +38,7 @@ pub(crate) use trail::TrailRow;
 pub(crate) use write::{Sync, Write};
 
 use crate::error::StoreError;
+use crate::live::process;
 
 /// The database. Its one connection belongs to the process that opened it; it is opened when it
 /// is first needed and closed before a fork.
@@ -45,7 +46,39 @@ use crate::error::StoreError;
 pub(crate) struct Store {
     /// `None`: in memory.
     path: Option<PathBuf>,
-    connection: Mutex<Option<Connection>>,
+    connection: Mutex<Option<Opened>>,
+}
+
+/// A connection, which is this process's as long as it is not forked. In a forked child it is never
+/// used, nor closed: its locks are the parent's.
+#[derive(Debug)]
+struct Opened {
+    /// `None`: while it is dropped.
+    connection: Option<Connection>,
+    /// The fork generation in which it was opened; `None`: in memory, where a child has a copy.
+    generation: Option<u64>,
+}
+
+impl Opened {
+    fn new(connection: Connection, is_in_file: bool) -> Opened {
+        let generation = is_in_file.then(process::fork_generation);
+        Opened { connection: Some(connection), generation }
+    }
+
+    fn is_ours(&self) -> bool {
+        self.generation.is_none_or(|made| made == process::fork_generation())
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let connection = self.connection.take();
+        if self.is_ours() {
+            drop(connection);
+        } else {
+            std::mem::forget(connection);
+        }
+    }
 }
 
 impl Store {
@@ -73,10 +106,11 @@ impl Store {
     ) -> Result<T, E> {
         let _fork_guard = fork_guard::enter();
         let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.is_none() {
-            *slot = Some(open::connect(self.path.as_deref())?);
+        if !slot.as_ref().is_some_and(Opened::is_ours) {
+            let connection = open::connect(self.path.as_deref())?;
+            *slot = Some(Opened::new(connection, self.path.is_some()));
         }
-        match slot.as_mut() {
+        match slot.as_mut().and_then(|opened| opened.connection.as_mut()) {
             Some(connection) => {
                 let result = work(connection);
                 if !connection.is_autocommit() {
@@ -105,7 +139,8 @@ impl Store {
     /// Takes over a connection that has just been opened.
     fn keep(&self, connection: Connection) {
         let _fork_guard = fork_guard::enter();
-        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+        let opened = Opened::new(connection, self.path.is_some());
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
     }
 
     /// Closes the connection; the next use opens another.

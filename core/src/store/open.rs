@@ -30,8 +30,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages of the write-ahead log before a commit moves them into the database.
 const WAL_PAGES: i64 = 4_000;
 
-/// A write-ahead log that is worth emptying when the engine is closed.
-const LONG_LOG_BYTES: u64 = 1 << 20;
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 64;
 
@@ -99,9 +97,17 @@ impl Store {
         let mut connection = connect_simple(path)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite("setting up the connection"))?;
         let version = identify(&connection, path.unwrap_or(Path::new(":memory:")))?;
+        if version == 0 {
+            // Before there is a write-ahead log: from its creation on, the file by itself says
+            // what it is.
+            connection
+                .pragma_update(None, "foreign_keys", false)
+                .and_then(|()| migrate(&mut connection))
+                .map_err(sqlite("creating the tables"))?;
+        }
         set_up(&connection, path.is_some()).map_err(sqlite("setting up the connection"))?;
-        if version < SCHEMA_VERSION {
-            migrate(&mut connection).map_err(sqlite("creating the tables"))?;
+        if 0 < version && version < SCHEMA_VERSION {
+            migrate(&mut connection).map_err(sqlite("bringing the tables up to date"))?;
         }
         let meta = read_meta(&connection)?;
         self.keep(connection);
@@ -230,21 +236,22 @@ impl Store {
         })
     }
 
-    /// Empties a long write-ahead log: whoever opens next would have to read it. Only where
-    /// nobody is in the way; the log is looked at by its size, which opens no file.
-    pub(crate) fn empty_long_log(&self) -> Result<(), StoreError> {
+    /// Folds the write-ahead log into the database, for whoever closes it last: the file alone is
+    /// the whole database then. The log is looked at by its size, which opens no file.
+    pub(crate) fn fold_log(&self) -> Result<(), StoreError> {
         let Some(path) = self.path() else { return Ok(()) };
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
-        if std::fs::metadata(log).map_or(0, |data| data.len()) < LONG_LOG_BYTES {
+        if std::fs::metadata(log).map_or(0, |data| data.len()) == 0 {
             return Ok(());
         }
         self.with(|connection| {
-            let doing = "emptying the log";
+            let doing = "folding the log into the database";
             connection.busy_timeout(Duration::ZERO).map_err(sqlite(doing))?;
-            connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-                .map_err(sqlite(doing))
+            let is_busy = connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+                .map_err(sqlite(doing))?;
+            if is_busy == 0 { Ok(()) } else { Err(StoreError::Busy { doing }) }
         })
     }
 
