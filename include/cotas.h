@@ -132,7 +132,7 @@ typedef enum cotas_code {
      */
     COTAS_E_OPEN_TOKEN_MISMATCH = 108,
     /**
-     * The database is in use from another PID namespace.
+     * Not returned any more: processes of all PID namespaces share a database.
      */
     COTAS_E_OPEN_PID_NAMESPACE = 109,
     /**
@@ -147,6 +147,22 @@ typedef enum cotas_code {
      * This process has the database open with other options.
      */
     COTAS_E_OPEN_ALREADY_OPEN = 112,
+    /**
+     * A second path leads to the database: a hard link, or a mount of the file alone.
+     */
+    COTAS_E_OPEN_SEVERAL_PATHS = 113,
+    /**
+     * The live file was used with another database file.
+     */
+    COTAS_E_OPEN_DATABASE_MOVED = 114,
+    /**
+     * The live file would lie on a file system that cannot reserve room.
+     */
+    COTAS_E_OPEN_FILE_SYSTEM = 115,
+    /**
+     * Processes that cannot be asked may still be using the live file.
+     */
+    COTAS_E_OPEN_OWNERS_UNKNOWN = 116,
     /**
      * SQLite failed.
      */
@@ -326,7 +342,15 @@ typedef enum cotas_code {
     /**
      * The live file was found damaged, or a commit's outcome is unknown.
      */
-    COTAS_E_POISONED = 503
+    COTAS_E_POISONED = 503,
+    /**
+     * A process held it for too long that could not be asked whether it lives.
+     */
+    COTAS_E_OWNER_NOT_ASKED = 504,
+    /**
+     * This process cannot use the locks of the live file.
+     */
+    COTAS_E_NOT_REGISTERED = 505
 } cotas_code;
 
 /**

@@ -114,6 +114,7 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
             assert_eq!(findings, []);
         }
         ["consume", name, units, times] => return consume(engine, name, number(units), times),
+        ["drain", name, threads, gate] => return drain(engine, name, number(threads), gate),
         ["acks", name, times] => return acks(engine, name, number(times)),
         ["disk-acks", name, times] => {
             return acks(&engine.with_durability(Durability::Disk), name, number(times));
@@ -206,6 +207,26 @@ fn consume(engine: &Engine, name: &str, units: u64, times: &str) -> Result<Strin
         allowed += u64::from(tenant.consume(credits, units)?.allowed());
     }
     Ok(allowed.to_string())
+}
+
+/// As soon as there is a file `gate`, consumes in several threads until nothing is left.
+fn drain(engine: &Engine, name: &str, threads: u64, gate: &str) -> Result<String, Error> {
+    while !std::path::Path::new(gate).exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let one = || {
+        let mut allowed = 0u64;
+        while engine.consume(name, "credits", 1)?.allowed() {
+            allowed += 1;
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        Ok::<u64, Error>(allowed)
+    };
+    let sum = std::thread::scope(|scope| {
+        let started: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
+        started.into_iter().map(|thread| thread.join().expect("ends")).sum::<Result<u64, _>>()
+    })?;
+    Ok(sum.to_string())
 }
 
 /// Consumes one unit at a time and writes one byte for each that is acknowledged, at once.

@@ -381,7 +381,7 @@ fn why_rebuild(
     let rebuild = |why, may_miss_consumption| Ok(Fate::Rebuild { why, may_miss_consumption });
     match found {
         FoundFile::Usable(live) if live.header(header::EPOCH) < meta.epoch => {
-            check_no_second(meta, live_path)?;
+            check_no_second(meta, live_path, database)?;
             rebuild("another live file was to take its place", false)
         }
         FoundFile::Usable(live) if !live.token_fits(meta.token) => Err(OpenError::TokenMismatch {
@@ -399,9 +399,17 @@ fn why_rebuild(
         FoundFile::Usable(_) => {
             Err(OpenError::DatabaseMoved { database: path.to_owned(), live: live_path.to_owned() })
         }
+        FoundFile::Older { token } if token == meta.token => {
+            rebuild("it was of an older layout, and closed in order", false)
+        }
+        FoundFile::Older { token: _ } => Err(OpenError::TokenMismatch {
+            database: path.to_owned(),
+            live: live_path.to_owned(),
+            found: meta.token,
+        }),
         FoundFile::OtherBoot => rebuild("the machine was restarted since it was made", true),
         FoundFile::Missing => {
-            check_no_second(meta, live_path)?;
+            check_no_second(meta, live_path, database)?;
             if meta.live_path.is_empty() {
                 rebuild("the database had none", false)
             } else {
@@ -428,20 +436,25 @@ fn join(
             let why = "other processes are using it";
             Ok((live, Opening { origin: Origin::Joined, why, may_miss_consumption: false }))
         }
+        FoundFile::Older { .. } => Err(attach::older_is_attached(live_path)),
         FoundFile::Missing | FoundFile::OtherBoot => {
             Err(OpenError::LiveFileMissing { path: live_path.to_owned() })
         }
     }
 }
 
-/// Refuses to make a live file while the database has a usable one elsewhere.
-fn check_no_second(meta: &Meta, live_path: &Path) -> Result<(), OpenError> {
+/// Refuses to make a live file while the database has a usable one elsewhere, unless that one was
+/// closed and is of another file: then this database is a copy, and the other one is whole.
+fn check_no_second(meta: &Meta, live_path: &Path, database: DatabaseFile) -> Result<(), OpenError> {
     let other = Path::new(&meta.live_path);
     if meta.live_path.is_empty() || other == live_path {
         return Ok(());
     }
     match attach::open(other, Some(meta.database_id)) {
         Ok(FoundFile::Usable(live)) if live.token_fits(meta.token) => {
+            if attach::is_clean(&live) && DatabaseFile::of(&live).inode != database.inode {
+                return Ok(());
+            }
             Err(OpenError::SecondLiveFile { other: other.to_owned() })
         }
         _ => Ok(()),

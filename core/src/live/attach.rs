@@ -11,7 +11,7 @@ use super::layout::{ABI_TAG, HEADER_BYTES, LAYOUT_VERSION, MAGIC, WORD, header};
 use super::location::DatabaseFile;
 use super::lock::{self, LockError};
 use super::pin::{self, Pin};
-use super::{Identity, LiveFile, directory, owners, process};
+use super::{Identity, LiveFile, directory, layout_4, owners, process};
 use crate::error::OpenError;
 use crate::rules::settle::CLOCK_JUMP_MS;
 
@@ -136,6 +136,11 @@ pub(crate) enum FoundFile {
     Missing,
     /// Made in another run of the kernel: what it holds is not to be trusted.
     OtherBoot,
+    /// Of the layout before this one, with nothing in it that the database of this token does not
+    /// have.
+    Older {
+        token: u64,
+    },
     Usable(LiveFile),
 }
 
@@ -163,6 +168,10 @@ pub(crate) fn open(path: &Path, database_id: Option<[u64; 2]>) -> Result<FoundFi
     if words(&memory, header::BOOT_ID) != boot {
         return Ok(FoundFile::OtherBoot);
     }
+    let is_older = memory.get(header::LAYOUT) == layout_4::VERSION;
+    if let Some(token) = is_older.then(|| layout_4::token_if_clean(&memory)).flatten() {
+        return Ok(FoundFile::Older { token });
+    }
     check_version(&memory, path)?;
     if database_id.is_some_and(|id| id != words(&memory, header::DATABASE_ID)) {
         let why = "it belongs to another database";
@@ -189,11 +198,19 @@ fn check_version(memory: &Memory, path: &Path) -> Result<(), OpenError> {
     ] {
         let found = memory.get(at);
         if found != expected {
-            let path = path.to_owned();
-            return Err(OpenError::LiveFileVersion { path, what, found, expected });
+            return Err(other_version(path, what, found, expected));
         }
     }
     Ok(())
+}
+
+fn other_version(path: &Path, what: &'static str, found: u64, expected: u64) -> OpenError {
+    OpenError::LiveFileVersion { path: path.to_owned(), what, found, expected }
+}
+
+/// Says that processes of the version before this one are attached.
+pub(crate) fn older_is_attached(path: &Path) -> OpenError {
+    other_version(path, "its layout", layout_4::VERSION, LAYOUT_VERSION)
 }
 
 /// Attaches to a file that others use, if this process may: it is the one that goes with the lock
@@ -259,9 +276,9 @@ pub(crate) fn adopt(
     if next > now.saturating_add(AHEAD_NS_MAX) {
         return damaged("its number of the next owner lies in the far future");
     }
-    check_no_owner_lives(live, path)?;
-    // What this process may have locked while it made the file.
+    // Under the id that this process had while it made the file, if it did, it holds no lock.
     live.memory.owner().resign(&live.memory);
+    check_no_owner_lives(live, path)?;
     let floor = next.max(now);
     live.set_header(header::NEXT_ID, floor);
     live.set_header(header::FLOOR, floor);

@@ -361,13 +361,6 @@ impl Memory {
         unsafe { AtomicU32::from_ptr(cell.as_ptr().cast()) }
     }
 
-    /// The half of a lock's word that has the bit of the waiters, for waiting on. Its value is
-    /// the kernel's to read; here the whole word is.
-    pub(super) fn low_half<'a>(&self, word: &'a AtomicU64) -> &'a AtomicU32 {
-        // SAFETY: the low half of an aligned word on a little-endian machine, as ABI_TAG says.
-        unsafe { AtomicU32::from_ptr(word.as_ptr().cast()) }
-    }
-
     /// The lock at `offset`.
     #[inline(always)]
     pub(super) fn lock_at(&self, offset: u64) -> &AtomicU64 {
@@ -437,15 +430,12 @@ impl Memory {
         crate::crash_points::point("grow.begin");
         // Opening waits for the disk, under the allocator's lock.
         let _uncancelled = Uncancelled::new();
-        match self.location {
-            Some(_) => {
-                let file = self.reopen().map_err(GrowError::Io)?;
-                reserve(&file, len, new_len - len).map_err(GrowError::Io)?;
-            }
-            None => {
-                let all = MprotectFlags::READ | MprotectFlags::WRITE;
-                protect(&self.map, new_len as usize, all).map_err(GrowError::Io)?;
-            }
+        if self.is_anonymous() {
+            let all = MprotectFlags::READ | MprotectFlags::WRITE;
+            protect(&self.map, new_len as usize, all).map_err(GrowError::Io)?;
+        } else {
+            let file = self.reopen().map_err(GrowError::Io)?;
+            reserve(&file, len, new_len - len).map_err(GrowError::Io)?;
         }
         crate::crash_points::point("grow.reserved");
         self.cell(header::FILE_LEN).store(new_len, Ordering::Release);
@@ -467,7 +457,8 @@ fn protect(map: &Map, len: usize, what: MprotectFlags) -> io::Result<()> {
         return Err(io::ErrorKind::OutOfMemory.into());
     }
     // SAFETY: the bytes lie in the mapping, and nothing but cells of the file is in it.
-    Ok(unsafe { mm::mprotect(map.as_mut_ptr().cast(), len, what)? })
+    unsafe { mm::mprotect(map.as_mut_ptr().cast(), len, what)? };
+    Ok(())
 }
 
 /// By how much a file of `len` bytes grows.

@@ -1,6 +1,6 @@
 //! Waiting for a word of the live file to change, across processes.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::thread::futex::{self, Flags, Timespec};
@@ -24,4 +24,11 @@ pub(crate) fn wake_all(word: &AtomicU32) {
 /// Wakes one thread that waits for `word`, which was changed before.
 pub(crate) fn wake_one(word: &AtomicU32) {
     let _ = futex::wake(word, Flags::empty(), 1);
+}
+
+/// The half of a lock's word that has the bit of the waiters, for waiting on. Its value is the
+/// kernel's to read; here the whole word is.
+pub(super) fn low_half(word: &AtomicU64) -> &AtomicU32 {
+    // SAFETY: the low half of an aligned word on a little-endian machine, as ABI_TAG says.
+    unsafe { AtomicU32::from_ptr(word.as_ptr().cast()) }
 }

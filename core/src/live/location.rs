@@ -58,11 +58,6 @@ impl KnownDatabase {
         };
         is_elsewhere && DatabaseFile::at(Path::new("/")).ok() == self.root
     }
-
-    /// Names of the database file: more than one is one too many.
-    pub(crate) fn links(&self) -> u64 {
-        fs::metadata(&self.path).map_or(0, |data| data.nlink())
-    }
 }
 
 /// Refuses a database that a second path leads to. SQLite keeps a log beside each path, so that

@@ -131,7 +131,7 @@ fn wait(memory: &Memory, word: &AtomicU64, owner: u64, timeout: Duration) -> Res
             if found & WAITERS == 0 && !swap(word, found, found | WAITERS) {
                 continue;
             }
-            futex::wait(memory.low_half(word), (found | WAITERS) as u32, nap.min(left));
+            futex::wait(futex::low_half(word), (found | WAITERS) as u32, nap.min(left));
             (others, nap) = (WAITERS, (nap * 2).min(NAPS.1));
         }
         // Only a wait that timed out asks.
@@ -197,7 +197,7 @@ fn release_oddly(held: &LockGuard<'_>, found: u64) {
         held.memory.set_poison(Poison::Damaged);
     }
     if found & WAITERS != 0 {
-        futex::wake_one(held.memory.low_half(held.word));
+        futex::wake_one(futex::low_half(held.word));
     }
 }
 

@@ -18,10 +18,13 @@ mod futex;
 pub(crate) mod history;
 mod inquiry;
 pub(crate) mod layout;
+mod layout_4;
 pub(crate) mod location;
 pub(crate) mod lock;
 mod map;
 mod owner;
+#[cfg(test)]
+mod owner_tests;
 pub(crate) mod owners;
 mod pin;
 pub(crate) mod process;
