@@ -28,6 +28,7 @@ static struct {
     int only_reading; /* of the database */
     int locked;       /* by somebody else; each look at it takes a minute */
     long file_system;
+    int live_fails; /* errno of opening the live file; each try takes a minute */
 } system_says;
 
 static time_t clock_is_ahead;
@@ -84,6 +85,11 @@ int open64(const char *path, int flags, ...) {
     if (system_says.only_reading && name != NULL && strcmp(name, "/quotas.db") == 0 &&
         (flags & O_ACCMODE) == O_RDWR) {
         errno = EACCES;
+        return -1;
+    }
+    if (system_says.live_fails && name != NULL && strcmp(name, "/quotas.db-live") == 0) {
+        clock_is_ahead += 60;
+        errno = system_says.live_fails;
         return -1;
     }
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0644);
@@ -263,12 +269,31 @@ static int32_t restored_backup(void) {
     return open_it();
 }
 
-static void say_another_pid_namespace(void) {
-    spoil_word("quotas.db-live", 56, 1);
+static int32_t hard_link(void) {
+    make_and_close();
+    CHECK(link("quotas.db", "second.db") == 0);
+    return open_it();
 }
 
-static int32_t another_pid_namespace(void) {
-    return open_beside(say_another_pid_namespace);
+static int32_t another_file_under_the_live_file(void) {
+    make_and_close();
+    end(other_process(attach)); /* Killed: its live file may hold more than the database. */
+    CHECK(system("cp quotas.db copy.db && mv copy.db quotas.db") == 0);
+    return open_it();
+}
+
+static int32_t file_system_without_room(void) {
+    system_says.file_system = 0x9123683E;
+    return open_it();
+}
+
+/* An owner in the table, of another PID namespace, without a lock to ask for. */
+static int32_t owner_of_another_namespace(void) {
+    make_and_close();
+    spoil_word("quotas.db-live", 4096, 0x7fffffff00000000);
+    spoil_word("quotas.db-live", 4096 + 8, 1);
+    spoil_word("quotas.db-live", 4096 + 16, 1);
+    return open_it();
 }
 
 static int32_t network_file_system(void) {
@@ -343,7 +368,9 @@ static int32_t restored_while_in_use(void) {
     OK(cotas_backup(engine, TEXT("backup.db"), &error));
     close_it();
     other = other_process(attach);
-    restore();
+    (void)unlink("quotas.db-wal");
+    (void)unlink("quotas.db-shm");
+    CHECK(system("cp backup.db quotas.db") == 0); /* Into the same file. */
     OK(open_it());
     code = grant();
     end(other);
@@ -407,6 +434,40 @@ static int32_t a_slow_disk(void) {
     return consume();
 }
 
+/* The lock of the checkpoint is another's, and the live file cannot be opened to ask. */
+static int32_t owner_that_cannot_be_asked(void) {
+    uint64_t floor = 0, number;
+    int file;
+    make();
+    file = open("quotas.db-live", O_RDONLY);
+    CHECK(file >= 0 && pread(file, &floor, sizeof floor, 29 * 8) == sizeof floor);
+    CHECK(close(file) == 0);
+    number = floor + 500;
+    spoil_word("quotas.db-live", 28 * 8, floor + 1000);
+    spoil_word("quotas.db-live", 1024 + 64, number >> 31 << 32 | (number & 0x7fffffff));
+    system_says.live_fails = EACCES;
+    return cotas_checkpoint(engine, NULL, &error);
+}
+
+/* It would be an owner of its own. */
+static int32_t child_that_cannot_register(void) {
+    int ends[2];
+    pid_t child;
+    make();
+    CHECK(pipe(ends) == 0);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        system_says.live_fails = EMFILE;
+        (void)consume();
+        CHECK(write(ends[1], &error, sizeof error) == sizeof error);
+        _exit(0);
+    }
+    CHECK(read(ends[0], &error, sizeof error) == sizeof error);
+    CHECK(close(ends[0]) == 0 && close(ends[1]) == 0 && waitpid(child, NULL, 0) == child);
+    return error.code;
+}
+
 static const struct {
     int32_t code;
     int32_t (*provoke)(void);
@@ -419,10 +480,13 @@ static const struct {
     {COTAS_E_OPEN_LIVE_FILE_MISSING, live_file_missing},
     {COTAS_E_OPEN_SECOND_LIVE_FILE, second_live_file},
     {COTAS_E_OPEN_TOKEN_MISMATCH, restored_backup},
-    {COTAS_E_OPEN_PID_NAMESPACE, another_pid_namespace},
     {COTAS_E_OPEN_NETWORK_FILE_SYSTEM, network_file_system},
     {COTAS_E_OPEN_BUSY, somebody_never_ends_opening},
     {COTAS_E_OPEN_ALREADY_OPEN, open_with_other_options},
+    {COTAS_E_OPEN_SEVERAL_PATHS, hard_link},
+    {COTAS_E_OPEN_DATABASE_MOVED, another_file_under_the_live_file},
+    {COTAS_E_OPEN_FILE_SYSTEM, file_system_without_room},
+    {COTAS_E_OPEN_OWNERS_UNKNOWN, owner_of_another_namespace},
     {COTAS_E_STORE_SQLITE, the_disk_cannot_be_read},
     {COTAS_E_STORE_FULL, the_disk_is_full},
     {COTAS_E_STORE_BUSY, another_program_writes},
@@ -433,6 +497,8 @@ static const struct {
     {COTAS_E_NO_CAPACITY, no_room_to_grow},
     {COTAS_E_DURABILITY_UNKNOWN, a_slow_disk},
     {COTAS_E_POISONED, after_such_a_commit},
+    {COTAS_E_OWNER_NOT_ASKED, owner_that_cannot_be_asked},
+    {COTAS_E_NOT_REGISTERED, child_that_cannot_register},
 };
 
 int main(void) {
