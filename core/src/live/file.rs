@@ -155,7 +155,7 @@ impl Memory {
         self.location.is_none()
     }
 
-    /// Opens the file anew. An error if another lies in its place by now.
+    /// Opens the file again. An error if another lies in its place by now.
     pub(super) fn reopen(&self) -> io::Result<File> {
         let location = self.location.as_ref().ok_or(io::ErrorKind::Unsupported)?;
         let file = OpenOptions::new().read(true).write(true).open(&location.path)?;

@@ -78,7 +78,7 @@ pub(super) fn ask(memory: &Memory, own: u64, id: u64) -> Verdict {
     verdict
 }
 
-/// Whether the owner is dead. Locks are asked for on the live file opened anew; a lock of this
+/// Whether the owner is dead. Locks are asked for on the live file opened again; a lock of this
 /// process's own, asked for in the same way, shows that the answer can be trusted.
 fn ask_the_kernel(memory: &Memory, own: u64, id: u64) -> Result<bool, Why> {
     let _uncancelled = Uncancelled::new();

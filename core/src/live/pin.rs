@@ -91,7 +91,7 @@ pub(super) fn is_byte_locked(file: &File, byte: u64) -> io::Result<bool> {
 }
 
 /// Whether mappings of files at this place keep them open. On overlayfs they keep another open:
-/// the file of the layer below. `open` opens the file anew; `byte` is one that nobody locks.
+/// the file of the layer below. `open` opens the file again; `byte` is one that nobody locks.
 pub(super) fn holds(open: impl Fn() -> io::Result<File>, byte: u64) -> io::Result<bool> {
     let file = open()?;
     lock_byte(&file, byte)?;
