@@ -178,7 +178,7 @@ fn a_plan_is_scheduled_for_the_end_of_the_period_and_taken_back() {
     desk.ok(&at(&schedule));
     desk.ok(&at(&schedule));
     let page = || desk.ok(&at(&["statement", "aurora", "--lang", "pt"]));
-    let scheduled = "│ 2 ┆ Profissional ┆ ┆ Manual ┆ 05/05/2026 ┆ 20/06/2026 ┆ agendado │";
+    let scheduled = "│ 2 ┆ Profissional ┆ ┆ Manual ┆ 21/05/2026 ┆ 20/06/2026 ┆ agendado │";
     assert_page(&page(), &[scheduled, "Créditos disponíveis: 50 de 50"]);
     desk.ok(&at(&["plan", "unschedule", "aurora"]));
     assert!(!page().contains("agendado"), "{}", page());
@@ -318,7 +318,7 @@ fn automatic_renewal_is_switched_and_a_change_of_plan_keeps_it() {
         let report = desk.json(&at(arguments));
         report["subscription"]["auto_renew"].clone()
     };
-    let change = ["plan", "change", "aurora", "profissional", "--first-due", "2026-06-20"];
+    let change = ["plan", "change", "aurora", "personalizado", "--first-due", "2026-06-20"];
     assert_eq!(renews(&change), json!(true), "as it was");
     assert_eq!(renews(&["plan", "auto-renew", "aurora", "off"]), json!(false));
     assert_eq!(renews(&change), json!(false), "as it was");
