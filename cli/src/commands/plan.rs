@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Subcommand};
+use clap::{ArgAction, Args, Subcommand};
 use cotas::billing::PaymentMethod;
 use cotas::{Engine, Error, Terms};
 
@@ -60,7 +60,7 @@ pub enum Plan {
         /// The tenant
         tenant: String,
         /// on or off
-        #[arg(value_parser = on_or_off())]
+        #[arg(action = ArgAction::Set, value_parser = on_or_off())]
         value: bool,
         #[command(flatten)]
         how: How,
