@@ -150,8 +150,11 @@ impl<'a> Thread<'a> {
                 && self.page.governed() == Some(terms)
             {
                 let denied_by_status = decision.reason() == Some(cotas::Reason::StatusForbids);
-                let fits = denied_by_status == terms.is_suspended()
-                    && (denied_by_status || decision.limit() == Some(terms.limit()));
+                // A limit that was set below what is used takes back nothing that is used.
+                let used_up = !decision.allowed() && decision.used >= terms.limit();
+                let is_told = decision.limit() == Some(terms.limit()) || used_up;
+                let fits =
+                    denied_by_status == terms.is_suspended() && (denied_by_status || is_told);
                 if !fits {
                     let why = format!(
                         "acknowledged: limit {}, suspended {}; decided: {:?} of {:?}",

@@ -199,11 +199,11 @@ fn document(rows: &[String], skipped: &[String]) -> String {
          {ROUNDS} rounds); \
          below zero are units that a killed worker had used up and told nobody of. The shapes are \
          processes x threads of each, and workers killed and replaced meanwhile.\n\n\
-         `make overshoot` has written this page: {} at commit {}, {cores} cores, {} GB of memory, \
+         `make overshoot` has written this page: {}, engine of commit {}, {cores} cores, {} GB of memory, \
          Linux {}, databases in memory.\n\n\
          | | {} |\n|---|{}\n{}\n\n{}\n{}",
         output("date", &["-u", "+%Y-%m-%d"]),
-        output("git", &["rev-parse", "--short", "HEAD"]),
+        output("git", &["log", "-1", "--format=%h", "--", "core"]),
         memory.unwrap_or(0).div_ceil(1 << 20),
         output("uname", &["-r"]),
         heads.join(" | "),
