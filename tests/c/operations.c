@@ -167,7 +167,7 @@ static void replay(const cotas_tenant *tenant) {
     OK(cotas_perform_next(tenant, LOG, MAY_19, 8, TEXT("seal"), NONE, TEXT("once"), &decision, &error));
     OK(cotas_progress(tenant, LOG, ROOM, &error));
     CHECK(says("{\"position\":8,\"since\":\"2026-05-19T12:00:00Z\",\"opened\":0,\"continued\":1,"
-               "\"others\":1,\"refused\":1,\"refused_quota\":1,\"refused_status\":0}"));
+               "\"others\":1,\"refused\":1,\"refused_quota\":1,\"refused_status\":0,\"too_old\":0}"));
 }
 
 #define BODY                                                                                       \
