@@ -22,7 +22,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
     account, audit, backup, bodies, catalog, events, export, grant, maintain, money, opening,
-    pages, plan, quote, seats, tenant, usage, verify, webhook,
+    pages, payments, plan, quote, seats, tenant, usage, verify, webhook,
 };
 use crate::database::Database;
 use crate::failure::Failure;
@@ -88,8 +88,10 @@ enum Command {
     Price(money::Price),
     /// Buy units on top of a tenant's plan
     Buy(money::Buy),
-    /// Apply what a gateway's webhook tells
+    /// Apply what a gateway's webhook reports
     PaymentEvent(webhook::PaymentEvent),
+    /// List charges at gateways and what pays nothing, or assign a payment to an invoice
+    Payments(payments::Payments),
     #[command(about = "Set a gateway's token: from COTAS_WEBHOOK_TOKEN, else standard input")]
     WebhookToken(webhook::WebhookToken),
     /// List, take, free or pass on the seats of a resource
@@ -163,6 +165,7 @@ impl Cli {
             Command::Price(command) => command.run(&database, output),
             Command::Buy(command) => command.run(&database, output),
             Command::PaymentEvent(command) => command.run(&database, output),
+            Command::Payments(command) => command.run(&database, output),
             Command::WebhookToken(command) => command.run(&database, output),
             Command::Seats(command) => command.run(&database, output),
             Command::Events(command) => command.run(&database, output),

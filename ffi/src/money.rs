@@ -23,7 +23,7 @@ pub enum cotas_outcome {
     COTAS_OUTCOME_DUPLICATE = 2,
     /// Acknowledge it: it tells of something that quotas do not care about.
     COTAS_OUTCOME_UNKNOWN_EVENT = 3,
-    /// Acknowledge it: no invoice is paid by that payment.
+    /// Acknowledge it: no invoice is known for that charge, and no money came.
     COTAS_OUTCOME_UNKNOWN_PAYMENT = 4,
     /// Acknowledge it: the invoice stands that way already, or cannot any more.
     COTAS_OUTCOME_NOTHING_TO_DO = 5,
@@ -31,6 +31,11 @@ pub enum cotas_outcome {
     COTAS_OUTCOME_REFUSED = 6,
     /// The gateway charges no more: the subscription ends with its period.
     COTAS_OUTCOME_SUBSCRIPTION_ENDED = 7,
+    /// Acknowledge it: the money pays nothing yet. It is kept, and listed by
+    /// cotas_unmatched_payments.
+    COTAS_OUTCOME_UNMATCHED = 8,
+    /// Acknowledge it: the invoice had been paid by another charge. The payment is kept and listed.
+    COTAS_OUTCOME_PAID_AGAIN = 9,
 }
 
 /// How an invoice stands.
@@ -117,7 +122,14 @@ impl cotas_payment {
             PaymentOutcome::SubscriptionEnded { subscription } => {
                 payment.subscription = subscription;
             }
-            PaymentOutcome::Duplicate | PaymentOutcome::Ignored(_) | PaymentOutcome::Refused => {}
+            PaymentOutcome::PaidAgain { invoice } => {
+                payment.invoice = invoice;
+                payment.invoice_status = cotas_invoice_status::COTAS_INVOICE_PAID as i32;
+            }
+            PaymentOutcome::Unmatched
+            | PaymentOutcome::Duplicate
+            | PaymentOutcome::Ignored(_)
+            | PaymentOutcome::Refused => {}
         }
         payment
     }
@@ -128,6 +140,8 @@ fn number(outcome: &PaymentOutcome) -> cotas_outcome {
     match outcome {
         PaymentOutcome::Applied { .. } => cotas_outcome::COTAS_OUTCOME_APPLIED,
         PaymentOutcome::SubscriptionEnded { .. } => cotas_outcome::COTAS_OUTCOME_SUBSCRIPTION_ENDED,
+        PaymentOutcome::Unmatched => cotas_outcome::COTAS_OUTCOME_UNMATCHED,
+        PaymentOutcome::PaidAgain { .. } => cotas_outcome::COTAS_OUTCOME_PAID_AGAIN,
         PaymentOutcome::Duplicate => cotas_outcome::COTAS_OUTCOME_DUPLICATE,
         PaymentOutcome::Refused => cotas_outcome::COTAS_OUTCOME_REFUSED,
         PaymentOutcome::Ignored(UnknownEvent) => cotas_outcome::COTAS_OUTCOME_UNKNOWN_EVENT,

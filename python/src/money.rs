@@ -24,6 +24,10 @@ impl From<PaymentOutcome> for Outcome {
             PaymentOutcome::SubscriptionEnded { subscription } => {
                 Outcome("subscription_ended", Some(subscription), None, None)
             }
+            PaymentOutcome::Unmatched => Outcome("unmatched", None, None, None),
+            PaymentOutcome::PaidAgain { invoice } => {
+                Outcome("paid_again", Some(invoice), Some("paid"), None)
+            }
             PaymentOutcome::Duplicate => Outcome("duplicate", None, None, None),
             PaymentOutcome::Ignored(because) => Outcome("ignored", None, None, Some(why(because))),
             PaymentOutcome::Refused => Outcome("refused", None, None, None),

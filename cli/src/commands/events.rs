@@ -83,6 +83,19 @@ fn details(kind: &EventKind) -> Vec<(String, Value)> {
             ("paid_cents", json!(paid_cents)),
         ],
         EventKind::RemovalAnnounced { removal } => vec![("removal", json!(removal.to_string()))],
+        EventKind::PaymentUnmatched { payment, paid_cents } => {
+            vec![("payment", json!(payment)), ("paid_cents", json!(paid_cents))]
+        }
+        EventKind::PaidAgain { invoice, payment, paid_cents } => vec![
+            ("invoice", json!(invoice)),
+            ("payment", json!(payment)),
+            ("paid_cents", json!(paid_cents)),
+        ],
+        EventKind::PartlyRefunded { invoice, refunded_cents, paid_cents } => vec![
+            ("invoice", json!(invoice)),
+            ("refunded_cents", json!(refunded_cents)),
+            ("paid_cents", json!(paid_cents)),
+        ],
         EventKind::GrantExpired { grant, units } => {
             vec![("grant", json!(grant)), ("units", json!(units))]
         }

@@ -12,6 +12,7 @@ pub mod maintain;
 pub mod money;
 pub mod opening;
 pub mod pages;
+pub mod payments;
 pub mod plan;
 pub mod quote;
 pub mod seats;

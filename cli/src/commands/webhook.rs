@@ -45,6 +45,15 @@ impl PaymentEvent {
                 format!("applied: subscription {subscription} ends with its period"),
                 json!({ "outcome": "subscription_ended", "subscription": subscription }),
             ),
+            PaymentOutcome::Unmatched => (
+                "kept: no invoice is paid by that payment yet; see cotas payments --unmatched"
+                    .to_owned(),
+                json!({ "outcome": "unmatched" }),
+            ),
+            PaymentOutcome::PaidAgain { invoice } => (
+                format!("kept: invoice {invoice} had been paid by another charge"),
+                json!({ "outcome": "paid_again", "invoice": invoice }),
+            ),
             PaymentOutcome::Duplicate => plain("duplicate", None),
             PaymentOutcome::Ignored(because) => plain("ignored", Some(because)),
             PaymentOutcome::Refused => return Err(Failure::WrongToken(self.gateway.code())),
@@ -61,7 +70,7 @@ fn plain(outcome: &str, because: Option<IgnoredBecause>) -> (String, Value) {
             ("ignored: quotas do not care about such events", Some("unknown_event"))
         }
         Some(IgnoredBecause::UnknownPayment) => {
-            ("ignored: no invoice is paid by that payment", Some("unknown_payment"))
+            ("ignored: no invoice is known for that charge", Some("unknown_payment"))
         }
         Some(IgnoredBecause::NothingToDo) => {
             ("ignored: it changes nothing any more", Some("nothing_to_do"))
@@ -90,7 +99,8 @@ impl WebhookToken {
     }
 }
 
-fn gateway() -> impl TypedValueParser<Value = Gateway> {
+/// Reads the name of a gateway.
+pub fn gateway() -> impl TypedValueParser<Value = Gateway> {
     PossibleValuesParser::new([Gateway::Asaas, Gateway::Pagarme].map(Gateway::code))
         .try_map(|code| Gateway::from_code(&code).ok_or("unknown gateway"))
 }

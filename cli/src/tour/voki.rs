@@ -74,7 +74,7 @@ fn pay(stage: &mut Stage) -> Result<(), Failure> {
             "status":"CONFIRMED","dueDate":"{due}","originalDueDate":"{due}",
             "paymentDate":"2026-02-01","externalReference":"{}"}}}}"#,
         invoice.amount,
-        invoice.id,
+        invoice.reference,
         due = invoice.due
     );
     for (what, token) in [("a stranger", "a-guess"), ("Asaas", TOKEN), ("Asaas again", TOKEN)] {
@@ -83,6 +83,7 @@ fn pay(stage: &mut Stage) -> Result<(), Failure> {
                 format!("applied, invoice {invoice} is {}", status.code())
             }
             PaymentOutcome::SubscriptionEnded { .. } => "applied".to_owned(),
+            PaymentOutcome::Unmatched | PaymentOutcome::PaidAgain { .. } => "kept".to_owned(),
             PaymentOutcome::Duplicate => "a duplicate".to_owned(),
             PaymentOutcome::Ignored(_) => "ignored".to_owned(),
             PaymentOutcome::Refused => "refused".to_owned(),

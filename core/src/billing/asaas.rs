@@ -9,7 +9,7 @@
 use chrono_tz::America::Sao_Paulo;
 
 use super::payload::{self, Object};
-use super::{Gateway, PayloadError, PaymentEvent, PaymentEventKind, PaymentMethod};
+use super::{Cents, Gateway, PayloadError, PaymentEvent, PaymentEventKind, PaymentMethod};
 use crate::clock::Timestamp;
 use crate::rules::calendar;
 
@@ -28,6 +28,9 @@ pub fn parse(body: &[u8]) -> Result<PaymentEvent, PayloadError> {
     let name = envelope.text("event")?.ok_or_else(|| envelope.missing("event"))?;
     match kind(&name) {
         PaymentEventKind::Other => Ok(ignored(&envelope)),
+        // Nothing depends on it: what cannot be read does not stop the gateway's queue.
+        PaymentEventKind::Opened => Ok(payment_event(&envelope, PaymentEventKind::Opened)
+            .unwrap_or_else(|_| ignored(&envelope))),
         PaymentEventKind::SubscriptionEnded => subscription_event(&envelope),
         kind => payment_event(&envelope, kind),
     }
@@ -44,15 +47,23 @@ pub fn token_matches(expected: &str, given: &str) -> bool {
 
 fn kind(event: &str) -> PaymentEventKind {
     match event {
-        "PAYMENT_CONFIRMED" | "PAYMENT_RECEIVED" => PaymentEventKind::Paid,
+        "PAYMENT_CREATED" | "PAYMENT_UPDATED" | "PAYMENT_RESTORED" => PaymentEventKind::Opened,
+        // A dunning is the recovery of a debt: what it brought was received.
+        "PAYMENT_CONFIRMED" | "PAYMENT_RECEIVED" | "PAYMENT_DUNNING_RECEIVED" => {
+            PaymentEventKind::Paid
+        }
         "PAYMENT_OVERDUE" => PaymentEventKind::Overdue,
+        // One charge was withdrawn, or its card refused; the subscription goes on.
+        "PAYMENT_DELETED"
+        | "PAYMENT_CREDIT_CARD_CAPTURE_REFUSED"
+        | "PAYMENT_REPROVED_BY_RISK_ANALYSIS" => PaymentEventKind::Withdrawn,
+        "PAYMENT_REFUNDED" | "PAYMENT_RECEIVED_IN_CASH_UNDONE" => PaymentEventKind::Reversed,
+        "PAYMENT_PARTIALLY_REFUNDED" => PaymentEventKind::PartlyReversed,
         // A chargeback that is won comes again as confirmed or received.
-        "PAYMENT_REFUNDED"
-        | "PAYMENT_CHARGEBACK_REQUESTED"
-        | "PAYMENT_CHARGEBACK_DISPUTE"
-        | "PAYMENT_RECEIVED_IN_CASH_UNDONE" => PaymentEventKind::Reversed,
+        "PAYMENT_CHARGEBACK_REQUESTED" | "PAYMENT_CHARGEBACK_DISPUTE" => {
+            PaymentEventKind::ChargedBack
+        }
         "SUBSCRIPTION_INACTIVATED" | "SUBSCRIPTION_DELETED" => PaymentEventKind::SubscriptionEnded,
-        // Also PAYMENT_DELETED: one charge was withdrawn, unpaid; its subscription goes on.
         _ => PaymentEventKind::Other,
     }
 }
@@ -91,14 +102,31 @@ fn payment_event(envelope: &Object, kind: PaymentEventKind) -> Result<PaymentEve
         customer: payment.id("customer")?,
         reference: payment.text("externalReference")?,
         amount: payment.decimal("value")?,
+        original: payment.decimal("originalValue")?,
+        refunded: refunded(&payment)?,
         method: method(&payment)?,
         due: payment.date("dueDate", payload::day)?,
         original_due: payment.date("originalDueDate", payload::day)?,
         paid_on,
         occurred_at: occurred_at(envelope)?,
         installment: payment.id("installment")?,
+        part: payment.count("installmentNumber")?,
         ..PaymentEvent::bare(Gateway::Asaas, id, kind)
     })
+}
+
+/// What was given back of a payment in all: refunds that were not cancelled.
+fn refunded(payment: &Object) -> Result<Option<Cents>, PayloadError> {
+    let mut sum = None;
+    for refund in payment.objects("refunds")? {
+        if refund.text("status")?.as_deref() == Some("CANCELLED") {
+            continue;
+        }
+        let value = refund.decimal("value")?.unwrap_or(Cents::ZERO);
+        let total = sum.unwrap_or(Cents::ZERO).checked_add(value);
+        sum = Some(total.ok_or_else(|| payment.missing("refunds"))?);
+    }
+    Ok(sum)
 }
 
 /// The end of a subscription; `due` is the charge that would have been next.
@@ -192,15 +220,39 @@ mod tests {
             subscription: Some("sub_VXJBYgP2u0eO".to_owned()),
             customer: Some("cus_G7Dvo4iphUNk".to_owned()),
             reference: None,
-            amount: Some(super::super::Cents::new(2990).unwrap()),
+            amount: Some(Cents::new(2990).unwrap()),
+            original: None,
+            refunded: None,
             method: PaymentMethod::Card,
             due: date("2024-06-10"),
             original_due: date("2024-06-11"),
             paid_on: date("2024-06-09"),
             occurred_at: Timestamp::parse_rfc3339("2024-06-12T16:45:03-03:00"),
             installment: None,
+            part: None,
         };
         assert_eq!(event, expected);
+    }
+
+    #[test]
+    fn what_was_asked_for_given_back_and_which_instalment_it_is_are_read() {
+        let mut payload = payload("PAYMENT_PARTIALLY_REFUNDED");
+        payload["payment"]["originalValue"] = json!(25);
+        payload["payment"]["installment"] = json!("ins_1");
+        payload["payment"]["installmentNumber"] = json!(2);
+        payload["payment"]["refunds"] = json!([
+            { "status": "DONE", "value": 10.5 },
+            { "status": "CANCELLED", "value": 3 },
+            { "status": "PENDING", "value": 1 },
+        ]);
+        let event = read(&payload).unwrap();
+        let cents = |cents: Option<Cents>| cents.map(Cents::get);
+        assert_eq!((cents(event.original), cents(event.refunded)), (Some(25_00), Some(11_50)));
+        assert_eq!((event.installment.as_deref(), event.part), (Some("ins_1"), Some(2)));
+        for wrong in [json!(-1), json!(1.5), json!("2"), json!(99_999_999_999_u64)] {
+            payload["payment"]["installmentNumber"] = wrong;
+            assert!(read(&payload).is_err());
+        }
     }
 
     #[test]
@@ -289,15 +341,21 @@ mod tests {
             ("PAYMENT_CONFIRMED", PaymentEventKind::Paid),
             ("PAYMENT_RECEIVED", PaymentEventKind::Paid),
             ("PAYMENT_OVERDUE", PaymentEventKind::Overdue),
+            ("PAYMENT_DUNNING_RECEIVED", PaymentEventKind::Paid),
             ("PAYMENT_REFUNDED", PaymentEventKind::Reversed),
-            ("PAYMENT_CHARGEBACK_REQUESTED", PaymentEventKind::Reversed),
-            ("PAYMENT_CHARGEBACK_DISPUTE", PaymentEventKind::Reversed),
             ("PAYMENT_RECEIVED_IN_CASH_UNDONE", PaymentEventKind::Reversed),
+            ("PAYMENT_CHARGEBACK_REQUESTED", PaymentEventKind::ChargedBack),
+            ("PAYMENT_CHARGEBACK_DISPUTE", PaymentEventKind::ChargedBack),
+            ("PAYMENT_PARTIALLY_REFUNDED", PaymentEventKind::PartlyReversed),
+            ("PAYMENT_DELETED", PaymentEventKind::Withdrawn),
+            ("PAYMENT_CREDIT_CARD_CAPTURE_REFUSED", PaymentEventKind::Withdrawn),
+            ("PAYMENT_REPROVED_BY_RISK_ANALYSIS", PaymentEventKind::Withdrawn),
+            ("PAYMENT_CREATED", PaymentEventKind::Opened),
+            ("PAYMENT_UPDATED", PaymentEventKind::Opened),
+            ("PAYMENT_RESTORED", PaymentEventKind::Opened),
             ("PAYMENT_AWAITING_CHARGEBACK_REVERSAL", PaymentEventKind::Other),
-            ("PAYMENT_PARTIALLY_REFUNDED", PaymentEventKind::Other),
             ("PAYMENT_REFUND_IN_PROGRESS", PaymentEventKind::Other),
-            ("PAYMENT_CREATED", PaymentEventKind::Other),
-            ("PAYMENT_UPDATED", PaymentEventKind::Other),
+            ("PAYMENT_DUNNING_REQUESTED", PaymentEventKind::Other),
             ("payment_received", PaymentEventKind::Other),
         ] {
             assert_eq!(read(&payload(name)).unwrap().kind, kind, "{name}");
@@ -307,7 +365,7 @@ mod tests {
     #[test]
     fn a_deleted_charge_does_not_end_its_subscription() {
         let event = read(&payload("PAYMENT_DELETED")).unwrap();
-        assert_eq!(event.kind, PaymentEventKind::Other);
+        assert_eq!(event.kind, PaymentEventKind::Withdrawn);
         assert_eq!(event.payment, "pay_080225913252");
     }
 

@@ -46,12 +46,20 @@ impl Gateway {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum PaymentEventKind {
+    /// The charge exists, or was changed, and waits to be paid.
+    Opened,
     /// The payment was made. One payment may say so more than once.
     Paid,
-    /// The payment was not made when it was due.
+    /// The payment was not made when it was due, or an attempt failed.
     Overdue,
-    /// The payment was given or taken back.
+    /// The charge will not be paid any more: it was deleted, or refused. Another one may follow.
+    Withdrawn,
+    /// The payment was given back, whole.
     Reversed,
+    /// The payer's bank took the payment back.
+    ChargedBack,
+    /// A part of the payment was given back.
+    PartlyReversed,
     /// The gateway will charge nothing more for the subscription.
     SubscriptionEnded,
     /// Anything else: to be acknowledged and ignored.
@@ -59,10 +67,33 @@ pub enum PaymentEventKind {
 }
 
 impl PaymentEventKind {
+    /// Every kind.
+    pub const ALL: [PaymentEventKind; 9] = [
+        PaymentEventKind::Opened,
+        PaymentEventKind::Paid,
+        PaymentEventKind::Overdue,
+        PaymentEventKind::Withdrawn,
+        PaymentEventKind::Reversed,
+        PaymentEventKind::ChargedBack,
+        PaymentEventKind::PartlyReversed,
+        PaymentEventKind::SubscriptionEnded,
+        PaymentEventKind::Other,
+    ];
+
+    /// Whether it is about a charge.
+    #[must_use]
+    pub const fn is_of_payment(self) -> bool {
+        !matches!(self, PaymentEventKind::SubscriptionEnded | PaymentEventKind::Other)
+    }
+
     /// The kind's name in programs.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
+            PaymentEventKind::Opened => "opened",
+            PaymentEventKind::Withdrawn => "withdrawn",
+            PaymentEventKind::ChargedBack => "charged_back",
+            PaymentEventKind::PartlyReversed => "partly_reversed",
             PaymentEventKind::Paid => "paid",
             PaymentEventKind::Overdue => "overdue",
             PaymentEventKind::Reversed => "reversed",
@@ -136,9 +167,8 @@ pub struct PaymentEvent {
     pub id: String,
     /// What has happened.
     pub kind: PaymentEventKind,
-    /// The id of the payment at the gateway. Never empty where the event is
-    /// [`Paid`](PaymentEventKind::Paid), [`Overdue`](PaymentEventKind::Overdue) or
-    /// [`Reversed`](PaymentEventKind::Reversed); may be empty where it is about no payment.
+    /// The id of the charge at the gateway. Never empty where the event [is of a
+    /// payment](PaymentEventKind::is_of_payment).
     #[serde(default)]
     pub payment: String,
     /// The subscription at the gateway. Never absent where it has
@@ -146,11 +176,18 @@ pub struct PaymentEvent {
     pub subscription: Option<String>,
     /// The customer at the gateway.
     pub customer: Option<String>,
-    /// What the host called the payment when it was created.
+    /// What the host called the payment when it was created. Only the reference of an invoice
+    /// means something here; any other text is the host's own.
     pub reference: Option<String>,
     /// What was paid or, of what is not paid, was to be.
     #[serde(rename = "amount_cents")]
     pub amount: Option<Cents>,
+    /// What was to be paid before interest, fine and discount, where the gateway says so.
+    #[serde(default, rename = "original_cents")]
+    pub original: Option<Cents>,
+    /// What was given back of it in all, where it was reversed in part.
+    #[serde(default, rename = "refunded_cents")]
+    pub refunded: Option<Cents>,
     /// How it is or was to be paid.
     #[serde(default)]
     pub method: PaymentMethod,
@@ -169,23 +206,27 @@ pub struct PaymentEvent {
     pub occurred_at: Option<Timestamp>,
     /// The plan of instalments at the gateway that the payment belongs to.
     pub installment: Option<String>,
+    /// Which of these instalments it is, from 1.
+    #[serde(default)]
+    pub part: Option<u32>,
 }
 
 impl PaymentEvent {
     /// Refuses an event without what its kind cannot do without, or with an id that none can be.
     /// The gateways' adapters make no such one.
     pub(crate) fn check(&self) -> Result<(), PayloadError> {
-        use PaymentEventKind::{Other, Overdue, Paid, Reversed, SubscriptionEnded};
-        let is_of_payment = matches!(self.kind, Paid | Overdue | Reversed);
-        let subscription = self.subscription.as_deref().unwrap_or_default();
-        let reference = self.reference.as_deref().unwrap_or_default();
+        use PaymentEventKind::{Other, SubscriptionEnded};
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let subscription = text(&self.subscription);
         for (name, text, is_needed) in [
-            ("id", self.id.as_str(), self.kind != Other),
-            ("payment", &self.payment, is_of_payment),
+            ("id", self.id.clone(), self.kind != Other),
+            ("payment", self.payment.clone(), self.kind.is_of_payment()),
             ("subscription", subscription, self.kind == SubscriptionEnded),
-            ("reference", reference, false),
+            ("reference", text(&self.reference), false),
+            ("customer", text(&self.customer), false),
+            ("installment", text(&self.installment), false),
         ] {
-            if !payload::is_text(text) {
+            if !payload::is_text(&text) {
                 return Err(PayloadError::Text { field: name.to_owned() });
             }
             if is_needed && text.is_empty() {
@@ -206,12 +247,15 @@ impl PaymentEvent {
             customer: None,
             reference: None,
             amount: None,
+            original: None,
+            refunded: None,
             method: PaymentMethod::Other,
             due: None,
             original_due: None,
             paid_on: None,
             occurred_at: None,
             installment: None,
+            part: None,
         }
     }
 }
@@ -248,7 +292,8 @@ mod tests {
         let bare = |id: &str, kind| PaymentEvent::bare(Gateway::Asaas, id.to_owned(), kind);
         let missing = |field: &str| Err(PayloadError::Missing { field: field.to_owned() });
         assert_eq!(bare("", Other).check(), Ok(()));
-        for kind in [Paid, Overdue, Reversed] {
+        assert_eq!([Paid, Overdue, Reversed].map(PaymentEventKind::is_of_payment), [true; 3]);
+        for kind in PaymentEventKind::ALL.into_iter().filter(|kind| kind.is_of_payment()) {
             assert_eq!(bare("", kind).check(), missing("id"));
             assert_eq!(bare("evt_1", kind).check(), missing("payment"));
         }

@@ -8,9 +8,11 @@ mod cep;
 mod company;
 mod document;
 mod event;
+pub(crate) mod matching;
 pub mod pagarme;
 mod payload;
 mod prices;
+pub(crate) mod reference;
 
 pub use cents::Cents;
 pub use cep::Cep;

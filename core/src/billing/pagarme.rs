@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use chrono_tz::America::Sao_Paulo;
 
 use super::payload::{self, Object};
+use super::reference;
 use super::{Cents, Gateway, PayloadError, PaymentEvent, PaymentEventKind, PaymentMethod};
 
 /// Reads the body of a webhook.
@@ -27,18 +28,29 @@ pub fn parse(body: &[u8]) -> Result<PaymentEvent, PayloadError> {
     };
     match kind(&name) {
         PaymentEventKind::Other => Ok(ignored(&envelope, &name)),
+        // Nothing depends on it: what cannot be read does not stop the gateway's queue.
+        PaymentEventKind::Opened => Ok(event(&envelope, &name, PaymentEventKind::Opened)
+            .unwrap_or_else(|_| ignored(&envelope, &name))),
         kind => event(&envelope, &name, kind),
     }
 }
 
 fn kind(name: &str) -> PaymentEventKind {
     match name {
-        "charge.paid" | "charge.overpaid" | "order.paid" | "invoice.paid" => PaymentEventKind::Paid,
+        "charge.created" | "charge.pending" | "charge.processing" | "charge.updated" => {
+            PaymentEventKind::Opened
+        }
+        // Underpaid money has come all the same: its amount says that it is less.
+        "charge.paid" | "charge.overpaid" | "charge.underpaid" | "order.paid" | "invoice.paid" => {
+            PaymentEventKind::Paid
+        }
         // There is no event for a day that has passed, only for an attempt that has failed.
         "charge.payment_failed" | "order.payment_failed" | "invoice.payment_failed" => {
             PaymentEventKind::Overdue
         }
-        "charge.refunded" | "charge.chargedback" => PaymentEventKind::Reversed,
+        "charge.refunded" => PaymentEventKind::Reversed,
+        "charge.chargedback" => PaymentEventKind::ChargedBack,
+        "charge.partial_canceled" => PaymentEventKind::PartlyReversed,
         "subscription.canceled" => PaymentEventKind::SubscriptionEnded,
         _ => PaymentEventKind::Other,
     }
@@ -74,7 +86,7 @@ fn event(
     let is_of_subscription = name.starts_with("subscription.");
     let event = PaymentEvent {
         customer: either(&[&data, payment], &["customer", "customer_id"])?,
-        reference: reference(&data)?,
+        reference: code(&data, payment)?,
         method: method(payment.text("payment_method")?.as_deref()),
         occurred_at: envelope.date("created_at", payload::instant)?,
         ..PaymentEvent::bare(Gateway::Pagarme, id, kind)
@@ -87,6 +99,8 @@ fn event(
         payment: payment.own_id()?,
         subscription: either(&sources, &["subscription", "subscription_id", "subscriptionId"])?,
         amount: amount(payment, kind)?,
+        original: original(payment, name)?,
+        refunded: payment.cents("canceled_amount")?,
         due: due(payment, &sources)?,
         paid_on: payment
             .date("paid_at", payload::instant)?
@@ -117,21 +131,29 @@ fn charge_of<'a>(
     Ok(if charges.len() == 1 { charges.pop() } else { None })
 }
 
+/// What was asked for, where at least that was paid: less than that is judged by what was paid.
+fn original(payment: &Object, name: &str) -> Result<Option<Cents>, PayloadError> {
+    if name == "charge.underpaid" { Ok(None) } else { payment.cents("amount") }
+}
+
 /// What was paid, which may be more than was asked for, or what was to be paid.
 fn amount(payment: &Object, kind: PaymentEventKind) -> Result<Option<Cents>, PayloadError> {
     let paid = match kind {
-        PaymentEventKind::Paid => payment.cents("paid_amount")?,
+        PaymentEventKind::Paid | PaymentEventKind::PartlyReversed => {
+            payment.cents("paid_amount")?
+        }
         _ => None,
     };
     paid.map_or_else(|| payment.cents("amount"), |paid| Ok(Some(paid)))
 }
 
-/// What the host called it: the order's code where there is an order.
-fn reference(data: &Object) -> Result<Option<String>, PayloadError> {
-    match data.object("order")? {
-        Some(order) => order.text("code"),
-        None => data.text("code"),
-    }
+/// What the host called it: whichever code of order, invoice or charge is the reference of an
+/// invoice of ours, else the first.
+fn code(data: &Object, payment: &Object) -> Result<Option<String>, PayloadError> {
+    let order = data.object("order")?.map_or(Ok(None), |order| order.text("code"))?;
+    let codes = [order, data.text("code")?, payment.text("code")?];
+    let ours = codes.iter().flatten().find(|code| reference::is_ours(code)).cloned();
+    Ok(ours.or_else(|| codes.into_iter().flatten().next()))
 }
 
 /// The first id that one of `objects` has under one of `names`.
@@ -250,6 +272,8 @@ mod tests {
             customer: Some("cus_ADWMDOHxPiEbXLo4".to_owned()),
             reference: Some("WKDTXRSV7Q-01".to_owned()),
             amount: Some(Cents::new(15_000).unwrap()),
+            original: Some(Cents::new(15_000).unwrap()),
+            refunded: None,
             method: PaymentMethod::Card,
             due: NaiveDate::from_ymd_opt(2025, 1, 1),
             original_due: None,
@@ -257,6 +281,7 @@ mod tests {
             paid_on: NaiveDate::from_ymd_opt(2024, 12, 31),
             occurred_at: Timestamp::parse_rfc3339("2025-01-01T04:15:39Z"),
             installment: None,
+            part: None,
         };
         assert_eq!(read(&hook("charge.paid", &charge())), Ok(expected));
     }
@@ -349,10 +374,10 @@ mod tests {
             ("charge.overpaid", PaymentEventKind::Paid),
             ("charge.payment_failed", PaymentEventKind::Overdue),
             ("charge.refunded", PaymentEventKind::Reversed),
-            ("charge.chargedback", PaymentEventKind::Reversed),
-            ("charge.underpaid", PaymentEventKind::Other),
-            ("charge.partial_canceled", PaymentEventKind::Other),
-            ("charge.created", PaymentEventKind::Other),
+            ("charge.chargedback", PaymentEventKind::ChargedBack),
+            ("charge.underpaid", PaymentEventKind::Paid),
+            ("charge.partial_canceled", PaymentEventKind::PartlyReversed),
+            ("charge.created", PaymentEventKind::Opened),
             ("order.canceled", PaymentEventKind::Other),
             ("customer.created", PaymentEventKind::Other),
         ] {

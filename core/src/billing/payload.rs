@@ -206,11 +206,16 @@ impl<'a> Object<'a> {
         self.number(name, |text| Cents::new(text.parse().ok()?).ok())
     }
 
-    fn number(
+    /// A field that is a whole number of a few, unless it is absent or null.
+    pub(super) fn count(&self, name: &str) -> Result<Option<u32>, PayloadError> {
+        self.number(name, |text| text.parse().ok())
+    }
+
+    fn number<T>(
         &self,
         name: &str,
-        read: impl Fn(&str) -> Option<Cents>,
-    ) -> Result<Option<Cents>, PayloadError> {
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, PayloadError> {
         let Some(raw) = self.raw(name) else { return Ok(None) };
         if !raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
             return Err(wrong_type(&self.field(name), "a number", raw));

@@ -9,6 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::language::Wording;
 use crate::rules::GateTable;
 
+/// Asaas reports on Monday what was due on a Friday, and is late itself at times.
+pub const DEFAULT_GATEWAY_SILENCE_DAYS: u32 = 4;
+
+fn default_gateway_silence() -> u32 {
+    DEFAULT_GATEWAY_SILENCE_DAYS
+}
+
 /// Everything that may be limited, and how: resources, plans, actions and the status table.
 ///
 /// Built by [`Catalog::parse`]; a value of this type has been validated.
@@ -27,6 +34,10 @@ pub struct Catalog {
     /// (default 5); 0: invoices are kept elsewhere.
     #[serde(default = "default_fiscal_retention")]
     pub fiscal_retention_years: u32,
+    /// Days after the due date from which on an invoice that a gateway reports on is overdue,
+    /// though the gateway has reported nothing.
+    #[serde(default = "default_gateway_silence")]
+    pub gateway_silence: u32,
     /// What is counted.
     pub resources: BTreeMap<String, Resource>,
     /// What can be bought.
@@ -372,6 +383,7 @@ impl Catalog {
             demo_days: 0,
             trial: Trial::default(),
             fiscal_retention_years: default_fiscal_retention(),
+            gateway_silence: DEFAULT_GATEWAY_SILENCE_DAYS,
             resources: BTreeMap::new(),
             plans: BTreeMap::new(),
             actions: BTreeMap::new(),

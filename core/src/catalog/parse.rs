@@ -17,7 +17,9 @@ use super::resources::{Resources, resources};
 use super::tree::{Location, Node, Section};
 use super::values::{days_or_never, years};
 use super::wordings::titles;
-use super::{Catalog, CatalogError, Kind, Trial, from_json, from_toml};
+use super::{
+    Catalog, CatalogError, DEFAULT_GATEWAY_SILENCE_DAYS, Kind, Trial, from_json, from_toml,
+};
 
 /// The longest text of a catalog, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -28,6 +30,8 @@ const DEFAULT_DEMO_DAYS: u32 = 14;
 const USERS: &str = "users";
 /// The longest demonstration, in days.
 const MAX_DEMO_DAYS: u32 = 3_660;
+/// The most days that a gateway may be silent about what was due.
+const MAX_GATEWAY_SILENCE_DAYS: u32 = 60;
 
 impl Catalog {
     /// Reads the text of a catalog. `name` is what errors call it, and decides the syntax: a name
@@ -75,6 +79,7 @@ fn catalog(root: &Node) -> Result<Catalog> {
         "time_zone",
         "demo_days",
         "fiscal_retention",
+        "gateway_silence",
         "pending_plan",
         "administrator_seat",
     ])?;
@@ -91,6 +96,9 @@ fn catalog(root: &Node) -> Result<Catalog> {
             .optional("fiscal_retention", years)?
             .unwrap_or_else(default_fiscal_retention),
         trial: root.optional("trial", trial)?.unwrap_or_default(),
+        gateway_silence: general
+            .optional("gateway_silence", |node| node.integer(0..=MAX_GATEWAY_SILENCE_DAYS))?
+            .unwrap_or(DEFAULT_GATEWAY_SILENCE_DAYS),
         administrator_seat: match general.optional("administrator_seat", Node::text)? {
             Some(name) => Some(seat(name, general, &resources)?),
             None => resources.contains_key(USERS).then(|| USERS.to_owned()),

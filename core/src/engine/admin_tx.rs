@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::late::{Late, bring_entry, meta_after, note_entry, noted_entry, return_to_account};
-use super::{Engine, Shared, invoices, not_locked, status};
+use super::{Engine, Shared, charges, invoices, not_locked, status};
 use crate::catalog::{Catalog, Compiled, Names, NamesError};
 use crate::clock::Timestamp;
 use crate::crash_points;
@@ -18,7 +18,7 @@ use crate::live::layout::{counter, header, record};
 use crate::live::lock::{self, HeldLong};
 use crate::live::record::RecordGuard;
 use crate::live::snapshot::Snapshot;
-use crate::rules::settle::{BOUNDARIES_MAX, CLOCK_JUMP_MS, Settled, settle};
+use crate::rules::settle::{BOUNDARIES_MAX, CLOCK_JUMP_MS, Settled, next_boundary, settle};
 use crate::rules::{
     Account, Counting, Entitlements, Rulebook, Status, TenantEvent, Usage, calendar, entitlements,
 };
@@ -330,12 +330,12 @@ impl Change<'_, '_> {
         if !options.confirm_jump {
             check_jump(&self.loaded.account, now)?;
         }
-        let mut events = settle_loaded(self.write, self.loaded, rules, now)?;
+        let mut events = settle_loaded(self.write, self.loaded, self.compiled, now)?;
         let (write, loaded, compiled) = (self.write, &mut *self.loaded, self.compiled);
         let mut under_way = AdminTx { write, loaded, compiled, now, events: Vec::new() };
         let value = tx(&mut under_way, guard)?;
         events.append(&mut under_way.events);
-        events.extend(settle_loaded(self.write, self.loaded, rules, now)?);
+        events.extend(settle_loaded(self.write, self.loaded, self.compiled, now)?);
         events.extend(self.loaded.account.watch(rules, now));
         let taken = guard.take_snapshot(self.loaded.seq);
         self.loaded.admin_seq += 1;
@@ -396,8 +396,34 @@ fn check_jump(account: &Account, now: Timestamp) -> Result<(), Error> {
     Ok(())
 }
 
-/// Settles the account and writes what came of it into the books. Gives what happened.
+/// Settles the account and writes what came of it into the ledger. Gives what happened.
+///
+/// Where payments wait for their invoice, each boundary is settled by itself: an invoice is paid
+/// at the instant at which it is written, and a period that was paid ahead does not lapse, however
+/// late it is looked at.
 pub(super) fn settle_loaded(
+    write: &Write<'_>,
+    loaded: &mut Loaded,
+    compiled: &Compiled,
+    now: Timestamp,
+) -> Result<Vec<TenantEvent>, Error> {
+    let rules = &compiled.rulebook;
+    let mut events = Vec::new();
+    for _ in 0..BOUNDARIES_MAX {
+        let next = next_boundary(&loaded.account, rules).filter(|&at| at <= now);
+        let Some(at) = next.filter(|_| !loaded.account.waiting.is_empty()) else { break };
+        let at = at.max(loaded.account.high_water_mark);
+        events.extend(settle_once(write, loaded, rules, at)?);
+        let mut tx = AdminTx { write, loaded, compiled, now: at, events: Vec::new() };
+        charges::match_waiting(&mut tx)?;
+        tx.write.load_owed(tx.loaded.row, &mut tx.loaded.account)?;
+        events.append(&mut tx.events);
+    }
+    events.extend(settle_once(write, loaded, rules, now)?);
+    Ok(events)
+}
+
+fn settle_once(
     write: &Write<'_>,
     loaded: &mut Loaded,
     rules: &Rulebook,
@@ -452,8 +478,10 @@ pub(super) fn write_settled(
     for begun in &settled.begun {
         invoices::bill_period(write, loaded, begun)?;
     }
-    if let Some(due) = settled.overdue {
-        write.make_overdue(loaded.row, due)?;
+    for (due, at_gateway) in [(settled.overdue, false), (settled.overdue_at_gateway, true)] {
+        if let Some(due) = due {
+            write.make_overdue(loaded.row, due, at_gateway)?;
+        }
     }
     if settled.in_arrears {
         let (from, to) = (Status::Active, Status::PastDue);

@@ -3,7 +3,7 @@
 
 use super::admin_tx::{AdminTx, CommitOptions};
 use super::call::UNITS_MAX;
-use super::{Engine, unknown_resource};
+use super::{Engine, charges, unknown_resource};
 use crate::catalog::{Compiled, Kind, is_granted, with_article};
 use crate::error::Error;
 use crate::rules::ResourceId;
@@ -34,7 +34,11 @@ impl Engine {
         let at = self.record_of(tenant)?;
         self.shared.administer(at, tenant, self.now(), options, |under_way| {
             let value = tx(under_way)?;
-            // It may have written invoices, or changed how they are paid.
+            // It may have written invoices, or changed how they are paid and by whom.
+            under_way.write.load_waiting(under_way.loaded.row, &mut under_way.loaded.account)?;
+            if !under_way.loaded.account.waiting.is_empty() {
+                charges::match_waiting(under_way)?;
+            }
             under_way.write.load_owed(under_way.loaded.row, &mut under_way.loaded.account)?;
             Ok(value)
         })

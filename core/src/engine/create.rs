@@ -186,7 +186,7 @@ impl Shared {
             check_age(&loaded, rules, now)?;
             // Who says how old it is has no clock that jumps: what is older is settled at once.
             let seen = if now > at.plus_ms(CLOCK_JUMP_MS) { now } else { at };
-            let mut events = settle_loaded(write, &mut loaded, rules, seen)?;
+            let mut events = settle_loaded(write, &mut loaded, compiled, seen)?;
             events.extend(loaded.account.watch(rules, seen));
             let mut guard = self.vacant_record(hash, compiled)?;
             crash_points::point("create.published");
@@ -321,6 +321,8 @@ pub(super) fn account_of(
         awaits_payment: false,
         scheduled: None,
         owed: BTreeSet::new(),
+        at_gateway: BTreeSet::new(),
+        waiting: BTreeSet::new(),
         charged_again: false,
         limits: BTreeMap::new(),
         features: [0; 4],

@@ -1,11 +1,12 @@
 //! Invoices: what there is to pay, and when it comes to be.
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
 use super::Engine;
 use super::admin_tx::AdminTx;
 use super::once::Operation;
 use super::paying::{end_debt, settle_paid};
+use crate::billing::reference::{Reference, database_name};
 use crate::billing::{Cents, PaymentMethod};
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -44,8 +45,10 @@ pub struct Invoice {
     /// What was paid, which may be another amount; `None`: nothing, or nobody said how much.
     #[serde(rename = "paid_cents")]
     pub paid: Option<Cents>,
-    /// The gateway's id of the payment.
+    /// The gateway's id of the charge that pays it, or is under way.
     pub gateway_id: Option<String>,
+    /// What to give a gateway as the reference of a charge for it, so that the payment is matched.
+    pub reference: String,
 }
 
 /// How an invoice stands.
@@ -139,21 +142,30 @@ impl Engine {
     pub fn invoices(&self, tenant: &str) -> Result<Vec<Invoice>, Error> {
         let (loaded, _) = self.shared.view(self.record_of(tenant)?, tenant, self.now())?;
         let Account { high_water_mark, time_zone, .. } = loaded.account;
+        let silence = Days::new(u64::from(self.shared.compiled()?.rulebook.gateway_silence_days));
         let mut rows = self.shared.store.invoices(loaded.row)?;
         // A due date may have passed since anybody settled.
         let has_passed =
-            |row: &InvoiceRow| calendar::end_of_due_day(row.due, time_zone) <= high_water_mark;
-        for row in rows.iter_mut().filter(|row| row.is_owed() && has_passed(row)) {
+            |day: NaiveDate| calendar::end_of_due_day(day, time_zone) <= high_water_mark;
+        let is_overdue = |row: &InvoiceRow| {
+            let is_late = || has_passed(row.due.checked_add_days(silence).unwrap_or(row.due));
+            (row.is_owed() && has_passed(row.due)) || (row.is_at_gateway() && is_late())
+        };
+        for row in rows.iter_mut().filter(|row| is_overdue(row)) {
             InvoiceStatus::Overdue.code().clone_into(&mut row.status);
         }
-        rows.iter().map(invoice_view).collect()
+        let database = database_name(self.shared.live.database_id());
+        let reference = |row: &InvoiceRow| {
+            Reference { database: &database, tenant: &loaded.name, invoice: row.id }.text()
+        };
+        rows.iter().map(|row| invoice_view(row, reference(row))).collect()
     }
 
     /// Settles an invoice that was paid, manually: the same path as a gateway's event. Paid
     /// already, it changes nothing. Waits for the disk.
     pub fn mark_paid(&self, invoice: i64, paid_on: Option<NaiveDate>) -> Result<(), Error> {
         let operation = Operation::new("mark_paid", None, &(invoice, paid_on));
-        self.with_invoice(invoice, &operation, |tx, row| settle_paid(tx, row, paid_on, None))
+        self.with_invoice(invoice, &operation, |tx, row| settle_paid(tx, row, paid_on, None, false))
     }
 
     /// Cancels an invoice that was not paid: it is no debt any more. Waits for the disk.
@@ -229,7 +241,7 @@ pub(super) fn wrong_status(row: &InvoiceRow) -> Error {
     Error::InvalidArgument { what: "invoice", why }
 }
 
-pub(super) fn invoice_view(row: &InvoiceRow) -> Result<Invoice, Error> {
+pub(super) fn invoice_view(row: &InvoiceRow, reference: String) -> Result<Invoice, Error> {
     Ok(Invoice {
         id: row.id,
         title: row.title.clone(),
@@ -243,6 +255,7 @@ pub(super) fn invoice_view(row: &InvoiceRow) -> Result<Invoice, Error> {
         paid_on: row.paid_on,
         paid: row.paid_cents.map(Cents::new).transpose()?,
         gateway_id: row.gateway_id.clone(),
+        reference,
     })
 }
 
@@ -352,7 +365,6 @@ pub(super) fn new_invoice(
         gateway_id: None,
         settled: false,
         effect: Effect::Nothing.code().to_owned(),
-        reported_at: None,
         reported_overdue: false,
         paid_cents: None,
     };

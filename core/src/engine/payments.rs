@@ -1,20 +1,26 @@
-//! Payment events: what a gateway's webhook tells, and what came of it.
+//! Payment events: what a gateway's webhook reports, and what came of it.
 //!
 //! Events come at least once, in any order, late and in bursts. Each is applied once, by its id;
-//! each payment gives what it pays for once, by its invoice. Whatever is not understood is
-//! acknowledged and ignored: an error would stop the gateway's whole queue.
+//! each payment gives what it pays for once, by its invoice. What is not understood is
+//! acknowledged and ignored: an error would stop the gateway's whole queue. Money for which no
+//! invoice is found is kept.
 
-use super::Engine;
 use super::admin_tx::AdminTx;
 use super::administer::DURABLE;
+use super::charges::{self, Step};
 use super::invoices::InvoiceStatus;
-use super::paying::{note_paid_in_vain, settle_overdue, settle_paid, settle_reversed};
 use super::subscriptions::check_label;
-use crate::billing::{Gateway, PaymentEvent, PaymentEventKind, PaymentMethod, asaas, pagarme};
+use super::{Engine, at_gateway};
+use crate::billing::reference::{self, Reference};
+use crate::billing::{Gateway, PaymentEvent, PaymentEventKind, asaas, pagarme};
 use crate::clock::Timestamp;
+use crate::crash_points;
 use crate::error::Error;
-use crate::store::{InvoiceRow, PaymentRow, Sync, Write};
+use crate::rules::TenantEvent;
+use crate::store::{ChargeRow, Sync, Write};
 
+/// How often a payment is looked up again whose tenant became known meanwhile.
+const TRIES: u32 = 8;
 /// Longest webhook token, in bytes.
 const TOKEN_BYTES_MAX: usize = 1_024;
 
@@ -33,6 +39,14 @@ pub enum PaymentOutcome {
         /// The subscription.
         subscription: i64,
     },
+    /// The money pays nothing yet: it is kept, listed as unmatched, and matched when its invoice
+    /// is written. One that was cancelled is paid only when the payment is assigned to it.
+    Unmatched,
+    /// The invoice had been paid by another charge. The payment is kept and listed.
+    PaidAgain {
+        /// The invoice.
+        invoice: i64,
+    },
     /// It was seen before.
     Duplicate,
     /// It is acknowledged and changes nothing.
@@ -46,9 +60,9 @@ pub enum PaymentOutcome {
 pub enum IgnoredBecause {
     /// It tells of something that quotas do not care about.
     UnknownEvent,
-    /// No invoice is paid by that payment.
+    /// No invoice is known for that charge, and no money came.
     UnknownPayment,
-    /// The invoice stands that way already, or cannot any more.
+    /// The invoice stands that way already, or cannot any more; or nothing hangs on the event.
     NothingToDo,
 }
 
@@ -88,39 +102,71 @@ impl Engine {
     /// As [`payment_event`](Self::payment_event), for an event that the host has read itself, of
     /// whose sender it has made sure.
     pub fn apply_payment(&self, event: &PaymentEvent) -> Result<PaymentOutcome, Error> {
-        use PaymentOutcome::Ignored;
         event.check()?;
-        if event.kind == PaymentEventKind::Other {
-            return Ok(Ignored(IgnoredBecause::UnknownEvent));
-        }
-        let store = &self.shared.store;
-        if event.kind == PaymentEventKind::SubscriptionEnded {
-            return self.end_subscription(event);
-        }
-        let payment = PaymentRow {
-            id: &event.payment,
-            reference: event.reference.as_deref(),
-            subscription: event.subscription.as_deref(),
-            due: [event.original_due, event.due],
-        };
-        let Some(found) = store.invoice_of_payment(&payment)? else {
-            return Ok(Ignored(IgnoredBecause::UnknownPayment));
-        };
-        self.change(&found.1, DURABLE, |tx| {
-            let paid_by = |row: &InvoiceRow| match &row.gateway_id {
-                None => true,
-                Some(payment) => *payment == event.payment,
-            };
-            // Another payment may have taken the invoice since it was looked for.
-            match tx.write.invoice(found.0)?.filter(paid_by) {
-                Some(mut row) => apply(tx, &mut row, event),
-                None => Ok(Ignored(IgnoredBecause::UnknownPayment)),
+        match event.kind {
+            PaymentEventKind::Other => {
+                return Ok(PaymentOutcome::Ignored(IgnoredBecause::UnknownEvent));
             }
+            PaymentEventKind::SubscriptionEnded => return self.end_at_gateway(event),
+            _ => {}
+        }
+        let database = reference::database_name(self.shared.live.database_id());
+        let named = event.reference.as_deref().and_then(Reference::parse);
+        let named = named.filter(|it| it.database == database);
+        let charge = charges::new_row(event, named.is_some());
+        let named = named.map(|it| (it.tenant, it.invoice));
+        for _ in 0..TRIES {
+            if let Some(tenant) = self.shared.store.tenant_of_charge(&charge, named)? {
+                return self.change(&tenant, DURABLE, |tx| apply(tx, event, &charge));
+            }
+            if let Some(outcome) = self.keep_unknown(event, &charge, named)? {
+                return Ok(outcome);
+            }
+        }
+        Err(Error::Busy { what: "the tenant of the payment" })
+    }
+
+    /// Keeps what was paid by a charge that names no tenant. `None`: it does by now.
+    fn keep_unknown(
+        &self,
+        event: &PaymentEvent,
+        charge: &ChargeRow,
+        named: Option<(&str, i64)>,
+    ) -> Result<Option<PaymentOutcome>, Error> {
+        if !charges::is_money(event.kind) {
+            return Ok(Some(PaymentOutcome::Ignored(IgnoredBecause::UnknownPayment)));
+        }
+        let now = self.now();
+        let _writer_lock = self.shared.lock_writer()?;
+        self.shared.store.with(|connection| {
+            let mut write = Write::begin(connection, &self.shared.live, Sync::Full)?;
+            if write.tenant_of_charge(charge, named)?.is_some() {
+                return Ok(None);
+            }
+            if write.seen_event(event.gateway.code(), &event.id)? {
+                return Ok(Some(PaymentOutcome::Duplicate));
+            }
+            let known = write.charge(&charge.gateway, &charge.id)?;
+            let mut row = known.unwrap_or_else(|| charge.clone());
+            let was_paid = row.is_paid();
+            charges::learn(&mut row, event, charges::today(now), now);
+            write.save_charge(&mut row)?;
+            if row.is_paid() && !was_paid {
+                let kind = charges::unmatched(&row);
+                write.report_of_nobody(&TenantEvent { at: now, resource: None, kind })?;
+            }
+            note(&write, event, now, None, "kept")?;
+            crash_points::point("payment.kept");
+            write.commit()?;
+            Ok(Some(match row.is_paid() {
+                true => PaymentOutcome::Unmatched,
+                false => PaymentOutcome::Ignored(IgnoredBecause::UnknownPayment),
+            }))
         })
     }
 
     /// The gateway charges no more: the subscription ends with its period.
-    fn end_subscription(&self, event: &PaymentEvent) -> Result<PaymentOutcome, Error> {
+    fn end_at_gateway(&self, event: &PaymentEvent) -> Result<PaymentOutcome, Error> {
         let unknown = PaymentOutcome::Ignored(IgnoredBecause::UnknownPayment);
         let Some(gateway_id) = event.subscription.as_deref() else { return Ok(unknown) };
         let store = &self.shared.store;
@@ -131,21 +177,13 @@ impl Engine {
             if seen(tx, event)? {
                 return Ok(PaymentOutcome::Duplicate);
             }
-            let present = tx.loaded.account.subscription.as_ref().map(|it| it.id);
-            let row = present.map(|id| tx.write.subscription(id)).transpose()?.flatten();
-            let is_meant = row.is_some_and(|row| row.gateway_id.as_deref() == Some(gateway_id));
-            let present = tx.loaded.account.subscription.as_mut();
-            // One that has been replaced charges nothing here any more.
-            let Some(terms) = present.filter(|it| is_meant && it.auto_renew) else {
-                note(tx, event, None, "ignored")?;
-                return Ok(PaymentOutcome::Ignored(IgnoredBecause::NothingToDo));
-            };
-            terms.auto_renew = false;
-            let subscription = terms.id;
-            note(tx, event, None, "applied")?;
-            let what = "auto-renewal ended";
-            tx.write.audit(Some(tx.loaded.row), tx.now, what, event.gateway.code())?;
-            Ok(PaymentOutcome::SubscriptionEnded { subscription })
+            let ended = at_gateway::end(tx, gateway_id, event)?;
+            let outcome = if ended.is_some() { "applied" } else { "ignored" };
+            note(tx.write, event, tx.now, None, outcome)?;
+            Ok(match ended {
+                Some(subscription) => PaymentOutcome::SubscriptionEnded { subscription },
+                None => PaymentOutcome::Ignored(IgnoredBecause::NothingToDo),
+            })
         })
     }
 
@@ -168,53 +206,55 @@ impl Engine {
     }
 }
 
+/// Applies an event to a tenant's charge, and to the invoice that it is for.
 fn apply(
     tx: &mut AdminTx<'_>,
-    row: &mut InvoiceRow,
     event: &PaymentEvent,
+    new: &ChargeRow,
 ) -> Result<PaymentOutcome, Error> {
     if seen(tx, event)? {
         return Ok(PaymentOutcome::Duplicate);
     }
-    row.gateway_id.get_or_insert_with(|| event.payment.clone());
-    if event.method != PaymentMethod::Other {
-        event.method.code().clone_into(&mut row.payment_method);
+    let known = tx.write.charge(&new.gateway, &new.id)?;
+    let is_known = known.is_some();
+    let mut charge = known.unwrap_or_else(|| new.clone());
+    charge.tenant = Some(tx.loaded.row);
+    charge.reference = charge.reference.take().or_else(|| new.reference.clone());
+    let was_paid = charge.is_paid();
+    let today = tx.today();
+    let is_news = charges::learn(&mut charge, event, today, tx.now);
+    if is_news && event.kind == PaymentEventKind::Paid {
+        at_gateway::note_paid(tx, &charge, event)?;
     }
-    let is_stale = is_stale(row, event, tx.now);
-    tx.write.save_invoice(row)?;
-    let changed = match event.kind {
-        _ if is_stale => false,
-        PaymentEventKind::Paid => match InvoiceStatus::of(row) {
-            InvoiceStatus::Paid => false,
-            InvoiceStatus::Cancelled => {
-                note_paid_in_vain(tx, row, event.paid_on, event.amount)?;
-                false
+    if charge.invoice.is_none() {
+        charge.invoice = charges::find_invoice(tx, &charge)?;
+    }
+    if !is_known && charge.invoice.is_none() && !charges::is_money(event.kind) {
+        return Ok(PaymentOutcome::Ignored(IgnoredBecause::UnknownPayment));
+    }
+    tx.write.save_charge(&mut charge)?;
+    let outcome = match charge.invoice {
+        Some(_) => {
+            charges::learn_payer(tx, &charge)?;
+            let step = Step { charge: &charge, kind: event.kind, is_news, was_paid };
+            charges::follow(tx, &step)?
+        }
+        None if charge.is_paid() => {
+            if !was_paid {
+                let kind = charges::unmatched(&charge);
+                tx.events.push(TenantEvent { at: tx.now, resource: None, kind });
             }
-            InvoiceStatus::Pending | InvoiceStatus::Overdue | InvoiceStatus::Refunded => {
-                settle_paid(tx, row, event.paid_on, event.amount)?;
-                true
-            }
-        },
-        PaymentEventKind::Overdue => settle_overdue(tx, row)?,
-        PaymentEventKind::Reversed => settle_reversed(tx, row)?,
-        PaymentEventKind::SubscriptionEnded | PaymentEventKind::Other => false,
+            PaymentOutcome::Unmatched
+        }
+        None => PaymentOutcome::Ignored(IgnoredBecause::UnknownPayment),
     };
-    note(tx, event, Some(row.id), if changed { "applied" } else { "ignored" })?;
-    Ok(if changed {
-        PaymentOutcome::Applied { invoice: row.id, status: InvoiceStatus::of(row) }
-    } else {
-        PaymentOutcome::Ignored(IgnoredBecause::NothingToDo)
-    })
-}
-
-/// Whether something later, by the gateway's clock, was told of a payment or its reversal before:
-/// events come in any order, and the last thing that happened is what counts. Notes the time.
-fn is_stale(row: &mut InvoiceRow, event: &PaymentEvent, now: Timestamp) -> bool {
-    let emits = matches!(event.kind, PaymentEventKind::Paid | PaymentEventKind::Reversed);
-    let Some(at) = event.occurred_at.filter(|_| emits).map(|at| at.min(now)) else { return false };
-    let is_stale = row.reported_at.is_some_and(|last| at < last);
-    row.reported_at = row.reported_at.max(Some(at));
-    is_stale
+    let protected = match outcome {
+        PaymentOutcome::Applied { .. } => "applied",
+        PaymentOutcome::Unmatched | PaymentOutcome::PaidAgain { .. } => "kept",
+        _ => "ignored",
+    };
+    note(tx.write, event, tx.now, charge.invoice, protected)?;
+    Ok(outcome)
 }
 
 fn seen(tx: &AdminTx<'_>, event: &PaymentEvent) -> Result<bool, Error> {
@@ -222,12 +262,13 @@ fn seen(tx: &AdminTx<'_>, event: &PaymentEvent) -> Result<bool, Error> {
 }
 
 fn note(
-    tx: &AdminTx<'_>,
+    write: &Write<'_>,
     event: &PaymentEvent,
+    now: Timestamp,
     invoice: Option<i64>,
     outcome: &str,
 ) -> Result<(), Error> {
     let PaymentEvent { gateway, id, kind, payment, .. } = event;
     let (gateway, kind) = (gateway.code(), kind.code());
-    Ok(tx.write.note_event(gateway, id, tx.now, kind, payment, invoice, outcome)?)
+    Ok(write.note_event(gateway, id, now, kind, payment, invoice, outcome)?)
 }

@@ -40,16 +40,7 @@ impl Engine {
             if from == Status::Cancelled {
                 entry_document(tx)?;
             }
-            become_status(tx, status, reason, as_operator)?;
-            let statuses = &tx.compiled.rulebook.statuses;
-            let (was_billed, is_billed) = (statuses.row(from).billed, statuses.row(status).billed);
-            if is_billed && !was_billed {
-                bill_present_period(tx)?;
-            }
-            if status == Status::Cancelled {
-                invoices::cancel_those_to_come(tx, None)?;
-            }
-            Ok(())
+            change_status(tx, status, reason, as_operator)
         })
     }
 }
@@ -61,6 +52,27 @@ fn entry_document(tx: &AdminTx<'_>) -> Result<(), Error> {
         Some(document) if tx.write.document_is_taken(&document)? => Err(Error::DocumentInUse),
         _ => Ok(()),
     }
+}
+
+/// Puts a status in force with what follows from it: a tenant that becomes liable to pay is billed
+/// for the present period; one that is cancelled is billed no more.
+pub(super) fn change_status(
+    tx: &mut AdminTx<'_>,
+    to: Status,
+    reason: &str,
+    as_operator: bool,
+) -> Result<(), Error> {
+    let from = tx.loaded.account.status;
+    become_status(tx, to, reason, as_operator)?;
+    let statuses = &tx.compiled.rulebook.statuses;
+    let (was_billed, is_billed) = (statuses.row(from).billed, statuses.row(to).billed);
+    if is_billed && !was_billed {
+        bill_present_period(tx)?;
+    }
+    if to == Status::Cancelled {
+        invoices::cancel_those_to_come(tx, None)?;
+    }
+    Ok(())
 }
 
 /// Puts a status in force, and says so to whoever wants to know.

@@ -76,6 +76,10 @@ impl Engine {
                     invoice.recurring = is_debited(invoice);
                 })?;
             }
+            if let Some(id) = gateway_id {
+                // What was paid before anything said whose subscription that is.
+                tx.write.adopt_charges(tx.loaded.row, id)?;
+            }
             Ok(tx.write.audit(Some(tx.loaded.row), tx.now, "payment form", payment_type)?)
         })
     }

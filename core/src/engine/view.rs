@@ -19,7 +19,7 @@ use crate::live::layout::{counter, record};
 use crate::report::{Interval, UsageReport};
 use crate::rules::calendar::hour_of;
 use crate::rules::decide::decide;
-use crate::rules::settle::CLOCK_JUMP_MS;
+use crate::rules::settle::{CLOCK_JUMP_MS, next_boundary};
 use crate::rules::{
     Decision, Entitlements, Mode, Reason, ResourceId, Source, State, Status, entitlements,
 };
@@ -382,6 +382,9 @@ impl Shared {
             }
             let mut loaded = copied.account;
             let high_water_mark = loaded.account.high_water_mark;
+            if self.waits_for_payments(at, name, &loaded, now)? {
+                continue;
+            }
             let now = if now > high_water_mark.plus_ms(CLOCK_JUMP_MS) {
                 high_water_mark
             } else {
@@ -393,6 +396,27 @@ impl Shared {
             return Ok((loaded, entitlements));
         }
         Err(Error::Busy { what: "the tenant" })
+    }
+
+    /// Settles a tenant whose waiting payments would pay what a boundary writes: only an admin
+    /// transaction can, so that a report shows what the next decision would.
+    fn waits_for_payments(
+        &self,
+        at: u64,
+        name: &str,
+        loaded: &Loaded,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let account = &loaded.account;
+        if account.waiting.is_empty() || now > account.high_water_mark.plus_ms(CLOCK_JUMP_MS) {
+            return Ok(false);
+        }
+        let next = next_boundary(account, &self.compiled()?.rulebook);
+        if next.is_none_or(|next| next > now) {
+            return Ok(false);
+        }
+        self.settle_record(at, name, now)?;
+        Ok(true)
     }
 
     fn copy(&self, at: u64, name: &str) -> Result<Option<Copied>, Error> {

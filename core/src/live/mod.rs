@@ -143,6 +143,11 @@ impl LiveFile {
         secret
     }
 
+    /// Which database it belongs to.
+    pub(crate) fn database_id(&self) -> [u64; 2] {
+        [self.memory.get(header::DATABASE_ID), self.memory.get(header::DATABASE_ID + WORD)]
+    }
+
     /// A word of the header.
     #[inline]
     pub(crate) fn header(&self, word: u64) -> u64 {

@@ -33,8 +33,13 @@ pub struct Account {
     /// Due dates of invoices that wait to be paid and that the clock makes overdue: those paid by
     /// hand, of which no gateway tells, and those of which one has told too early.
     pub owed: BTreeSet<NaiveDate>,
+    /// Due dates of invoices that wait to be paid and that a gateway reports on: the clock makes
+    /// them overdue only when the gateway has been silent for a while.
+    pub at_gateway: BTreeSet<NaiveDate>,
+    /// Days for which payments wait whose invoice is not written yet.
+    pub waiting: BTreeSet<NaiveDate>,
     /// Whether something that was bought is charged again with every due date; known where it
-    /// matters, which is where a plan that is paid by hand costs nothing itself.
+    /// matters, which is where the plan costs nothing itself.
     pub charged_again: bool,
     /// Limits in force: the plan's, with the tenant's own on top.
     pub limits: BTreeMap<ResourceId, Limit>,
@@ -151,9 +156,9 @@ impl Account {
         u64::from(date.year().unsigned_abs()) * 12 + u64::from(date.month0())
     }
 
-    /// Whether there is an invoice for a period of a subscription, and the clock makes it overdue.
+    /// Whether there is an invoice for a period of a subscription.
     pub(super) fn will_owe(&self, terms: &Subscription) -> bool {
-        terms.manual && (terms.has_price() || self.charged_again)
+        terms.has_price() || self.charged_again
     }
 
     /// Looks at every limit, and says which thresholds have been reached since the last look.

@@ -73,6 +73,32 @@ pub enum EventKind {
     Removed,
     /// A cancelled tenant has been erased; what its invoices say is kept.
     Erased,
+    /// Money came for which no invoice is found, or whose invoice was cancelled: it pays nothing
+    /// until an invoice of it is written, or an operator assigns it. The tenant may be unknown.
+    PaymentUnmatched {
+        /// The gateway, and its id of the charge.
+        payment: String,
+        /// What was paid, in cents; 0: unknown.
+        paid_cents: i64,
+    },
+    /// An invoice that a charge had paid was paid by another charge as well.
+    PaidAgain {
+        /// Number of the invoice.
+        invoice: i64,
+        /// The gateway, and its id of the second charge.
+        payment: String,
+        /// What was paid by it, in cents; 0: unknown.
+        paid_cents: i64,
+    },
+    /// A part of a payment was given back; the invoice stays paid.
+    PartlyRefunded {
+        /// Number of the invoice.
+        invoice: i64,
+        /// What was given back in all, in cents.
+        refunded_cents: i64,
+        /// What remains paid, in cents.
+        paid_cents: i64,
+    },
     /// Units of a grant have run out of time.
     GrantExpired {
         /// Number of the grant.
@@ -116,6 +142,9 @@ const PAYMENT_DIFFERS: u8 = 10;
 pub(crate) const REMOVAL_ANNOUNCED: u8 = 20;
 const REMOVED: u8 = 21;
 const ERASED: u8 = 22;
+const PAYMENT_UNMATCHED: u8 = 11;
+const PAID_AGAIN: u8 = 12;
+const PARTLY_REFUNDED: u8 = 13;
 
 impl EventKind {
     /// The event of reaching `percent` of `limit`.
@@ -141,6 +170,9 @@ impl EventKind {
             EventKind::RemovalAnnounced { .. } => "removal_announced",
             EventKind::Removed => "removed",
             EventKind::Erased => "erased",
+            EventKind::PaymentUnmatched { .. } => "payment_unmatched",
+            EventKind::PaidAgain { .. } => "paid_again",
+            EventKind::PartlyRefunded { .. } => "partly_refunded",
             EventKind::GrantExpired { .. } => "grant_expired",
             EventKind::LeaseExpired { .. } => "lease_expired",
             EventKind::ReservationExpired { .. } => "reservation_expired",
@@ -173,6 +205,20 @@ impl EventKind {
             }
             EventKind::Removed => numbers(REMOVED, 0, 0),
             EventKind::Erased => numbers(ERASED, 0, 0),
+            EventKind::PaymentUnmatched { payment, paid_cents } => StoredEvent {
+                text: payment.clone(),
+                ..numbers(PAYMENT_UNMATCHED, paid_cents.cast_unsigned(), 0)
+            },
+            EventKind::PaidAgain { invoice, payment, paid_cents } => {
+                let figures = [invoice, paid_cents].map(|figure| figure.cast_unsigned());
+                let text = payment.clone();
+                StoredEvent { text, ..numbers(PAID_AGAIN, figures[0], figures[1]) }
+            }
+            &EventKind::PartlyRefunded { invoice, refunded_cents, paid_cents } => {
+                let cents = [refunded_cents, paid_cents].map(i64::cast_unsigned);
+                let of_cents = numbers(PARTLY_REFUNDED, cents[0], cents[1]);
+                StoredEvent { text: invoice.to_string(), ..of_cents }
+            }
             &EventKind::GrantExpired { grant, units } => numbers(GRANT_EXPIRED, grant, units),
             &EventKind::LeaseExpired { fencing } => numbers(LEASE_EXPIRED, fencing, 0),
             &EventKind::ReservationExpired { reservation: ReservationId(handle) } => {
@@ -204,6 +250,19 @@ impl EventKind {
             }
             REMOVED => EventKind::Removed,
             ERASED => EventKind::Erased,
+            PAYMENT_UNMATCHED => {
+                EventKind::PaymentUnmatched { payment: text, paid_cents: first.cast_signed() }
+            }
+            PAID_AGAIN => EventKind::PaidAgain {
+                invoice: first.cast_signed(),
+                payment: text,
+                paid_cents: second.cast_signed(),
+            },
+            PARTLY_REFUNDED => EventKind::PartlyRefunded {
+                invoice: text.parse().ok()?,
+                refunded_cents: first.cast_signed(),
+                paid_cents: second.cast_signed(),
+            },
             GRANT_EXPIRED => EventKind::GrantExpired { grant: first, units: second },
             LEASE_EXPIRED => EventKind::LeaseExpired { fencing: first },
             RESERVATION_EXPIRED => {

@@ -2,7 +2,7 @@
 
 use super::terms::Counting;
 use super::{GateTable, ResourceId};
-use crate::catalog::{Enforcement, Kind};
+use crate::catalog::{DEFAULT_GATEWAY_SILENCE_DAYS, Enforcement, Kind};
 
 /// What rules need to know of a resource besides its numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,9 @@ pub struct Policy {
 pub struct Rulebook {
     /// What each tenant status permits.
     pub statuses: GateTable,
+    /// Days after the due date from which on an invoice that a gateway reports on is overdue,
+    /// though the gateway has reported nothing.
+    pub gateway_silence_days: u32,
     /// By number of the resource.
     policies: Vec<Option<Policy>>,
     /// By number of the resource, how it is counted, also after it has left the catalog.
@@ -38,7 +41,8 @@ impl Rulebook {
         policies: Vec<Option<Policy>>,
         counting: Vec<Counting>,
     ) -> Rulebook {
-        Rulebook { statuses, policies, counting }
+        let gateway_silence_days = DEFAULT_GATEWAY_SILENCE_DAYS;
+        Rulebook { statuses, gateway_silence_days, policies, counting }
     }
 
     /// How a resource is counted.

@@ -3,7 +3,7 @@
 //! Every boundary is applied at its own instant, in order: expire, make overdue, reset, grant. The
 //! outcome is the same whenever it is done and in however many steps.
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
 use super::account::{Account, Grant, Scheduled, Source, Subscription, Usage};
 use super::terms::Counting;
@@ -103,6 +103,9 @@ pub struct Settled {
     pub replaced: Vec<Replaced>,
     /// The last due date that has passed: what the clock makes overdue and was due by then is.
     pub overdue: Option<NaiveDate>,
+    /// The last due date about which gateways have been silent for too long: what they report on
+    /// and was due by then is overdue.
+    pub overdue_at_gateway: Option<NaiveDate>,
     /// Whether it put the tenant in arrears.
     pub in_arrears: bool,
     /// Grants that it ended, with their last figures.
@@ -126,8 +129,8 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
         if month_end(account, rules) == Some(at) {
             close_month(account, rules, at, &mut settled);
         }
-        if owed_until(account) == Some(at) {
-            make_overdue(account, &mut settled);
+        if owed_until(account, rules) == Some(at) {
+            make_overdue(account, rules, &mut settled);
         }
         if period_end(account) == Some(at) {
             end_period(account, rules, at, &mut settled);
@@ -146,30 +149,48 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
 }
 
 /// The next instant at which settlement has something to apply.
-pub(super) fn next_boundary(account: &Account, rules: &Rulebook) -> Option<Timestamp> {
+pub(crate) fn next_boundary(account: &Account, rules: &Rulebook) -> Option<Timestamp> {
     let holding = account.grants.iter().filter(|grant| grant.remaining > 0);
     let expiries = holding.filter_map(|grant| grant.expires_at);
     let starts = account.grants.iter().map(|grant| grant.starts_at);
     let starts = starts.filter(|&at| at > account.high_water_mark);
     let others = period_end(account).into_iter().chain(month_end(account, rules));
-    expiries.chain(starts).chain(others).chain(owed_until(account)).min()
+    let money = owed_until(account, rules).into_iter().chain(waits_until(account));
+    expiries.chain(starts).chain(others).chain(money).min()
 }
 
-/// When the first due date has passed of what is owed.
-fn owed_until(account: &Account) -> Option<Timestamp> {
-    let first = account.owed.first()?;
-    Some(calendar::end_of_due_day(*first, account.time_zone))
+/// When the first due date has passed of what is owed, or the patience with a silent gateway ends.
+fn owed_until(account: &Account, rules: &Rulebook) -> Option<Timestamp> {
+    let owed = account.owed.first().copied();
+    let silent = account.at_gateway.first().map(|&due| end_of_silence(due, rules));
+    let first = owed.into_iter().chain(silent).min()?;
+    Some(calendar::end_of_due_day(first, account.time_zone))
 }
 
-/// What was due by now and is not paid is overdue: whoever is in good standing is in arrears.
-fn make_overdue(account: &mut Account, settled: &mut Settled) {
+/// The last day on which what a gateway reports on is not overdue, though the gateway is silent.
+fn end_of_silence(due: NaiveDate, rules: &Rulebook) -> NaiveDate {
+    due.checked_add_days(Days::new(u64::from(rules.gateway_silence_days))).unwrap_or(due)
+}
+
+/// When the next day passes for which a payment waits: from then on it pays the oldest open
+/// invoice. The payment itself is the admin transaction's, which stops at this instant.
+fn waits_until(account: &Account) -> Option<Timestamp> {
+    let ends = account.waiting.iter().map(|&day| calendar::end_of_due_day(day, account.time_zone));
+    ends.filter(|&at| at > account.high_water_mark).min()
+}
+
+/// What was due by now and is not paid is overdue: an active tenant becomes past due.
+fn make_overdue(account: &mut Account, rules: &Rulebook, settled: &mut Settled) {
     let (at, zone) = (account.high_water_mark, account.time_zone);
-    while let Some(due) = account.owed.pop_first() {
-        if calendar::end_of_due_day(due, zone) > at {
-            account.owed.insert(due);
-            break;
-        }
+    let has_passed = |day: NaiveDate| calendar::end_of_due_day(day, zone) <= at;
+    while let Some(&due) = account.owed.first().filter(|&&due| has_passed(due)) {
+        account.owed.remove(&due);
         settled.overdue = Some(due);
+    }
+    let is_silent = |&&due: &&NaiveDate| has_passed(end_of_silence(due, rules));
+    while let Some(&due) = account.at_gateway.first().filter(is_silent) {
+        account.at_gateway.remove(&due);
+        settled.overdue_at_gateway = Some(due);
     }
     if account.status == Status::Active {
         account.status = Status::PastDue;
@@ -184,7 +205,9 @@ fn note_begun(account: &mut Account, rules: &Rulebook, settled: &mut Settled) {
     let Some(terms) = &account.subscription else { return };
     let begun = Begun::of(terms, account.status, rules);
     if begun.is_billed && account.will_owe(terms) {
-        account.owed.insert(begun.due);
+        let is_manual = terms.manual;
+        let due_dates = if is_manual { &mut account.owed } else { &mut account.at_gateway };
+        due_dates.insert(begun.due);
     }
     settled.begun.push(begun);
 }

@@ -1,5 +1,7 @@
 //! Invoices, purchases and payment events.
 
+use std::collections::BTreeSet;
+
 use chrono::NaiveDate;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -13,6 +15,16 @@ pub(crate) const MANUAL: &str = "Manual";
 
 /// [`InvoiceRow::is_owed`] in SQL.
 const IS_OWED: &str = "status = 'pending' AND (payment_type = 'Manual' OR told_overdue = 1)";
+/// [`InvoiceRow::is_at_gateway`] in SQL.
+const IS_AT_GATEWAY: &str = "status = 'pending' AND payment_type <> 'Manual' \
+                             AND told_overdue = 0 AND effect NOT IN ('activate', 'give')";
+
+/// An invoice with the charge that pays it, or is under way. One that failed, was not paid in
+/// time or was withdrawn stands in nobody's way.
+const SELECT: &str = "SELECT i.*, (SELECT c.id FROM charges c WHERE c.invoice = i.id \
+                      AND c.state IN ('paid', 'open', 'reversed') \
+                      ORDER BY c.state <> 'paid', c.state <> 'open', c.number LIMIT 1) \
+                      AS gateway_id FROM invoices i";
 
 const DOING: &str = "writing invoices";
 const READING: &str = "reading invoices";
@@ -33,6 +45,7 @@ pub(crate) struct InvoiceRow {
     pub(crate) parts: u32,
     pub(crate) due: NaiveDate,
     pub(crate) paid_on: Option<NaiveDate>,
+    /// The gateway's id of the charge that pays it, or is under way; read only.
     pub(crate) gateway_id: Option<String>,
     pub(crate) settled: bool,
     /// What paying it does, as the engine writes it.
@@ -41,16 +54,22 @@ pub(crate) struct InvoiceRow {
     pub(crate) payment_method: String,
     /// What was paid, as a gateway told.
     pub(crate) paid_cents: Option<i64>,
-    /// When, by the gateway's clock, its payment or the reversal happened that was last told.
-    pub(crate) reported_at: Option<Timestamp>,
-    /// Whether a gateway told that it was not paid in time, before its due date had passed.
+    /// Whether a gateway reported that it was not paid in time.
     pub(crate) reported_overdue: bool,
 }
 
 impl InvoiceRow {
-    /// Whether the clock says that it is overdue, once its due date has passed.
+    /// Whether it waits to be paid and the clock makes it overdue when its due date has passed: no
+    /// gateway reports on it, or one has.
     pub(crate) fn is_owed(&self) -> bool {
         self.status == "pending" && (self.payment_type == MANUAL || self.reported_overdue)
+    }
+
+    /// Whether it waits to be paid and the clock makes it overdue only when a gateway has been
+    /// silent for a while after its due date.
+    pub(crate) fn is_at_gateway(&self) -> bool {
+        let is_offer = matches!(self.effect.as_str(), "activate" | "give");
+        self.status == "pending" && !self.is_owed() && !is_offer
     }
 }
 
@@ -97,7 +116,6 @@ fn invoice(row: &Row<'_>) -> rusqlite::Result<InvoiceRow> {
         settled: row.get("settled")?,
         effect: row.get("effect")?,
         payment_method: row.get("payment_method")?,
-        reported_at: row.get::<_, Option<i64>>("told_at")?.map(Timestamp::from_ms),
         reported_overdue: row.get("told_overdue")?,
         paid_cents: row.get("paid_cents")?,
     })
@@ -130,29 +148,12 @@ fn one_invoice(
         .map_err(sqlite(READING))
 }
 
-/// Number and tenant's name of the first invoice that meets a condition.
-fn find(
-    connection: &Connection,
-    condition: &str,
-    parameters: impl rusqlite::Params,
-) -> Result<Option<(i64, String)>, StoreError> {
-    let sql = format!(
-        "SELECT i.id, t.name FROM invoices i JOIN tenants t ON t.id = i.tenant WHERE {condition}"
-    );
-    connection
-        .prepare_cached(&sql)
-        .and_then(|mut statement| {
-            statement.query_row(parameters, |row| Ok((row.get(0)?, row.get(1)?))).optional()
-        })
-        .map_err(sqlite(READING))
-}
-
 pub(super) fn invoices_of(
     connection: &Connection,
     tenant: i64,
 ) -> Result<Vec<InvoiceRow>, StoreError> {
     let mut statement = connection
-        .prepare_cached("SELECT * FROM invoices WHERE tenant = ?1 ORDER BY due, id")
+        .prepare_cached(&format!("{SELECT} WHERE i.tenant = ?1 ORDER BY i.due, i.id"))
         .map_err(sqlite(READING))?;
     statement.query_map([tenant], invoice).and_then(Iterator::collect).map_err(sqlite(READING))
 }
@@ -163,15 +164,24 @@ pub(super) fn load_owed(
     tenant: i64,
     account: &mut Account,
 ) -> Result<(), StoreError> {
-    let sql = format!("SELECT DISTINCT due FROM invoices WHERE tenant = ?1 AND {IS_OWED}");
+    account.owed = due_dates(connection, tenant, IS_OWED)?;
+    account.at_gateway = due_dates(connection, tenant, IS_AT_GATEWAY)?;
+    let plans = account.subscription.iter().chain(account.scheduled.iter().map(|it| &it.terms));
+    let matters = plans.into_iter().any(|it| !it.has_price());
+    account.charged_again = matters && is_charged_again(connection, tenant)?;
+    Ok(())
+}
+
+fn due_dates(
+    connection: &Connection,
+    tenant: i64,
+    condition: &str,
+) -> Result<BTreeSet<NaiveDate>, StoreError> {
+    let sql = format!("SELECT DISTINCT due FROM invoices WHERE tenant = ?1 AND {condition}");
     let mut statement = connection.prepare_cached(&sql).map_err(sqlite(READING))?;
     let due = statement.query_map([tenant], |row| date(row, "due")).map_err(sqlite(READING))?;
     let due: Result<Vec<_>, _> = due.collect();
-    account.owed = due.map_err(sqlite(READING))?.into_iter().flatten().collect();
-    let plans = account.subscription.iter().chain(account.scheduled.iter().map(|it| &it.terms));
-    let matters = plans.into_iter().any(|it| it.manual && !it.has_price());
-    account.charged_again = matters && is_charged_again(connection, tenant)?;
-    Ok(())
+    Ok(due.map_err(sqlite(READING))?.into_iter().flatten().collect())
 }
 
 fn is_charged_again(connection: &Connection, tenant: i64) -> Result<bool, StoreError> {
@@ -190,10 +200,17 @@ impl Write<'_> {
         load_owed(self.connection, tenant, account)
     }
 
-    /// Makes overdue what the clock makes so and was due on `due` or before.
-    pub(crate) fn make_overdue(&self, tenant: i64, due: NaiveDate) -> Result<(), StoreError> {
+    /// Makes overdue what the clock makes so and was due on `due` or before; where `at_gateway`,
+    /// what gateways have been silent about.
+    pub(crate) fn make_overdue(
+        &self,
+        tenant: i64,
+        due: NaiveDate,
+        at_gateway: bool,
+    ) -> Result<(), StoreError> {
+        let condition = if at_gateway { IS_AT_GATEWAY } else { IS_OWED };
         let sql = format!(
-            "UPDATE invoices SET status = 'overdue' WHERE tenant = ?1 AND due <= ?2 AND {IS_OWED}"
+            "UPDATE invoices SET status = 'overdue' WHERE tenant = ?1 AND due <= ?2 AND {condition}"
         );
         self.connection
             .prepare_cached(&sql)
@@ -208,11 +225,11 @@ impl Write<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO invoices (id, tenant, subscription, purchase, title, cents, \
-                 payment_type, status, recurring, part, parts, due, paid_on, gateway_id, settled, \
-                 effect, payment_method, told_at, told_overdue, paid_cents) \
+                 payment_type, status, recurring, part, parts, due, paid_on, settled, effect, \
+                 payment_method, told_overdue, paid_cents) \
                  VALUES (1 + max((SELECT coalesce(max(id), 0) FROM invoices), (SELECT \
                  coalesce(max(value), 0) FROM meta WHERE name = 'invoices_deleted')), ?1, ?2, ?3, \
-                 ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+                 ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )
             .and_then(|mut statement| {
                 statement.insert(params![
@@ -228,11 +245,9 @@ impl Write<'_> {
                     new.parts,
                     new.due.to_string(),
                     new.paid_on.map(|day| day.to_string()),
-                    new.gateway_id,
                     new.settled,
                     new.effect,
                     new.payment_method,
-                    new.reported_at.map(Timestamp::ms),
                     new.reported_overdue,
                     new.paid_cents,
                 ])
@@ -245,9 +260,8 @@ impl Write<'_> {
         self.connection
             .prepare_cached(
                 "UPDATE invoices SET payment_type = ?2, status = ?3, due = ?4, paid_on = ?5, \
-                 gateway_id = ?6, settled = ?7, cents = ?8, parts = ?9, recurring = ?10, \
-                 payment_method = ?11, told_at = ?12, told_overdue = ?13, paid_cents = ?14 \
-                 WHERE id = ?1",
+                 settled = ?6, cents = ?7, parts = ?8, recurring = ?9, payment_method = ?10, \
+                 told_overdue = ?11, paid_cents = ?12 WHERE id = ?1",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -256,13 +270,11 @@ impl Write<'_> {
                     invoice.status,
                     invoice.due.to_string(),
                     invoice.paid_on.map(|day| day.to_string()),
-                    invoice.gateway_id,
                     invoice.settled,
                     invoice.cents,
                     invoice.parts,
                     invoice.recurring,
                     invoice.payment_method,
-                    invoice.reported_at.map(Timestamp::ms),
                     invoice.reported_overdue,
                     invoice.paid_cents,
                 ])
@@ -273,7 +285,7 @@ impl Write<'_> {
 
     /// The invoice with a number.
     pub(crate) fn invoice(&self, id: i64) -> Result<Option<InvoiceRow>, StoreError> {
-        one_invoice(self.connection, "SELECT * FROM invoices WHERE id = ?1", [id])
+        one_invoice(self.connection, &format!("{SELECT} WHERE i.id = ?1"), [id])
     }
 
     /// All invoices of a tenant, by due date.
@@ -398,58 +410,23 @@ impl Write<'_> {
     }
 }
 
-/// How the invoice of a payment is looked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PaymentRow<'a> {
-    /// The gateway's id of the payment.
-    pub(crate) id: &'a str,
-    /// What the host gave the gateway to remember: an invoice's number.
-    pub(crate) reference: Option<&'a str>,
-    /// The gateway's id of the subscription.
-    pub(crate) subscription: Option<&'a str>,
-    /// The due dates that it may have.
-    pub(crate) due: [Option<NaiveDate>; 2],
-}
-
 impl Store {
     /// All invoices of a tenant, by due date.
     pub(crate) fn invoices(&self, tenant: i64) -> Result<Vec<InvoiceRow>, StoreError> {
         self.with(|connection| invoices_of(connection, tenant))
     }
 
-    /// The invoice that a payment is for and the name of its tenant, by the first of: its own id,
-    /// the host's reference, its subscription and due date.
-    pub(crate) fn invoice_of_payment(
-        &self,
-        payment: &PaymentRow<'_>,
-    ) -> Result<Option<(i64, String)>, StoreError> {
-        self.with(|connection| {
-            if let Some(found) = find(connection, "i.gateway_id = ?1", [payment.id])? {
-                return Ok(Some(found));
-            }
-            if let Some(number) = payment.reference.and_then(|text| text.parse::<i64>().ok()) {
-                let by_number = "i.id = ?1 AND i.gateway_id IS NULL";
-                if let Some(found) = find(connection, by_number, [number])? {
-                    return Ok(Some(found));
-                }
-            }
-            let Some(subscription) = payment.subscription else { return Ok(None) };
-            for due in payment.due.into_iter().flatten() {
-                let by_due = "i.subscription IN (SELECT id FROM subscriptions \
-                              WHERE gateway_id = ?1) AND i.due = ?2 AND i.gateway_id IS NULL \
-                              ORDER BY i.status = 'cancelled', i.id LIMIT 1";
-                let key = params![subscription, due.to_string()];
-                if let Some(found) = find(connection, by_due, key)? {
-                    return Ok(Some(found));
-                }
-            }
-            Ok(None)
-        })
-    }
-
     /// The name of the tenant whose invoice has this number.
     pub(crate) fn tenant_of_invoice(&self, id: i64) -> Result<Option<String>, StoreError> {
-        self.with(|connection| Ok(find(connection, "i.id = ?1", [id])?.map(|(_, tenant)| tenant)))
+        self.with(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT t.name FROM invoices i JOIN tenants t ON t.id = i.tenant \
+                     WHERE i.id = ?1",
+                )
+                .and_then(|mut statement| statement.query_row([id], |row| row.get(0)).optional())
+                .map_err(sqlite(READING))
+        })
     }
 
     /// The keyed hash of the token that a gateway sends.

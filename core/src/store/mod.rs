@@ -5,6 +5,7 @@ mod admin_keys;
 mod audit;
 mod billing;
 mod catalogs;
+mod charges;
 mod checkpoint;
 mod erased;
 mod fork_guard;
@@ -25,14 +26,17 @@ use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
 
 pub(crate) use account_holders::AccountHolderRow;
-pub(crate) use billing::{InvoiceRow, MANUAL, PaymentRow, PurchaseRow};
+pub(crate) use billing::{InvoiceRow, MANUAL, PurchaseRow};
+pub(crate) use charges::{ChargeRow, ListedCharge, PAID};
 pub(crate) use erased::{ErasedRow, overwrite_deleted};
 pub(crate) use fork_guard::{ForkGuard, enter, try_enter, watch_forks};
 pub(crate) use open::Meta;
 pub(crate) use outbox::EventRow;
 pub(crate) use read::{HistoryRow, PeriodRow};
 pub(crate) use seats::SeatRow;
-pub(crate) use subscriptions::{ACTIVE, PENDING, SCHEDULED, SubscriptionRow};
+pub(crate) use subscriptions::{
+    ACTIVE, CANCELLED, GatewayReports, PENDING, SCHEDULED, SubscriptionRow,
+};
 pub(crate) use tenants::{Loaded, Overrides};
 pub(crate) use trail::TrailRow;
 pub(crate) use write::{Sync, Write};

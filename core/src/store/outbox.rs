@@ -37,6 +37,11 @@ impl Write<'_> {
         self.insert_event(tenant, Some(number), image.at, resource, &stored)
     }
 
+    /// Adds what happened to no tenant that is known.
+    pub(crate) fn report_of_nobody(&self, event: &TenantEvent) -> Result<(), StoreError> {
+        self.emit(0, event)
+    }
+
     /// Adds what the change under way makes happen.
     pub(crate) fn emit(&self, tenant: i64, event: &TenantEvent) -> Result<(), StoreError> {
         let TenantEvent { at, resource, kind } = event;
@@ -123,9 +128,10 @@ impl Store {
         self.with(|connection| {
             let mut statement = connection
                 .prepare_cached(
-                    "SELECT sequence, coalesce(name, removed_tenant), at, resource, kind, percent, \
-                     first, second, text FROM outbox LEFT JOIN tenants t ON t.id = tenant \
-                     WHERE sequence > ?1 AND coalesce(name, removed_tenant) IS NOT NULL \
+                    "SELECT sequence, coalesce(name, removed_tenant, '') AS name, at, resource, \
+                     kind, percent, first, second, text FROM outbox \
+                     LEFT JOIN tenants t ON t.id = tenant WHERE sequence > ?1 \
+                     AND (coalesce(t.name, removed_tenant) IS NOT NULL OR tenant = 0) \
                      ORDER BY sequence LIMIT ?2",
                 )
                 .map_err(sqlite(doing))?;

@@ -48,3 +48,87 @@ CREATE TABLE erased_tenants (
     oldest_due     TEXT                   -- of its invoices
 ) STRICT;
 CREATE INDEX erased_tenants_by_oldest_due ON erased_tenants (oldest_due);
+
+-- Payments ------------------------------------------------------------------------------------
+-- Charges at gateways, each known by its gateway's id. One invoice may have many. A charge without
+-- an invoice that is paid waits to be matched, and is never dropped.
+CREATE TABLE charges (
+    number         INTEGER PRIMARY KEY,       -- in the order in which they became known
+    gateway        TEXT NOT NULL,
+    id             TEXT NOT NULL,             -- the gateway's
+    tenant         INTEGER REFERENCES tenants (id),
+    invoice        INTEGER REFERENCES invoices (id),
+    state          TEXT NOT NULL,             -- open, overdue, withdrawn, paid, reversed
+    cents          INTEGER,                   -- what was, or is to be, paid
+    original_cents INTEGER,                   -- before interest, fine and discount
+    refunded_cents INTEGER,                   -- of a payment that was reversed in part
+    due            TEXT,
+    original_due   TEXT,
+    paid_on        TEXT,
+    subscription   TEXT,                      -- the gateway's id
+    installment    TEXT,                      -- the gateway's id of a plan of instalments
+    part           INTEGER,                   -- which of these instalments
+    customer       TEXT,                      -- the gateway's id
+    reference      TEXT,                      -- only one that an invoice of ours has
+    method         TEXT NOT NULL,
+    told_at        INTEGER,                   -- the gateway's time of the last payment or reversal
+    received_at    INTEGER NOT NULL,
+    UNIQUE (gateway, id)
+) STRICT;
+CREATE INDEX charges_by_invoice ON charges (invoice) WHERE invoice IS NOT NULL;
+CREATE INDEX charges_waiting ON charges (tenant) WHERE invoice IS NULL AND state = 'paid';
+CREATE INDEX charges_by_tenant ON charges (tenant);
+CREATE INDEX charges_by_subscription ON charges (subscription) WHERE subscription IS NOT NULL;
+CREATE INDEX charges_by_installment ON charges (installment) WHERE installment IS NOT NULL;
+CREATE INDEX charges_by_customer ON charges (customer) WHERE customer IS NOT NULL;
+
+-- A charge that was bound to its invoice stays bound. Every one was told of in an event.
+INSERT INTO charges (gateway, id, tenant, invoice, state, cents, due, original_due, paid_on,
+    method, told_at, received_at)
+SELECT coalesce(e.gateway, iif(i.payment_type LIKE 'Pagar%', 'pagarme', 'asaas')), i.gateway_id,
+    i.tenant, i.id,
+    CASE WHEN i.status = 'paid' OR i.paid_cents IS NOT NULL AND i.status = 'cancelled' THEN 'paid'
+         WHEN i.status = 'refunded' THEN 'reversed'
+         WHEN i.status = 'overdue' OR i.told_overdue = 1 THEN 'overdue'
+         ELSE 'open' END,
+    i.paid_cents, i.due, i.due, i.paid_on, i.payment_method, i.told_at, coalesce(e.received_at, 0)
+FROM invoices i LEFT JOIN (
+    SELECT payment, min(gateway) AS gateway, min(received_at) AS received_at FROM payment_events
+    GROUP BY payment
+) e ON e.payment = i.gateway_id
+WHERE i.gateway_id IS NOT NULL
+ORDER BY i.id;
+
+-- What the charges say by now is no longer said by their invoice.
+CREATE TABLE invoices_6 (
+    id             INTEGER PRIMARY KEY,
+    tenant         INTEGER NOT NULL REFERENCES tenants (id),
+    subscription   INTEGER REFERENCES subscriptions (id),
+    purchase       INTEGER REFERENCES purchases (id),
+    title          TEXT NOT NULL,             -- the plan's or the package's
+    cents          INTEGER NOT NULL,
+    payment_type   TEXT NOT NULL,
+    status         TEXT NOT NULL,             -- pending, paid, overdue, cancelled, refunded
+    recurring      INTEGER NOT NULL,
+    part           INTEGER NOT NULL,          -- of so many instalments
+    parts          INTEGER NOT NULL,
+    due            TEXT NOT NULL,
+    paid_on        TEXT,
+    settled        INTEGER NOT NULL,          -- 1: what it pays for has been given
+    effect         TEXT NOT NULL,             -- what paying it does
+    payment_method TEXT NOT NULL,             -- boleto, card, pix ...; empty: none was chosen
+    told_overdue   INTEGER NOT NULL,          -- 1: a gateway reported it as not paid in time
+    paid_cents     INTEGER                    -- what was paid, as a gateway reported
+) STRICT;
+INSERT INTO invoices_6 SELECT id, tenant, subscription, purchase, title, cents, payment_type,
+    status, recurring, part, parts, due, paid_on, settled, effect, payment_method, told_overdue,
+    paid_cents FROM invoices;
+DROP TABLE invoices;
+ALTER TABLE invoices_6 RENAME TO invoices;
+CREATE INDEX invoices_by_tenant ON invoices (tenant, due);
+CREATE INDEX invoices_pending ON invoices (tenant, due) WHERE status = 'pending';
+
+-- When a gateway last reported that it charges nothing more for a subscription, and when it last
+-- reported a payment of it, by the gateway's time: the later of the two holds.
+ALTER TABLE subscriptions ADD COLUMN gateway_ended_at INTEGER;
+ALTER TABLE subscriptions ADD COLUMN gateway_paid_at INTEGER;

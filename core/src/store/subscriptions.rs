@@ -1,6 +1,6 @@
 //! Subscriptions: the current one, those before it, and one that waits to be paid.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::billing::MANUAL;
 use super::open::words;
@@ -26,6 +26,15 @@ pub(crate) struct SubscriptionRow {
     /// The code of the way in which its invoices are paid; empty: nobody chose.
     pub(crate) payment_method: String,
     pub(crate) terms: Subscription,
+}
+
+/// What a gateway has reported of a subscription, by its own time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct GatewayReports {
+    /// That it will charge nothing more.
+    pub(crate) ended: Option<Timestamp>,
+    /// That it was paid.
+    pub(crate) paid: Option<Timestamp>,
 }
 
 /// The state of the one in force.
@@ -180,6 +189,15 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Notes that a subscription that had been given up waits to be paid again.
+    pub(crate) fn reopen_subscription(&self, id: i64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE subscriptions SET state = ?2, ended_at = NULL WHERE id = ?1")
+            .and_then(|mut statement| statement.execute(params![id, PENDING]))
+            .map_err(sqlite(SAVING))?;
+        Ok(())
+    }
+
     /// Notes that a subscription is in force from `at` on.
     pub(crate) fn begin_subscription(&self, id: i64, at: Timestamp) -> Result<(), StoreError> {
         self.connection
@@ -243,6 +261,66 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Notes what a gateway calls a subscription for which nothing was said about that before.
+    pub(crate) fn learn_gateway_id(&self, id: i64, gateway_id: &str) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "UPDATE subscriptions SET gateway_id = ?2 WHERE id = ?1 AND gateway_id IS NULL",
+            )
+            .and_then(|mut statement| statement.execute(params![id, gateway_id]))
+            .map_err(sqlite(SAVING))?;
+        Ok(())
+    }
+
+    /// The numbers of the subscriptions of a tenant that a gateway calls this, the latest first.
+    pub(crate) fn subscriptions_at_gateway(
+        &self,
+        tenant: i64,
+        gateway_id: &str,
+    ) -> Result<Vec<i64>, StoreError> {
+        let sql = "SELECT id FROM subscriptions WHERE tenant = ?1 AND gateway_id = ?2 \
+                   ORDER BY id DESC";
+        let mut statement = self.connection.prepare_cached(sql).map_err(sqlite(LOADING))?;
+        statement
+            .query_map(params![tenant, gateway_id], |row| row.get(0))
+            .and_then(Iterator::collect)
+            .map_err(sqlite(LOADING))
+    }
+
+    /// When a gateway last reported the end of a subscription, and a payment of it.
+    pub(crate) fn gateway_reports(&self, id: i64) -> Result<GatewayReports, StoreError> {
+        let time = |at: Option<i64>| at.map(Timestamp::from_ms);
+        self.connection
+            .prepare_cached(
+                "SELECT gateway_ended_at, gateway_paid_at FROM subscriptions WHERE id = ?1",
+            )
+            .and_then(|mut statement| {
+                statement.query_row([id], |row| {
+                    Ok(GatewayReports { ended: time(row.get(0)?), paid: time(row.get(1)?) })
+                })
+            })
+            .map_err(sqlite(LOADING))
+    }
+
+    /// Notes when a gateway last reported the end of a subscription, and a payment of it.
+    pub(crate) fn save_gateway_reports(
+        &self,
+        id: i64,
+        reports: GatewayReports,
+    ) -> Result<(), StoreError> {
+        let GatewayReports { ended, paid } = reports;
+        self.connection
+            .prepare_cached(
+                "UPDATE subscriptions SET gateway_ended_at = ?2, gateway_paid_at = ?3 \
+                 WHERE id = ?1",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![id, ended.map(Timestamp::ms), paid.map(Timestamp::ms)])
+            })
+            .map_err(sqlite(SAVING))?;
+        Ok(())
+    }
+
     /// A subscription by its number.
     pub(crate) fn subscription(&self, id: i64) -> Result<Option<SubscriptionRow>, StoreError> {
         let sql = format!("{COLUMNS} WHERE id = ?1");
@@ -274,23 +352,5 @@ impl Store {
     pub(crate) fn subscriptions(&self, tenant: i64) -> Result<Vec<SubscriptionRow>, StoreError> {
         let sql = format!("{COLUMNS} WHERE tenant = ?1 ORDER BY id DESC");
         self.with(|connection| read(connection, &sql, [tenant]))
-    }
-
-    /// The name of the tenant that has a subscription with this gateway id.
-    pub(crate) fn tenant_of_gateway_subscription(
-        &self,
-        gateway_id: &str,
-    ) -> Result<Option<String>, StoreError> {
-        self.with(|connection| {
-            connection
-                .prepare_cached(
-                    "SELECT t.name FROM subscriptions s JOIN tenants t ON t.id = s.tenant \
-                     WHERE s.gateway_id = ?1 ORDER BY s.id DESC LIMIT 1",
-                )
-                .and_then(|mut statement| {
-                    statement.query_row([gateway_id], |row| row.get(0)).optional()
-                })
-                .map_err(sqlite(LOADING))
-        })
     }
 }

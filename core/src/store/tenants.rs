@@ -273,12 +273,14 @@ impl Write<'_> {
     /// events, which name nobody.
     pub(crate) fn delete_tenant(&self, tenant: i64) -> Result<(), StoreError> {
         self.note_invoices()?;
+        self.detach_charges(tenant)?;
         self.delete_rows(&INVOICED, tenant)?;
         self.delete_but_invoices(tenant)
     }
 
     /// As [`delete_tenant`](Self::delete_tenant), but what its invoices say stays.
     pub(crate) fn delete_but_invoices(&self, tenant: i64) -> Result<(), StoreError> {
+        self.erase_charges(tenant)?;
         self.delete_rows(&OF_A_TENANT, tenant)?;
         self.forget_events(tenant)?;
         self.delete_row("tenants", "id", tenant)
@@ -317,6 +319,7 @@ pub(super) fn load_tenant(
     load_usage(connection, loaded.row, account)?;
     account.held = super::seats::count(connection, loaded.row)?;
     billing::load_owed(connection, loaded.row, account)?;
+    super::charges::load_waiting(connection, loaded.row, account)?;
     Ok(Some(loaded))
 }
 
@@ -355,6 +358,8 @@ fn read_tenant(row: &Row<'_>) -> Result<(Loaded, Option<i64>), StoreError> {
                 awaits_payment: false,
                 scheduled: None,
                 owed: BTreeSet::new(),
+                at_gateway: BTreeSet::new(),
+                waiting: BTreeSet::new(),
                 charged_again: false,
                 limits,
                 features: words(&features),
