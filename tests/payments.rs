@@ -8,7 +8,7 @@ use cotas::{
     Catalog, Engine, EventKind, IgnoredBecause, Invoice, InvoiceStatus, Language, Maintenance,
     ManualClock, NewTenant, PaymentOutcome, Reason, Status,
 };
-use cotas_tests::payments::{CATALOG, TOKEN, asaas, asaas_of_subscription};
+use cotas_tests::payments::{CATALOG, TOKEN, asaas_of_subscription, reference};
 use cotas_tests::{Database, assert_sound, at, balance, date};
 
 use PaymentOutcome::{Applied, Duplicate, Ignored, Refused};
@@ -38,6 +38,11 @@ fn set_up(engine: &Engine) {
     engine.create_tenant(&new).expect("is created");
     engine.set_payment_form("acme", "Asaas", None).expect("changes");
     engine.buy("acme", "more", 50, None).expect("sells");
+}
+
+/// An event about the payment of an invoice of acme's.
+fn asaas(engine: &Engine, id: &str, what: &str, payment: &str, invoice: i64, day: &str) -> Vec<u8> {
+    cotas_tests::payments::asaas(id, what, payment, &reference(engine, "acme", invoice), day)
 }
 
 fn report(engine: &Engine, body: &[u8]) -> PaymentOutcome {
@@ -82,9 +87,9 @@ fn orders(of: &[usize]) -> Vec<Vec<usize>> {
 
 /// CONFIRMED, a chargeback, CONFIRMED again because it was won, RECEIVED 32 days after the first;
 /// and the first once more.
-fn reported_of(payment: &str, invoice: i64) -> [Vec<u8>; 5] {
+fn reported_of(engine: &Engine, payment: &str, invoice: i64) -> [Vec<u8>; 5] {
     let event = |number: u32, what: &str, day: &str| {
-        asaas(&format!("evt_{payment}&{number}"), what, payment, invoice, day)
+        asaas(engine, &format!("evt_{payment}&{number}"), what, payment, invoice, day)
     };
     [
         event(1, "PAYMENT_CONFIRMED", "2026-05-10"),
@@ -118,7 +123,7 @@ fn one_payment_reported_five_times_in_any_of_120_orders_gives_once_and_is_restor
         let (engine, clock) = opened();
         clock.set(at(LATE));
         for (payment, title) in [("pay_1", PLAN), ("pay_2", PACKAGE)] {
-            let reported = reported_of(payment, invoice(&engine, title).id);
+            let reported = reported_of(&engine, payment, invoice(&engine, title).id);
             let outcomes: Vec<_> = order.iter().map(|&it| report(&engine, &reported[it])).collect();
             let again = outcomes.iter().filter(|it| **it == Duplicate).count();
             assert_eq!(again, 1, "{order:?}: {outcomes:?}");
@@ -130,7 +135,7 @@ fn one_payment_reported_five_times_in_any_of_120_orders_gives_once_and_is_restor
 #[test]
 fn reported_in_the_order_in_which_it_happened_it_is_taken_back_and_restored_once() {
     let (engine, clock) = opened();
-    let reported = reported_of("pay_2", invoice(&engine, PACKAGE).id);
+    let reported = reported_of(&engine, "pay_2", invoice(&engine, PACKAGE).id);
     clock.set(at("2026-05-12T12:00:00-03:00"));
     assert!(matches!(report(&engine, &reported[0]), Applied { status: InvoiceStatus::Paid, .. }));
     assert_eq!(balance(&engine, "acme", "credits"), (150, Some(150)));
@@ -159,7 +164,7 @@ fn four_processes_and_somebody_by_hand_report_of_one_payment_at_once() {
     let engine = engine.with_clock(Arc::new(ManualClock::new(at(LATE))));
     let mut files = 0;
     for (payment, title) in [("pay_1", PLAN), ("pay_2", PACKAGE)] {
-        for body in reported_of(payment, invoice(&engine, title).id) {
+        for body in reported_of(&engine, payment, invoice(&engine, title).id) {
             let path = database.directory().join(format!("{files}.json"));
             std::fs::write(path, body).expect("is written");
             files += 1;
@@ -214,7 +219,8 @@ fn a_payment_marked_by_hand_and_by_webhook_at_once_settles_once() {
                         engine.mark_paid(bought, None).expect("is paid");
                     } else {
                         let (id, payment) = (format!("e{round}&{who}"), format!("pay_{round}"));
-                        let body = asaas(&id, "PAYMENT_RECEIVED", &payment, bought, "2026-05-04");
+                        let body =
+                            asaas(&engine, &id, "PAYMENT_RECEIVED", &payment, bought, "2026-05-04");
                         report(engine, &body);
                     }
                 });
@@ -244,7 +250,7 @@ fn another_amount_than_the_invoice_s_is_noted_and_reported_and_settles_it() {
         let (engine, _) = opened();
         let bought = invoice(&engine, PACKAGE);
         let event = |id: &str, what: &str| {
-            let body = asaas(id, what, "pay_1", bought.id, "2026-05-04");
+            let body = asaas(&engine, id, what, "pay_1", bought.id, "2026-05-04");
             let body = String::from_utf8(body).expect("UTF-8");
             report(&engine, body.replace("100.00", value).as_bytes())
         };
@@ -269,8 +275,9 @@ fn what_is_paid_though_it_was_cancelled_gives_nothing_and_is_reported() {
     let (engine, _) = opened();
     let bought = invoice(&engine, PACKAGE);
     engine.cancel_invoice(bought.id).expect("is cancelled");
-    let event =
-        |id: &str, what: &str| report(&engine, &asaas(id, what, "pay_1", bought.id, "2026-05-04"));
+    let event = |id: &str, what: &str| {
+        report(&engine, &asaas(&engine, id, what, "pay_1", bought.id, "2026-05-04"))
+    };
     for (id, what) in [("e&1", "PAYMENT_CONFIRMED"), ("e&2", "PAYMENT_RECEIVED")] {
         assert_eq!(event(id, what), Ignored(IgnoredBecause::NothingToDo));
     }
@@ -304,7 +311,7 @@ fn two_overdue_events_that_differ_only_behind_the_ampersand_are_two() {
     let (engine, clock) = opened();
     clock.set(at("2026-05-21T05:00:00-03:00"));
     let overdue = |id: &str, payment: &str, invoice: i64| {
-        report(&engine, &asaas(id, "PAYMENT_OVERDUE", payment, invoice, "2026-05-21"))
+        report(&engine, &asaas(&engine, id, "PAYMENT_OVERDUE", payment, invoice, "2026-05-21"))
     };
     let (plan, package) = (invoice(&engine, PLAN), invoice(&engine, PACKAGE));
     assert!(matches!(overdue("evt_05b7&1", "pay_1", plan.id), Applied { .. }));
@@ -327,14 +334,14 @@ fn the_due_date_is_the_invoice_s_whenever_overdue_arrives() {
     let plan = invoice(&engine, PLAN);
     let overdue = |number: u32, day: &str| {
         let id = format!("evt_05b7&{number}");
-        report(&engine, &asaas(&id, "PAYMENT_OVERDUE", "pay_1", plan.id, day))
+        report(&engine, &asaas(&engine, &id, "PAYMENT_OVERDUE", "pay_1", plan.id, day))
     };
     // Due on a Wednesday, told two weeks later: the due date is what it was.
     clock.set(at("2026-06-03T06:00:00-03:00"));
     assert_eq!(status(&engine), Status::Active, "a gateway tells what was not paid at a gateway");
     assert!(matches!(overdue(2, "2026-06-03"), Applied { status: InvoiceStatus::Overdue, .. }));
     assert_eq!(invoice(&engine, PLAN).due, date("2026-05-20"));
-    let paid = asaas("evt_d&1", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-06-04");
+    let paid = asaas(&engine, "evt_d&1", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-06-04");
     assert!(matches!(report(&engine, &paid), Applied { .. }));
     let before = image(&engine);
     assert_eq!(overdue(3, "2026-06-05"), Ignored(IgnoredBecause::NothingToDo), "it is paid");
@@ -350,13 +357,14 @@ fn an_overdue_that_is_reported_before_the_due_date_is_applied_when_that_has_pass
         let (engine, clock) = opened();
         let plan = invoice(&engine, PLAN);
         // The gateway's charge was due earlier than the invoice is.
-        let early = asaas("evt_05b7&1", "PAYMENT_OVERDUE", "pay_1", plan.id, "2026-05-04");
+        let early = asaas(&engine, "evt_05b7&1", "PAYMENT_OVERDUE", "pay_1", plan.id, "2026-05-04");
         assert_eq!(report(&engine, &early), Ignored(IgnoredBecause::NothingToDo));
         clock.set(at("2026-05-20T23:59:59-03:00"));
         assert_eq!(status(&engine), Status::Active);
         assert_eq!(invoice(&engine, PLAN).status, InvoiceStatus::Pending);
         if paid {
-            let reported = asaas("evt_d&1", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-05-20");
+            let reported =
+                asaas(&engine, "evt_d&1", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-05-20");
             assert!(matches!(report(&engine, &reported), Applied { .. }));
         }
         clock.set(at("2026-05-21T00:00:00-03:00"));
@@ -376,9 +384,9 @@ fn a_payment_ends_a_suspension_for_debt_and_no_other() {
         let (engine, clock) = opened();
         clock.set(at("2026-05-21T05:00:00-03:00"));
         let plan = invoice(&engine, PLAN);
-        report(&engine, &asaas("e&1", "PAYMENT_OVERDUE", "pay_1", plan.id, "2026-05-21"));
+        report(&engine, &asaas(&engine, "e&1", "PAYMENT_OVERDUE", "pay_1", plan.id, "2026-05-21"));
         engine.set_status("acme", Status::Suspended, reason, false).expect("changes");
-        report(&engine, &asaas("e&2", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-05-22"));
+        report(&engine, &asaas(&engine, "e&2", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-05-22"));
         assert_eq!(status(&engine), after, "{reason}");
     }
 }
@@ -413,7 +421,7 @@ fn what_a_purged_demonstration_pays_late_is_nobody_s() {
     engine.purge_demo("demo").expect("is purged");
     let bought = engine.buy("acme", "more", 50, None).expect("sells").invoice;
     assert!(bought > chosen, "a number that a gateway may have heard of is not given again");
-    let late = asaas("e&1", "PAYMENT_RECEIVED", "pay_1", chosen, "2026-05-19");
+    let late = asaas(&engine, "e&1", "PAYMENT_RECEIVED", "pay_1", chosen, "2026-05-19");
     assert_eq!(report(&engine, &late), Ignored(IgnoredBecause::UnknownPayment));
     assert_eq!(balance(&engine, "acme", "credits").0, 100, "acme has paid for nothing");
     assert_sound(&engine);
@@ -466,7 +474,7 @@ fn a_second_payment_for_an_invoice_that_is_paid_is_nobody_s() {
     let (engine, _) = opened();
     let plan = invoice(&engine, PLAN);
     let event = |id: &str, payment: &str| {
-        report(&engine, &asaas(id, "PAYMENT_RECEIVED", payment, plan.id, "2026-05-04"))
+        report(&engine, &asaas(&engine, id, "PAYMENT_RECEIVED", payment, plan.id, "2026-05-04"))
     };
     assert!(matches!(event("e&1", "pay_1"), Applied { .. }));
     assert_eq!(event("e&2", "pay_2"), Ignored(IgnoredBecause::UnknownPayment));
@@ -480,7 +488,10 @@ fn refunded_and_paid_again_restores_and_a_package_s_payment_is_not_the_plan_s() 
     let (engine, _) = opened();
     let (plan, package) = (invoice(&engine, PLAN), invoice(&engine, PACKAGE));
     let event = |number: u32, what: &str, payment: &str, invoice: i64| {
-        report(&engine, &asaas(&format!("e&{number}"), what, payment, invoice, "2026-05-04"))
+        report(
+            &engine,
+            &asaas(&engine, &format!("e&{number}"), what, payment, invoice, "2026-05-04"),
+        )
     };
     event(1, "PAYMENT_RECEIVED", "pay_1", plan.id);
     event(2, "PAYMENT_REFUNDED", "pay_1", plan.id);
@@ -501,7 +512,7 @@ fn refunded_and_paid_again_restores_and_a_package_s_payment_is_not_the_plan_s() 
 fn a_reversal_that_is_reported_before_the_payment_is_what_counts() {
     let (engine, clock) = opened();
     clock.set(at("2026-05-18T12:00:00-03:00"));
-    let reported = reported_of("pay_2", invoice(&engine, PACKAGE).id);
+    let reported = reported_of(&engine, "pay_2", invoice(&engine, PACKAGE).id);
     assert!(matches!(
         report(&engine, &reported[1]),
         Applied { status: InvoiceStatus::Refunded, .. }
@@ -555,7 +566,8 @@ fn pagarme_reports_of_one_payment_by_charge_and_by_order_in_whole_cents() {
 fn a_wrong_token_reads_nothing_and_changes_nothing() {
     let (engine, _) = opened();
     let before = image(&engine);
-    let body = asaas("e&1", "PAYMENT_RECEIVED", "pay_1", invoice(&engine, PLAN).id, "2026-05-04");
+    let body =
+        asaas(&engine, "e&1", "PAYMENT_RECEIVED", "pay_1", invoice(&engine, PLAN).id, "2026-05-04");
     let long = "x".repeat(5_000);
     for token in ["", "wrong", &TOKEN[1..], &format!("{TOKEN} "), &long] {
         for body in [&body[..], b"no JSON"] {
@@ -629,14 +641,14 @@ fn what_is_not_understood_is_acknowledged_and_changes_nothing() {
     let plan = invoice(&engine, PLAN).id;
     let unknown = Ignored(IgnoredBecause::UnknownPayment);
     for reference in [0, -1, 999, i64::MAX] {
-        let body = asaas("e&1", "PAYMENT_RECEIVED", "pay_x", reference, "2026-05-04");
+        let body = asaas(&engine, "e&1", "PAYMENT_RECEIVED", "pay_x", reference, "2026-05-04");
         assert_eq!(report(&engine, &body), unknown, "{reference}");
     }
     for what in ["PAYMENT_CREATED", "PAYMENT_ANTICIPATED", "TRANSFER_DONE", "", "\u{1F600}"] {
         if what.is_empty() {
             continue;
         }
-        let body = asaas("e&2", what, "pay_1", plan, "2026-05-04");
+        let body = asaas(&engine, "e&2", what, "pay_1", plan, "2026-05-04");
         assert_eq!(report(&engine, &body), Ignored(IgnoredBecause::UnknownEvent), "{what}");
     }
     let bare = br#"{"event":"PAYMENT_DUNNING_REQUESTED","new_field":[1,{"x":null}]}"#;

@@ -8,7 +8,7 @@ use cotas::billing::Gateway;
 use cotas::{
     Catalog, Engine, Limit, ManualClock, NewTenant, PaymentOutcome, Source, Status, Terms,
 };
-use cotas_tests::payments::{CATALOG, PACKAGES, TOKEN, asaas};
+use cotas_tests::payments::{CATALOG, PACKAGES, TOKEN, asaas, reference};
 use cotas_tests::{Database, assert_sound, at, date};
 
 /// The morning after the due date.
@@ -43,7 +43,8 @@ fn whatever_is_done_to_one_tenant_is_one_transaction() {
     assert_eq!(cost(&database, || engine.change_plan("acme", &terms, None).expect("changes")).1, 1);
     let bought = cost(&database, || engine.buy("acme", "more", 50, None).expect("sells"));
     assert_eq!(bought.1, 1);
-    let body = asaas("e&1", "PAYMENT_RECEIVED", "pay_1", bought.0.invoice, "2026-05-04");
+    let named = reference(&engine, "acme", bought.0.invoice);
+    let body = asaas("e&1", "PAYMENT_RECEIVED", "pay_1", &named, "2026-05-04");
     let reported = || engine.payment_event(Gateway::Asaas, &body, TOKEN).expect("is answered");
     let (outcome, paid) = cost(&database, reported);
     assert!(matches!(outcome, PaymentOutcome::Applied { .. }), "{outcome:?}");

@@ -24,12 +24,17 @@ fn at(arguments: &[&'static str]) -> Vec<&'static str> {
     [arguments, &AT].concat()
 }
 
-fn event(id: &str, what: &str, invoice: u64) -> String {
+/// An event about an invoice of `whaz`.
+fn event(desk: &Desk, id: &str, what: &str, invoice: usize) -> String {
+    let invoices = desk.json(&at(&["invoices", "whaz"]));
+    let known = invoices[invoice.min(1) - 1]["reference"].as_str().expect("a reference");
+    let (front, _) = known.rsplit_once(':').expect("a number");
+    let reference = format!("{front}:{invoice}");
     format!(
         r#"{{"id":"{id}","event":"{what}","dateCreated":"2026-05-06 10:00:00","payment":{{
             "object":"payment","id":"pay_1","value":99.00,"status":"RECEIVED",
             "dueDate":"2026-05-15","originalDueDate":"2026-05-15","paymentDate":"2026-05-06",
-            "externalReference":"{invoice}"}}}}"#
+            "externalReference":"{reference}"}}}}"#
     )
 }
 
@@ -124,7 +129,7 @@ fn the_statement_is_a_page_in_two_languages() {
 #[test]
 fn a_payment_event_needs_the_token_and_is_applied_once() {
     let desk = desk(WHAZING, "premium");
-    desk.write("paid.json", &event("evt_1", "PAYMENT_RECEIVED", 1));
+    desk.write("paid.json", &event(&desk, "evt_1", "PAYMENT_RECEIVED", 1));
     let pay = ["payment-event", "asaas", "paid.json", "--token", TOKEN];
     let wrong = "the token is not that of asaas: nothing was read";
     assert_eq!(desk.failure(&pay), wrong, "none is set");
@@ -145,13 +150,14 @@ fn a_payment_event_needs_the_token_and_is_applied_once() {
         let output = command.output().expect("runs");
         serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("is JSON")
     };
-    let other = reported(&event("evt_2", "PAYMENT_CREATED", 1));
+    let other = reported(&event(&desk, "evt_2", "PAYMENT_ANTICIPATED", 1));
     assert_eq!(other, json!({ "outcome": "ignored", "because": "unknown_event" }));
-    let late = reported(&event("evt_3", "PAYMENT_OVERDUE", 1));
+    let late = reported(&event(&desk, "evt_3", "PAYMENT_OVERDUE", 1));
     assert_eq!(late, json!({ "outcome": "ignored", "because": "nothing_to_do" }));
-    let stranger = reported(&event("evt_4", "PAYMENT_OVERDUE", 4711).replace("pay_1", "pay_9"));
+    let stranger =
+        reported(&event(&desk, "evt_4", "PAYMENT_OVERDUE", 4711).replace("pay_1", "pay_9"));
     assert_eq!(stranger["outcome"], "ignored");
-    let refunded = reported(&event("evt_5", "PAYMENT_REFUNDED", 1));
+    let refunded = reported(&event(&desk, "evt_5", "PAYMENT_REFUNDED", 1));
     assert_eq!(refunded, json!({ "outcome": "applied", "invoice": 1, "status": "refunded" }));
 }
 
@@ -161,7 +167,7 @@ fn another_amount_than_the_invoice_s_stands_beside_it() {
     let set = desk.run_with(&format!("{TOKEN}\n"), &["webhook-token", "asaas"]);
     assert!(set.status.success(), "{}", stderr(&set));
     assert!(!desk.ok(&at(&["invoices", "whaz"])).contains("amount paid"));
-    desk.write("paid.json", &event("evt_1", "PAYMENT_RECEIVED", 1).replace("99.00", "98.5"));
+    desk.write("paid.json", &event(&desk, "evt_1", "PAYMENT_RECEIVED", 1).replace("99.00", "98.5"));
     desk.ok(&at(&["payment-event", "asaas", "paid.json", "--token", TOKEN]));
     let page = desk.ok(&at(&["invoices", "whaz"]));
     assert!(page.contains("BRL 99.00") && page.contains("BRL 98.50"), "{page}");

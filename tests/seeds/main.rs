@@ -74,9 +74,17 @@ impl Platform {
         (balance.available, balance.contracted)
     }
 
+    /// The reference of an invoice, whosever it is.
+    fn reference(&self, invoice: i64) -> String {
+        let tenants = self.engine.tenants().expect("reads");
+        let mut invoices =
+            tenants.iter().flat_map(|name| self.engine.invoices(name).expect("reads"));
+        invoices.find(|it| it.id == invoice).expect("an invoice").reference
+    }
+
     /// Tells what Asaas tells of a payment.
     fn reported(&self, id: &str, event: &str, payment: &str, invoice: i64) -> PaymentOutcome {
-        let body = asaas(id, event, payment, invoice);
+        let body = asaas(id, event, payment, &self.reference(invoice));
         self.engine.payment_event(Gateway::Asaas, &body, WEBHOOK_TOKEN).expect("is answered")
     }
 }
@@ -91,13 +99,13 @@ impl Drop for Platform {
 }
 
 /// The body of a webhook of Asaas.
-fn asaas(id: &str, event: &str, payment: &str, invoice: i64) -> Vec<u8> {
+fn asaas(id: &str, event: &str, payment: &str, reference: &str) -> Vec<u8> {
     format!(
         r#"{{"id":"evt_05b708f961d739ea7eba7e4db318f621&{id}","event":"{event}",
             "dateCreated":"2026-05-20 10:00:00","payment":{{"object":"payment","id":"{payment}",
             "customer":"cus_1","value":699.00,"billingType":"PIX","status":"RECEIVED",
             "dueDate":"2026-05-20","originalDueDate":"2026-05-20","paymentDate":"2026-05-20",
-            "externalReference":"{invoice}"}}}}"#
+            "externalReference":"{reference}"}}}}"#
     )
     .into_bytes()
 }

@@ -198,7 +198,7 @@ fn seed_004_05_register_payment_webhook_active() {
 fn seed_004_06_the_webhook_is_protected_by_a_token_and_takes_four_events() {
     let platform = platform();
     let invoice = register(&platform, "professional");
-    let body = asaas("1", "PAYMENT_CONFIRMED", "pay_1", invoice);
+    let body = asaas("1", "PAYMENT_CONFIRMED", "pay_1", &platform.reference(invoice));
     for wrong in ["", "a-guess", "a-token-of-the-webhoo"] {
         let said = platform.engine.payment_event(Gateway::Asaas, &body, wrong).expect("answers");
         assert_eq!(said, PaymentOutcome::Refused, "{wrong:?}");
@@ -207,8 +207,9 @@ fn seed_004_06_the_webhook_is_protected_by_a_token_and_takes_four_events() {
     assert_eq!(invoices[0].status, InvoiceStatus::Pending, "nothing was changed");
     let applied = |status| PaymentOutcome::Applied { invoice, status };
     let reported = |id: &str, event: &str| platform.reported(id, event, "pay_1", invoice);
-    assert_eq!(reported("1", "PAYMENT_OVERDUE"), applied(InvoiceStatus::Overdue));
-    assert_eq!(status(&platform), Status::PastDue);
+    let nothing = PaymentOutcome::Ignored(IgnoredBecause::NothingToDo);
+    assert_eq!(reported("1", "PAYMENT_OVERDUE"), nothing, "what is not given yet is no debt");
+    assert_eq!(status(&platform), Status::Active);
     assert_eq!(reported("2", "PAYMENT_RECEIVED"), applied(InvoiceStatus::Paid));
     assert_eq!(status(&platform), Status::Active);
     let again = reported("3", "PAYMENT_CONFIRMED");
@@ -221,6 +222,15 @@ fn seed_004_06_the_webhook_is_protected_by_a_token_and_takes_four_events() {
     allowed(platform.tenant(TENANT).perform("start_call", &call));
     let unknown = reported("6", "PAYMENT_ANTICIPATED");
     assert_eq!(unknown, PaymentOutcome::Ignored(IgnoredBecause::UnknownEvent));
+    // The next period's: a debt from the end of its due day on.
+    let next = platform.engine.invoices(TENANT).expect("reads").remove(1);
+    platform.at(&format!("{}T06:00:00-03:00", next.due.succ_opt().expect("a day")));
+    let reported = |id: &str, event: &str| platform.reported(id, event, "pay_2", next.id);
+    let applied = |status| PaymentOutcome::Applied { invoice: next.id, status };
+    assert_eq!(reported("7", "PAYMENT_OVERDUE"), applied(InvoiceStatus::Overdue));
+    assert_eq!(status(&platform), Status::PastDue);
+    assert_eq!(reported("8", "PAYMENT_RECEIVED"), applied(InvoiceStatus::Paid));
+    assert_eq!(status(&platform), Status::Active);
 }
 
 #[test]

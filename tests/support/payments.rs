@@ -35,13 +35,21 @@ resource = "credits"
 prices = { 1 = "1.00", 50 = "40.00" }
 "#;
 
-/// An event about the payment of an invoice, which the host gave the gateway as its reference.
-pub fn asaas(id: &str, what: &str, payment: &str, invoice: i64, day: &str) -> Vec<u8> {
+/// The reference of a tenant's invoice, for the gateway; of one that is unknown, as it would be.
+pub fn reference(engine: &Engine, tenant: &str, invoice: i64) -> String {
+    let invoices = engine.invoices(tenant).expect("reads");
+    let known = invoices.iter().find(|it| it.id == invoice).or(invoices.first());
+    let (front, _) = known.expect("an invoice").reference.rsplit_once(':').expect("a number");
+    format!("{front}:{invoice}")
+}
+
+/// An event about the payment of an invoice, whose reference the host gave the gateway.
+pub fn asaas(id: &str, what: &str, payment: &str, reference: &str, day: &str) -> Vec<u8> {
     format!(
         r#"{{"id":"{id}","event":"{what}","dateCreated":"{day} 10:00:00","payment":{{
             "object":"payment","id":"{payment}","customer":"cus_1","value":100.00,
             "billingType":"CREDIT_CARD","status":"CONFIRMED","dueDate":"{day}",
-            "originalDueDate":"{day}","paymentDate":"{day}","externalReference":"{invoice}"}}}}"#
+            "originalDueDate":"{day}","paymentDate":"{day}","externalReference":"{reference}"}}}}"#
     )
     .into_bytes()
 }
@@ -82,6 +90,7 @@ pub fn report(
             PaymentOutcome::Duplicate => "duplicate",
             PaymentOutcome::Ignored(_) => "ignored",
             PaymentOutcome::Refused => "refused",
+            PaymentOutcome::Unmatched | PaymentOutcome::PaidAgain { .. } => "kept",
             _ => "applied",
         });
     }
