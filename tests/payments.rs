@@ -11,7 +11,7 @@ use cotas::{
 use cotas_tests::payments::{CATALOG, TOKEN, asaas_of_subscription, reference};
 use cotas_tests::{Database, assert_sound, at, balance, date};
 
-use PaymentOutcome::{Applied, Duplicate, Ignored, Refused};
+use PaymentOutcome::{Applied, Duplicate, Ignored, PaidAgain, Refused, Unmatched};
 
 /// After everything that the tests tell of has happened.
 const LATE: &str = "2026-06-20T12:00:00-03:00";
@@ -245,8 +245,8 @@ fn differences(engine: &Engine) -> Vec<(i64, i64, i64)> {
 }
 
 #[test]
-fn another_amount_than_the_invoice_s_is_noted_and_reported_and_settles_it() {
-    for (value, paid) in [("39.99", 39_99), ("40.01", 40_01), ("0.00", 0), ("40.00", 40_00)] {
+fn a_higher_amount_than_the_invoice_s_is_noted_and_reported_and_pays_it() {
+    for (value, paid) in [("40.01", 40_01), ("40.00", 40_00)] {
         let (engine, _) = opened();
         let bought = invoice(&engine, PACKAGE);
         let event = |id: &str, what: &str| {
@@ -271,6 +271,34 @@ fn another_amount_than_the_invoice_s_is_noted_and_reported_and_settles_it() {
 }
 
 #[test]
+fn a_lower_amount_of_an_unknown_payer_pays_nothing_until_it_is_assigned() {
+    for (value, paid) in [("39.99", 39_99), ("0.00", 0)] {
+        let (engine, _) = opened();
+        let bought = invoice(&engine, PACKAGE);
+        let event = |id: &str, what: &str| {
+            let body = asaas(&engine, id, what, "pay_1", bought.id, "2026-05-04");
+            let body = String::from_utf8(body).expect("UTF-8");
+            report(&engine, body.replace("100.00", value).as_bytes())
+        };
+        assert_eq!(event("e&1", "PAYMENT_CONFIRMED"), Unmatched, "{value}");
+        assert_eq!(event("e&2", "PAYMENT_RECEIVED"), Unmatched, "{value}");
+        assert_eq!(invoice(&engine, PACKAGE).status, InvoiceStatus::Pending);
+        assert_eq!(balance(&engine, "acme", "credits").0, 100, "{value}: nothing is given");
+        engine.assign_payment(Gateway::Asaas, "pay_1", bought.id).expect("is assigned");
+        let settled = invoice(&engine, PACKAGE);
+        assert_eq!(settled.paid.map(|paid| paid.get()), Some(paid));
+        assert_eq!(balance(&engine, "acme", "credits").0, 150, "{value}: given once");
+        assert_eq!(differences(&engine), [(bought.id, 40_00, paid)]);
+        // The payer is known from then on.
+        let second = engine.buy("acme", "more", 50, None).expect("sells").invoice;
+        let body = asaas(&engine, "e&3", "PAYMENT_RECEIVED", "pay_2", second, "2026-05-04");
+        let body = String::from_utf8(body).expect("UTF-8").replace("100.00", value);
+        assert!(matches!(report(&engine, body.as_bytes()), Applied { .. }), "{value}");
+        assert_sound(&engine);
+    }
+}
+
+#[test]
 fn what_is_paid_though_it_was_cancelled_gives_nothing_and_is_reported() {
     let (engine, _) = opened();
     let bought = invoice(&engine, PACKAGE);
@@ -279,7 +307,7 @@ fn what_is_paid_though_it_was_cancelled_gives_nothing_and_is_reported() {
         report(&engine, &asaas(&engine, id, what, "pay_1", bought.id, "2026-05-04"))
     };
     for (id, what) in [("e&1", "PAYMENT_CONFIRMED"), ("e&2", "PAYMENT_RECEIVED")] {
-        assert_eq!(event(id, what), Ignored(IgnoredBecause::NothingToDo));
+        assert_eq!(event(id, what), Unmatched);
     }
     let reported = invoice(&engine, PACKAGE);
     assert_eq!(
@@ -315,15 +343,11 @@ fn two_overdue_events_that_differ_only_behind_the_ampersand_are_two() {
     };
     let (plan, package) = (invoice(&engine, PLAN), invoice(&engine, PACKAGE));
     assert!(matches!(overdue("evt_05b7&1", "pay_1", plan.id), Applied { .. }));
-    assert!(
-        matches!(overdue("evt_05b7&2", "pay_2", package.id), Applied { .. }),
-        "not a duplicate"
-    );
+    let offer = overdue("evt_05b7&2", "pay_2", package.id);
+    assert_eq!(offer, Ignored(IgnoredBecause::NothingToDo), "not a duplicate, and no debt");
     assert_eq!(overdue("evt_05b7&2", "pay_2", package.id), Duplicate);
     assert_eq!(status(&engine), Status::PastDue);
     engine.mark_paid(plan.id, None).expect("is paid");
-    assert_eq!(status(&engine), Status::PastDue, "one is owed still");
-    engine.mark_paid(package.id, None).expect("is paid");
     assert_eq!(status(&engine), Status::Active);
     assert_sound(&engine);
 }
@@ -336,12 +360,13 @@ fn the_due_date_is_the_invoice_s_whenever_overdue_arrives() {
         let id = format!("evt_05b7&{number}");
         report(&engine, &asaas(&engine, &id, "PAYMENT_OVERDUE", "pay_1", plan.id, day))
     };
-    // Due on a Wednesday, told two weeks later: the due date is what it was.
-    clock.set(at("2026-06-03T06:00:00-03:00"));
-    assert_eq!(status(&engine), Status::Active, "a gateway tells what was not paid at a gateway");
+    // Due on a Wednesday, reported on Sunday: the due date is what it was.
+    clock.set(at("2026-05-24T23:59:59-03:00"));
+    assert_eq!(status(&engine), Status::Active, "a gateway reports what was not paid there");
     assert!(matches!(overdue(2, "2026-06-03"), Applied { status: InvoiceStatus::Overdue, .. }));
     assert_eq!(invoice(&engine, PLAN).due, date("2026-05-20"));
     let paid = asaas(&engine, "evt_d&1", "PAYMENT_RECEIVED", "pay_1", plan.id, "2026-06-04");
+    clock.set(at("2026-06-04T12:00:00-03:00"));
     assert!(matches!(report(&engine, &paid), Applied { .. }));
     let before = image(&engine);
     assert_eq!(overdue(3, "2026-06-05"), Ignored(IgnoredBecause::NothingToDo), "it is paid");
@@ -400,9 +425,8 @@ fn a_payment_is_found_by_the_gateway_s_subscription_and_its_due_date() {
     let event = |id: &str, subscription: &str, due: &str| {
         report(&engine, &asaas_of_subscription(id, "PAYMENT_RECEIVED", "pay_9", subscription, due))
     };
-    let unknown = Ignored(IgnoredBecause::UnknownPayment);
-    assert_eq!(event("e&1", "sub_2", "2026-05-20"), unknown);
-    assert_eq!(event("e&2", "sub_1", "2026-05-21"), unknown);
+    assert_eq!(event("e&1", "sub_2", "2026-05-20"), Unmatched);
+    assert_eq!(event("e&2", "sub_1", "2026-05-21"), Unmatched);
     assert!(matches!(event("e&3", "sub_1", "2026-05-20"), Applied { .. }));
     let paid = invoice(&engine, PLAN);
     assert_eq!((paid.status, paid.gateway_id.as_deref()), (InvoiceStatus::Paid, Some("pay_9")));
@@ -418,11 +442,13 @@ fn what_a_purged_demonstration_pays_late_is_nobody_s() {
     let terms = cotas::Terms { plan: "prepaid", first_due: date("2026-06-20"), auto_renew: true };
     let chosen = engine.choose_plan("demo", &terms, "Asaas", None).expect("chooses");
     clock.set(at("2026-05-19T12:00:00-03:00"));
+    let named = reference(&engine, "demo", chosen);
     engine.purge_demo("demo").expect("is purged");
     let bought = engine.buy("acme", "more", 50, None).expect("sells").invoice;
     assert!(bought > chosen, "a number that a gateway may have heard of is not given again");
-    let late = asaas(&engine, "e&1", "PAYMENT_RECEIVED", "pay_1", chosen, "2026-05-19");
-    assert_eq!(report(&engine, &late), Ignored(IgnoredBecause::UnknownPayment));
+    let (what, day) = ("PAYMENT_RECEIVED", "2026-05-19");
+    let late = cotas_tests::payments::asaas("e&1", what, "pay_1", &named, day);
+    assert_eq!(report(&engine, &late), Unmatched);
     assert_eq!(balance(&engine, "acme", "credits").0, 100, "acme has paid for nothing");
     assert_sound(&engine);
 }
@@ -470,41 +496,65 @@ fn a_subscription_that_ends_at_the_gateway_is_not_renewed_and_another_one_is_lef
 }
 
 #[test]
-fn a_second_payment_for_an_invoice_that_is_paid_is_nobody_s() {
+fn a_second_payment_for_an_invoice_that_is_paid_is_reported_and_listed() {
     let (engine, _) = opened();
     let plan = invoice(&engine, PLAN);
     let event = |id: &str, payment: &str| {
         report(&engine, &asaas(&engine, id, "PAYMENT_RECEIVED", payment, plan.id, "2026-05-04"))
     };
     assert!(matches!(event("e&1", "pay_1"), Applied { .. }));
-    assert_eq!(event("e&2", "pay_2"), Ignored(IgnoredBecause::UnknownPayment));
+    assert_eq!(event("e&2", "pay_2"), PaidAgain { invoice: plan.id });
+    assert_eq!(event("e&3", "pay_2"), Ignored(IgnoredBecause::NothingToDo), "reported once");
+    let events = engine.events(0, 100).expect("reads").into_iter();
+    let again: Vec<_> = events.filter(|it| it.kind.code() == "paid_again").collect();
+    let payment = "asaas pay_2".to_owned();
+    let kind = EventKind::PaidAgain { invoice: plan.id, payment, paid_cents: 100_00 };
+    assert_eq!(again.iter().map(|it| &it.kind).collect::<Vec<_>>(), [&kind]);
+    let listed = engine.unmatched_payments(Some("acme")).expect("reads");
+    assert_eq!((listed.len(), listed[0].payment.as_str()), (1, "pay_2"));
+    // It may pay something else, once.
+    let package = invoice(&engine, PACKAGE).id;
+    engine.assign_payment(Gateway::Asaas, "pay_2", package).expect("is assigned");
+    engine.assign_payment(Gateway::Asaas, "pay_2", package).expect("changes nothing");
+    assert_eq!(engine.unmatched_payments(None).expect("reads"), []);
+    assert_eq!(balance(&engine, "acme", "credits").0, 150);
+    let refused = engine.assign_payment(Gateway::Asaas, "pay_1", package).expect_err("is paid");
+    assert_eq!(refused.to_string(), "invoice: it is paid already");
     assert_sound(&engine);
 }
 
 // ---- refunds --------------------------------------------------------------------------------
 
 #[test]
-fn refunded_and_paid_again_restores_and_a_package_s_payment_is_not_the_plan_s() {
-    let (engine, _) = opened();
+fn a_refund_of_the_next_period_leaves_the_present_one_and_one_of_the_running_period_ends_it() {
+    let (engine, clock) = opened();
     let (plan, package) = (invoice(&engine, PLAN), invoice(&engine, PACKAGE));
     let event = |number: u32, what: &str, payment: &str, invoice: i64| {
-        report(
-            &engine,
-            &asaas(&engine, &format!("e&{number}"), what, payment, invoice, "2026-05-04"),
-        )
+        let id = format!("e&{number}");
+        report(&engine, &asaas(&engine, &id, what, payment, invoice, "2026-05-04"))
     };
-    event(1, "PAYMENT_RECEIVED", "pay_1", plan.id);
-    event(2, "PAYMENT_REFUNDED", "pay_1", plan.id);
     let denied = || engine.consume("acme", "credits", 1).expect("decides").reason();
-    assert_eq!(denied(), Some(Reason::SubscriptionPending));
+    event(1, "PAYMENT_RECEIVED", "pay_1", plan.id);
+    let refunded = event(2, "PAYMENT_REFUNDED", "pay_1", plan.id);
+    assert!(matches!(refunded, Applied { status: InvoiceStatus::Refunded, .. }));
+    assert_eq!(denied(), None, "it pays the period after its due date");
     event(3, "PAYMENT_RECEIVED", "pay_2", package.id);
-    assert_eq!(denied(), Some(Reason::SubscriptionPending), "the plan is not paid by a package");
     event(4, "PAYMENT_REFUNDED", "pay_2", package.id);
-    assert_eq!(denied(), Some(Reason::SubscriptionPending));
+    assert_eq!(balance(&engine, "acme", "credits"), (99, Some(100)), "the package's are gone");
+    clock.set(at("2026-05-21T00:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    let subscription = engine.report("acme").expect("reports").subscription.expect("has one");
+    assert!(subscription.lapsed, "the next period is not paid any more");
     event(5, "PAYMENT_RECEIVED", "pay_1", plan.id);
     assert_eq!(denied(), None);
-    let balance = balance(&engine, "acme", "credits");
-    assert_eq!(balance, (99, Some(100)), "the package's are taken back");
+    // Now the period runs that it pays.
+    event(6, "PAYMENT_REFUNDED", "pay_1", plan.id);
+    assert_eq!(denied(), Some(Reason::SubscriptionPending));
+    event(7, "PAYMENT_RECEIVED", "pay_2", package.id);
+    assert_eq!(denied(), Some(Reason::SubscriptionPending), "a package does not pay the plan");
+    event(8, "PAYMENT_RECEIVED", "pay_3", plan.id);
+    assert_eq!(denied(), None);
+    assert_eq!(engine.report("acme").expect("reports").renewals, 1, "given once");
     assert_sound(&engine);
 }
 
@@ -535,7 +585,7 @@ fn pagarme_reports_of_one_payment_by_charge_and_by_order_in_whole_cents() {
     let charge = format!(
         r#"{{"id":"ch_1","code":"{}","amount":4000,"status":"paid","payment_method":"pix",
             "paid_at":"2026-05-04T14:00:00Z"}}"#,
-        package.id
+        package.reference
     );
     let hook = |id: &str, what: &str, data: &str| {
         let body = format!(
@@ -544,7 +594,7 @@ fn pagarme_reports_of_one_payment_by_charge_and_by_order_in_whole_cents() {
         );
         engine.payment_event(Gateway::Pagarme, body.as_bytes(), TOKEN).expect("is answered")
     };
-    let order = format!(r#"{{"id":"or_1","code":"{}","charges":[{charge}]}}"#, package.id);
+    let order = format!(r#"{{"id":"or_1","code":"{}","charges":[{charge}]}}"#, package.reference);
     assert!(matches!(hook("hook_1", "charge.paid", &charge), Applied { .. }));
     assert_eq!(hook("hook_1", "charge.paid", &charge), Duplicate);
     assert_eq!(hook("hook_2", "order.paid", &order), Ignored(IgnoredBecause::NothingToDo));
@@ -640,11 +690,14 @@ fn what_is_not_understood_is_acknowledged_and_changes_nothing() {
     let before = image(&engine);
     let plan = invoice(&engine, PLAN).id;
     let unknown = Ignored(IgnoredBecause::UnknownPayment);
-    for reference in [0, -1, 999, i64::MAX] {
-        let body = asaas(&engine, "e&1", "PAYMENT_RECEIVED", "pay_x", reference, "2026-05-04");
-        assert_eq!(report(&engine, &body), unknown, "{reference}");
+    for number in [0, -1, 999, i64::MAX] {
+        let body = asaas(&engine, "e&1", "PAYMENT_OVERDUE", "pay_x", number, "2026-05-04");
+        assert_eq!(report(&engine, &body), unknown, "{number}");
+        let id = format!("e&r{number}");
+        let body = asaas(&engine, &id, "PAYMENT_RECEIVED", "pay_x", number, "2026-05-04");
+        assert_eq!(report(&engine, &body), Unmatched, "{number}: money is kept");
     }
-    for what in ["PAYMENT_CREATED", "PAYMENT_ANTICIPATED", "TRANSFER_DONE", "", "\u{1F600}"] {
+    for what in ["PAYMENT_ANTICIPATED", "TRANSFER_DONE", "", "\u{1F600}"] {
         if what.is_empty() {
             continue;
         }

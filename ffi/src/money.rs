@@ -374,6 +374,75 @@ pub unsafe extern "C" fn cotas_apply_payment(
     })
 }
 
+/// All charges at gateways that are known of a tenant, the latest first, as a JSON document.
+///
+/// Threads: any. Blocks: reads SQLite. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_payments(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let of = (engine, tenant, tenant_len);
+        call.report(of, (buffer, capacity, needed), |engine, tenant| {
+            json(&engine.payments(tenant)?)
+        })
+    })
+}
+
+/// Money that came and pays nothing, of a tenant (NULL: of all, and of nobody), the latest first,
+/// as a JSON document: its invoice is not written yet, was cancelled, or had been paid before.
+///
+/// Threads: any. Blocks: reads SQLite. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_unmatched_payments(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put_text(buffer, capacity, needed, || {
+            let engine = call.engine(engine)?;
+            let tenant = call.text_or_none(tenant, tenant_len, "tenant")?;
+            json(&engine.engine.unmatched_payments(tenant)?)
+        })
+    })
+}
+
+/// Has money that pays nothing, by the gateway's id of its charge, pay an invoice, whatever the
+/// amount; one that was cancelled is paid as well. Assigned before, it changes nothing.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_assign_payment(
+    engine: *const cotas_engine,
+    gateway: *const c_char,
+    gateway_len: usize,
+    payment: *const c_char,
+    payment_len: usize,
+    invoice: i64,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let engine = call.engine(engine)?;
+        let gateway = call.gateway(gateway, gateway_len)?;
+        let payment = call.text(payment, payment_len, "payment")?;
+        Ok(engine.engine.assign_payment(gateway, payment, invoice)?)
+    })
+}
+
 /// Whether a document, of the type "cpf" or "cnpj", is well-formed, its check digits are right, and
 /// no tenant has it: COTAS_OK, COTAS_E_DOCUMENT or COTAS_E_DOCUMENT_IN_USE. Writes it in its normal
 /// form, as text.

@@ -252,6 +252,15 @@ class Engine(_cotas.Engine):
         """As `payment_event`, for an event that the host has read, and whose sender it knows."""
         return reports.payment_outcome(*self._apply_payment(event.to_json()))
 
+    def payments(self, tenant: str) -> tuple[reports.Charge, ...]:
+        """All charges at gateways that are known of a tenant, the latest first."""
+        return reports.all_of(reports.Charge, self._of_tenant("payments", tenant))
+
+    def unmatched_payments(self, tenant: str | None = None) -> tuple[reports.Charge, ...]:
+        """Money that came and pays nothing, of a tenant or of all and of nobody, the latest
+        first. `assign_payment` has it pay an invoice."""
+        return reports.all_of(reports.Charge, self._unmatched_payments(tenant))
+
     def verify_token(self, token: str) -> reports.TokenSeat | None:
         """The seat that a token opens; `None`: it opens none."""
         return reports.optional(reports.TokenSeat, self._verify_token(token))

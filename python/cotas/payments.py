@@ -13,7 +13,17 @@ from .documents import cents, plain
 Gateway = Literal["asaas", "pagarme"]
 """A gateway whose webhooks are understood."""
 
-PaymentKind = Literal["paid", "overdue", "reversed", "subscription_ended", "other"]
+PaymentKind = Literal[
+    "opened",
+    "paid",
+    "overdue",
+    "withdrawn",
+    "reversed",
+    "charged_back",
+    "partly_reversed",
+    "subscription_ended",
+    "other",
+]
 """What has happened to a payment."""
 
 PaymentMethod = Literal["boleto", "card", "pix", "cash", "transfer", "other"]
@@ -25,9 +35,10 @@ class PaymentEvent:
     """What a gateway tells of a payment, as a host has read it.
 
     `id` tells a repetition from something new, and `payment` two events of one payment from two
-    payments; where a subscription has ended, `subscription` says which. `reference` is what the host
-    called the payment: the invoice's number. `amount` is in the catalog's currency. Prints
-    nothing personal."""
+    payments; where a subscription has ended, `subscription` says which. `reference` is the invoice's
+    `reference`, where the host gave it to the gateway. Amounts are in the catalog's currency:
+    `amount` was paid, `original` was to be paid before interest, fine and discount, `refunded` was
+    given back in all. `part` says which instalment it is. Prints nothing personal."""
 
     gateway: Gateway
     id: str
@@ -43,12 +54,17 @@ class PaymentEvent:
     paid_on: date | None = None
     occurred_at: datetime | None = None
     installment: str | None = None
+    part: int | None = None
+    original: Decimal | None = None
+    refunded: Decimal | None = None
 
     def to_json(self) -> str:
         """All of it, as the engine reads it."""
         document = plain(self)
-        del document["amount"]
-        document["amount_cents"] = None if self.amount is None else cents(self.amount)
+        for name in ("amount", "original", "refunded"):
+            amount = getattr(self, name)
+            del document[name]
+            document[f"{name}_cents"] = None if amount is None else cents(amount)
         return json.dumps(document, ensure_ascii=False)
 
     def __repr__(self) -> str:

@@ -136,6 +136,32 @@ class Invoice(Document):
     paid_on: date | None
     gateway_id: str | None
     paid: Decimal | None
+    reference: str
+
+
+@dataclass(frozen=True)
+class Charge(Document):
+    """A charge at a gateway: for an invoice, which may have many, or waiting to be matched.
+
+    `state` is `open`, `overdue`, `withdrawn`, `paid` or `reversed`. `unmatched` says why its money
+    pays nothing: `no_invoice`, `invoice_cancelled` or `paid_before`."""
+
+    gateway: str
+    payment: str
+    tenant: str | None
+    invoice: int | None
+    state: str
+    unmatched: str | None
+    amount: Decimal | None
+    refunded: Decimal | None
+    payment_method: str | None
+    due: date | None
+    paid_on: date | None
+    subscription: str | None
+    installment: str | None
+    customer: str | None
+    reference: str | None
+    received_at: datetime
 
 
 @dataclass(frozen=True)
@@ -350,8 +376,9 @@ class Purchase(Document):
 
 @dataclass(frozen=True)
 class PaymentOutcome(Document):
-    """What came of a payment event: `applied`, `subscription_ended`, `duplicate`, `ignored` or
-    `refused` (the token is wrong)."""
+    """What came of a payment event: `applied`, `subscription_ended`, `unmatched` (the money is kept
+    and pays nothing yet), `paid_again` (another charge had paid the invoice), `duplicate`, `ignored`
+    or `refused` (the token is wrong)."""
 
     outcome: str
     subject: int | None

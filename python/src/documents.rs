@@ -20,6 +20,7 @@ impl Engine {
             "balances" => self.document(py, |engine| Ok(engine.balances(name)?.to_json())),
             "subscriptions" => self.document(py, |engine| engine.subscriptions(name)),
             "invoices" => self.document(py, |engine| engine.invoices(name)),
+            "payments" => self.document(py, |engine| engine.payments(name)),
             "periods" => self.document(py, |engine| engine.periods(name)),
             "account_holder" => self.document(py, |engine| engine.account_holder(name)),
             other => Err(invalid(&format!("report: {other:?} is none"))),

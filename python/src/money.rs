@@ -136,6 +136,24 @@ impl Engine {
         self.change(py, key, |engine| engine.set_payment_method(tenant.0, method))
     }
 
+    /// Has money that pays nothing pay an invoice, whatever the amount. Waits for the disk.
+    #[pyo3(signature = (gateway, payment, invoice, *, key=None))]
+    fn assign_payment(
+        &self,
+        py: Python<'_>,
+        gateway: Name<'_>,
+        payment: Name<'_>,
+        invoice: i64,
+        key: Option<Private<'_>>,
+    ) -> PyResult<()> {
+        let gateway = known("gateway", gateway.0, Gateway::from_code)?;
+        self.change(py, key, |engine| engine.assign_payment(gateway, payment.0, invoice))
+    }
+
+    fn _unmatched_payments(&self, py: Python<'_>, tenant: Option<Name<'_>>) -> PyResult<String> {
+        self.document(py, |engine| engine.unmatched_payments(tenant.map(|name| name.0)))
+    }
+
     /// Sets the token that a gateway sends with its events. Only its hash is kept.
     fn set_webhook_token(
         &self,

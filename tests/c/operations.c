@@ -260,8 +260,14 @@ static void a_payment_from_a_queue(const cotas_engine *engine) {
     sprintf(event, "{\"gateway\": \"pagarme\", \"id\": \"hook_1\", \"kind\": \"paid\","
                    " \"payment\": \"ch_1\", \"reference\": \"%d\"}", (int)purchase.invoice);
     OK(cotas_apply_payment(engine, TEXT(event), &payment, &error));
-    CHECK(payment.outcome == COTAS_OUTCOME_APPLIED && payment.invoice == purchase.invoice);
-    CHECK(payment.invoice_status == COTAS_INVOICE_PAID);
+    CHECK(payment.outcome == COTAS_OUTCOME_UNMATCHED && payment.invoice == 0);
+    OK(cotas_unmatched_payments(engine, NONE, ROOM, &error));
+    CHECK(says("\"payment\":\"ch_1\"") && says("\"unmatched\":\"no_invoice\""));
+    OK(cotas_assign_payment(engine, TEXT("pagarme"), TEXT("ch_1"), purchase.invoice, &error));
+    OK(cotas_unmatched_payments(engine, TEXT("padaria"), ROOM, &error));
+    CHECK(!says("ch_1"));
+    OK(cotas_payments(engine, TEXT("padaria"), ROOM, &error));
+    CHECK(says("\"payment\":\"ch_1\"") && says("\"state\":\"paid\""));
     OK(cotas_apply_payment(engine, TEXT(event), &payment, &error));
     CHECK(payment.outcome == COTAS_OUTCOME_DUPLICATE);
 }

@@ -106,6 +106,8 @@ fn account(
         awaits_payment: false,
         scheduled: None,
         owed: [first_due].into(),
+        at_gateway: [].into(),
+        waiting: [].into(),
         charged_again: false,
         limits: numbers.map(|number| (number, Limit::Finite(100))).into(),
         features: [0; 4],

@@ -207,7 +207,7 @@ def test_a_host_reads_a_payment_event_itself(engine: cotas.Engine) -> None:
     )
     [invoice] = engine.invoices("nova")
     event = paid(
-        reference=str(invoice.id),
+        reference=invoice.reference,
         amount=Decimal("299"),
         method="card",
         due=date(2026, 5, 20),
@@ -220,9 +220,17 @@ def test_a_host_reads_a_payment_event_itself(engine: cotas.Engine) -> None:
     assert (invoice.paid_on, invoice.payment_method) == (date(2026, 5, 19), "card")
     assert invoice.paid == invoice.amount == Decimal("299")
     assert engine.apply_payment(paid(id="e-2", kind="other")).because == "unknown_event"
-    assert engine.apply_payment(paid(id="e-3", payment="p-9", reference=None)).because == (
+    assert engine.apply_payment(paid(id="e-3", payment="p-8", kind="overdue")).because == (
         "unknown_payment"
     )
+    # Money that names nothing is kept, and pays what an operator says.
+    assert engine.apply_payment(paid(id="e-4", payment="p-9", reference=None)).outcome == "unmatched"
+    [kept] = engine.unmatched_payments()
+    assert (kept.payment, kept.tenant, kept.unmatched) == ("p-9", None, "no_invoice")
+    bought = engine.buy("nova", "sms_pack", 1).invoice
+    engine.assign_payment("pagarme", "p-9", bought, key="assigned-1")
+    assert engine.unmatched_payments("nova") == ()
+    assert {it.payment: it.state for it in engine.payments("nova")} == {"p-1": "paid", "p-9": "paid"}
     assert "p-1" not in repr(event)
 
 

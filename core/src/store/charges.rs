@@ -173,9 +173,8 @@ pub(super) fn load_waiting(
 ) -> Result<(), StoreError> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT coalesce(original_due, due) AS day FROM charges \
-             WHERE tenant = ?1 AND invoice IS NULL AND state = 'paid' \
-             AND (subscription IS NOT NULL OR installment IS NOT NULL OR reference IS NOT NULL)",
+            "SELECT coalesce(original_due, due, date(received_at / 1000, 'unixepoch')) AS day \
+             FROM charges WHERE tenant = ?1 AND invoice IS NULL AND state = 'paid'",
         )
         .map_err(sqlite(READING))?;
     let days = statement.query_map([tenant], |row| date(row, "day")).map_err(sqlite(READING))?;

@@ -337,7 +337,7 @@ mod tests {
         migrate(&mut connection).unwrap();
         let nobody_said: bool = connection
             .query_row(
-                "SELECT i.payment_method = '' AND i.told_at IS NULL AND s.payment_method = ''
+                "SELECT i.payment_method = '' AND s.payment_method = ''
                  AND s.limits IS NULL AND s.features IS NULL AND p.expires_ms IS NULL
                  AND p.grant_id IS NULL AND p.taken_back = 0 AND k.answer IS NULL
                  AND i.told_overdue = 0 AND i.paid_cents IS NULL AND u.watched_before IS NULL
@@ -385,5 +385,60 @@ mod tests {
             let document = format!("document {tenant}");
             assert_eq!(*row, (document, code.to_owned(), text.to_owned()));
         }
+    }
+
+    #[test]
+    fn charges_of_the_fifth_schema_stay_bound_to_their_invoices() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        for step in &MIGRATIONS[..5] {
+            connection.execute_batch(step).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 5).unwrap();
+        for (id, status, payment, told_at, paid_cents) in [
+            (1, "paid", Some("pay_1"), Some(7), Some(9_900)),
+            (2, "refunded", Some("ch_2"), Some(8), Some(9_900)),
+            (3, "overdue", Some("pay_3"), None, None),
+            (4, "pending", Some("pay_4"), None, None),
+            (5, "cancelled", Some("pay_5"), Some(9), Some(100)),
+            (6, "pending", None, None, None),
+        ] {
+            connection
+                .execute(
+                    "INSERT INTO invoices (id, tenant, title, cents, payment_type, status,
+                     recurring, part, parts, due, gateway_id, settled, effect, payment_method,
+                     told_at, paid_cents) VALUES (?1, 1, 'Full', 9900, 'Asaas', ?2, 0, 1, 1,
+                     '2026-05-20', ?3, 1, 'renew', 'pix', ?4, ?5)",
+                    params![id, status, payment, told_at, paid_cents],
+                )
+                .unwrap();
+            let gateway = if id == 2 { "pagarme" } else { "asaas" };
+            connection
+                .execute(
+                    "INSERT INTO payment_events SELECT ?1, 'e' || ?2, 5, 'paid', ?3, ?2, 'applied'
+                     WHERE ?3 IS NOT NULL",
+                    params![gateway, id, payment],
+                )
+                .unwrap();
+        }
+        migrate(&mut connection).unwrap();
+        let text: String = connection
+            .query_row(
+                "SELECT group_concat(concat_ws(' ', gateway, id, invoice, tenant, state,
+                 coalesce(told_at, '-'), coalesce(cents, '-'), method), ', ' ORDER BY number)
+                 FROM charges",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(
+            text,
+            "asaas pay_1 1 1 paid 7 9900 pix, pagarme ch_2 2 1 reversed 8 9900 pix, \
+             asaas pay_3 3 1 overdue - - pix, asaas pay_4 4 1 open - - pix, \
+             asaas pay_5 5 1 paid 9 100 pix"
+        );
+        let invoices: i64 =
+            connection.query_row("SELECT count(*) FROM invoices", [], |row| row.get(0)).unwrap();
+        assert_eq!(invoices, 6);
     }
 }
