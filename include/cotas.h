@@ -552,7 +552,7 @@ typedef enum cotas_outcome {
      */
     COTAS_OUTCOME_UNKNOWN_EVENT = 3,
     /**
-     * Acknowledge it: no invoice is paid by that payment.
+     * Acknowledge it: no invoice is known for that charge, and no money came.
      */
     COTAS_OUTCOME_UNKNOWN_PAYMENT = 4,
     /**
@@ -566,7 +566,16 @@ typedef enum cotas_outcome {
     /**
      * The gateway charges no more: the subscription ends with its period.
      */
-    COTAS_OUTCOME_SUBSCRIPTION_ENDED = 7
+    COTAS_OUTCOME_SUBSCRIPTION_ENDED = 7,
+    /**
+     * Acknowledge it: the money pays nothing yet. It is kept, and listed by
+     * cotas_unmatched_payments.
+     */
+    COTAS_OUTCOME_UNMATCHED = 8,
+    /**
+     * Acknowledge it: the invoice had been paid by another charge. The payment is kept and listed.
+     */
+    COTAS_OUTCOME_PAID_AGAIN = 9
 } cotas_outcome;
 
 /**
@@ -2130,6 +2139,47 @@ int32_t cotas_apply_payment(const struct cotas_engine *engine,
                             size_t event_json_len,
                             struct cotas_payment *payment,
                             struct cotas_error *error);
+
+/**
+ * All charges at gateways that are known of a tenant, the latest first, as a JSON document.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_payments(const struct cotas_engine *engine,
+                       const char *tenant,
+                       size_t tenant_len,
+                       char *buffer,
+                       size_t capacity,
+                       size_t *needed,
+                       struct cotas_error *error);
+
+/**
+ * Money that came and pays nothing, of a tenant (NULL: of all, and of nobody), the latest first,
+ * as a JSON document: its invoice is not written yet, was cancelled, or had been paid before.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_unmatched_payments(const struct cotas_engine *engine,
+                                 const char *tenant,
+                                 size_t tenant_len,
+                                 char *buffer,
+                                 size_t capacity,
+                                 size_t *needed,
+                                 struct cotas_error *error);
+
+/**
+ * Has money that pays nothing, by the gateway's id of its charge, pay an invoice, whatever the
+ * amount; one that was cancelled is paid as well. Assigned before, it changes nothing.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_assign_payment(const struct cotas_engine *engine,
+                             const char *gateway,
+                             size_t gateway_len,
+                             const char *payment,
+                             size_t payment_len,
+                             int64_t invoice,
+                             struct cotas_error *error);
 
 /**
  * Whether a document, of the type "cpf" or "cnpj", is well-formed, its check digits are right, and

@@ -137,7 +137,9 @@ typedef enum cotas_outcome {
     COTAS_OUTCOME_UNKNOWN_PAYMENT = 4,
     COTAS_OUTCOME_NOTHING_TO_DO = 5,
     COTAS_OUTCOME_REFUSED = 6,
-    COTAS_OUTCOME_SUBSCRIPTION_ENDED = 7
+    COTAS_OUTCOME_SUBSCRIPTION_ENDED = 7,
+    COTAS_OUTCOME_UNMATCHED = 8,
+    COTAS_OUTCOME_PAID_AGAIN = 9
 } cotas_outcome;
 
 typedef enum cotas_invoice_status {
@@ -895,6 +897,30 @@ int32_t cotas_apply_payment(const struct cotas_engine *engine,
                             size_t event_json_len,
                             struct cotas_payment *payment,
                             struct cotas_error *error);
+
+int32_t cotas_payments(const struct cotas_engine *engine,
+                       const char *tenant,
+                       size_t tenant_len,
+                       char *buffer,
+                       size_t capacity,
+                       size_t *needed,
+                       struct cotas_error *error);
+
+int32_t cotas_unmatched_payments(const struct cotas_engine *engine,
+                                 const char *tenant,
+                                 size_t tenant_len,
+                                 char *buffer,
+                                 size_t capacity,
+                                 size_t *needed,
+                                 struct cotas_error *error);
+
+int32_t cotas_assign_payment(const struct cotas_engine *engine,
+                             const char *gateway,
+                             size_t gateway_len,
+                             const char *payment,
+                             size_t payment_len,
+                             int64_t invoice,
+                             struct cotas_error *error);
 
 int32_t cotas_validate_document(const struct cotas_engine *engine,
                                 const char *document,

@@ -59,12 +59,14 @@ impl Engine {
     /// What is kept of erased tenants: of those of one name, or of all. Reads SQLite.
     pub fn erased_accounts(&self, name: Option<&str>) -> Result<Vec<ErasedAccount>, Error> {
         let account = |(row, invoices): (ErasedRow, Vec<InvoiceRow>)| {
+            let view = |it| invoice_view(it, self.reference(&row.name, it));
+            let invoices = invoices.iter().map(view).collect::<Result<_, Error>>()?;
             Ok(ErasedAccount {
                 name: row.name,
                 erased_at: row.erased_at,
                 payer_name: row.payer_name,
                 payer_document: row.payer_document,
-                invoices: invoices.iter().map(invoice_view).collect::<Result<_, Error>>()?,
+                invoices,
             })
         };
         self.shared.store.erased(name)?.into_iter().map(account).collect()

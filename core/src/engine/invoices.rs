@@ -154,11 +154,13 @@ impl Engine {
         for row in rows.iter_mut().filter(|row| is_overdue(row)) {
             InvoiceStatus::Overdue.code().clone_into(&mut row.status);
         }
+        rows.iter().map(|row| invoice_view(row, self.reference(&loaded.name, row))).collect()
+    }
+
+    /// What a gateway is given as the reference of a charge for an invoice.
+    pub(super) fn reference(&self, tenant: &str, row: &InvoiceRow) -> String {
         let database = database_name(self.shared.live.database_id());
-        let reference = |row: &InvoiceRow| {
-            Reference { database: &database, tenant: &loaded.name, invoice: row.id }.text()
-        };
-        rows.iter().map(|row| invoice_view(row, reference(row))).collect()
+        Reference { database: &database, tenant, invoice: row.id }.text()
     }
 
     /// Settles an invoice that was paid, manually: the same path as a gateway's event. Paid

@@ -57,10 +57,15 @@ impl Write<'_> {
     /// lead to nobody any more. Says how many.
     pub(crate) fn anonymise_invoices(&self, due_before: NaiveDate) -> Result<usize, StoreError> {
         let before = due_before.to_string();
+        run(
+            self.connection,
+            "DELETE FROM charges WHERE invoice IN (SELECT id FROM invoices WHERE due < ?1 \
+             AND tenant IN (SELECT tenant FROM erased_tenants WHERE oldest_due < ?1))",
+            [&before],
+        )?;
         let anonymous = run(
             self.connection,
-            "UPDATE invoices SET tenant = 0, subscription = NULL, purchase = NULL, \
-             gateway_id = NULL WHERE due < ?1 AND tenant IN (SELECT tenant FROM erased_tenants \
+            "UPDATE invoices SET tenant = 0, subscription = NULL, purchase = NULL WHERE due < ?1 AND tenant IN (SELECT tenant FROM erased_tenants \
              WHERE oldest_due < ?1)",
             [&before],
         )?;

@@ -17,7 +17,8 @@ const DOING: &str = "looking for ended demonstrations";
 /// Whether a demonstration may go: nobody has paid for it, or may yet pay. SQL, of the tenant `t`.
 const MAY_BE_REMOVED: &str = "NOT EXISTS (SELECT 1 FROM invoices i WHERE i.tenant = t.id \
     AND (i.status != 'cancelled' OR i.paid_cents IS NOT NULL)) \
-    AND NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.tenant = t.id AND s.state = 'pending')";
+    AND NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.tenant = t.id AND s.state = 'pending') \
+    AND NOT EXISTS (SELECT 1 FROM charges c WHERE c.tenant = t.id AND c.state = 'paid')";
 
 /// A demonstration that is due for something.
 #[derive(Clone, Debug, PartialEq, Eq)]
