@@ -58,9 +58,10 @@ impl Payments {
             Some(tenant) if !self.unmatched => engine.payments(tenant)?,
             tenant => engine.unmatched_payments(tenant.as_deref())?,
         };
-        let text = match charges.is_empty() {
-            true => "no payments".to_owned(),
-            false => charge_table(&charges, &currency(&engine)?),
+        let text = if charges.is_empty() {
+            "no payments".to_owned()
+        } else {
+            charge_table(&charges, &currency(&engine)?)
         };
         output.print(&text, &json!(charges))
     }

@@ -20,6 +20,7 @@ pub(crate) enum Openness {
 
 /// An invoice as matching sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // Each can be without the others.
 pub(crate) struct Candidate {
     pub(crate) id: i64,
     pub(crate) due: NaiveDate,
@@ -52,6 +53,7 @@ pub(crate) enum Referenced {
 
 /// What a charge says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // Each can be without the others.
 pub(crate) struct Facts {
     pub(crate) cents: Option<i64>,
     pub(crate) original_cents: Option<i64>,

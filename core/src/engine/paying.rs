@@ -226,10 +226,11 @@ pub(super) fn settle_reversed(
         (row.paid_on, row.paid_cents) = (None, None);
         row.reported_overdue = true;
     }
-    match is_debt {
-        true if has_passed(tx, row) => become_overdue(tx, row)?,
-        true => save_status(tx, row, InvoiceStatus::Pending)?,
-        false => save_status(tx, row, InvoiceStatus::Refunded)?,
+    if is_debt && has_passed(tx, row) {
+        become_overdue(tx, row)?;
+    } else {
+        let after = if is_debt { InvoiceStatus::Pending } else { InvoiceStatus::Refunded };
+        save_status(tx, row, after)?;
     }
     if let Some(purchase) = row.purchase.filter(|_| row.settled) {
         purchases::take_back(tx, purchase)?;

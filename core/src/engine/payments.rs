@@ -158,9 +158,10 @@ impl Engine {
             note(&write, event, now, None, "kept")?;
             crash_points::point("payment.kept");
             write.commit()?;
-            Ok(Some(match row.is_paid() {
-                true => PaymentOutcome::Unmatched,
-                false => PaymentOutcome::Ignored(IgnoredBecause::UnknownPayment),
+            Ok(Some(if row.is_paid() {
+                PaymentOutcome::Unmatched
+            } else {
+                PaymentOutcome::Ignored(IgnoredBecause::UnknownPayment)
             }))
         })
     }
