@@ -114,7 +114,7 @@ fn a_charge_that_failed_was_overdue_or_was_withdrawn_binds_nothing() {
             apply(&engine, &of_invoice(&joining, event(&format!("e{number}"), kind, "pay_1")));
             assert_eq!(invoices(&engine, "loja")[0].status, Pending, "{before:?}");
         }
-        let second = apply(&engine, &of_invoice(&joining, paid("e9", "pay_2", 299_00)));
+        let second = apply(&engine, &of_invoice(&joining, paid("e9", "pay_2", 29_900)));
         assert_eq!(second, Applied { invoice: joining.id, status: Paid }, "{before:?}");
         assert_eq!(balance(&engine, "loja", "sms"), (100, Some(100)), "{before:?}");
         let charges = engine.payments("loja").expect("reads");
@@ -149,15 +149,15 @@ fn a_partial_refund_changes_the_amount_and_nothing_else() {
     let (engine, _) = opened();
     create(&engine, "t", "full", "2026-06-20");
     let plan = invoices(&engine, "t").remove(0);
-    apply(&engine, &of_invoice(&plan, paid("e1", "pay_1", 299_00)));
+    apply(&engine, &of_invoice(&plan, paid("e1", "pay_1", 29_900)));
     let part = event("e2", PaymentEventKind::PartlyReversed, "pay_1");
-    let part = PaymentEvent { refunded: cents(50_00), amount: cents(299_00), ..part };
+    let part = PaymentEvent { refunded: cents(50_00), amount: cents(29_900), ..part };
     assert_eq!(apply(&engine, &part), Applied { invoice: plan.id, status: Paid });
     let after = invoices(&engine, "t").remove(0);
-    assert_eq!((after.status, after.paid.map(Cents::get)), (Paid, Some(249_00)));
+    assert_eq!((after.status, after.paid.map(Cents::get)), (Paid, Some(24_900)));
     let told = engine.events(0, 100).expect("reads").into_iter().map(|it| it.kind);
     let expected =
-        EventKind::PartlyRefunded { invoice: plan.id, refunded_cents: 50_00, paid_cents: 249_00 };
+        EventKind::PartlyRefunded { invoice: plan.id, refunded_cents: 50_00, paid_cents: 24_900 };
     assert_eq!(told.filter(|it| it.code() == "partly_refunded").collect::<Vec<_>>(), [expected]);
     assert_sound(&engine);
 }
@@ -172,14 +172,14 @@ fn a_chargeback_of_what_was_used_is_a_debt_and_a_refund_is_none() {
         create(&engine, "t", "full", "2026-06-20");
         let plan = invoices(&engine, "t").remove(0);
         clock.set(at("2026-06-20T12:00:00Z"));
-        apply(&engine, &of_invoice(&plan, paid("e1", "pay_1", 299_00)));
+        apply(&engine, &of_invoice(&plan, paid("e1", "pay_1", 29_900)));
         clock.set(at("2026-07-01T12:00:00Z"));
         let outcome = apply(&engine, &event("e2", kind, "pay_1"));
         assert_eq!(outcome, Applied { invoice: plan.id, status: after }, "{kind:?}");
         assert_eq!(status(&engine, "t"), tenant, "{kind:?}");
         assert!(engine.consume("t", "sms", 1).expect("decides").allowed(), "{kind:?}");
         // Won, or paid again.
-        apply(&engine, &of_invoice(&plan, paid("e3", "pay_1", 299_00)));
+        apply(&engine, &of_invoice(&plan, paid("e3", "pay_1", 29_900)));
         assert_eq!(
             (invoices(&engine, "t")[0].status, status(&engine, "t")),
             (Paid, Status::Active)
@@ -220,13 +220,13 @@ fn a_reference_is_one_tenant_s_invoice_and_one_database_s() {
     // Another tenant's invoice, or another database's.
     let mixed = [format!("{front}:{number}"), format!("cotas:ffffffff:a:{own}")];
     for (at, reference) in mixed.into_iter().enumerate() {
-        let paid = paid(&format!("e{at}"), &format!("pay_{at}"), 299_00);
+        let paid = paid(&format!("e{at}"), &format!("pay_{at}"), 29_900);
         let outcome = apply(&engine, &PaymentEvent { reference: Some(reference), ..paid });
         assert_eq!(outcome, PaymentOutcome::Unmatched);
     }
     assert_eq!((statuses(&engine, "a"), statuses(&engine, "b")), (vec![Pending], vec![Pending]));
     let outcome =
-        apply(&engine, &PaymentEvent { reference: Some(reference), ..paid("e", "p", 299_00) });
+        apply(&engine, &PaymentEvent { reference: Some(reference), ..paid("e", "p", 29_900) });
     assert!(matches!(outcome, Applied { status: Paid, .. }));
 }
 
@@ -273,13 +273,13 @@ fn a_subscription_is_learned_from_the_first_charge_and_its_copied_reference_pays
 #[test]
 fn a_discount_of_a_known_payer_and_interest_of_an_unknown_one_pay() {
     for (amount, original, known, expected) in [
-        (Some(299_00), None, false, Paid),
-        (Some(310_00), None, false, Paid),
-        (Some(310_00), Some(299_00), false, Paid),
-        (Some(280_00), Some(299_00), false, Paid),
-        (Some(280_00), None, true, Paid),
-        (Some(280_00), None, false, Pending),
-        (Some(298_99), Some(298_99), false, Pending),
+        (Some(29_900), None, false, Paid),
+        (Some(31_000), None, false, Paid),
+        (Some(31_000), Some(29_900), false, Paid),
+        (Some(28_000), Some(29_900), false, Paid),
+        (Some(28_000), None, true, Paid),
+        (Some(28_000), None, false, Pending),
+        (Some(29_899), Some(29_899), false, Pending),
         (None, None, false, Paid),
     ] {
         let (engine, _) = opened();
@@ -299,7 +299,7 @@ fn a_discount_of_a_known_payer_and_interest_of_an_unknown_one_pay() {
         apply(&engine, &by(of_invoice(&plan, event)));
         let after = invoices(&engine, "t").into_iter().find(|it| it.id == plan.id).expect("is");
         assert_eq!(after.status, expected, "{amount:?} {original:?} {known}");
-        let differs = amount != Some(299_00) && original != Some(299_00) && amount.is_some();
+        let differs = amount != Some(29_900) && original != Some(29_900) && amount.is_some();
         let reported = kinds(&engine).contains(&"payment_differs");
         assert_eq!(reported, differs && expected == Paid, "{amount:?} {original:?} {known}");
     }
@@ -374,7 +374,7 @@ fn a_payment_of_another_day_pays_the_oldest_open_invoice_once_its_day_has_passed
 fn what_was_paid_before_anything_said_whose_it_is_is_adopted_and_matched() {
     let (engine, _) = opened();
     create(&engine, "t", "full", "2026-06-20");
-    let first = of_subscription("sub_a", "2026-06-20", paid("e1", "pay_1", 299_00));
+    let first = of_subscription("sub_a", "2026-06-20", paid("e1", "pay_1", 29_900));
     assert_eq!(apply(&engine, &first), PaymentOutcome::Unmatched);
     assert_eq!(apply(&engine, &first), Duplicate);
     let listed = engine.unmatched_payments(None).expect("reads");
@@ -464,7 +464,7 @@ fn a_demonstration_or_a_tenant_that_is_set_up_becomes_active_by_paying() {
                 engine.choose_plan("t", &terms, "Asaas", None).expect("chooses");
             }
             let chosen = invoices(&engine, "t").pop().expect("one");
-            apply(&engine, &of_invoice(&chosen, paid("e1", "pay_1", 299_00)));
+            apply(&engine, &of_invoice(&chosen, paid("e1", "pay_1", 29_900)));
             assert_eq!(status(&engine, "t"), Status::Active, "{before:?} {first}");
             clock.set(at(NOW).plus_ms(15 * 86_400_000));
             assert!(engine.consume("t", "sms", 1).expect("decides").allowed());
@@ -543,9 +543,9 @@ fn a_payment_lifts_no_debt_while_another_invoice_is_overdue() {
     engine.settle("t").expect("settles");
     assert_eq!(statuses(&engine, "t"), [Overdue, Overdue, Pending]);
     let rows = invoices(&engine, "t");
-    apply(&engine, &of_invoice(&rows[1], paid("e1", "pay_1", 299_00)));
+    apply(&engine, &of_invoice(&rows[1], paid("e1", "pay_1", 29_900)));
     assert_eq!(status(&engine, "t"), Status::PastDue);
-    apply(&engine, &of_invoice(&rows[0], paid("e2", "pay_2", 299_00)));
+    apply(&engine, &of_invoice(&rows[0], paid("e2", "pay_2", 29_900)));
     assert_eq!(status(&engine, "t"), Status::Active);
 }
 
@@ -558,7 +558,7 @@ fn a_payment_of_a_lapsed_offer_is_listed_and_gives_it_when_it_is_assigned() {
     engine.create_tenant(&NewTenant { pay_first: Some("Asaas"), ..new }).expect("is created");
     let offer = invoices(&engine, "t").remove(0);
     engine.cancel_invoice(offer.id).expect("is cancelled");
-    let late = of_invoice(&offer, paid("e1", "pay_1", 299_00));
+    let late = of_invoice(&offer, paid("e1", "pay_1", 29_900));
     assert_eq!(apply(&engine, &late), PaymentOutcome::Unmatched);
     let listed = engine.unmatched_payments(Some("t")).expect("reads");
     assert_eq!(listed[0].unmatched, Some(Unmatched::InvoiceCancelled));
@@ -575,7 +575,7 @@ fn what_cannot_be_assigned_says_why_and_changes_nothing() {
     create(&engine, "t", "full", "2026-06-20");
     create(&engine, "u", "small", "2026-06-20");
     let (of_t, of_u) = (invoices(&engine, "t").remove(0), invoices(&engine, "u").remove(0));
-    apply(&engine, &of_invoice(&of_t, paid("e1", "pay_1", 299_00)));
+    apply(&engine, &of_invoice(&of_t, paid("e1", "pay_1", 29_900)));
     let overdue = event("e2", PaymentEventKind::Overdue, "pay_2");
     apply(&engine, &of_invoice(&of_u, overdue));
     for (payment, invoice, message) in [
@@ -664,7 +664,7 @@ fn a_charge_that_was_bound_before_the_charges_were_kept_stays_bound() {
     let due = cotas_tests::date("2026-12-20");
     engine.create_tenant(&NewTenant::new("t").plan("full", due, true)).expect("is created");
     let plan = invoices(&engine, "t").remove(0);
-    apply(&engine, &of_invoice(&plan, paid("e1", "pay_1", 299_00)));
+    apply(&engine, &of_invoice(&plan, paid("e1", "pay_1", 29_900)));
     drop(engine);
     std::fs::remove_file(database.live()).expect("is removed");
     back_to_schema_5(&database);
@@ -674,7 +674,7 @@ fn a_charge_that_was_bound_before_the_charges_were_kept_stays_bound() {
     // Known by its own id alone.
     let refunded = apply(&engine, &event("e2", PaymentEventKind::Reversed, "pay_1"));
     assert!(matches!(refunded, Applied { invoice, .. } if invoice == plan.id), "{refunded:?}");
-    assert_eq!(apply(&engine, &of_invoice(&plan, paid("e1", "pay_1", 299_00))), Duplicate);
+    assert_eq!(apply(&engine, &of_invoice(&plan, paid("e1", "pay_1", 29_900))), Duplicate);
     assert_eq!(engine.payments("t").expect("reads")[0].payment_method, None);
     assert_sound(&engine);
 }

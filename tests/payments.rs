@@ -220,7 +220,7 @@ fn a_payment_marked_by_hand_and_by_webhook_at_once_settles_once() {
                     } else {
                         let (id, payment) = (format!("e{round}&{who}"), format!("pay_{round}"));
                         let body =
-                            asaas(&engine, &id, "PAYMENT_RECEIVED", &payment, bought, "2026-05-04");
+                            asaas(engine, &id, "PAYMENT_RECEIVED", &payment, bought, "2026-05-04");
                         report(engine, &body);
                     }
                 });
@@ -508,7 +508,7 @@ fn a_second_payment_for_an_invoice_that_is_paid_is_reported_and_listed() {
     let events = engine.events(0, 100).expect("reads").into_iter();
     let again: Vec<_> = events.filter(|it| it.kind.code() == "paid_again").collect();
     let payment = "asaas pay_2".to_owned();
-    let kind = EventKind::PaidAgain { invoice: plan.id, payment, paid_cents: 100_00 };
+    let kind = EventKind::PaidAgain { invoice: plan.id, payment, paid_cents: 10_000 };
     assert_eq!(again.iter().map(|it| &it.kind).collect::<Vec<_>>(), [&kind]);
     let listed = engine.unmatched_payments(Some("acme")).expect("reads");
     assert_eq!((listed.len(), listed[0].payment.as_str()), (1, "pay_2"));

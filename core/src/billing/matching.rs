@@ -230,8 +230,8 @@ mod tests {
         for (cents, original, known, expected) in [
             (Some(99_00), None, false, Some(1)),
             (None, None, false, Some(1)),
-            (Some(101_00), None, false, Some(1)),
-            (Some(101_00), Some(99_00), false, Some(1)),
+            (Some(10_100), None, false, Some(1)),
+            (Some(10_100), Some(99_00), false, Some(1)),
             (Some(90_00), Some(99_00), false, Some(1)),
             (Some(98_99), None, false, None),
             (Some(98_99), Some(98_99), false, None),
