@@ -27,7 +27,8 @@ fn at(arguments: &[&'static str]) -> Vec<&'static str> {
 /// An event about an invoice of `whaz`.
 fn event(desk: &Desk, id: &str, what: &str, invoice: usize) -> String {
     let invoices = desk.json(&at(&["invoices", "whaz"]));
-    let known = invoices[invoice.min(1) - 1]["reference"].as_str().expect("a reference");
+    let known = invoices.pointer("/0/reference").and_then(|it| it.as_str());
+    let known = known.expect("a reference");
     let (front, _) = known.rsplit_once(':').expect("a number");
     let reference = format!("{front}:{invoice}");
     format!(
