@@ -146,7 +146,7 @@ impl Engine {
         invoice: i64,
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
-        let gateway = known("gateway", gateway.0, Gateway::from_code)?;
+        let gateway = known("gateway", gateway.0, &Gateway::ALL, Gateway::code)?;
         self.change(py, key, |engine| engine.assign_payment(gateway, payment.0, invoice))
     }
 
