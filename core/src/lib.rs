@@ -66,13 +66,13 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use closable::{Closable, InUse};
 pub use engine::{
     AccountHolder, AccountHolderView, AccountSummary, Address, Administrator, AuditEntry, Balance,
-    Builder, Charge, ChargeState, CostLine, Cursor, Details, Direction, Durability, Engine,
-    ErasedAccount, Event, Extra, FieldProblem, Finding, GrantView, IgnoredBecause, Invoice,
-    InvoiceStatus, KEY_BYTES_MAX, LIFETIME_MS_MAX, Leases, Maintained, Maintenance, Meter, Metric,
-    NewGrant, NewTenant, Occupancy, Once, Opening, Origin, OverLimit, PaymentOutcome, PeriodView,
-    PlanOffer, Progress, Purchase, Quote, Rates, Resolution, ResourceRef, Seat, Seats,
-    SubscriptionRecord, SubscriptionView, SummaryInvoice, TENANT_NAME_BYTES_MAX, Tenant,
-    TenantReport, Terms, TokenSeat, Unmatched, UsageRow, Validation,
+    Builder, CampaignQuote, Charge, ChargeState, CostLine, Cursor, Delivery, DeliveryOutcome,
+    Details, Direction, Durability, Engine, ErasedAccount, Event, Extra, FieldProblem, Finding,
+    GrantView, IgnoredBecause, Invoice, InvoiceStatus, KEY_BYTES_MAX, LIFETIME_MS_MAX, Leases,
+    Maintained, Maintenance, Meter, Metric, NewGrant, NewTenant, Occupancy, Once, Opening, Origin,
+    OverLimit, PaymentOutcome, PeriodView, PlanOffer, Progress, Purchase, Quote, Rates, Resolution,
+    ResourceRef, Seat, Seats, SubscriptionRecord, SubscriptionView, SummaryInvoice,
+    TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms, TokenSeat, Unmatched, UsageRow, Validation,
 };
 pub use error::{Error, OpenError, StoreError};
 pub use form::{AccountHolderForm, TenantForm};

@@ -45,6 +45,7 @@ impl DetailsJson<'_> {
             quantity: self.quantity,
             at: self.at,
             tariff: self.tariff,
+            ..Details::default()
         }
     }
 }

@@ -60,7 +60,7 @@ from .errors import (
 )
 from .holds import Lease, Reservation
 from .keys import Key
-from .names import InvoiceStatus, Mode, Reason, Source, Status
+from .names import Delivery, DeliveryOutcome, InvoiceStatus, Mode, Reason, Source, Status
 from .options import Extra, Limit, TenantOptions
 from .payments import PaymentEvent
 from .seats import Seats
@@ -74,6 +74,8 @@ __all__ = [
     "Conflict",
     "CotasError",
     "Decision",
+    "Delivery",
+    "DeliveryOutcome",
     "DocumentError",
     "Durability",
     "DurabilityUnknown",

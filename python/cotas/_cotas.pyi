@@ -1,6 +1,6 @@
 """The engine: handles that decide. `cotas.Engine` builds on the one here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from os import PathLike
 from pathlib import Path
@@ -9,8 +9,8 @@ from typing import Any, Literal, final
 from typing_extensions import Self, disjoint_base
 
 from .holds import Lease, Reservation
-from .names import Mode, Reason, Source
-from .reports import Quote
+from .names import DeliveryOutcome, Mode, Reason, Source
+from .reports import CampaignQuote, Quote
 from .seats import Seats
 from .traffic import Progress
 
@@ -216,6 +216,7 @@ class Tenant:
         at: datetime | None = None,
         quantity: int | None = None,
         tariff: int | None = None,
+        campaign: str | None = None,
         key: str | None = None,
     ) -> Decision:
         """May this tenant do `action` now? If so, its session is opened or continued, its lease is
@@ -232,6 +233,7 @@ class Tenant:
         at: datetime | None = None,
         quantity: int | None = None,
         tariff: int | None = None,
+        campaign: str | None = None,
     ) -> Decision:
         """What `perform` would answer. Changes nothing."""
     def admit(
@@ -252,6 +254,14 @@ class Tenant:
         """The meter of a resource."""
     def rate(self, resource: str) -> Rate:
         """The rate of a resource."""
+    def report_delivery(self, message: str, report: str) -> DeliveryOutcome:
+        """What a channel reports of a message: `sent`, `delivered`, `read` or `failed`. Reports may
+        come in any order, more than once, and of messages that were never reserved."""
+    def quote_contacts(
+        self, action: str, contacts: Sequence[str], *, channel: str = "", category: str = ""
+    ) -> CampaignQuote:
+        """What sending `action` to each of `contacts` would cost in sessions: how many it would open,
+        and how many would remain. Changes nothing."""
     def link_contact(self, one: str, other: str) -> None:
         """Makes two names one contact, on all channels."""
     def refund(self, receipt: str) -> None:
@@ -260,7 +270,8 @@ class Tenant:
         self, units: Mapping[str, int], *, ttl: timedelta | None = None, key: str | None = None
     ) -> Reservation:
         """Sets units of several resources aside for `ttl`, which is five minutes unless it says
-        otherwise: all or none. Unless it is committed in time they go back."""
+        otherwise, and a day for sessions: all or none. Unless it is committed in time they go
+        back."""
     def reserve_action(
         self,
         action: str,
@@ -274,9 +285,12 @@ class Tenant:
         at: datetime | None = None,
         quantity: int | None = None,
         tariff: int | None = None,
+        message: str = "",
+        campaign: str | None = None,
         key: str | None = None,
     ) -> Reservation:
-        """As `reserve`, what an action charges; all else as for `perform`."""
+        """As `reserve`, what an action charges; all else as for `perform`. An action that opens a
+        session is a send: what is reported of it is waited for 30 days, and then it is committed."""
     def lease(
         self, resource: str, holder: str, *, ttl: timedelta | None = None, key: str | None = None
     ) -> Lease:
@@ -285,6 +299,7 @@ class Tenant:
     def check_lease(self, resource: str, holder: str) -> Decision:
         """What `lease` would answer. Changes nothing."""
     def _commit(self, id: str, units: dict[str, int] | None = None) -> None: ...
+    def _sent(self, id: str, message: str) -> None: ...
     def _release(self, id: str) -> None: ...
     def _renew(
         self, resource: str, holder: str, fencing: int, ttl: timedelta | None

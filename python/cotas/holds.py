@@ -56,6 +56,12 @@ class Reservation(_Held):
         self._tenant._release(self._held())
         self._open = False
 
+    def sent(self, message: str) -> None:
+        """Gives a send the id that the channel gave its message, and leaves the outcome to
+        `Tenant.report_delivery`: it is neither committed nor released as a block ends."""
+        self._tenant._sent(self._held(), message)
+        self._open = False
+
     def _held(self) -> str:
         self.decision.raise_if_denied()
         assert self.id is not None

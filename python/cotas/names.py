@@ -61,3 +61,22 @@ class InvoiceStatus(_Word):
     OVERDUE = "overdue"
     CANCELLED = "cancelled"
     REFUNDED = "refunded"
+
+
+class Delivery(_Word):
+    """What a channel reports of a message."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+
+
+class DeliveryOutcome(_Word):
+    """What came of a report: the send is paid for good, what it charged is given back, nothing
+    (its outcome was known), or no send is known by that message."""
+
+    COMMITTED = "committed"
+    RELEASED = "released"
+    UNCHANGED = "unchanged"
+    UNKNOWN = "unknown"

@@ -475,6 +475,21 @@ class Quote(Document):
     costs: tuple[Cost, ...]
 
 
+@dataclass(frozen=True)
+class CampaignQuote(Document):
+    """What a send to each of many contacts would cost in sessions: how many it would open, how many
+    are available, how many would remain, and how many are missing."""
+
+    tariff: int
+    resource: str
+    contacts: int
+    opens: int
+    continues: int
+    available: int | None
+    remaining: int | None
+    missing: int
+
+
 def of(kind: type[T], text: str) -> T:
     """A report of the document that the engine gave."""
     return read(kind, json.loads(text))

@@ -5,6 +5,7 @@ use cotas::catalog::Feature;
 use cotas::{Cursor, Progress};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyTuple;
 
 use crate::arguments::{About, Key, Name, Private, Units, When};
@@ -129,7 +130,17 @@ impl Tenant {
         quantity: Option<Units>,
         tariff: Option<u64>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let about = About { channel, contact, also, category, holder, at, quantity, tariff };
+        let about = About {
+            channel,
+            contact,
+            also,
+            category,
+            holder,
+            at,
+            quantity,
+            tariff,
+            ..About::default()
+        };
         let details = about.details();
         let quote = engine_state::ask(py, &self.handle, |tenant| tenant.quote(action.0, &details))?;
         let cost = |it: cotas::CostLine| {
@@ -138,6 +149,32 @@ impl Tenant {
         let costs: Vec<_> = quote.costs.into_iter().map(cost).collect::<PyResult<_>>()?;
         let decision = Decision::of(&quote.decision, &self.engine_state, py);
         records::QUOTE.make(py, (quote.tariff, decision, PyTuple::new(py, costs)?))
+    }
+
+    /// What sending `action` to each of `contacts` would cost in sessions: how many it would open,
+    /// and how many would remain. Changes nothing.
+    #[pyo3(
+        signature = (action, contacts, *, channel=Private(""), category=Private("")),
+        text_signature = "($self, action, contacts, *, channel='', category='')",
+    )]
+    fn quote_contacts<'py>(
+        &self,
+        py: Python<'py>,
+        action: Name<'_>,
+        contacts: Vec<PyBackedStr>,
+        channel: Private<'_>,
+        category: Private<'_>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let about = About { channel, category, ..About::default() };
+        let contacts: Vec<&str> = contacts.iter().map(AsRef::as_ref).collect();
+        let it = engine_state::ask(py, &self.handle, |tenant| {
+            tenant.quote_contacts(action.0, &contacts, &about.details())
+        })?;
+        let counts = (it.contacts, it.opens, it.continues, it.available, it.remaining, it.missing);
+        let (contacts, opens, continues, available, remaining, missing) = counts;
+        let quote =
+            (it.tariff, it.resource, contacts, opens, continues, available, remaining, missing);
+        records::CAMPAIGN_QUOTE.make(py, quote)
     }
 
     /// `perform` at a place in a file of traffic; `None`: this place was decided before.
@@ -168,7 +205,8 @@ impl Tenant {
         quantity: Option<Units>,
         key: Option<Key<'_>>,
     ) -> PyResult<Option<Decision>> {
-        let about = About { channel, contact, also, category, holder, at, quantity, tariff: None };
+        let about =
+            About { channel, contact, also, category, holder, at, quantity, ..About::default() };
         let cursor = Cursor { source, since: since.0, position, content: 0 };
         let details = about.details();
         let decision = engine_state::decide(py, &self.handle, |tenant| match key {

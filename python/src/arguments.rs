@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use cotas::{Details, Direction, Timestamp};
+use cotas::{Details, Direction, ReservationId, Timestamp};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -282,6 +282,8 @@ pub struct About<'a> {
     pub at: Option<When>,
     pub quantity: Option<Units>,
     pub tariff: Option<u64>,
+    pub message: Private<'a>,
+    pub campaign: Option<ReservationId>,
 }
 
 impl<'a> About<'a> {
@@ -295,6 +297,8 @@ impl<'a> About<'a> {
             at: self.at.map(|at| at.0),
             quantity: self.quantity.map(|units| units.0),
             tariff: self.tariff,
+            message: self.message.0,
+            campaign: self.campaign,
         }
     }
 }

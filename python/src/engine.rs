@@ -152,7 +152,17 @@ impl Engine {
         quantity: Option<Units>,
         tariff: Option<u64>,
     ) -> PyResult<Py<Decision>> {
-        let about = About { channel, contact, also, category, holder, at, quantity, tariff };
+        let about = About {
+            channel,
+            contact,
+            also,
+            category,
+            holder,
+            at,
+            quantity,
+            tariff,
+            ..About::default()
+        };
         self.decide(py, |engine| engine.perform(tenant.0, action.0, &about.details()))
     }
 }

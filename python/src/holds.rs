@@ -1,22 +1,20 @@
 //! Reservations and leases, of which `cotas.holds` makes context managers.
 
-use cotas::{Error, ReservationId};
+use cotas::{Delivery, Error, ReservationId};
 use pyo3::prelude::*;
 
 use crate::arguments::{About, Amounts, Key, Lapse, Name, Private, Units, When};
 use crate::decision::Decision;
 use crate::engine_state;
+use crate::errors::{invalid, raise};
 use crate::outcome::LeaseOutcome;
 use crate::records;
 use crate::tenant::Tenant;
 
-/// How long a reservation is held that does not say how long.
-const FIVE_MINUTES: Lapse = Lapse(300_000);
-
 #[pymethods]
 impl Tenant {
     /// Sets units of several resources aside for `ttl`, which is five minutes unless it says
-    /// otherwise: all or none. Unless it is committed in time they go back.
+    /// otherwise, and a day for sessions: all or none. Unless it is committed in time they go back.
     #[pyo3(signature = (units, *, ttl=None, key=None))]
     fn reserve<'py>(
         slf: &Bound<'py, Self>,
@@ -24,24 +22,30 @@ impl Tenant {
         ttl: Option<Lapse>,
         key: Option<Key<'_>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (ttl, units) = (ttl.unwrap_or(FIVE_MINUTES).duration()?, units.pairs());
-        let decision = slf.get().decide(slf.py(), |tenant| match key {
-            None => tenant.reserve(&units, ttl),
-            Some(key) => key.of(tenant).reserve(&units, ttl),
+        let (ttl, units) = (ttl.map(Lapse::duration).transpose()?, units.pairs());
+        let decision = slf.get().decide(slf.py(), |tenant| {
+            let ttl = ttl.map_or_else(|| tenant.ttl_of_units(&units), Ok)?;
+            match key {
+                None => tenant.reserve(&units, ttl),
+                Some(key) => key.of(tenant).reserve(&units, ttl),
+            }
         })?;
         records::RESERVATION.make(slf.py(), (slf, decision))
     }
 
-    /// As `reserve`, what an action charges; all else as for `perform`.
+    /// As `reserve`, what an action charges; all else as for `perform`. An action that opens a
+    /// session is a send: what is reported of it is waited for 30 days, and then it is committed.
     #[pyo3(
         signature = (
             action, *, ttl=None, channel=Private(""), contact=Private(""),
             also=Private(""), category=Private(""),
-            holder=Private(""), at=None, quantity=None, tariff=None, key=None,
+            holder=Private(""), at=None, quantity=None, tariff=None, message=Private(""),
+            campaign=None, key=None,
         ),
         text_signature = "($self, action, *, ttl=None, channel='', contact='', \
             also='', category='', \
-            holder='', at=None, quantity=None, tariff=None, key=None)",
+            holder='', at=None, quantity=None, tariff=None, message='', campaign=None, \
+            key=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn reserve_action<'py>(
@@ -56,13 +60,29 @@ impl Tenant {
         at: Option<When>,
         quantity: Option<Units>,
         tariff: Option<u64>,
+        message: Private<'_>,
+        campaign: Option<Private<'_>>,
         key: Option<Key<'_>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let about = About { channel, contact, also, category, holder, at, quantity, tariff };
-        let (ttl, about) = (ttl.unwrap_or(FIVE_MINUTES).duration()?, about.details());
-        let decision = slf.get().decide(slf.py(), |tenant| match key {
-            None => tenant.reserve_action(action.0, &about, ttl),
-            Some(key) => key.of(tenant).reserve_action(action.0, &about, ttl),
+        let about = About {
+            channel,
+            contact,
+            also,
+            category,
+            holder,
+            at,
+            quantity,
+            tariff,
+            message,
+            campaign: reservation_or_none(campaign)?,
+        };
+        let (ttl, about) = (ttl.map(Lapse::duration).transpose()?, about.details());
+        let decision = slf.get().decide(slf.py(), |tenant| {
+            let ttl = ttl.map_or_else(|| tenant.ttl_of_action(action.0), Ok)?;
+            match key {
+                None => tenant.reserve_action(action.0, &about, ttl),
+                Some(key) => key.of(tenant).reserve_action(action.0, &about, ttl),
+            }
         })?;
         records::RESERVATION.make(slf.py(), (slf, decision))
     }
@@ -104,6 +124,28 @@ impl Tenant {
         })
     }
 
+    fn _sent(&self, py: Python<'_>, id: Name<'_>, message: Private<'_>) -> PyResult<()> {
+        engine_state::decide(py, &self.handle, |tenant| tenant.sent(&reservation(id)?, message.0))
+    }
+
+    /// What a channel reports of a message: `sent`, `delivered`, `read` or `failed`. Reports may
+    /// come in any order, more than once, and of messages that were never reserved.
+    fn report_delivery(
+        &self,
+        py: Python<'_>,
+        message: Private<'_>,
+        report: Name<'_>,
+    ) -> PyResult<Py<PyAny>> {
+        let known = Delivery::from_code(report.0);
+        let known = known.ok_or_else(|| {
+            invalid("report: it is none (expected sent, delivered, read or failed)")
+        })?;
+        let outcome = engine_state::decide(py, &self.handle, |tenant| {
+            tenant.report_delivery(message.0, known)
+        })?;
+        Ok(records::DELIVERY_OUTCOME.make(py, (outcome.code(),))?.unbind())
+    }
+
     fn _release(&self, py: Python<'_>, id: Name<'_>) -> PyResult<()> {
         engine_state::decide(py, &self.handle, |tenant| tenant.release(&reservation(id)?))
     }
@@ -134,6 +176,10 @@ impl Tenant {
             tenant.leases(resource.0)?.release(holder.0, fencing)
         })
     }
+}
+
+pub fn reservation_or_none(id: Option<Private<'_>>) -> PyResult<Option<ReservationId>> {
+    id.map(|id| id.0.parse().map_err(|error| raise(&error))).transpose()
 }
 
 fn reservation(id: Name<'_>) -> Result<ReservationId, Error> {

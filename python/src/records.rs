@@ -57,7 +57,9 @@ pub struct Class {
     found: PyOnceLock<Py<PyType>>,
 }
 
+pub static CAMPAIGN_QUOTE: Class = Class::new("cotas.reports", "CampaignQuote");
 pub static COST: Class = Class::new("cotas.reports", "Cost");
+pub static DELIVERY_OUTCOME: Class = Class::new("cotas.names", "DeliveryOutcome");
 pub static LEASE: Class = Class::new("cotas.holds", "Lease");
 pub static PROGRESS: Class = Class::new("cotas.traffic", "Progress");
 pub static QUOTE: Class = Class::new("cotas.reports", "Quote");

@@ -8,6 +8,7 @@ use crate::arguments::{About, Key, Name, Private, Units, Way, When};
 use crate::decision::Decision;
 use crate::engine::Engine;
 use crate::engine_state::{self, ClosableHandle, EngineState, Modes};
+use crate::holds::reservation_or_none;
 use crate::known::{Called, Known};
 use crate::moves::{Meter, Rate};
 use crate::packed::Packed;
@@ -99,11 +100,12 @@ impl Tenant {
         signature = (
             action, *, channel=Private(""), contact=Private(""),
             also=Private(""), category=Private(""),
-            holder=Private(""), at=None, quantity=None, tariff=None, key=None,
+            holder=Private(""), at=None, quantity=None, tariff=None, campaign=None,
+            key=None,
         ),
         text_signature = "($self, action, *, channel='', contact='', \
             also='', category='', holder='', \
-            at=None, quantity=None, tariff=None, key=None)",
+            at=None, quantity=None, tariff=None, campaign=None, key=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn perform(
@@ -118,9 +120,21 @@ impl Tenant {
         at: Option<When>,
         quantity: Option<Units>,
         tariff: Option<u64>,
+        campaign: Option<Private<'_>>,
         key: Option<Key<'_>>,
     ) -> PyResult<Py<Decision>> {
-        let about = About { channel, contact, also, category, holder, at, quantity, tariff };
+        let about = About {
+            channel,
+            contact,
+            also,
+            category,
+            holder,
+            at,
+            quantity,
+            tariff,
+            campaign: reservation_or_none(campaign)?,
+            ..About::default()
+        };
         match key {
             None => self.decide(py, |tenant| tenant.perform(action.0, &about.details())),
             Some(key) => self.decide(py, |it| key.of(it).perform(action.0, &about.details())),
@@ -132,11 +146,11 @@ impl Tenant {
         signature = (
             action, *, channel=Private(""), contact=Private(""),
             also=Private(""), category=Private(""),
-            holder=Private(""), at=None, quantity=None, tariff=None,
+            holder=Private(""), at=None, quantity=None, tariff=None, campaign=None,
         ),
         text_signature = "($self, action, *, channel='', contact='', \
             also='', category='', holder='', \
-            at=None, quantity=None, tariff=None)",
+            at=None, quantity=None, tariff=None, campaign=None)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn check_action(
@@ -151,8 +165,20 @@ impl Tenant {
         at: Option<When>,
         quantity: Option<Units>,
         tariff: Option<u64>,
+        campaign: Option<Private<'_>>,
     ) -> PyResult<Py<Decision>> {
-        let about = About { channel, contact, also, category, holder, at, quantity, tariff };
+        let about = About {
+            channel,
+            contact,
+            also,
+            category,
+            holder,
+            at,
+            quantity,
+            tariff,
+            campaign: reservation_or_none(campaign)?,
+            ..About::default()
+        };
         self.decide(py, |tenant| tenant.check_action(action.0, &about.details()))
     }
 

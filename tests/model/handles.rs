@@ -164,8 +164,12 @@ fn refund(scene: &mut Scene<'_>, which: usize) {
     result.expect("refunds");
     let model = &mut *scene.model;
     model.stored[which].refunded = true;
-    let changes_limits = model.changes_limits(&stored.taken, stored.period, now);
-    stored.taken.iter().for_each(|&taken| model.give_back(taken, stored.period, now));
+    let mut taken = stored.taken;
+    if model.close_refunded(stored.number, now) {
+        taken.extend(stored.session);
+    }
+    let changes_limits = model.changes_limits(&taken, stored.period, now);
+    taken.iter().for_each(|&taken| model.give_back(taken, stored.period, now));
     if changes_limits {
         model.watch();
     }

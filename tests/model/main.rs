@@ -11,6 +11,7 @@ mod catalog;
 mod found;
 mod handles;
 mod operations;
+mod session;
 mod settlement;
 mod steps;
 mod subject;
@@ -26,7 +27,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use catalog::{PACE, RESOURCES, SEATS};
-use steps::{Step, step};
+use steps::{Operation, Step, step};
 use subject::Subject;
 use tenant::Tenant;
 use time::place_of;
@@ -51,7 +52,13 @@ fn run(steps: &[Step]) {
 
 fn take(subject: &mut Subject, step: &Step) {
     match step {
-        Step::Do { tenant, operation } => operations::take(subject, *tenant, operation),
+        Step::Do { tenant, operation } => {
+            // No two sessions end at once: which of them counts would be anybody's to say.
+            if matches!(operation, Operation::Message { .. } | Operation::Send { .. }) {
+                wait(subject, 1_000);
+            }
+            operations::take(subject, *tenant, operation);
+        }
         Step::Wait { seconds } => wait(subject, seconds * 1_000),
         Step::Checkpoint => {
             subject.engine().checkpoint().expect("checkpoints");

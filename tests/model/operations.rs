@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use cotas::{Decision, Details, Direction, Error, Reason, Tenant as Handle, Timestamp};
+use cotas::{
+    Decision, Delivery, DeliveryOutcome, Details, Direction, Error, Reason, Tenant as Handle,
+    Timestamp,
+};
 
 use crate::catalog::{CALLS, CALLS_THIS_MONTH, CREDITS, LEASES, RESOURCES, SMS};
 use crate::steps::{Key, Message, Move, Operation};
@@ -33,7 +36,13 @@ pub fn take(subject: &mut Subject, tenant: usize, operation: &Operation) {
     match *operation {
         Operation::Consume { resource, units, key } => scene.consume(resource, units, key),
         Operation::Check { resource, units } => scene.check(resource, units),
-        Operation::Message { contact, message, key } => scene.message(contact, message, key),
+        Operation::Message { contact, also, message, key } => {
+            scene.message(contact, also, message, key);
+        }
+        Operation::Send { contact, category, hours } => {
+            scene.reserve_send(contact, category, hours);
+        }
+        Operation::Deliver { which, report } => scene.deliver(which, report),
         Operation::SendSms { quantity, key } => scene.send_sms(quantity, key),
         Operation::StartCall { holder, key } => scene.start_call(holder, key),
         Operation::SendPaced { contact, key } => scene.send_paced(contact, key),
@@ -135,6 +144,8 @@ impl Scene<'_> {
             epoch: self.epoch,
             period: self.model.period,
             taken,
+            session: Vec::new(),
+            number: u64::MAX,
             refunded: false,
         });
     }
@@ -239,7 +250,7 @@ impl Scene<'_> {
         assert_agree(&decision.expect("decides"), &verdict);
     }
 
-    fn message(&mut self, contact: u8, message: Message, key: Key) {
+    fn message(&mut self, contact: u8, also: Option<u8>, message: Message, key: Key) {
         let name = contact.to_string();
         let mut sent = self.now;
         if let Message::Receive { late_hours } = message {
@@ -252,7 +263,9 @@ impl Scene<'_> {
         };
         // Only templates look at it.
         let category = ["", "marketing", "utility"][usize::from(session_of.1)];
-        let details = Details { channel: "w", contact: &name, category, at, ..Details::default() };
+        let other = also.map(|name| name.to_string()).unwrap_or_default();
+        let of = Details { channel: "w", contact: &name, category, at, ..Details::default() };
+        let details = Details { also: &other, ..of };
         let (what, gate, may_open) = match message {
             Message::Receive { .. } => ("receive_message", Gate::Receive, true),
             Message::Send => ("send_message", Gate::Send, true),
@@ -274,15 +287,16 @@ impl Scene<'_> {
             }
         };
         self.model.catch_up(self.now);
+        if let Some(also) = also {
+            self.join_names(contact, also);
+        }
         let what = format!("{what} {contact} {category}");
         if self.is_again(&result, key, &what) {
             return;
         }
         let decision = result.expect("decides");
         let times = (sent.min(self.now), self.now);
-        let open = self.model.session_of(session_of, self.now);
-        let too_old =
-            Tenant::is_too_old(times.0, times.1) && open.is_none_or(|(_, end)| times.0 >= end);
+        let too_old = Tenant::is_too_old(times.0, times.1) && !self.model.covers(times, session_of);
         let (verdict, opens) = self.model.ask_message(times, session_of, gate, may_open);
         assert_agree(&decision, &verdict);
         let session = decision.session;
@@ -290,14 +304,72 @@ impl Scene<'_> {
         let has_session = verdict.allowed() && !too_old;
         assert_eq!(session.map(|it| it.opened), has_session.then_some(opens));
         if verdict.allowed() {
-            self.model.message(times, session_of, opens, gate == Gate::Receive);
-            let end = self.model.session_of(session_of, self.now).map(|(_, end)| end);
+            let number = key.is_some().then_some(self.model.decisions);
+            self.model.decisions += 1;
+            let ends_before = self.model.end_for(times, session_of);
+            let extends = gate == Gate::Receive;
+            let taken = self.model.message(times, session_of, opens, extends, number);
+            let end = self.model.end_for(times, session_of);
             // One that ended long ago is not kept, even if it was opened just now.
-            let reported = session.map(|it| it.expires_at.ms());
-            assert!(end.is_none() || end == reported || opens || too_old, "{end:?} {reported:?}");
-            // A refund leaves the session paid.
+            let told = session.map(|it| it.expires_at.ms());
+            let is_right = end.is_none() || told == end || told == ends_before;
+            assert!(is_right || opens || too_old, "{end:?} {told:?}");
             self.store(&decision, what, key, Vec::new());
+            if let (Some(number), Some(stored)) = (number, self.model.stored.last_mut()) {
+                (stored.number, stored.session) = (number, taken);
+            }
         }
+    }
+
+    /// A message of which it is reported later whether it arrived.
+    fn reserve_send(&mut self, contact: u8, category: Option<u8>, hours: i64) {
+        self.model.expire_reservations(self.now);
+        let (name, message) = (contact.to_string(), format!("m{}", self.model.sends.len()));
+        let session_of = (contact, category.unwrap_or(0));
+        let category = ["", "marketing", "utility"][usize::from(session_of.1)];
+        let action = if session_of.1 == 0 { "send_message" } else { "send_template" };
+        let of = Details { channel: "w", contact: &name, category, ..Details::default() };
+        let details = Details { message: &message, ..of };
+        let ttl = Duration::from_millis((hours * HOUR_MS) as u64 - 7);
+        let decision = self.handle.reserve_action(action, &details, ttl).expect("decides");
+        self.model.catch_up(self.now);
+        let times = (self.now, self.now);
+        let (verdict, opens) = self.model.ask_message(times, session_of, Gate::Send, true);
+        assert_agree(&decision, &verdict);
+        assert_eq!(decision.session.map(|it| it.opened), verdict.allowed().then_some(opens));
+        if verdict.allowed() {
+            let until = self.now + hours * HOUR_MS - 7;
+            self.model.send(self.now, session_of, opens, until, message);
+            let end = self.model.end_for(times, session_of);
+            assert_eq!(decision.session.map(|it| it.expires_at.ms()), end);
+        }
+    }
+
+    fn deliver(&mut self, which: usize, report: Delivery) {
+        if self.model.sends.is_empty() {
+            return;
+        }
+        let which = which % self.model.sends.len();
+        let message = self.model.sends[which].message.clone();
+        let outcome = self.handle.report_delivery(&message, report).expect("is taken");
+        let known = self.model.remembers_send(which, self.now);
+        if known && report != Delivery::Sent {
+            self.model.catch_up(self.now);
+        }
+        let open = self.model.sends[which].open && self.model.sends[which].until > self.now;
+        let right = match report {
+            _ if !known => DeliveryOutcome::Unknown,
+            Delivery::Failed if open => {
+                self.model.fail_send(which, self.now);
+                DeliveryOutcome::Released
+            }
+            Delivery::Delivered | Delivery::Read if open => {
+                self.model.commit_send(which);
+                DeliveryOutcome::Committed
+            }
+            _ => DeliveryOutcome::Unchanged,
+        };
+        assert_eq!(outcome, right, "{report:?} of {message}");
     }
 
     fn send_sms(&mut self, quantity: u64, key: Key) {
@@ -420,6 +492,10 @@ impl Scene<'_> {
     fn link(&mut self, one: u8, other: u8) {
         let linked = self.handle.link_contact(&one.to_string(), &other.to_string());
         linked.expect("six names are not too many");
+        self.join_names(one, other);
+    }
+
+    fn join_names(&mut self, one: u8, other: u8) {
         let (with, mut without): (Vec<_>, Vec<_>) = std::mem::take(&mut self.model.links)
             .into_iter()
             .partition(|names| names.contains(&one) || names.contains(&other));

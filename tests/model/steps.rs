@@ -1,6 +1,6 @@
 //! The steps of a history, and how they are drawn.
 
-use cotas::Status;
+use cotas::{Delivery, Status};
 use proptest::prelude::*;
 
 use crate::catalog::{ALLOWANCES, LEASES, METERS, PLANS, SEATS, SESSIONS};
@@ -48,8 +48,20 @@ pub enum Operation {
     },
     Message {
         contact: u8,
+        /// A second name of the contact.
+        also: Option<u8>,
         message: Message,
         key: Key,
+    },
+    /// A message of which it is reported later whether it arrived.
+    Send {
+        contact: u8,
+        category: Option<u8>,
+        hours: i64,
+    },
+    Deliver {
+        which: usize,
+        report: Delivery,
     },
     SendSms {
         quantity: u64,
@@ -190,8 +202,10 @@ fn message() -> impl Strategy<Value = Operation> {
         1 => Just(Message::AdmitInbound),
         1 => Just(Message::AdmitOutbound),
     ];
-    (0..6u8, message, key()).prop_map(|(contact, message, key)| Operation::Message {
+    let also = proptest::option::weighted(0.1, 0..6u8);
+    (0..6u8, also, message, key()).prop_map(|(contact, also, message, key)| Operation::Message {
         contact,
+        also: also.filter(|&also| also != contact),
         message,
         key,
     })
@@ -204,6 +218,14 @@ fn decision() -> impl Strategy<Value = Operation> {
         2 => (any_of(&[&ALLOWANCES, &METERS, &LEASES]), 1..40u64)
             .prop_map(|(resource, units)| Operation::Check { resource, units }),
         5 => message(),
+        3 => (
+            0..6u8,
+            proptest::option::weighted(0.3, 0..3u8),
+            prop_oneof![1 => 1..720i64, 2 => Just(720)],
+        )
+            .prop_map(|(contact, category, hours)| Operation::Send { contact, category, hours }),
+        3 => (0..40usize, proptest::sample::select(Delivery::ALL.to_vec()))
+            .prop_map(|(which, report)| Operation::Deliver { which, report }),
         2 => (1..12u64, key()).prop_map(|(quantity, key)| Operation::SendSms { quantity, key }),
         2 => (0..4u8, key()).prop_map(|(holder, key)| Operation::StartCall { holder, key }),
         2 => (0..2u8, key()).prop_map(|(contact, key)| Operation::SendPaced { contact, key }),

@@ -5,10 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::NaiveDate;
 use cotas::{Decision, Limit, Reason, Status};
 
-use crate::catalog::{
-    Firm, Kind, LEASES, PACE, PACE_EVERY_MS, PLANS, RESOURCES, SEATS, SESSIONS, parent,
-};
-use crate::{DAY_MS, LATE_MS, WINDOW_MS};
+use crate::DAY_MS;
+use crate::catalog::{Firm, Kind, LEASES, PACE, PACE_EVERY_MS, PLANS, RESOURCES, SEATS, parent};
 
 /// A grant.
 #[derive(Clone, Debug)]
@@ -89,7 +87,51 @@ pub struct Stored {
     pub epoch: u32,
     pub period: u64,
     pub taken: Vec<Taken>,
+    /// What the session took that it opened.
+    pub session: Vec<Taken>,
+    /// Its number among all decisions.
+    pub number: u64,
     pub refunded: bool,
+}
+
+/// What may give a session back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Nothing: it is paid for good.
+    Used,
+    /// Its sends, which share a unit.
+    Reserved(usize),
+    /// The decision that opened it, by its number.
+    Refundable(u64),
+}
+
+/// A contact's session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub end: i64,
+    pub hold: Hold,
+    /// When the session before it ended.
+    pub before: Option<i64>,
+}
+
+/// What pays for a session that sends have opened.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    pub taken: Vec<Taken>,
+    pub period: u64,
+    /// Sends that may still succeed.
+    pub pending: u32,
+    pub until: i64,
+    pub open: bool,
+}
+
+/// A send that may yet fail.
+#[derive(Clone, Debug)]
+pub struct Send {
+    pub message: String,
+    pub until: i64,
+    pub unit: Option<usize>,
+    pub open: bool,
 }
 
 /// Which thresholds were told, of which limit in which period.
@@ -113,10 +155,14 @@ pub struct Tenant {
     pub leases: Vec<Lease>,
     /// When a key has regained everything.
     pub paces: HashMap<String, i64>,
-    /// When a contact's session of a category ends; 0: of none.
-    pub contacts: HashMap<(u8, u8), i64>,
+    /// A contact's session of a category; 0: of none.
+    pub contacts: HashMap<(u8, u8), Session>,
+    pub units: Vec<Unit>,
+    pub sends: Vec<Send>,
     pub links: Vec<BTreeSet<u8>>,
     pub stored: Vec<Stored>,
+    /// Messages that were allowed.
+    pub decisions: u64,
     pub reservations: Vec<Reservation>,
     pub reported: HashMap<usize, Reported>,
     pub events: Vec<String>,
@@ -171,7 +217,7 @@ impl Verdict {
         self.reasons.dedup();
     }
 
-    fn done(mut self) -> Verdict {
+    pub fn done(mut self) -> Verdict {
         self.overage &= self.allowed();
         self
     }
@@ -212,8 +258,11 @@ impl Tenant {
             leases: Vec::new(),
             paces: HashMap::new(),
             contacts: HashMap::new(),
+            units: Vec::new(),
+            sends: Vec::new(),
             links: Vec::new(),
             stored: Vec::new(),
+            decisions: 0,
             reservations: Vec::new(),
             reported: HashMap::new(),
             events: Vec::new(),
@@ -272,7 +321,9 @@ impl Tenant {
     /// What open reservations hold.
     pub fn held(&self, resource: usize) -> u64 {
         let open = self.reservations.iter().filter(|it| it.resolved.is_none());
-        let taken = open.flat_map(|it| &it.taken).filter(|it| it.resource == resource);
+        let units = self.units.iter().filter(|it| it.open).flat_map(|it| &it.taken);
+        let taken = open.flat_map(|it| &it.taken).chain(units);
+        let taken = taken.filter(|it| it.resource == resource);
         taken.map(|it| it.units).sum()
     }
 
@@ -326,58 +377,6 @@ impl Tenant {
     pub fn has_feature(&self, level: bool) -> bool {
         let (ai, analytics) = (self.ai, self.analytics);
         if level { analytics.1.or(analytics.0) == Some("full") } else { ai.1.unwrap_or(ai.0) }
-    }
-
-    /// As [`ask`](Self::ask), of a message that was sent at `sent`; says whether it would open a
-    /// session.
-    pub fn ask_message(
-        &self,
-        (sent, now): (i64, i64),
-        contact: (u8, u8),
-        gate: Gate,
-        may_open: bool,
-    ) -> (Verdict, bool) {
-        let open = self.session_of(contact, now).is_some_and(|(_, end)| sent < end);
-        let too_old = Self::is_too_old(sent, now) && !open;
-        let charges: &[_] = if open || too_old || !may_open { &[] } else { &[(SESSIONS, 1)] };
-        let mut verdict = self.ask(now, gate, charges);
-        if !open && !too_old && !may_open {
-            verdict.deny(Reason::SessionRequired);
-        }
-        let opens = !open && !too_old && verdict.allowed();
-        (verdict.done(), opens)
-    }
-
-    /// Whether a session that began with a message of that time would be forgotten by now.
-    pub fn is_too_old(sent: i64, now: i64) -> bool {
-        sent + WINDOW_MS + LATE_MS <= now
-    }
-
-    /// Of all names of the contact, the session that ends last, if it is kept.
-    pub fn session_of(&self, (contact, category): (u8, u8), now: i64) -> Option<(u8, i64)> {
-        let linked = self.links.iter().find(|names| names.contains(&contact));
-        let names = linked.cloned().unwrap_or_else(|| BTreeSet::from([contact]));
-        let ends = names
-            .into_iter()
-            .filter_map(|name| Some((name, *self.contacts.get(&(name, category))?)));
-        ends.filter(|&(_, end)| end + LATE_MS > now).max_by_key(|&(_, end)| end)
-    }
-
-    /// Applies an allowed message.
-    pub fn message(
-        &mut self,
-        (sent, now): (i64, i64),
-        contact: (u8, u8),
-        opens: bool,
-        extends: bool,
-    ) {
-        if opens {
-            self.take(&[(SESSIONS, 1)]);
-            self.contacts.insert(contact, sent + WINDOW_MS);
-            self.report(SESSIONS);
-        } else if extends && let Some((name, end)) = self.session_of(contact, now) {
-            self.contacts.insert((name, contact.1), end.max(sent + WINDOW_MS));
-        }
     }
 
     /// Whether a rate lets so many pass; `verdict` may deny them already.

@@ -199,17 +199,21 @@ impl Tenant {
             let due = |&at: &usize| self.reservations[at].until;
             let open = |at: &usize| self.reservations[*at].resolved.is_none();
             let first = (0..self.reservations.len()).filter(open).min_by_key(due);
-            let Some(first) = first.filter(|at| due(at) <= now) else {
+            let end = first.map_or(i64::MAX, |at| due(&at));
+            let reported_until = self.first_unreported().unwrap_or(i64::MAX);
+            let next = end.min(reported_until);
+            if next > now {
                 return self.reservations.retain(|it| is_known(it, now));
-            };
-            let (due, boundary) = (due(&first), self.next_boundary());
-            self.expire_leases(boundary.min(due));
-            if boundary < due {
+            }
+            let boundary = self.next_boundary();
+            self.expire_leases(boundary.min(next));
+            if boundary < next {
                 self.settle(boundary);
                 self.watch();
-            } else {
+            } else if reported_until == next {
+                self.commit_unreported(next);
+            } else if let Some(first) = first {
                 let id = place_of(&self.reservations[first].id.to_string());
-                let end = self.reservations[first].until;
                 self.resolve(first, end, Resolution::Expired, |units, _| units);
                 self.event(format!("reservation {id} expired"));
             }

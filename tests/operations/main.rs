@@ -12,4 +12,5 @@ mod rebuilds;
 mod refunds;
 mod reservations;
 mod seats;
+mod sends;
 mod waiting;

@@ -109,7 +109,7 @@ fn several_resources_are_set_aside_all_or_none_with_those_above_them() {
 fn what_cannot_be_set_aside_is_refused_by_name() {
     let (engine, _) = acme(NOON);
     let tenant = engine.tenant("acme").expect("exists");
-    for resource in ["users", "calls", "sessions", "pair_rate"] {
+    for resource in ["users", "calls", "pair_rate"] {
         let refused = tenant.reserve(&[(resource, 1)], MINUTE);
         assert!(matches!(refused, Err(Error::WrongKind { .. })), "{resource}: {refused:?}");
     }

@@ -49,6 +49,9 @@ limits = { sms = 1, users = 1 }
 [actions.receive_message]
 gate = "receive"
 session = { resource = "sessions", extend = true }
+[actions.send_message]
+gate = "send"
+session = { resource = "sessions" }
 [actions.send_sms]
 gate = "send"
 charge = { sms = "quantity", credits = 1 }

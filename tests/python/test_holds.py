@@ -123,3 +123,33 @@ def test_seats_are_held_until_released(engine: cotas.Engine, acme: cotas.Tenant)
     assert engine.verify_token("another-token") is None
     with pytest.raises(cotas.NotHeld):
         users.replace("nobody", "eva@acme.br")
+
+
+def test_a_send_that_fails_gives_its_session_back(acme: cotas.Tenant) -> None:
+    with acme.reserve_action("send_message", contact="c-1", message="m-1") as held:
+        assert held.decision.session is not None and held.decision.session.opened
+        held.sent("m-1")
+    assert acme.report_delivery("m-1", "sent") is cotas.DeliveryOutcome.UNCHANGED
+    assert acme.report_delivery("m-1", "failed") is cotas.DeliveryOutcome.RELEASED
+    assert acme.report_delivery("m-1", cotas.Delivery.READ) is cotas.DeliveryOutcome.UNCHANGED
+    assert acme.report_delivery("m-2", "read") is cotas.DeliveryOutcome.UNKNOWN
+    with pytest.raises(cotas.InvalidArgument):
+        acme.report_delivery("m-1", "lost")
+    assert acme.check("sms", 1)
+    quote = acme.quote_contacts("send_message", ["c-1", "c-2", "c-1"])
+    assert (quote.contacts, quote.opens, quote.available, quote.missing) == (2, 2, 2, 0)
+
+
+def test_a_campaign_pays_for_its_sends(acme: cotas.Tenant) -> None:
+    campaign = acme.reserve({"sessions": 1})
+    assert campaign.id is not None
+    first = acme.reserve_action("send_message", contact="c-1", message="m-1", campaign=campaign.id)
+    assert first and not first.decision.charges
+    denied = acme.perform("send_message", contact="c-2", campaign=campaign.id)
+    assert denied.reason is cotas.Reason.QUOTA_EXHAUSTED
+    assert acme.report_delivery("m-1", "failed") is cotas.DeliveryOutcome.RELEASED
+    assert acme.perform("send_message", contact="c-2", campaign=campaign.id)
+    joined = acme.perform("receive_message", contact="c-2", also="BR.2")
+    assert joined.session is not None and not joined.session.opened and not joined.too_old
+    with pytest.raises(cotas.InvalidArgument):
+        acme.perform("send_message", contact="c-3", campaign="r-none")

@@ -130,10 +130,11 @@ TAKEN: list[Compared] = [
     ("Extra", attributes(options.Extra) | {"resource"}, {}),
     ("NewGrant", parameters(cotas.Engine.grant), {}),
     ("Terms", parameters(cotas.Engine.change_plan), {}),
-    ("Details", parameters(cotas.Tenant.perform), {}),
-    ("Details", parameters(cotas.Tenant.check_action), {}),
+    # Only what is reserved has a message of which something is reported.
+    ("Details", parameters(cotas.Tenant.perform) | {"message"}, {}),
+    ("Details", parameters(cotas.Tenant.check_action) | {"message"}, {}),
     ("Details", parameters(cotas.Tenant.reserve_action), {}),
-    ("Details", parameters(cotas.Tenant.quote), {}),
+    ("Details", parameters(cotas.Tenant.quote) | {"message", "campaign"}, {}),
     ("Occupancy", parameters(cotas.Seats.occupy), {}),
     ("PaymentEvent", attributes(cotas.PaymentEvent), {}),
     ("Cursor", parameters(cotas.Tenant._perform_next), {}),
@@ -185,6 +186,7 @@ GIVEN: list[Compared] = [
     ("Maintained", attributes(reports.Maintained), {}),
     ("Quote", attributes(reports.Quote), {}),
     ("CostLine", attributes(reports.Cost), {}),
+    ("CampaignQuote", attributes(reports.CampaignQuote), {}),
     ("Progress", attributes(cotas.Progress), {}),
 ]
 

@@ -81,8 +81,8 @@ pub(super) fn granted_resource(compiled: &Compiled, name: &str) -> Result<Resour
 
 /// The number of a resource that can be set aside.
 pub(super) fn reservable_resource(compiled: &Compiled, name: &str) -> Result<ResourceId, Error> {
-    let needed = "an allowance or a meter";
-    let fits = |kind| matches!(kind, Kind::Allowance | Kind::Meter { .. });
+    let needed = "an allowance, a session resource or a meter";
+    let fits = |kind| matches!(kind, Kind::Allowance | Kind::Session { .. } | Kind::Meter { .. });
     resource_among(compiled, name, || needed.to_owned(), fits).map(|(resource, _)| resource)
 }
 

@@ -3,15 +3,17 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Shared;
-use super::call::{Call, LeaseCall, RateCall, Rule, SessionCall};
+use super::call::{Call, LeaseCall, RateCall};
 use super::decide::RetryReason;
 use super::reclaim::note;
+use super::session_call::{Rule, SessionCall};
 use crate::clock::Timestamp;
 use crate::live::Hash128;
 use crate::live::entries::{
     Entry, EntryIndex, EntryKind, KEPT_UNTIL, LEASE_PARENTS, meta, pack_parents,
 };
 use crate::live::history::HistoryKey;
+use crate::live::holds::{OpenedSession, SessionState};
 use crate::live::layout::{counter, entry, record};
 use crate::live::record::{CounterRef, RecordGuard, grant_id, grant_source};
 use crate::live::takings::{HeadKind, TakingsWriter};
@@ -188,27 +190,33 @@ pub(super) fn session(
     kept: Option<EntryIndex>,
     changes: &Changes,
     seq: u64,
-) {
+) -> Option<OpenedSession> {
     let late_ms = session.rule.late_ms;
+    let mut made = None;
     let (index, end) = match (changes.opens, changes.extends_to) {
         (Some(opened), _) => {
             let key = session.key_of(session.contact);
-            let index = guard.find_entry(key).unwrap_or_else(|| {
+            let known = guard.find_entry(key);
+            let before = known
+                .map(|index| [entry::START, entry::END].map(|word| guard.entry_get(index, word)));
+            let index = known.unwrap_or_else(|| {
                 let kept_until = opened.end.plus_ms(late_ms);
                 new_entry(guard, EntryKind::Session, session.rule.resource, key, kept_until).index
             });
+            if known.is_some() && guard.session_state(index) != SessionState::Used {
+                guard.set_entry_state(index, SessionState::Used as u8);
+            }
             guard.entry_set(index, entry::START, opened.start.ms() as u64);
+            made = Some(OpenedSession { index, before });
             (index, opened.end)
         }
-        (None, Some(end)) => match kept {
-            Some(index) => (index, end),
-            None => return,
-        },
-        (None, None) => return,
+        (None, Some(end)) => (kept?, end),
+        (None, None) => return None,
     };
     guard.entry_set(index, entry::END, end.ms() as u64);
     guard.entry_set(index, KEPT_UNTIL, end.plus_ms(late_ms).ms() as u64);
     guard.touch_entry(index, seq);
+    made
 }
 
 /// An entry for a lease that nobody holds, with the next fencing number.
@@ -308,7 +316,11 @@ pub(super) fn head_kind(call: &Call<'_>) -> HeadKind {
 #[inline(always)]
 pub(super) fn takings_head<'a>(guard: &mut RecordGuard<'a>, call: &Call<'_>) -> Option<Entry<'a>> {
     match (call.hold_ms, &call.once) {
-        (Some(_), _) => Some(guard.make_entry(EntryKind::Reservation, ResourceId::NONE, None)),
+        (Some(_), _) => {
+            // A send is found by its message, where that has an id already.
+            let message = call.session.as_ref().and_then(|session| session.message);
+            Some(guard.make_entry(EntryKind::Reservation, ResourceId::NONE, message))
+        }
         (None, Some(once)) => {
             Some(guard.make_entry(EntryKind::Key, ResourceId::NONE, Some(once.key)))
         }

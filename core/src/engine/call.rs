@@ -3,14 +3,15 @@
 use std::hash::Hasher;
 
 use super::cursor::CursorCall;
+use super::session_call::{Rule, SessionCall, check_contact};
 use super::{Engine, Shared, check_key, shorten};
-use crate::catalog::{CompiledAction, CompiledSession, Gate, Kind, Open};
+use crate::catalog::{CompiledAction, Gate, Kind, Open};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::error::Error;
 use crate::live::Hash128;
 use crate::live::entries::EntryKind;
-use crate::rules::decide::{CHARGES_MAX, KeptSession, RateRequest, SessionRequest};
-use crate::rules::{Charge, FeatureId, Request, ResourceId};
+use crate::rules::decide::{CHARGES_MAX, CampaignUnits, KeptSession, RateRequest, SessionRequest};
+use crate::rules::{Charge, EntryHandle, FeatureId, Request, ReservationId, ResourceId};
 
 /// Units that one call charges at most: half the range, so that sums stay in it.
 pub(super) const UNITS_MAX: u64 = i64::MAX as u64;
@@ -32,6 +33,12 @@ pub struct Details<'a> {
     pub also: &'a str,
     /// The category of a template, where sessions are counted per category.
     pub category: &'a str,
+    /// The id that the channel has given a message that is reserved, where it is known by then:
+    /// [`Tenant::report_delivery`](crate::Tenant::report_delivery) finds the send by it. Empty:
+    /// none.
+    pub message: &'a str,
+    /// The reservation of sessions that a campaign's send draws from, if it opens one.
+    pub campaign: Option<ReservationId>,
     /// When the message was sent; `None`: now. A time in the future counts as now. It decides
     /// about the session and nothing else.
     pub at: Option<Timestamp>,
@@ -67,6 +74,8 @@ pub(super) struct Call<'a> {
     pub(super) unresolved: bool,
     /// What is charged is held by a reservation for so many milliseconds.
     pub(super) hold_ms: Option<i64>,
+    /// The reservation is one from which the sends of a campaign draw.
+    pub(super) is_campaign: bool,
     pub(super) once: Option<OnceCall>,
     pub(super) cursor: Option<CursorCall>,
     pub(super) apply: bool,
@@ -124,42 +133,6 @@ const UNITS_BITS: u32 = 44;
 const OPERATION_SHIFT: u32 = 60;
 const NOT_HASHED: u64 = 1 << 63;
 
-/// What a call has to do with a contact's session.
-#[derive(Clone, Copy)]
-pub(super) struct SessionCall<'a> {
-    pub(super) contact: Hash128,
-    /// Another name of the same contact.
-    pub(super) also: Option<Hash128>,
-    /// Hash of resource, channel and category: with a contact's it makes the session's key.
-    scope: Hash128,
-    at: Option<Timestamp>,
-    pub(super) rule: Rule<'a>,
-}
-
-/// A session rule: an action's, or that of an admission.
-#[derive(Clone, Copy)]
-pub(super) struct Rule<'a> {
-    pub(super) resource: ResourceId,
-    pub(super) parents: &'a [ResourceId],
-    open: Open,
-    extends: bool,
-    window_ms: i64,
-    pub(super) late_ms: i64,
-}
-
-impl<'a> From<&'a CompiledSession> for Rule<'a> {
-    fn from(from: &'a CompiledSession) -> Self {
-        Rule {
-            resource: from.resource,
-            parents: &from.parents,
-            open: from.open,
-            extends: from.extends,
-            window_ms: from.window_ms,
-            late_ms: from.late_ms,
-        }
-    }
-}
-
 /// What a call asks of a rate.
 #[derive(Clone, Copy)]
 pub(super) struct RateCall {
@@ -200,6 +173,7 @@ impl<'a> Call<'a> {
             charges,
             unresolved: false,
             hold_ms: None,
+            is_campaign: false,
             once: None,
             cursor: None,
             apply: true,
@@ -246,6 +220,18 @@ impl<'a> Call<'a> {
         ]
     }
 
+    /// Whether it is a send that may yet fail.
+    #[inline(always)]
+    pub(super) fn is_send(&self) -> bool {
+        self.hold_ms.is_some() && self.session.is_some()
+    }
+
+    /// The campaign that pays for the session that it opens.
+    #[inline(always)]
+    pub(super) fn campaign(&self) -> Option<EntryHandle> {
+        self.session.as_ref()?.campaign
+    }
+
     /// The two names of a contact that the call makes one.
     #[inline(always)]
     pub(super) fn linked(&self) -> Option<(Hash128, Hash128)> {
@@ -282,18 +268,25 @@ impl<'a> Call<'a> {
     pub(super) fn session_request(
         &self,
         (now, high_water_mark): (Timestamp, Timestamp),
-        kept: impl FnOnce(&SessionCall<'_>) -> Option<KeptSession>,
+        campaign: Option<CampaignUnits>,
+        kept: impl FnOnce(&SessionCall<'_>, Timestamp) -> Option<KeptSession>,
     ) -> Option<SessionRequest<'a>> {
-        self.session.as_ref().map(|session| SessionRequest {
-            resource: session.rule.resource,
-            parents: session.rule.parents,
-            at: session.at.map_or(now, |at| at.min(now)),
-            may_open: session.rule.open != Open::Never,
-            extends: session.rule.extends,
-            window_ms: session.rule.window_ms,
-            late_ms: session.rule.late_ms,
-            seen: now.max(high_water_mark),
-            kept: kept(session),
+        self.session.as_ref().map(|session| {
+            let at = session.at.map_or(now, |at| at.min(now));
+            SessionRequest {
+                resource: session.rule.resource,
+                parents: session.rule.parents,
+                at,
+                may_open: session.rule.open != Open::Never,
+                // A send that may yet fail moves no end.
+                extends: session.rule.extends && self.hold_ms.is_none(),
+                window_ms: session.rule.window_ms,
+                late_ms: session.rule.late_ms,
+                seen: now.max(high_water_mark),
+                kept: kept(session, at),
+                reserves: self.hold_ms.is_some(),
+                campaign,
+            }
         })
     }
 
@@ -311,13 +304,6 @@ impl<'a> Call<'a> {
             regained_at: regained_at(rate.key),
             now,
         })
-    }
-}
-
-impl SessionCall<'_> {
-    /// The key of the session that a contact has there.
-    pub(super) fn key_of(&self, contact: Hash128) -> Hash128 {
-        Hash128 { low: self.scope.low ^ contact.low, high: self.scope.high ^ contact.high }
     }
 }
 
@@ -423,32 +409,6 @@ impl Engine {
         Ok(Call { gate, session, ..Call::consume(&[]) })
     }
 
-    fn session_call<'a>(
-        &self,
-        rule: Rule<'a>,
-        details: &Details<'_>,
-    ) -> Result<SessionCall<'a>, Error> {
-        check_contact(details)?;
-        let category = if rule.open == Open::PerCategory { details.category } else { "" };
-        Ok(SessionCall {
-            contact: self.shared.contact_hash(details.contact),
-            also: self.other_name(details)?,
-            scope: self.shared.session_scope(rule.resource, details.channel, category),
-            at: details.at,
-            rule,
-        })
-    }
-
-    /// The other id that a message carries of its contact.
-    #[inline]
-    fn other_name(&self, details: &Details<'_>) -> Result<Option<Hash128>, Error> {
-        if details.also.is_empty() || details.also == details.contact {
-            return Ok(None);
-        }
-        check_key("contact", details.also)?;
-        Ok(Some(self.shared.contact_hash(details.also)))
-    }
-
     /// So many units of a rate for a key.
     pub(super) fn rate_call(
         &self,
@@ -504,15 +464,6 @@ impl Shared {
         self.live.hash_text(&[EntryKind::Session as u8], contact)
     }
 
-    fn session_scope(&self, resource: ResourceId, channel: &str, category: &str) -> Hash128 {
-        self.live.hash(|hasher| {
-            hasher.write_u32(EntryKind::Session as u32 | u32::from(resource.0) << 8);
-            hasher.write_u32(channel.len() as u32);
-            hasher.write(channel.as_bytes());
-            hasher.write(category.as_bytes());
-        })
-    }
-
     pub(super) fn lease_key(&self, resource: ResourceId, holder: &str) -> Result<Hash128, Error> {
         check_key("holder", holder)?;
         Ok(self.live.hash_text(&prefix(EntryKind::Lease, resource), holder))
@@ -527,16 +478,6 @@ impl Shared {
 /// What tells keys of several kinds and resources apart.
 const fn prefix(kind: EntryKind, resource: ResourceId) -> [u8; 4] {
     (kind as u32 | (resource.0 as u32) << 8).to_le_bytes()
-}
-
-fn check_contact(details: &Details<'_>) -> Result<(), Error> {
-    check_key("contact", details.contact)?;
-    let too_long = details.channel.len().max(details.category.len());
-    if too_long > super::KEY_BYTES_MAX {
-        let why = format!("it has {too_long} bytes, more than {}", super::KEY_BYTES_MAX);
-        return Err(Error::InvalidArgument { what: "channel or category", why });
-    }
-    Ok(())
 }
 
 /// Writes down what an action charges, and says how many entries that are.

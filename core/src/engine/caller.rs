@@ -257,11 +257,15 @@ pub(super) fn feed_action(hasher: &mut SipHasher13, action: &str, details: &Deta
     feed_details(hasher, details);
 }
 
-/// What an action is about. Not its time, and not a second id of its contact: whoever tries again
-/// may name another.
+/// What an action is about. Not its time, a second id of its contact or its message's id: whoever
+/// tries again may name another.
 fn feed_details(hasher: &mut SipHasher13, details: &Details<'_>) {
     for text in [details.channel, details.contact, details.category, details.holder] {
         feed_text(hasher, text);
     }
     hasher.write_u64(details.quantity.unwrap_or(1));
+    if let Some(ReservationId(campaign)) = details.campaign {
+        hasher.write_u32(campaign.index);
+        hasher.write_u64(campaign.number);
+    }
 }

@@ -412,6 +412,8 @@ impl With {
 pub(super) struct FoundEntries {
     /// The contact's session that is kept.
     pub(super) session: Option<EntryIndex>,
+    /// The campaign that pays for it, while it lives.
+    pub(super) campaign: Option<EntryIndex>,
     /// The lease that its holder has already.
     pub(super) lease: Option<EntryIndex>,
     /// Whether its holder had it until it expired, and it counts still.

@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::entries::{EntryIndex, EntryKind, ReservationState, with_state};
 use crate::live::history::HistoryKey;
+use crate::live::holds::HoldRole;
 use crate::live::layout::{counter, entry, record};
 use crate::live::record::RecordGuard;
 use crate::live::takings::Taken;
@@ -58,11 +59,17 @@ impl Shared {
         index: EntryIndex,
     ) -> Result<(), Error> {
         let options = CommitOptions { sync: Sync::Normal, confirm_jump: false };
-        let state = ReservationState::Expired as u8;
-        let late = Late { index, kind: EntryKind::Reservation, state, back: Back::All };
-        let Some(end) = open_until(&self.lock_record(at)?, index).filter(|&end| end <= now) else {
-            return Ok(());
+        let (end, role) = {
+            let guard = self.lock_record(at)?;
+            (open_until(&guard, index), guard.hold_role(index))
         };
+        let Some(end) = end.filter(|&end| end <= now) else { return Ok(()) };
+        // The sends of a session have failed: that is no news.
+        let state = match role {
+            HoldRole::Session => ReservationState::Released,
+            _ => ReservationState::Expired,
+        } as u8;
+        let late = Late { index, kind: EntryKind::Reservation, state, back: Back::All };
         // Another may have been quicker: then there is nothing to do.
         let done = self.administer_entry(at, name, end.plus_ms(-1), options, &late, |guard| {
             let open = open_until(guard, index) == Some(end);

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::live::entries::{EntryIndex, EntryKind, ReservationState};
 use crate::live::events::EventImage;
 use crate::live::expiry::Heap;
+use crate::live::holds::HoldRole;
 use crate::live::layout::{counter, record};
 use crate::live::record::RecordGuard;
 use crate::rules::settle::CLOCK_JUMP_MS;
@@ -84,7 +85,15 @@ impl Shared {
         index: EntryIndex,
         high_water_mark: Timestamp,
     ) -> Result<(), RetryReason> {
-        if reserve::needs_admin_tx(guard, index, EntryKind::Reservation) {
+        match guard.hold_role(index) {
+            HoldRole::Send => return self.commit_unreported(guard, index, true),
+            HoldRole::Session if guard.pending_sends(index) > 0 => {
+                return self.commit_unreported(guard, index, false);
+            }
+            HoldRole::Session => return self.return_session(guard, index, high_water_mark),
+            HoldRole::Units | HoldRole::Campaign => {}
+        }
+        if reserve::needs_admin_tx(guard, (index, EntryKind::Reservation), Back::All) {
             return Err(RetryReason::LateHold(index));
         }
         Self::prepare_return(guard, index)?;

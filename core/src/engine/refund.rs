@@ -5,12 +5,14 @@ use std::time::Duration;
 use super::caller::Caller;
 use super::decide::RetryReason;
 use super::late::Late;
-use super::replayed::REFUNDED;
+use super::replayed::{REFUNDED, REFUNDING, opened_session};
 use super::reserve::{Back, is_of_this_period, needs_admin_tx, return_units};
+use super::sends::close_session;
 use super::{Engine, Shared};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::entries::{EntryIndex, EntryKind};
+use crate::live::holds::{Owner, SessionState};
 use crate::live::layout::entry;
 use crate::live::record::RecordGuard;
 use crate::live::takings::Taken;
@@ -25,7 +27,9 @@ impl Caller<'_> {
             match shared.try_refund(self.at, receipt.0, (now, timeout)) {
                 Err(RetryReason::LateHold(index)) if !timeout.is_zero() => {
                     let (kind, state) = (EntryKind::Key, REFUNDED);
-                    let late = Late { index, kind, state, back: Back::All };
+                    let closes = shared.lock_record(self.at)?.entry_state(index) == REFUNDING;
+                    let back = if closes { Back::Everything } else { Back::All };
+                    let late = Late { index, kind, state, back };
                     shared.settle_late(self.at, self.name, now, receipt.0, late)
                 }
                 other => other,
@@ -60,16 +64,34 @@ impl Shared {
     ) -> Result<(), RetryReason> {
         let mut guard = self.ready_record(at, now, timeout)?;
         let index = self.unrefunded(&guard, handle)?;
-        if needs_admin_tx(&guard, index, EntryKind::Key) {
+        let high_water_mark = now.max(guard.high_water_mark());
+        let session = refundable_session(&guard, index, handle, high_water_mark);
+        let closes = session.is_some() || guard.entry_state(index) == REFUNDING;
+        let back = if closes { Back::Everything } else { Back::All };
+        if !guard.ring_has_capacity(3) {
+            return Err(RetryReason::CheckpointNeeded);
+        }
+        if needs_admin_tx(&guard, (index, EntryKind::Key), back) {
+            if let Some(session) = session {
+                // Whoever asks again after a crash in between has the units given back.
+                let seq = guard.begin();
+                close_session(&mut guard, session, high_water_mark, seq);
+                guard.set_entry_state(index, REFUNDING);
+                guard.touch_entry(index, seq);
+                self.finish(&mut guard)?;
+            }
             return Err(RetryReason::LateHold(index));
         }
         let in_period = is_of_this_period(&guard, index, EntryKind::Key);
-        let high_water_mark = now.max(guard.high_water_mark());
         Self::prepare_return(&mut guard, index)?;
         let seq = guard.begin();
+        if let Some(session) = session {
+            close_session(&mut guard, session, high_water_mark, seq);
+        }
         let mut entries = guard.takings_cursor(index, EntryKind::Key);
         while let Some(taken) = entries.next(&guard) {
-            let taken = Taken { units: taken.returnable(), ..taken };
+            let units = if closes { taken.units } else { taken.returnable() };
+            let taken = Taken { units, ..taken };
             return_units(&mut guard, taken, in_period, high_water_mark);
         }
         guard.set_entry_state(index, REFUNDED);
@@ -98,4 +120,16 @@ impl Shared {
         }
         Err(Error::UnknownReceipt(Receipt(handle)))
     }
+}
+
+/// The session that a decision opened and nothing else has used, while it is kept.
+fn refundable_session(
+    guard: &RecordGuard<'_>,
+    key: EntryIndex,
+    handle: EntryHandle,
+    high_water_mark: Timestamp,
+) -> Option<EntryIndex> {
+    let owner = Owner { index: key, number: handle.number, state: SessionState::Refundable };
+    let session = guard.owned_session(owner, opened_session(guard, key)?)?;
+    (guard.kept_until(session) > high_water_mark).then_some(session)
 }

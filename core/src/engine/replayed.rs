@@ -43,6 +43,8 @@ pub(super) const KEY_PERIOD_MASK: u64 = (1 << 24) - 1;
 
 /// State of a key whose charges have been given back.
 pub(super) const REFUNDED: u8 = 1;
+/// State of a key whose session has been closed, while its charges are given back.
+pub(super) const REFUNDING: u8 = 2;
 
 impl Shared {
     /// The decision stored in `place`, if it was given for the same arguments.
@@ -79,7 +81,10 @@ impl Shared {
             retry_at: None,
             session: has(SESSION).then(|| SessionOutcome {
                 opened: has(SESSION_OPENED),
-                expires_at: Timestamp::from_word(word(SESSION_END)),
+                expires_at: Timestamp::from_word(match reservation {
+                    Some(_) => guard.entry_get(index, entry::END),
+                    None => word(SESSION_END),
+                }),
             }),
             lease: has(LEASE).then(|| LeaseOutcome {
                 acquired: has(LEASE_ACQUIRED),
@@ -147,10 +152,14 @@ impl Shared {
             entry.fill_word(nth as u64, value);
         }
         entry.fill_above_link(guard.get(record::PERIOD) & KEY_PERIOD_MASK);
-        let lease_end = decision.lease.map_or(0, |it| it.expires_at.ms() as u64);
+        // A reservation takes no lease, and its place is where the end of its session would be.
+        let ends = match decision.reservation {
+            Some(_) => decision.session.map(|it| it.expires_at),
+            None => decision.lease.map(|it| it.expires_at),
+        };
         let number = guard.number_of(seq);
         entry.fill(entry::START, number);
-        entry.fill(entry::END, lease_end);
+        entry.fill(entry::END, ends.map_or(0, |at| at.ms() as u64));
         entry.fill_word(KEPT_WORD, until.ms() as u64);
         guard.heap_insert(guard.kept_heap(), entry, until);
         guard.touch(entry, seq);
@@ -159,6 +168,19 @@ impl Shared {
                 Some(Receipt(EntryHandle { epoch: self.epoch(), index: entry.index.0, number }));
         }
     }
+}
+
+/// Where the session is that the decision under a key has opened, by itself: one that takes a lease
+/// as well says nothing of it.
+pub(super) fn opened_session(guard: &RecordGuard<'_>, key: EntryIndex) -> Option<EntryIndex> {
+    let opened_alone = guard.entry_word(key, CODES) & (SESSION_OPENED | LEASE | RESERVATION);
+    let index = (guard.entry_get(key, entry::END) as u32).checked_sub(1)?;
+    (opened_alone == SESSION_OPENED).then_some(EntryIndex(index))
+}
+
+/// Notes which session the decision under a key has opened by itself.
+pub(super) fn note_opened_session(key: Entry<'_>, session: EntryIndex) {
+    key.fill(entry::END, u64::from(session.0) + 1);
 }
 
 /// What a record says was charged, by resource and source.

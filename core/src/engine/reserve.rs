@@ -8,16 +8,20 @@ use std::time::Duration;
 
 use super::call::{Call, Charges, Details, NO_CHARGES, charge, lifetime_ms, push};
 use super::caller::{Caller, feed_action, feed_charge};
+use super::campaign::{check_send_ttl, is_campaign};
 use super::decide::RetryReason;
 use super::frequent::decided;
 use super::late::Late;
 use super::reclaim::note;
 use super::replayed::KEY_PERIOD_MASK;
+use super::sends;
 use super::{Engine, Shared};
+use crate::catalog::Gate;
 use crate::clock::{DAY_MS, Timestamp};
 use crate::error::Error;
 use crate::live::entries::{Entry, EntryIndex, EntryKind, KEPT_WORD, ReservationState};
 use crate::live::history::HistoryKey;
+use crate::live::holds::{HoldRole, NUMBER};
 use crate::live::layout::{counter, entry, record};
 use crate::live::record::{RecordGuard, grant_id};
 use crate::live::takings::Taken;
@@ -27,10 +31,9 @@ use crate::rules::{
 };
 
 /// How long a resolved reservation is remembered after its time.
-const RESOLVED_KEPT_MS: i64 = 7 * DAY_MS;
-/// Words of a reservation's payload: the period in which it was made, its number.
-const PERIOD: u64 = 0;
-const NUMBER: u64 = 1;
+pub(super) const RESOLVED_KEPT_MS: i64 = 7 * DAY_MS;
+/// The word of a reservation's payload that says in which period it was made.
+pub(super) const PERIOD: u64 = 0;
 
 /// How a reservation was resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +75,8 @@ impl Resolution {
 #[derive(Clone, Copy)]
 pub(super) enum Back<'a> {
     All,
+    /// Also what is only told of: the session that a decision opened is closed.
+    Everything,
     /// All but so much of these resources.
     Except(&'a [Charge]),
     Nothing,
@@ -93,7 +98,8 @@ impl Caller<'_> {
         let mut capacity = NO_CHARGES;
         let asked = self.asked(units, &mut capacity)?;
         let compiled = self.engine.shared.compiled()?;
-        if let (None, [one]) = (&self.key, asked)
+        let is_campaign = is_campaign(compiled, asked, hold_ms)?;
+        if let (None, [one], false) = (&self.key, asked, is_campaign)
             && compiled.parents(one.resource).is_empty()
         {
             self.engine.run_hold(self.at, self.name, asked, hold_ms, result);
@@ -107,7 +113,7 @@ impl Caller<'_> {
             }
             hasher.write_i64(hold_ms);
         })?;
-        let call = Call { hold_ms: Some(hold_ms), once, ..Call::consume(charges) };
+        let call = Call { hold_ms: Some(hold_ms), is_campaign, once, ..Call::consume(charges) };
         self.engine.run_into(self.at, self.name, &call, result);
         Ok(())
     }
@@ -123,9 +129,16 @@ impl Caller<'_> {
         let mut charges = NO_CHARGES;
         let mut call = Call::consume(&[]);
         self.engine.call_of(action, details, &mut charges, &mut call)?;
-        if call.session.is_some() || call.lease.is_some() {
-            let why = "it opens a session or takes a lease, which cannot be set aside; perform it";
+        if call.lease.is_some() {
+            let why = "it takes a lease, which cannot be set aside; perform it";
             return Err(Error::InvalidArgument { what: "action", why: why.to_owned() });
+        }
+        if call.session.is_some() {
+            check_send_ttl(hold_ms)?;
+            if call.gate == Gate::Receive {
+                let why = "it is a message of the contact, which has come already; perform it";
+                return Err(Error::InvalidArgument { what: "action", why: why.to_owned() });
+            }
         }
         call.once = self.once("reserve_action", |hasher| {
             feed_action(hasher, action, details);
@@ -214,16 +227,23 @@ impl Shared {
         let index = self.open_reservation(&guard, handle, now)?;
         check_kept(self, &guard, index, back)?;
         let high_water_mark = now.max(guard.high_water_mark());
+        if state == ReservationState::Released {
+            self.leave_session(&mut guard, index, high_water_mark)?;
+        }
+        if !guard.ring_has_capacity(3) {
+            return Err(RetryReason::CheckpointNeeded);
+        }
         if !matches!(back, Back::Nothing) {
-            if needs_admin_tx(&guard, index, EntryKind::Reservation) {
+            if needs_admin_tx(&guard, (index, EntryKind::Reservation), back) {
                 return Err(RetryReason::LateHold(index));
             }
             Self::prepare_return(&mut guard, index)?;
-        } else if !guard.ring_has_capacity(1) {
-            return Err(RetryReason::CheckpointNeeded);
         }
         let seq = guard.begin();
         give_back(&mut guard, index, back, high_water_mark);
+        if guard.hold_role(index) == HoldRole::Send {
+            sends::commit_session_of(&mut guard, index, seq);
+        }
         resolve(&mut guard, index, state, seq);
         guard.raise_high_water_mark(now);
         self.finish(&mut guard)
@@ -276,11 +296,18 @@ pub(super) fn charges(guard: &RecordGuard<'_>, handle: EntryHandle) -> SourceCha
     let index = EntryIndex(handle.index);
     let is_it = guard.holds(index, EntryKind::Reservation)
         && guard.entry_word(index, NUMBER) == handle.number;
-    if is_it {
-        super::replayed::charges(guard, index, EntryKind::Reservation)
-    } else {
-        SourceCharges::default()
+    if !is_it {
+        return SourceCharges::default();
     }
+    let mut charges = super::replayed::charges(guard, index, EntryKind::Reservation);
+    if guard.hold_role(index) == HoldRole::Send
+        && let Some(unit) = guard.paid_by(index)
+    {
+        for taken in guard.takings(unit, EntryKind::Reservation) {
+            charges.add(taken.resource, taken.source, taken.units);
+        }
+    }
+    charges
 }
 
 /// Makes `claim` an open reservation of `charges`, which its record says whence, and gives it its
@@ -315,14 +342,19 @@ pub(super) fn hold(
 /// Whether giving a record back needs the lane, which knows what the block does not: of a closed
 /// period, the grants that still live; of the present one, what the plan's number says of units
 /// that were taken when there was another number, or none.
-pub(super) fn needs_admin_tx(guard: &RecordGuard<'_>, index: EntryIndex, kind: EntryKind) -> bool {
+pub(super) fn needs_admin_tx(
+    guard: &RecordGuard<'_>,
+    (index, kind): (EntryIndex, EntryKind),
+    back: Back<'_>,
+) -> bool {
     let in_period = is_of_this_period(guard, index, kind);
-    let mut returnable = guard.takings(index, kind).filter(|taken| !taken.stays);
+    let all = matches!(back, Back::Everything);
+    let mut returnable = guard.takings(index, kind).filter(|taken| all || !taken.stays);
     returnable.any(|taken| match guard.counter(taken.resource) {
         Some(counter) if counter.terms().counting == Counting::Granted => {
             if in_period {
                 counter.terms().lowered
-                    || taken.grant == 0 && taken.units > counter.get(counter::BEYOND)
+                    || taken.grant == 0 && taken.held() > counter.get(counter::BEYOND)
             } else {
                 outlives_period(taken)
             }
@@ -433,6 +465,7 @@ impl<'a> Kept<'a> {
     pub(super) fn rest_of(&mut self, taken: Taken) -> u64 {
         let kept = match self.back {
             Back::All => return taken.returnable(),
+            Back::Everything => return taken.held(),
             Back::Nothing => return 0,
             Back::Except(kept) => kept,
         };
@@ -441,9 +474,9 @@ impl<'a> Kept<'a> {
             self.left = of_it.map(|charge| charge.units).sum();
             self.resource = taken.resource;
         }
-        let stays = taken.units.min(self.left);
+        let stays = taken.held().min(self.left);
         self.left -= stays;
-        taken.units - stays
+        taken.held() - stays
     }
 }
 
@@ -459,7 +492,7 @@ fn check_kept(
         let held: u64 = guard
             .takings(index, EntryKind::Reservation)
             .filter(|taken| taken.resource == charge.resource)
-            .map(|taken| taken.units)
+            .map(Taken::held)
             .sum();
         if charge.units > held {
             let compiled = shared.compiled()?;
@@ -497,10 +530,11 @@ pub(super) fn count_out(guard: &mut RecordGuard<'_>, index: EntryIndex) {
 fn count_out_held(guard: &mut RecordGuard<'_>, index: EntryIndex) {
     let mut entries = guard.takings_cursor(index, EntryKind::Reservation);
     let mut next = entries.next(guard);
-    while let Some(Taken { resource, mut units, .. }) = next {
+    while let Some(taken) = next {
+        let (resource, mut units) = (taken.resource, taken.held());
         next = entries.next(guard);
         while let Some(more) = next.filter(|more| more.resource == resource) {
-            units = units.saturating_add(more.units);
+            units = units.saturating_add(more.held());
             next = entries.next(guard);
         }
         let Some(counter) = guard.counter(resource) else { continue };

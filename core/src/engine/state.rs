@@ -1,31 +1,42 @@
 //! What a decision looks at: a record under its lock, or the entitlements that nobody has
 //! persisted.
 
-use super::call::SessionCall;
 use super::contacts::NAMES_MAX;
+use super::session_call::SessionCall;
 use crate::clock::Timestamp;
 use crate::live::Hash128;
 use crate::live::entries::{EntryIndex, counter_heap};
+use crate::live::holds::SessionState;
 use crate::live::layout::{counter, entry, record};
 use crate::live::record::{CounterRef, RecordGuard};
-use crate::rules::decide::{CounterBalance, KeptSession};
+use crate::rules::decide::{CounterBalance, KeptSession, SessionHold};
 use crate::rules::{
     CounterTerms, Counting, Entitlements, FeatureId, Gates, Mode, ResourceId, State,
 };
 
 /// The contact's session that is still kept at `mark`, and where it is: of several that its names
-/// have, the one that ends last.
+/// have, one that covers `at`, rather one that is paid for good, and of these the one that ends
+/// last.
 pub(super) fn kept_session(
     guard: &RecordGuard<'_>,
     call: &SessionCall<'_>,
-    high_water_mark: Timestamp,
+    (at, high_water_mark): (Timestamp, Timestamp),
 ) -> Option<(EntryIndex, KeptSession)> {
     let kept = |contact: Hash128| {
         let index = guard.find_entry(call.key_of(contact))?;
         (guard.kept_until(index) > high_water_mark).then(|| {
             let start = Timestamp::from_word(guard.entry_get(index, entry::START));
             let end = Timestamp::from_word(guard.entry_get(index, entry::END));
-            (index, KeptSession { start, end })
+            let hold = match guard.session_state(index) {
+                SessionState::Used => SessionHold::Used,
+                SessionState::Refundable => SessionHold::Refundable,
+                SessionState::Reserved => {
+                    let [_, before] = guard.session_before(index).map(Timestamp::from_word);
+                    let is_kept = before.plus_ms(call.rule.late_ms) > high_water_mark;
+                    SessionHold::Reserved { before: if is_kept { before } else { Timestamp::MIN } }
+                }
+            };
+            (index, KeptSession { start, end, hold })
         })
     };
     if !guard.has_aliases() && call.also.is_none() {
@@ -34,7 +45,10 @@ pub(super) fn kept_session(
     // A second id that is not linked yet, or cannot be, counts all the same.
     let names = names_of(guard, call.contact);
     let others = call.also.into_iter().flat_map(|also| names_of(guard, also));
-    names.chain(others).filter_map(kept).max_by_key(|(_, session)| session.end)
+    names.chain(others).filter_map(kept).max_by_key(|(_, session)| {
+        let covers = at < session.end;
+        (covers, covers && session.hold == SessionHold::Used, session.end)
+    })
 }
 
 /// The names of a contact, the one that is asked for first.

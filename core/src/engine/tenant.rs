@@ -152,12 +152,18 @@ impl Tenant {
 
     /// Sets units of several resources aside for `ttl`, all or none: the decision names the
     /// [`reservation`](Decision::reservation). Unless it is committed in time they go back.
+    /// Sessions are reserved for a campaign, whose sends draw from them
+    /// ([`Details::campaign`]), for 30 days at most.
     pub fn reserve(&self, units: &[(&str, u64)], ttl: Duration) -> Result<Decision, Error> {
         self.caller().reserve(units, ttl)
     }
 
-    /// As [`reserve`](Self::reserve), what an action charges. An action that opens a session or
-    /// takes a lease cannot be set aside.
+    /// As [`reserve`](Self::reserve), what an action charges. An action that opens a session is a
+    /// send that may yet fail: its session is open at once, and given back when all sends in it
+    /// have failed and nothing else has used it. What is reported of it
+    /// ([`report_delivery`](Self::report_delivery)) commits or releases it; without a report it is
+    /// committed after `ttl`, which is 30 days at most. An action that takes a lease cannot be set
+    /// aside.
     pub fn reserve_action(
         &self,
         action: &str,
@@ -185,8 +191,8 @@ impl Tenant {
     }
 
     /// Gives back what a decision charged, to the same grants, if they still live. A session that
-    /// it opened stays open and paid; a lease is released by itself. Once per receipt. What a
-    /// closed period has used costs one transaction.
+    /// it opened is closed if nothing else has used it; a lease is released by itself. Once per
+    /// receipt. What a closed period has used costs one transaction.
     pub fn refund(&self, receipt: &Receipt) -> Result<(), Error> {
         self.caller().refund(receipt)
     }

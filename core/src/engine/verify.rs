@@ -149,7 +149,7 @@ fn check_held(guard: &RecordGuard<'_>, images: &[EntryImage], report: &mut impl 
                 if guard.entry_state(index) == ReservationState::Open as u8 =>
             {
                 for taken in guard.takings(index, EntryKind::Reservation) {
-                    *held.entry(taken.resource).or_default() += taken.units;
+                    *held.entry(taken.resource).or_default() += taken.held();
                 }
             }
             Some(EntryKind::Lease) => {

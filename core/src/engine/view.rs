@@ -455,8 +455,10 @@ impl Shared {
             return Err(Error::ClockJump { now, high_water_mark });
         }
         let guard = self.lock_record(at)?;
-        let session = call.session_request((now, high_water_mark), |session| {
-            kept_session(&guard, session, high_water_mark).map(|(_, kept)| kept)
+        let campaign = self.campaign_units(&guard, call, now.max(high_water_mark));
+        let campaign = campaign.map(|(_, units)| units);
+        let session = call.session_request((now, high_water_mark), campaign, |session, at| {
+            kept_session(&guard, session, (at, high_water_mark)).map(|(_, kept)| kept)
         });
         let rate = call.rate_request(now.max(high_water_mark), |key| regained_at(&guard, key));
         let takes_lease = match &call.lease {

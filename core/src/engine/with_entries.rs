@@ -4,12 +4,14 @@
 use super::call::{Call, OnceCall};
 use super::decide::{FoundEntries, RetryReason};
 use super::reserve::hold;
+use super::sends::refuse_known_message;
 use super::state::kept_session;
-use super::{Shared, apply};
+use super::{Shared, apply, sends};
 use crate::clock::Timestamp;
 use crate::crash_points;
 use crate::error::Error;
 use crate::live::entries::{Entry, EntryIndex, EntryKind, counter_heap};
+use crate::live::holds::{HoldRole, OpenedSession};
 use crate::live::record::RecordGuard;
 use crate::live::takings::{TAKEN_MAX, TakingsWriter};
 use crate::rules::decide::decide_into;
@@ -37,7 +39,7 @@ impl Shared {
         let mut looked = None;
         if !call.looks_entries_up() {
             // What no claim has a say in is decided while the bucket of the key is on its way.
-            looked = Some(look(guard, call, now, high_water_mark, decision));
+            looked = Some(self.look_up(guard, call, now, high_water_mark, decision)?);
         }
         let mut key = None;
         if let Some(once) = &call.once {
@@ -54,7 +56,7 @@ impl Shared {
         }
         let (found, changes) = match looked {
             Some(looked) => looked,
-            None => look(guard, call, now, high_water_mark, decision),
+            None => self.look_up(guard, call, now, high_water_mark, decision)?,
         };
         if call.lease.is_some()
             && (found.expired || may_reclaim_leases(guard, decision, high_water_mark))
@@ -66,6 +68,9 @@ impl Shared {
         }
         if let Some(cursor) = &call.cursor {
             cursor.refuse_if_passed(guard)?;
+        }
+        if call.is_send() {
+            refuse_known_message(guard, call)?;
         }
         if let Some(index) = key.filter(|_| decision.allowed()) {
             self.forget_key(guard, index)?;
@@ -108,6 +113,47 @@ impl Shared {
         Ok(true)
     }
 
+    /// Looks up what the call asks for, and decides.
+    #[inline(always)]
+    fn look_up(
+        &self,
+        guard: &RecordGuard<'_>,
+        call: &Call<'_>,
+        now: Timestamp,
+        high_water_mark: Timestamp,
+        decision: &mut Decision,
+    ) -> Result<(FoundEntries, Changes), Error> {
+        let mut found = FoundEntries::default();
+        let campaign = self.campaign_units(guard, call, high_water_mark);
+        found.campaign = campaign.and_then(|(index, _)| index);
+        let units = campaign.map(|(_, units)| units);
+        let session = call.session_request((now, high_water_mark), units, |session, at| {
+            let (index, kept) = kept_session(guard, session, (at, high_water_mark))?;
+            found.session = Some(index);
+            Some(kept)
+        });
+        if let Some(lease) = &call.lease {
+            let kept = guard.find_entry(lease.key);
+            found.lease = kept.filter(|&index| guard.kept_until(index) > high_water_mark);
+            found.expired = kept.is_some() && found.lease.is_none();
+        }
+        let rate = call.rate_request(high_water_mark, |key| {
+            found.rate = guard.find_entry(key);
+            found.rate.map_or(Timestamp::MIN, |index| guard.kept_until(index))
+        });
+        let takes_lease = found.lease.is_none();
+        let changes = decide_into(guard, &call.request(session, rate, takes_lease), decision);
+        if campaign.is_some() && found.campaign.is_none() {
+            self.refuse_campaign(guard, call, decision, high_water_mark)?;
+        }
+        if let (Some(lease), true) = (&call.lease, decision.allowed()) {
+            let fencing = found.lease.map_or(0, |index| guard.entry_word(index, apply::FENCING));
+            let expires_at = high_water_mark.plus_ms(lease.ttl_ms);
+            decision.lease = Some(LeaseOutcome { acquired: takes_lease, fencing, expires_at });
+        }
+        Ok((found, changes))
+    }
+
     /// Makes room for a decision that is stored without a record. Nothing may be armed.
     pub(super) fn prepare_key(guard: &mut RecordGuard<'_>) -> Result<(), RetryReason> {
         if !guard.has_entries() {
@@ -141,32 +187,7 @@ impl Shared {
         let waited = guard.changes_waiting();
         let seq = guard.begin();
         if allowed {
-            let head = apply::takings_head(guard, call);
-            let kind = apply::head_kind(call);
-            // Made where it stays: it is written in pieces, and to copy it would wait for them.
-            let mut made;
-            let mut takings = None;
-            if let Some(head) = head {
-                made = TakingsWriter::new(head, kind);
-                takings = Some(&mut made);
-            }
-            let recorded = call.recorded();
-            apply::charges(guard, recorded, now, decision, takings.as_deref_mut());
-            let leased = asked.get(recorded.len()..).unwrap_or_default();
-            if let Some(takings) = &mut takings {
-                takings.stays();
-            }
-            apply::charges(guard, leased, now, decision, takings.as_deref_mut());
-            if changes.opens.is_some() {
-                apply::session_charges(guard, call, now, decision, takings.as_deref_mut());
-            }
-            self.apply_entries(guard, call, found, decision, changes, (high_water_mark, seq));
-            if let Some(head) = head {
-                self.answer(guard, call, head, decision, (now, high_water_mark), seq);
-            }
-            if let Some(takings) = takings {
-                takings.touch(guard, seq);
-            }
+            self.apply_allowed(guard, call, found, decision, changes, (now, high_water_mark, seq));
             guard.raise_high_water_mark(now);
         }
         if !allowed || !decision.shadowed.is_empty() {
@@ -188,7 +209,71 @@ impl Shared {
         Ok(())
     }
 
-    /// Writes sessions, leases and rates.
+    /// Charges what was allowed, and writes what it changes.
+    #[inline(always)]
+    fn apply_allowed(
+        &self,
+        guard: &mut RecordGuard<'_>,
+        call: &Call<'_>,
+        found: FoundEntries,
+        decision: &mut Decision,
+        changes: &Changes,
+        (now, high_water_mark, seq): (Timestamp, Timestamp, u64),
+    ) {
+        let head = apply::takings_head(guard, call);
+        let kind = apply::head_kind(call);
+        // Made where it stays: it is written in pieces, and to copy it would wait for them.
+        let mut made;
+        let mut takings = None;
+        if let Some(head) = head {
+            made = TakingsWriter::new(head, kind);
+            takings = Some(&mut made);
+        }
+        let recorded = call.recorded();
+        apply::charges(guard, recorded, now, decision, takings.as_deref_mut());
+        let asked = call.charges(found.lease.is_none());
+        let leased = asked.get(recorded.len()..).unwrap_or_default();
+        if let Some(takings) = &mut takings {
+            takings.stays();
+        }
+        apply::charges(guard, leased, now, decision, takings.as_deref_mut());
+        let mut unit = None;
+        if call.is_send() {
+            unit = self.session_of_send(
+                guard,
+                call,
+                found,
+                decision,
+                changes,
+                (now, high_water_mark, seq),
+            );
+        } else if changes.draws {
+            sends::draw_for_good(guard, call, found, seq);
+        } else if changes.opens.is_some() {
+            apply::session_charges(guard, call, now, decision, takings.as_deref_mut());
+        }
+        let opened =
+            self.apply_entries(guard, call, found, decision, changes, (high_water_mark, seq));
+        if let Some(opened) = opened {
+            sends::own_opened(guard, call, opened, (unit, head), changes, seq);
+        }
+        if let Some(index) = found.session.filter(|_| changes.uses) {
+            sends::use_session(guard, index, seq);
+        }
+        if let Some(head) = head {
+            self.answer(guard, call, head, decision, (now, high_water_mark), seq);
+            if call.is_send() {
+                sends::fill_send(guard, head, unit, changes);
+            } else if let Some(opened) = opened {
+                sends::note_opened(guard, head, opened);
+            }
+        }
+        if let Some(takings) = takings {
+            takings.touch(guard, seq);
+        }
+    }
+
+    /// Writes sessions, leases and rates. Gives the session that was opened.
     #[inline(always)]
     fn apply_entries(
         &self,
@@ -198,10 +283,10 @@ impl Shared {
         decision: &mut Decision,
         changes: &Changes,
         (high_water_mark, seq): (Timestamp, u64),
-    ) {
-        if let Some(session) = &call.session {
-            apply::session(guard, session, found.session, changes, seq);
-        }
+    ) -> Option<OpenedSession> {
+        let session = call.session.as_ref();
+        let opened =
+            session.and_then(|session| apply::session(guard, session, found.session, changes, seq));
         if let Some(lease) = &call.lease {
             let outcome = self.lease(guard, lease, found.lease, high_water_mark, seq);
             decision.lease = Some(outcome);
@@ -209,6 +294,7 @@ impl Shared {
         if let (Some(rate), Some(regained_at)) = (&call.rate, changes.regained_at) {
             apply::rate(guard, rate, found.rate, regained_at, seq);
         }
+        opened
     }
 
     /// Writes what answers for the operation: its key, or its reservation, or both.
@@ -223,6 +309,9 @@ impl Shared {
         seq: u64,
     ) {
         if let Some(hold_ms) = call.hold_ms {
+            if call.is_campaign {
+                guard.set_hold_role(head, HoldRole::Campaign);
+            }
             decision.reservation = Some(hold(
                 guard,
                 self.epoch(),
@@ -326,40 +415,6 @@ fn may_reclaim_leases(
     decision.reasons.contains(Reason::QuotaExhausted) && guard.lease_is_due(high_water_mark)
 }
 
-/// Looks up what the call asks for, and decides.
-#[inline(always)]
-fn look(
-    guard: &RecordGuard<'_>,
-    call: &Call<'_>,
-    now: Timestamp,
-    high_water_mark: Timestamp,
-    decision: &mut Decision,
-) -> (FoundEntries, Changes) {
-    let mut found = FoundEntries::default();
-    let session = call.session_request((now, high_water_mark), |session| {
-        let (index, kept) = kept_session(guard, session, high_water_mark)?;
-        found.session = Some(index);
-        Some(kept)
-    });
-    if let Some(lease) = &call.lease {
-        let kept = guard.find_entry(lease.key);
-        found.lease = kept.filter(|&index| guard.kept_until(index) > high_water_mark);
-        found.expired = kept.is_some() && found.lease.is_none();
-    }
-    let rate = call.rate_request(high_water_mark, |key| {
-        found.rate = guard.find_entry(key);
-        found.rate.map_or(Timestamp::MIN, |index| guard.kept_until(index))
-    });
-    let takes_lease = found.lease.is_none();
-    let changes = decide_into(guard, &call.request(session, rate, takes_lease), decision);
-    if let (Some(lease), true) = (&call.lease, decision.allowed()) {
-        let fencing = found.lease.map_or(0, |index| guard.entry_word(index, apply::FENCING));
-        let expires_at = high_water_mark.plus_ms(lease.ttl_ms);
-        decision.lease = Some(LeaseOutcome { acquired: takes_lease, fencing, expires_at });
-    }
-    (found, changes)
-}
-
 /// Makes room for all that the call will write in the claim table.
 #[inline(always)]
 fn ensure_capacity(
@@ -373,6 +428,8 @@ fn ensure_capacity(
         && changes.regained_at.is_none()
         && call.lease.is_none()
         && call.cursor.is_none()
+        && !changes.uses
+        && !changes.draws
         && !answers
     {
         return Ok(());
@@ -383,7 +440,8 @@ fn ensure_capacity(
     let mut makes = 4 + u64::from(call.once.is_some() && call.hold_ms.is_some());
     if answers {
         let kind = apply::head_kind(call);
-        let entries = apply::takings_needed(guard, call, changes.opens.is_some());
+        let opens = changes.opens.is_some() && !call.is_send();
+        let entries = apply::takings_needed(guard, call, opens);
         if entries > TAKEN_MAX {
             let why = format!(
                 "they would come out of {entries} grants; an operation that can be given back \
@@ -392,6 +450,9 @@ fn ensure_capacity(
             return Err(Error::InvalidArgument { what: "units", why }.into());
         }
         makes += 1 + kind.parts_needed(entries);
+        if call.is_send() {
+            makes += sends::UNIT_ENTRIES;
+        }
     }
     guard.prepare_entries(makes, makes)?;
     let resources = [
@@ -405,11 +466,12 @@ fn ensure_capacity(
         }
     }
     if call.hold_ms.is_some() {
-        guard.ensure_heap(guard.hold_heap(), 1)?;
+        // One for the reservation, and one for the session that it pays for.
+        guard.ensure_heap(guard.hold_heap(), 2)?;
     }
     if call.answers() {
-        // One for the key, and one for when the reservation is resolved.
-        guard.ensure_kept(2)?;
+        // One for the key, and one for when each reservation is resolved.
+        guard.ensure_kept(3)?;
     }
     Ok(())
 }

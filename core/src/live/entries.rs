@@ -399,7 +399,7 @@ pub(crate) const KEPT_UNTIL: u64 = entry::PAYLOAD + KEPT_WORD * WORD;
 /// The word of a lease's payload that names the resources above its own, 16 bits each.
 pub(crate) const LEASE_PARENTS: u64 = 1;
 /// Resources above another, at most.
-const PARENTS_MAX: u32 = 4;
+pub(crate) const PARENTS_MAX: u32 = 4;
 
 /// The resources above a lease's own, as its entry keeps them.
 pub(crate) fn pack_parents(parents: &[ResourceId]) -> u64 {

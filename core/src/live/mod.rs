@@ -16,6 +16,7 @@ pub(crate) mod file;
 pub(crate) mod fork_safe;
 mod futex;
 pub(crate) mod history;
+pub(crate) mod holds;
 mod inquiry;
 pub(crate) mod layout;
 mod layout_4;

@@ -192,7 +192,7 @@ impl RecordGuard<'_> {
         }
         for taken in self.takings(index, EntryKind::Reservation) {
             if let Some(counter) = self.counter(taken.resource) {
-                let held = counter.get(counter::HELD) + taken.units;
+                let held = counter.get(counter::HELD) + taken.held();
                 self.memory.put(counter.at + counter::HELD, held);
             }
         }

@@ -3,6 +3,8 @@
 //! leads to.
 
 use super::entries::{Entry, EntryIndex, EntryKind};
+use super::holds::{HoldRole, role_of};
+use super::layout::entry;
 use super::record::RecordGuard;
 use crate::rules::{ResourceId, Source};
 
@@ -15,6 +17,8 @@ pub(crate) struct Taken {
     /// Where the grant came from; `None`: no grant gave them.
     pub(crate) source: Option<Source>,
     pub(crate) units: u64,
+    /// How many of them sends have drawn from a campaign.
+    pub(crate) drawn: u64,
     /// Whether it is only told of, and never given back: what opening a session or taking a lease
     /// charges ends with them.
     pub(crate) stays: bool,
@@ -23,7 +27,12 @@ pub(crate) struct Taken {
 impl Taken {
     /// The units that may be given back.
     pub(crate) fn returnable(self) -> u64 {
-        if self.stays { 0 } else { self.units }
+        if self.stays { 0 } else { self.held() }
+    }
+
+    /// The units that an open reservation holds.
+    pub(crate) fn held(self) -> u64 {
+        self.units.saturating_sub(self.drawn)
     }
 }
 
@@ -50,6 +59,10 @@ const NO_SOURCE: u64 = 0xf;
 /// The same of what is only told of: sources are numbered from here on.
 const STAYS: u64 = 4;
 const STAYS_NO_SOURCE: u64 = 0xe;
+/// An entry's second word of a campaign: units, and above them how many of them are drawn.
+const DRAWN_SHIFT: u32 = 32;
+/// Units of one resource that a campaign reserves at most.
+pub(crate) const CAMPAIGN_UNITS_MAX: u64 = u32::MAX as u64;
 const GRANT_MASK: u64 = (1 << SOURCE_SHIFT) - 1;
 
 /// Where a record begins.
@@ -174,7 +187,35 @@ impl<'a> RecordGuard<'a> {
         let link = head.word(LINK);
         let (word, capacity) = HeadKind::of(kind, link).own();
         let left = link >> COUNT_SHIFT & COUNT_MASK;
-        TakingsCursor { entry: head, word, capacity, left, next: link as u32 }
+        let draws =
+            kind == EntryKind::Reservation && role_of(head.get(entry::META)) == HoldRole::Campaign;
+        TakingsCursor { entry: head, word, capacity, left, next: link as u32, draws }
+    }
+
+    /// Draws a unit of `resource` from a campaign, or gives one back to what came out of `grant`.
+    /// Says where it came from; `None`: there is none left, or it is not the campaign's.
+    pub(crate) fn draw(
+        &mut self,
+        campaign: EntryIndex,
+        resource: ResourceId,
+        back_to: Option<u64>,
+        seq: u64,
+    ) -> Option<Taken> {
+        let mut entries = self.takings_cursor(campaign, EntryKind::Reservation);
+        while let Some(taken) = entries.next(self) {
+            let fits = match back_to {
+                Some(grant) => taken.drawn > 0 && taken.grant == grant,
+                None => taken.held() > 0,
+            };
+            if taken.resource == resource && fits {
+                let drawn = if back_to.is_some() { taken.drawn - 1 } else { taken.drawn + 1 };
+                let (of, word) = (entries.entry, entries.word - 1);
+                self.entry_set_word(of.index, word, taken.units | drawn << DRAWN_SHIFT);
+                self.touch(of, seq);
+                return Some(taken);
+            }
+        }
+        None
     }
 
     /// How many entries the record has.
@@ -237,6 +278,8 @@ pub(crate) struct TakingsCursor<'a> {
     left: u64,
     /// The next part plus one.
     next: u32,
+    /// Whether it is a campaign's, from which sends draw.
+    draws: bool,
 }
 
 impl<'a> TakingsCursor<'a> {
@@ -255,11 +298,18 @@ impl<'a> TakingsCursor<'a> {
             STAYS_NO_SOURCE => (None, true),
             _ => (Some(Source::from_number((source % STAYS) as u8)), source >= STAYS),
         };
+        let units = self.entry.word(self.word + 1);
+        let (units, drawn) = if self.draws {
+            (units & CAMPAIGN_UNITS_MAX, units >> DRAWN_SHIFT)
+        } else {
+            (units, 0)
+        };
         let taken = Taken {
             resource: ResourceId((from >> RESOURCE_SHIFT) as u16),
             grant: from & GRANT_MASK,
             source,
-            units: self.entry.word(self.word + 1),
+            units,
+            drawn,
             stays,
         };
         (self.word, self.capacity) = (self.word + 2, self.capacity - 1);

@@ -58,6 +58,19 @@ pub struct SessionRequest<'a> {
     pub seen: Timestamp,
     /// The contact's session, where one is kept.
     pub kept: Option<KeptSession>,
+    /// Whether it is a send that may yet fail.
+    pub reserves: bool,
+    /// What is left of the campaign that pays for it, where one does.
+    pub campaign: Option<CampaignUnits>,
+}
+
+/// Sessions that a campaign has reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CampaignUnits {
+    /// How many.
+    pub reserved: u64,
+    /// How many of them no send has drawn.
+    pub left: u64,
 }
 
 impl SessionRequest<'_> {
@@ -90,6 +103,23 @@ pub struct KeptSession {
     pub start: Timestamp,
     /// The first instant after it.
     pub end: Timestamp,
+    /// Whether it may yet be given back.
+    pub hold: SessionHold,
+}
+
+/// Whether a session may yet be given back, and by whom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SessionHold {
+    /// It is paid for good.
+    #[default]
+    Used,
+    /// Sends opened it that may all fail. Before, a session was kept that ended at this instant.
+    Reserved {
+        /// That instant.
+        before: Timestamp,
+    },
+    /// Nothing has used it but the decision that opened it, which may be refunded.
+    Refundable,
 }
 
 /// How a resource stands.
@@ -157,6 +187,12 @@ pub struct Changes {
     pub extends_to: Option<Timestamp>,
     /// When the key of the rate will have regained everything.
     pub regained_at: Option<Timestamp>,
+    /// The contact's session is not given back any more.
+    pub uses: bool,
+    /// The send joins a session that other sends have opened.
+    pub joins: bool,
+    /// The session is paid out of a campaign's reservation.
+    pub draws: bool,
 }
 
 /// Decides. Changes nothing; `Changes` and the request's charges say what has to be applied.
@@ -237,16 +273,7 @@ fn decide_session<S: State>(
     // Before the end of a kept session counts as in it, also from before its start: redelivered
     // and late messages cost nothing (docs/semantics.md).
     if let Some(kept) = session.kept.filter(|kept| session.at < kept.end) {
-        let end = if session.extends {
-            kept.end.max(session.at.plus_ms(session.window_ms))
-        } else {
-            kept.end
-        };
-        if end > kept.end {
-            changes.extends_to = Some(end);
-        }
-        decision.session = Some(SessionOutcome { opened: false, expires_at: end });
-        return;
+        return continue_session(session, kept, decision, changes);
     }
     // Allowed, so that the host stores the message; it opens nothing, however often it comes.
     if session.is_too_old() {
@@ -258,11 +285,66 @@ fn decide_session<S: State>(
         return;
     }
     let end = session.at.plus_ms(session.window_ms);
-    changes.opens = Some(KeptSession { start: session.at, end });
+    changes.opens = Some(KeptSession { start: session.at, end, hold: SessionHold::Used });
     decision.session = Some(SessionOutcome { opened: true, expires_at: end });
+    if let Some(campaign) = session.campaign {
+        return decide_draw(session.resource, campaign, decision, changes);
+    }
     for &resource in session.parents.iter().rev().chain([&session.resource]) {
         decide_charge(state, Charge { resource, units: 1 }, decision);
     }
+}
+
+#[inline(always)]
+fn continue_session(
+    session: &SessionRequest<'_>,
+    kept: KeptSession,
+    decision: &mut Decision,
+    changes: &mut Changes,
+) {
+    if let SessionHold::Reserved { before } = kept.hold
+        && session.at < before
+    {
+        // It is of the session before: what sends have opened since is not used by it.
+        decision.session = Some(SessionOutcome { opened: false, expires_at: before });
+        return;
+    }
+    let end = if session.extends {
+        kept.end.max(session.at.plus_ms(session.window_ms))
+    } else {
+        kept.end
+    };
+    if end > kept.end {
+        changes.extends_to = Some(end);
+    }
+    if kept.hold != SessionHold::Used {
+        changes.joins = session.reserves && kept.hold != SessionHold::Refundable;
+        changes.uses = !changes.joins;
+    }
+    decision.session = Some(SessionOutcome { opened: false, expires_at: end });
+}
+
+/// A session that a campaign has paid for. The numbers are the campaign's.
+#[cold]
+fn decide_draw(
+    resource: ResourceId,
+    CampaignUnits { reserved, left }: CampaignUnits,
+    decision: &mut Decision,
+    changes: &mut Changes,
+) {
+    let failed_before = fell_short(decision);
+    changes.draws = left > 0;
+    if !changes.draws {
+        decision.reasons.add(Reason::QuotaExhausted);
+    }
+    if failed_before {
+        return; // The numbers are those of the first that fell short.
+    }
+    let drawn = u64::from(changes.draws);
+    decision.resource = Some(resource);
+    (decision.units, decision.mode, decision.contracted) = (1, Mode::Finite, reserved);
+    decision.available = left - drawn;
+    decision.used = reserved - decision.available;
 }
 
 #[inline(always)]
