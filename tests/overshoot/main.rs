@@ -199,8 +199,8 @@ fn document(rows: &[String], skipped: &[String]) -> String {
          {ROUNDS} rounds); \
          below zero are units that a killed worker had used up and told nobody of. The shapes are \
          processes x threads of each, and workers killed and replaced meanwhile.\n\n\
-         `make overshoot` has written this page: {}, engine of commit {}, {cores} cores, {} GB of memory, \
-         Linux {}, databases in memory.\n\n\
+         `make overshoot` has written this page: {}, engine of commit {}, {cores} cores, {} GB of \
+         memory, Linux {}, databases in memory.\n\n\
          | | {} |\n|---|{}\n{}\n\n{}\n{}",
         output("date", &["-u", "+%Y-%m-%d"]),
         output("git", &["log", "-1", "--format=%h", "--", "core"]),

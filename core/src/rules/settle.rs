@@ -159,7 +159,7 @@ pub(crate) fn next_boundary(account: &Account, rules: &Rulebook) -> Option<Times
     expiries.chain(starts).chain(others).chain(money).min()
 }
 
-/// When the first due date has passed of what is owed, or the patience with a silent gateway ends.
+/// When the first due date of what is owed has passed, or when the time of a silent gateway ends.
 fn owed_until(account: &Account, rules: &Rulebook) -> Option<Timestamp> {
     let owed = account.owed.first().copied();
     let silent = account.at_gateway.first().map(|&due| end_of_silence(due, rules));

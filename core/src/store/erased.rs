@@ -65,7 +65,8 @@ impl Write<'_> {
         )?;
         let anonymous = run(
             self.connection,
-            "UPDATE invoices SET tenant = 0, subscription = NULL, purchase = NULL WHERE due < ?1 AND tenant IN (SELECT tenant FROM erased_tenants \
+            "UPDATE invoices SET tenant = 0, subscription = NULL, purchase = NULL \
+             WHERE due < ?1 AND tenant IN (SELECT tenant FROM erased_tenants \
              WHERE oldest_due < ?1)",
             [&before],
         )?;
