@@ -212,6 +212,60 @@ fn negative_control_without_the_dedupe_a_retry_of_any_operation_takes_effect_twi
     }
 }
 
+/// A database with a campaign of three sessions and a send to `first`, out of it or not.
+fn with_send(drawn: bool) -> (Database, Engine, String) {
+    let database = Database::in_memory(env!("CARGO_BIN_EXE_helper"));
+    let engine = with_acme(&database);
+    let tenant = engine.tenant("acme").expect("exists");
+    let reserved = allowed(tenant.reserve(&[("sessions", 3)], DAY)).reservation;
+    let id = reserved.expect("a reservation");
+    let of = Details { channel: "w", contact: "first", message: "m0", ..Details::default() };
+    let first = Details { campaign: drawn.then_some(id), ..of };
+    allowed(tenant.reserve_action("send_message", &first, 30 * DAY));
+    (database, engine, id.to_string())
+}
+
+/// Sends, and reports of them, are done or not, whatever word they die at; whoever tries again has
+/// the same come of it, in the figures as well.
+#[test]
+fn a_crash_at_any_word_of_a_send_or_a_report_is_made_good_by_the_retry() {
+    let (delivered, failed) = (["delivered", "committed"], ["failed", "released"]);
+    for (name, drawn, words, says) in [
+        ("opens", false, ["send", "acme", "c", "m", "-"].as_slice(), "true"),
+        ("draws", false, &["send", "acme", "c", "m", "CAMPAIGN"], "true"),
+        ("joins", true, &["send", "acme", "first", "m", "-"], "true"),
+        ("arrives", true, &["delivery", "acme", "m0", delivered[0]], delivered[1]),
+        ("fails", false, &["delivery", "acme", "m0", failed[0]], failed[1]),
+        ("goes back to the campaign", true, &["delivery", "acme", "m0", failed[0]], failed[1]),
+    ] {
+        let mut figures = Vec::new();
+        for word in 1.. {
+            let (database, engine, id) = with_send(drawn);
+            let campaign =
+                |&it: &&'static str| if it == "CAMPAIGN" { id.clone() } else { it.into() };
+            let words: Vec<String> = words.iter().map(campaign).collect();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let crashed = database.crashes_at(&format!("undo.word:{word}"), &words);
+            if crashed {
+                assert_sound(&engine);
+                let told = database.reported(&words);
+                // The last word may be the one after which all of it stands.
+                assert!(told == says || told == "unchanged", "{name} {word}: {told}");
+            }
+            assert_sound(&engine);
+            figures.push(state(&engine));
+            if !crashed {
+                break;
+            }
+        }
+        let crashes = figures.len() - 1;
+        assert!((5..400).contains(&crashes), "{name}: {crashes} crashes");
+        let right = figures.last().expect("it was done");
+        let wrong = figures.iter().position(|it| it != right).map(|at| at + 1);
+        assert_eq!(wrong, None, "{name}: at this word it comes to something else");
+    }
+}
+
 /// Starts a process and waits until it stops at `point`.
 fn stopped_at(point: &str, mut command: Command) -> Child {
     command.env("COTAS_CRASH", point).env("COTAS_STOP", "1");

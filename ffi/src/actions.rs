@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::c_char;
 
-use cotas_core::{Details, Timestamp};
+use cotas_core::{Details, ReservationId, Timestamp};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
 
@@ -32,6 +32,10 @@ pub(crate) struct DetailsJson<'a> {
     #[serde(deserialize_with = "instant")]
     at: Option<Timestamp>,
     tariff: Option<u64>,
+    #[serde(borrow, deserialize_with = "personal")]
+    message: Cow<'a, str>,
+    #[serde(deserialize_with = "campaign")]
+    campaign: Option<ReservationId>,
 }
 
 impl DetailsJson<'_> {
@@ -45,7 +49,8 @@ impl DetailsJson<'_> {
             quantity: self.quantity,
             at: self.at,
             tariff: self.tariff,
-            ..Details::default()
+            message: &self.message,
+            campaign: self.campaign,
         }
     }
 }
@@ -63,6 +68,11 @@ fn personal<'de, D: Deserializer<'de>>(from: D) -> Result<Cow<'de, str>, D::Erro
         Given::Text(text) => Ok(text),
         Given::Other(IgnoredAny) => Err(de::Error::custom("it must be text")),
     }
+}
+
+fn campaign<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ReservationId>, D::Error> {
+    let text = Option::<Cow<'_, str>>::deserialize(from)?;
+    text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
 }
 
 fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
@@ -89,8 +99,9 @@ impl Call {
 /// As cotas_perform, with all that an action may look at, as a JSON document: { "channel",
 /// "contact", "also" (a second id of the same contact: both are linked), "category" (of a
 /// template), "holder" (who takes the lease: a call's id), "quantity", "at" (RFC 3339), "tariff"
-/// (that was quoted: another one in force is COTAS_E_TARIFF_CHANGED) }, each of which may be left
-/// out. Under a key (NULL: none) it takes effect once.
+/// (that was quoted: another one in force is COTAS_E_TARIFF_CHANGED), "campaign" (the reservation
+/// of sessions that a send draws from), "message" (of a send that is reserved: its message's id)
+/// }, each of which may be left out. Under a key (NULL: none) it takes effect once.
 ///
 /// Threads: any. Blocks: as cotas_consume. Fork: no matter.
 #[unsafe(no_mangle)]
@@ -166,6 +177,43 @@ pub unsafe extern "C" fn cotas_quote(
             let action = call.text(action, action_len, "action")?;
             let details = call.details(details_json, details_json_len)?;
             json(&tenant.tenant.quote(action, &details.details())?)
+        })
+    })
+}
+
+/// What a campaign would cost, a send of an action to each of many contacts, as a JSON document:
+/// contacts_json is a list of texts, details_json as in cotas_perform_with. It says how many
+/// sessions the campaign would open, how many are available, and how many would remain: reserve
+/// them by cotas_reserve. Changes nothing.
+///
+/// Threads: any. Blocks: as cotas_quote. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_quote_contacts(
+    tenant: *const cotas_tenant,
+    action: *const c_char,
+    action_len: usize,
+    contacts_json: *const c_char,
+    contacts_json_len: usize,
+    details_json: *const c_char,
+    details_json_len: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put_text(buffer, capacity, needed, || {
+            let tenant = call.tenant(tenant)?;
+            let action = call.text(action, action_len, "action")?;
+            let contacts = call.text(contacts_json, contacts_json_len, "contacts")?;
+            // No message repeats a contact.
+            let contacts: Vec<Cow<'_, str>> = serde_json::from_str(contacts).map_err(|_| {
+                Failure::argument("contacts", "they are no JSON list of texts".to_owned())
+            })?;
+            let contacts: Vec<&str> = contacts.iter().map(AsRef::as_ref).collect();
+            let details = call.details(details_json, details_json_len)?;
+            json(&tenant.tenant.quote_contacts(action, &contacts, &details.details())?)
         })
     })
 }

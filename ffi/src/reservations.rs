@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::c_char;
 use std::time::Duration;
 
-use cotas_core::{Receipt, ReservationId};
+use cotas_core::{Delivery, DeliveryOutcome, Receipt, ReservationId};
 use serde::Serialize;
 
 use crate::call::{Call, call};
@@ -72,7 +72,8 @@ pub unsafe extern "C" fn cotas_reserve(
 }
 
 /// As cotas_reserve, what an action charges; details_json as in cotas_perform_with. An action that
-/// opens a session or takes a lease cannot be set aside.
+/// opens a session is a send: it is waited for 30 days at most what is reported of it by
+/// cotas_report_delivery, and then it is committed. One that takes a lease cannot be set aside.
 ///
 /// Threads: any. Blocks: as cotas_consume. Fork: no matter.
 #[unsafe(no_mangle)]
@@ -99,6 +100,102 @@ pub unsafe extern "C" fn cotas_reserve_action(
                 Some(key) => tenant.once(key).reserve_action(action, &details, ttl),
             }?)
         })
+    })
+}
+
+/// What a channel reports of a message.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum cotas_delivery {
+    /// It has left: that changes nothing.
+    COTAS_DELIVERY_SENT = 1,
+    /// It has arrived.
+    COTAS_DELIVERY_DELIVERED = 2,
+    /// It was read, whether or not its arrival was reported.
+    COTAS_DELIVERY_READ = 3,
+    /// It will not arrive.
+    COTAS_DELIVERY_FAILED = 4,
+}
+
+/// What came of a report.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum cotas_delivery_outcome {
+    /// The send is paid for good.
+    COTAS_DELIVERY_COMMITTED = 1,
+    /// What the send charged is given back; its session too, unless something else uses it.
+    COTAS_DELIVERY_RELEASED = 2,
+    /// Nothing: the outcome was known, or the report says nothing of it.
+    COTAS_DELIVERY_UNCHANGED = 3,
+    /// No send is known by this message.
+    COTAS_DELIVERY_UNKNOWN = 4,
+}
+
+fn delivery(number: i32) -> Result<Delivery, Failure> {
+    let all = [
+        (cotas_delivery::COTAS_DELIVERY_SENT, Delivery::Sent),
+        (cotas_delivery::COTAS_DELIVERY_DELIVERED, Delivery::Delivered),
+        (cotas_delivery::COTAS_DELIVERY_READ, Delivery::Read),
+        (cotas_delivery::COTAS_DELIVERY_FAILED, Delivery::Failed),
+    ];
+    let found = all.into_iter().find(|&(it, _)| it as i32 == number);
+    found.map(|(_, report)| report).ok_or_else(|| {
+        Failure::argument("report", format!("{number} is none (1 to 4 are cotas_delivery)"))
+    })
+}
+
+fn delivery_outcome(from: DeliveryOutcome) -> cotas_delivery_outcome {
+    match from {
+        DeliveryOutcome::Committed => cotas_delivery_outcome::COTAS_DELIVERY_COMMITTED,
+        DeliveryOutcome::Released => cotas_delivery_outcome::COTAS_DELIVERY_RELEASED,
+        DeliveryOutcome::Unchanged => cotas_delivery_outcome::COTAS_DELIVERY_UNCHANGED,
+        DeliveryOutcome::Unknown => cotas_delivery_outcome::COTAS_DELIVERY_UNKNOWN,
+    }
+}
+
+/// Gives a reserved send the id that the channel gave its message, where details_json did not say
+/// it: cotas_report_delivery finds the send by it. Doing it again changes nothing.
+///
+/// Threads: any. Blocks: as cotas_consume. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_sent(
+    tenant: *const cotas_tenant,
+    reservation: *const c_char,
+    reservation_len: usize,
+    message: *const c_char,
+    message_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let tenant = call.tenant(tenant)?;
+        let reservation = call.reservation(reservation, reservation_len)?;
+        Ok(tenant.tenant.sent(&reservation, call.text(message, message_len, "message")?)?)
+    })
+}
+
+/// What a channel reports of a message: report is a cotas_delivery, *outcome is set to a
+/// cotas_delivery_outcome. Reports may come in any order, more than once, and of messages that were
+/// never reserved.
+///
+/// Threads: any. Blocks: as cotas_release. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_report_delivery(
+    tenant: *const cotas_tenant,
+    message: *const c_char,
+    message_len: usize,
+    report: i32,
+    outcome: *mut i32,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put(outcome, 0);
+        let tenant = call.tenant(tenant)?;
+        let message = call.text(message, message_len, "message")?;
+        let came = tenant.tenant.report_delivery(message, delivery(report)?)?;
+        call.put(outcome, delivery_outcome(came) as i32);
+        Ok(())
     })
 }
 
@@ -161,7 +258,8 @@ pub unsafe extern "C" fn cotas_release(
 }
 
 /// Gives back what the decision with this receipt charged, to the same grants, if they still live.
-/// A session that it opened stays open and paid; a lease is released by itself. Once per receipt.
+/// A session that it opened is closed if nothing else used it; a lease is released by itself. Once
+/// per receipt.
 ///
 /// Threads: any. Blocks: as cotas_release. Fork: no matter.
 #[unsafe(no_mangle)]

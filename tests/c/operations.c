@@ -113,6 +113,37 @@ static void reservations(const cotas_tenant *tenant) {
     OK(cotas_release(tenant, TEXT(held.reservation), &error));
 }
 
+static void sends(const cotas_tenant *tenant) {
+    cotas_decision held = empty_decision(), campaign = empty_decision();
+    char details[160];
+    int32_t outcome = 0;
+    OK(cotas_quote_contacts(tenant, TEXT("send_message"), TEXT("[\"d-1\", \"d-2\", \"d-1\"]"), NONE,
+                            ROOM, &error));
+    CHECK(says("\"contacts\":2,\"opens\":2,\"continues\":0"));
+    OK(cotas_reserve(tenant, TEXT("{\"sessions\": 2}"), DAY, NONE, &campaign, &error));
+    CHECK(campaign.allowed);
+    snprintf(details, sizeof details, "{\"contact\": \"d-1\", \"campaign\": \"%s\", \"message\": \"m-1\"}",
+             campaign.reservation);
+    OK(cotas_reserve_action(tenant, TEXT("send_message"), TEXT(details), DAY, NONE, &held, &error));
+    CHECK(held.allowed && (held.flags & COTAS_FLAG_SESSION_OPENED) != 0 && held.available == 1);
+    OK(cotas_report_delivery(tenant, TEXT("m-1"), COTAS_DELIVERY_FAILED, &outcome, &error));
+    CHECK(outcome == COTAS_DELIVERY_RELEASED);
+    OK(cotas_release(tenant, TEXT(campaign.reservation), &error));
+    OK(cotas_reserve_action(tenant, TEXT("send_message"), TEXT("{\"contact\": \"d-2\"}"), DAY, NONE,
+                            &held, &error));
+    OK(cotas_sent(tenant, TEXT(held.reservation), TEXT("m-2"), &error));
+    OK(cotas_report_delivery(tenant, TEXT("m-2"), COTAS_DELIVERY_SENT, &outcome, &error));
+    CHECK(outcome == COTAS_DELIVERY_UNCHANGED);
+    OK(cotas_report_delivery(tenant, TEXT("m-2"), COTAS_DELIVERY_READ, &outcome, &error));
+    CHECK(outcome == COTAS_DELIVERY_COMMITTED);
+    OK(cotas_report_delivery(tenant, TEXT("m-3"), COTAS_DELIVERY_DELIVERED, &outcome, &error));
+    CHECK(outcome == COTAS_DELIVERY_UNKNOWN);
+    CHECK(cotas_report_delivery(tenant, TEXT("m-3"), 9, &outcome, &error) != COTAS_OK);
+    OK(cotas_perform_with(tenant, TEXT("receive_message"),
+                          TEXT("{\"contact\": \"d-3\", \"also\": \"d-2\"}"), NONE, &held, &error));
+    CHECK(held.allowed && (held.flags & COTAS_FLAG_SESSION_OPENED) == 0);
+}
+
 static void held_things(const cotas_engine *engine, const cotas_tenant *tenant) {
     cotas_decision decision = empty_decision();
     int64_t expires = 0;
@@ -429,6 +460,7 @@ int main(void) {
     under_keys(tenant);
     keys_kept_for_a_minute(tenant);
     reservations(tenant);
+    sends(tenant);
     held_things(engine, tenant);
     replay(tenant);
     bodies();

@@ -54,6 +54,7 @@ static const char CATALOG[] =
     "prices = { 1 = \"9.00\" }\n"
     "[actions.receive_message]\ngate = \"receive\"\n"
     "session = { resource = \"sessions\", extend = true }\n"
+    "[actions.send_message]\ngate = \"send\"\nsession = { resource = \"sessions\" }\n"
     "[actions.send_sms]\ngate = \"send\"\ncharge = { sms = 1 }\n"
     "[actions.seal]\ncharge = { credits = \"quantity\" }\n"
     "[actions.begin_call]\nlease = { resource = \"calls\" }\n";

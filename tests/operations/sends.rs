@@ -500,6 +500,65 @@ fn sends_and_campaigns_survive_the_live_file() {
     assert_sound(&engine);
 }
 
+/// Four processes send to contacts of their own and are killed, again and again. At the end every
+/// unit is used or given back, once: what arrived, and what nobody has reported of, is used.
+#[test]
+fn i2_kills_during_a_campaign_lose_no_unit_and_double_none() {
+    const SENDS: u64 = 400;
+    let database = Database::in_memory(env!("CARGO_BIN_EXE_helper"));
+    let engine = database.open();
+    engine.load_catalog(&catalog()).expect("loads");
+    add_tenant(&engine, "acme", "wide", "2999-05-20", true);
+    engine.grant("acme", "sessions", Source::Extra, 100_000, None, None).expect("grants");
+    let before = sessions(&engine).1;
+    let tenant = engine.tenant("acme").expect("exists");
+    let id = campaign(&tenant, 40 * SENDS).to_string();
+    let mut acknowledged = Vec::new();
+    for round in 0..5 {
+        let who = |process: u64| format!("{round}-{process}");
+        let sends = SENDS.to_string();
+        let running: Vec<_> = (0..4)
+            .map(|process| {
+                let words = ["campaign", "acme", &who(process), &sends, &id];
+                let mut command = database.command(&words);
+                let child = command.stdout(std::process::Stdio::piped()).spawn();
+                (who(process), child.expect("starts"))
+            })
+            .collect();
+        for (nth, (who, mut child)) in running.into_iter().enumerate() {
+            let mut steps = vec![0; 20 + 35 * nth + 11 * round];
+            let mut out = child.stdout.take().expect("is piped");
+            std::io::Read::read_exact(&mut out, &mut steps).expect("it goes on");
+            child.kill().expect("is killed");
+            std::io::Read::read_to_end(&mut out, &mut steps).expect("is read");
+            child.wait().expect("has ended");
+            acknowledged.push((who, steps.iter().filter(|&&step| step == b's').count() as u64));
+        }
+    }
+    let (mut used, mut known) = (0, 0);
+    for (who, sent) in &acknowledged {
+        for index in 0..SENDS {
+            let message = format!("{who}-{index}");
+            let is_known = report(&tenant, &message, Delivery::Sent) != DeliveryOutcome::Unknown;
+            assert!(is_known || index >= *sent, "{message} was acknowledged");
+            // The one that was being sent as it was killed may be there.
+            assert!(!is_known || index <= *sent, "{message} was never sent");
+            if is_known && index % 3 == 1 {
+                report(&tenant, &message, Delivery::Failed);
+            }
+            known += u64::from(is_known);
+            used += u64::from(is_known && index % 3 != 1);
+        }
+    }
+    assert!(known > 500, "only {known} sends: the kills came too early");
+    assert_sound(&engine);
+    drop((tenant, engine));
+    let after = Arc::new(ManualClock::new(at(NOON).plus_ms(32 * DAY_MS)));
+    let engine = database.builder().clock(after).open().expect("opens");
+    assert_eq!(sessions(&engine), (used, before - used, 0));
+    assert_sound(&engine);
+}
+
 #[test]
 fn reserving_needs_no_more_than_is_left_at_noon() {
     let (engine, _) = acme(NOON);

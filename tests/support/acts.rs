@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use cotas::{Details, Engine, Error, Limit, Resolution, Source, Status, Tenant, Terms};
+use cotas::{Delivery, Details, Engine, Error, Limit, Resolution, Source, Status, Tenant, Terms};
 
 use super::payments;
 use super::races::{self, Prize};
@@ -68,6 +68,17 @@ pub fn act(engine: &Engine, words: &[&str]) -> Option<Result<String, Error>> {
         ["link", one, other] => {
             done(engine.tenant("acme").and_then(|it| it.link_contact(one, other)))
         }
+        ["send", tenant, contact, message, campaign] => {
+            send(engine, tenant, contact, message, campaign)
+        }
+        ["delivery", tenant, message, report] => {
+            let report = Delivery::from_code(report).expect("a report");
+            let told = engine.tenant(tenant).and_then(|it| it.report_delivery(message, report));
+            told.map(|outcome| outcome.code().to_owned())
+        }
+        ["campaign", tenant, who, sends, campaign] => {
+            campaign_of(engine, tenant, who, number(sends), campaign)
+        }
         ["handles", tenant, key] => handles(engine, tenant, key),
         ["churn", tenant, cycles] => churn(engine, tenant, number(cycles)),
         _ => return None,
@@ -78,6 +89,46 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// What [`act`] sets aside, and what of it a part is.
 pub const SET_ASIDE: [(&str, u64); 2] = [("credits", 3), ("storage_mb", 2)];
 const PART: [(&str, u64); 1] = [("credits", 1)];
+
+/// Reserves a send, once per message, out of a campaign, or out of none ("-").
+fn send(
+    engine: &Engine,
+    tenant: &str,
+    contact: &str,
+    message: &str,
+    campaign: &str,
+) -> Result<String, Error> {
+    let campaign = (campaign != "-").then(|| campaign.parse()).transpose()?;
+    let details = Details { channel: "w", contact, message, campaign, ..Details::default() };
+    let tenant = engine.tenant(tenant)?;
+    let decision = tenant.once(message).reserve_action("send_message", &details, 720 * HOUR)?;
+    Ok(decision.allowed().to_string())
+}
+
+/// Sends to contacts of its own, one after another, and reports of two in three: one arrives, one
+/// fails. Writes one byte for each step that has been acknowledged, at once.
+fn campaign_of(
+    engine: &Engine,
+    tenant: &str,
+    who: &str,
+    sends: u64,
+    campaign: &str,
+) -> Result<String, Error> {
+    let mut out = std::io::stdout();
+    let mut acknowledge = |step: &[u8]| {
+        out.write_all(step).and_then(|()| out.flush()).expect("the test is listening");
+    };
+    for index in 0..sends {
+        let message = format!("{who}-{index}");
+        if send(engine, tenant, &message, &message, campaign)? == "true" {
+            acknowledge(b"s");
+        }
+        let report = [Delivery::Delivered, Delivery::Failed, Delivery::Sent][(index % 3) as usize];
+        engine.tenant(tenant)?.report_delivery(&message, report)?;
+        acknowledge(b"r");
+    }
+    Ok(String::new())
+}
 
 fn done(result: Result<(), Error>) -> Result<String, Error> {
     result.map(|()| "done".to_owned())
