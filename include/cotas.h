@@ -334,7 +334,7 @@ typedef enum cotas_code {
     /**
      * The live file cannot grow.
      */
-    COTAS_E_NO_ROOM = 501,
+    COTAS_E_NO_CAPACITY = 501,
     /**
      * It was applied; whether it reached the disk in time is not known.
      */
@@ -399,6 +399,50 @@ typedef enum cotas_direction {
      */
     COTAS_DIRECTION_OUTBOUND = 2
 } cotas_direction;
+
+/**
+ * What a channel reports of a message.
+ */
+typedef enum cotas_delivery {
+    /**
+     * It has left: that changes nothing.
+     */
+    COTAS_DELIVERY_SENT = 1,
+    /**
+     * It has arrived.
+     */
+    COTAS_DELIVERY_DELIVERED = 2,
+    /**
+     * It was read, whether or not its arrival was reported.
+     */
+    COTAS_DELIVERY_READ = 3,
+    /**
+     * It will not arrive.
+     */
+    COTAS_DELIVERY_FAILED = 4
+} cotas_delivery;
+
+/**
+ * What came of a report.
+ */
+typedef enum cotas_delivery_outcome {
+    /**
+     * The send is paid for good.
+     */
+    COTAS_DELIVERY_COMMITTED = 1,
+    /**
+     * What the send charged is given back; its session too, unless something else uses it.
+     */
+    COTAS_DELIVERY_RELEASED = 2,
+    /**
+     * Nothing: the outcome was known, or the report says nothing of it.
+     */
+    COTAS_DELIVERY_UNCHANGED = 3,
+    /**
+     * No send is known by this message.
+     */
+    COTAS_DELIVERY_UNKNOWN = 4
+} cotas_delivery_outcome;
 
 /**
  * Why a decision was denied: the rule that failed. The reasons of a decision are a set with bit
@@ -1336,8 +1380,9 @@ int32_t cotas_perform(const struct cotas_tenant *tenant,
  * As cotas_perform, with all that an action may look at, as a JSON document: { "channel",
  * "contact", "also" (a second id of the same contact: both are linked), "category" (of a
  * template), "holder" (who takes the lease: a call's id), "quantity", "at" (RFC 3339), "tariff"
- * (that was quoted: another one in force is COTAS_E_TARIFF_CHANGED) }, each of which may be left
- * out. Under a key (NULL: none) it takes effect once.
+ * (that was quoted: another one in force is COTAS_E_TARIFF_CHANGED), "campaign" (the reservation
+ * of sessions that a send draws from), "message" (of a send that is reserved: its message's id)
+ * }, each of which may be left out. Under a key (NULL: none) it takes effect once.
  *
  * Threads: any. Blocks: as cotas_consume. Fork: no matter.
  */
@@ -1380,6 +1425,26 @@ int32_t cotas_quote(const struct cotas_tenant *tenant,
                     size_t capacity,
                     size_t *needed,
                     struct cotas_error *error);
+
+/**
+ * What a campaign would cost, a send of an action to each of many contacts, as a JSON document:
+ * contacts_json is a list of texts, details_json as in cotas_perform_with. It says how many
+ * sessions the campaign would open, how many are available, and how many would remain: reserve
+ * them by cotas_reserve. Changes nothing.
+ *
+ * Threads: any. Blocks: as cotas_quote. Fork: no matter.
+ */
+int32_t cotas_quote_contacts(const struct cotas_tenant *tenant,
+                             const char *action,
+                             size_t action_len,
+                             const char *contacts_json,
+                             size_t contacts_json_len,
+                             const char *details_json,
+                             size_t details_json_len,
+                             char *buffer,
+                             size_t capacity,
+                             size_t *needed,
+                             struct cotas_error *error);
 
 /**
  * A feature as the tenant has it, its plan's or its own, as a JSON document: true, false, or its
@@ -1426,7 +1491,8 @@ int32_t cotas_reserve(const struct cotas_tenant *tenant,
 
 /**
  * As cotas_reserve, what an action charges; details_json as in cotas_perform_with. An action that
- * opens a session or takes a lease cannot be set aside.
+ * opens a session is a send: it is waited for 30 days at most what is reported of it by
+ * cotas_report_delivery, and then it is committed. One that takes a lease cannot be set aside.
  *
  * Threads: any. Blocks: as cotas_consume. Fork: no matter.
  */
@@ -1440,6 +1506,33 @@ int32_t cotas_reserve_action(const struct cotas_tenant *tenant,
                              size_t key_len,
                              struct cotas_decision *decision,
                              struct cotas_error *error);
+
+/**
+ * Gives a reserved send the id that the channel gave its message, where details_json did not say
+ * it: cotas_report_delivery finds the send by it. Doing it again changes nothing.
+ *
+ * Threads: any. Blocks: as cotas_consume. Fork: no matter.
+ */
+int32_t cotas_sent(const struct cotas_tenant *tenant,
+                   const char *reservation,
+                   size_t reservation_len,
+                   const char *message,
+                   size_t message_len,
+                   struct cotas_error *error);
+
+/**
+ * What a channel reports of a message: report is a cotas_delivery, *outcome is set to a
+ * cotas_delivery_outcome. Reports may come in any order, more than once, and of messages that were
+ * never reserved.
+ *
+ * Threads: any. Blocks: as cotas_release. Fork: no matter.
+ */
+int32_t cotas_report_delivery(const struct cotas_tenant *tenant,
+                              const char *message,
+                              size_t message_len,
+                              int32_t report,
+                              int32_t *outcome,
+                              struct cotas_error *error);
 
 /**
  * Uses what a reservation holds. A reservation is resolved once: afterwards it is
@@ -1478,7 +1571,8 @@ int32_t cotas_release(const struct cotas_tenant *tenant,
 
 /**
  * Gives back what the decision with this receipt charged, to the same grants, if they still live.
- * A session that it opened stays open and paid; a lease is released by itself. Once per receipt.
+ * A session that it opened is closed if nothing else used it; a lease is released by itself. Once
+ * per receipt.
  *
  * Threads: any. Blocks: as cotas_release. Fork: no matter.
  */

@@ -68,7 +68,7 @@ typedef enum cotas_code {
     COTAS_E_INVALID_FORM = 440,
     COTAS_E_OWES = 441,
     COTAS_E_BUSY = 500,
-    COTAS_E_NO_ROOM = 501,
+    COTAS_E_NO_CAPACITY = 501,
     COTAS_E_DURABILITY_UNKNOWN = 502,
     COTAS_E_POISONED = 503,
     COTAS_E_OWNER_NOT_ASKED = 504,
@@ -90,6 +90,20 @@ typedef enum cotas_direction {
     COTAS_DIRECTION_INBOUND = 1,
     COTAS_DIRECTION_OUTBOUND = 2
 } cotas_direction;
+
+typedef enum cotas_delivery {
+    COTAS_DELIVERY_SENT = 1,
+    COTAS_DELIVERY_DELIVERED = 2,
+    COTAS_DELIVERY_READ = 3,
+    COTAS_DELIVERY_FAILED = 4
+} cotas_delivery;
+
+typedef enum cotas_delivery_outcome {
+    COTAS_DELIVERY_COMMITTED = 1,
+    COTAS_DELIVERY_RELEASED = 2,
+    COTAS_DELIVERY_UNCHANGED = 3,
+    COTAS_DELIVERY_UNKNOWN = 4
+} cotas_delivery_outcome;
 
 typedef enum cotas_reason {
     COTAS_REASON_NONE = 0,
@@ -461,6 +475,18 @@ int32_t cotas_quote(const struct cotas_tenant *tenant,
                     size_t *needed,
                     struct cotas_error *error);
 
+int32_t cotas_quote_contacts(const struct cotas_tenant *tenant,
+                             const char *action,
+                             size_t action_len,
+                             const char *contacts_json,
+                             size_t contacts_json_len,
+                             const char *details_json,
+                             size_t details_json_len,
+                             char *buffer,
+                             size_t capacity,
+                             size_t *needed,
+                             struct cotas_error *error);
+
 int32_t cotas_feature(const struct cotas_tenant *tenant,
                       const char *name,
                       size_t name_len,
@@ -495,6 +521,20 @@ int32_t cotas_reserve_action(const struct cotas_tenant *tenant,
                              size_t key_len,
                              struct cotas_decision *decision,
                              struct cotas_error *error);
+
+int32_t cotas_sent(const struct cotas_tenant *tenant,
+                   const char *reservation,
+                   size_t reservation_len,
+                   const char *message,
+                   size_t message_len,
+                   struct cotas_error *error);
+
+int32_t cotas_report_delivery(const struct cotas_tenant *tenant,
+                              const char *message,
+                              size_t message_len,
+                              int32_t report,
+                              int32_t *outcome,
+                              struct cotas_error *error);
 
 int32_t cotas_commit(const struct cotas_tenant *tenant,
                      const char *reservation,

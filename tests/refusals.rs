@@ -242,6 +242,13 @@ fn a_database_that_is_none_or_another_programs_or_newer() {
 
 /// Takes everything away that schema 2 brought.
 const BACK_TO_SCHEMA_1: &str = "
+    DROP TABLE charges;
+    DROP TABLE erased_tenants;
+    DROP INDEX tenants_on_trial;
+    ALTER TABLE tenants DROP COLUMN removal_announced;
+    ALTER TABLE subscriptions DROP COLUMN last_start;
+    ALTER TABLE subscriptions DROP COLUMN gateway_ended_at;
+    ALTER TABLE subscriptions DROP COLUMN gateway_paid_at;
     ALTER TABLE admin_keys DROP COLUMN answer;
     ALTER TABLE subscriptions DROP COLUMN limits;
     ALTER TABLE subscriptions DROP COLUMN features;

@@ -168,15 +168,18 @@ fn another_amount_than_the_invoice_s_stands_beside_it() {
     let set = desk.run_with(&format!("{TOKEN}\n"), &["webhook-token", "asaas"]);
     assert!(set.status.success(), "{}", stderr(&set));
     assert!(!desk.ok(&at(&["invoices", "whaz"])).contains("amount paid"));
-    desk.write("paid.json", &event(&desk, "evt_1", "PAYMENT_RECEIVED", 1).replace("99.00", "98.5"));
+    desk.write(
+        "paid.json",
+        &event(&desk, "evt_1", "PAYMENT_RECEIVED", 1).replace("99.00", "100.5"),
+    );
     desk.ok(&at(&["payment-event", "asaas", "paid.json", "--token", TOKEN]));
     let page = desk.ok(&at(&["invoices", "whaz"]));
-    assert!(page.contains("BRL 99.00") && page.contains("BRL 98.50"), "{page}");
+    assert!(page.contains("BRL 99.00") && page.contains("BRL 100.50"), "{page}");
     assert!(page.contains("amount paid"), "{page}");
     let invoices = desk.json(&at(&["invoices", "whaz"]));
     assert_eq!(
         (&invoices[0]["amount_cents"], &invoices[0]["paid_cents"]),
-        (&json!(9900), &json!(9850))
+        (&json!(9900), &json!(10050))
     );
     let reported = "payment_differs, invoice 1, amount_cents 9900, paid_cents 9850";
     let events = desk.ok(&at(&["events"]));

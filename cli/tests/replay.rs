@@ -176,7 +176,7 @@ fn lines_that_cannot_be_decided_about_are_reported_and_passed_over() {
     for (complaint, expected) in complaints.iter().zip([
         "cotas: line 3: at is \"yesterday\"",
         "cotas: line 4: unknown action \"dance\"",
-        "cotas: line 5: contact: it has 0 bytes",
+        "cotas: line 5: contact: it is empty",
         "cotas: line 6: has 2 fields",
         "cotas: line 7: tenant name: it has 200 bytes",
     ]) {

@@ -143,7 +143,7 @@ pub enum cotas_code {
     /// The tenant was held by another process for too long; or the engine does not wait.
     COTAS_E_BUSY = 500,
     /// The live file cannot grow.
-    COTAS_E_NO_ROOM = 501,
+    COTAS_E_NO_CAPACITY = 501,
     /// It was applied; whether it reached the disk in time is not known.
     COTAS_E_DURABILITY_UNKNOWN = 502,
     /// The live file was found damaged, or a commit's outcome is unknown.

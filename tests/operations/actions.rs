@@ -24,7 +24,7 @@ fn counters(database: &Database, engine: &Engine, resource: &str) -> Vec<u8> {
         let bytes = file[at as usize..][..8].try_into().expect("eight bytes");
         u64::from_le_bytes(bytes)
     };
-    let (record_chunks, counters_of_record, counter_bytes) = (2_048, 168, 128);
+    let (record_chunks, counters_of_record, counter_bytes) = (2_048, 72, 128);
     let record = word(word(record_chunks));
     let counters = word(record + counters_of_record) >> 16;
     let number = u64::from(engine.resource(resource).expect("exists").number());
