@@ -181,7 +181,7 @@ fn another_amount_than_the_invoice_s_stands_beside_it() {
         (&invoices[0]["amount_cents"], &invoices[0]["paid_cents"]),
         (&json!(9900), &json!(10050))
     );
-    let reported = "payment_differs, invoice 1, amount_cents 9900, paid_cents 9850";
+    let reported = "payment_differs, invoice 1, amount_cents 9900, paid_cents 10050";
     let events = desk.ok(&at(&["events"]));
     assert!(events.contains(reported), "{events}");
 }

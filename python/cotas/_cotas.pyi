@@ -478,7 +478,7 @@ class Engine:
     def mark_paid(
         self, invoice: int, *, paid_on: date | None = None, key: str | None = None
     ) -> None:
-        """Settles an invoice that was paid, by hand. Paid already, it changes nothing."""
+        """Settles an invoice that was paid, manually. Paid already, it changes nothing."""
     def cancel_invoice(self, invoice: int, *, key: str | None = None) -> None:
         """Cancels an invoice that was not paid."""
     def end_purchase(self, invoice: int, *, key: str | None = None) -> date | None:

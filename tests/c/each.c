@@ -136,6 +136,7 @@ static struct text some_bytes(const char *name) {
         {"source", "extra"},
         {"path", "each.db"},
         {"units_json", "{\"sms\": 1}"},
+        {"contacts_json", "[\"c-1042\"]"},
         {"feature_json", "true"},
         {"json", "{\"name\": \"oficina\"}"},
     };

@@ -17,7 +17,7 @@ static int says(const char *text) {
     return found;
 }
 
-#define FORM "{ \"name\": \"aurora\", \"holder\": { \"person\": \"legal\", \"administrator\": { \\
+#define FORM "{ \"name\": \"aurora\", \"holder\": { \"person\": \"legal\", \"administrator\": { \
     \"name\": \"Ana\", \"email\": \"ana@aurora.example\", \"phone\": \"+55 11 5555-0100\" } } }"
 
 /* What is wrong is told field by field; what is right is created as a whole. */

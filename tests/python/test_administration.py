@@ -202,6 +202,7 @@ def paid(**said: Any) -> cotas.PaymentEvent:
 
 
 def test_a_host_reads_a_payment_event_itself(engine: cotas.Engine) -> None:
+    engine.load_catalog(CATALOG + PACKAGES)
     nova = engine.create_tenant(
         "nova", plan="full", first_due=FIRST_DUE, auto_renew=True, pay_first="Pagar-me"
     )

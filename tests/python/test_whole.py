@@ -39,6 +39,7 @@ ELSEWHERE: dict[str, Any] = {
     "Tenant::commit": cotas.Reservation.commit,
     "Tenant::commit_part": cotas.Reservation.commit,
     "Tenant::release": cotas.Reservation.release,
+    "Tenant::sent": cotas.Reservation.sent,
     "Leases::acquire": cotas.Tenant.lease,
     "Leases::check": cotas.Tenant.check_lease,
     # Functions of the package, as Python's own modules have them.
@@ -55,6 +56,8 @@ NOWHERE = {
     "Engine::without_waiting": "decisions wait detached, and only where they must",
     "Tenant::consume_then": "bindings read a decision where it was made; Python has it then",
     "Tenant::check_then": "the same",
+    "Tenant::ttl_of_units": "what is reserved without a time to live has this one",
+    "Tenant::ttl_of_action": "the same",
     "Engine::resource": "numbers of resources are the engine's own; Python asks by name",
     "Engine::resource_name": "and is answered by name",
 }
@@ -137,7 +140,7 @@ TAKEN: list[Compared] = [
     ("Details", parameters(cotas.Tenant.quote) | {"message", "campaign"}, {}),
     ("Occupancy", parameters(cotas.Seats.occupy), {}),
     ("PaymentEvent", attributes(cotas.PaymentEvent), {}),
-    ("Cursor", parameters(cotas.Tenant._perform_next), {}),
+    ("Cursor", parameters(cotas.Tenant._perform_next) | {"content"}, {}),
 ]
 
 ON_PAGES = {
@@ -187,7 +190,8 @@ GIVEN: list[Compared] = [
     ("Quote", attributes(reports.Quote), {}),
     ("CostLine", attributes(reports.Cost), {}),
     ("CampaignQuote", attributes(reports.CampaignQuote), {}),
-    ("Progress", attributes(cotas.Progress), {}),
+    # A file's content is known to who reads files: the program `cotas replay`.
+    ("Progress", attributes(cotas.Progress) | {"content"}, {}),
 ]
 
 
