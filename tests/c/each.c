@@ -152,6 +152,9 @@ static struct text some_bytes(const char *name) {
             text.at = TEXTS[index][1];
         }
     }
+    if (strcmp(name, "action") == 0 && strstr(calling, "quote_contacts") != NULL) {
+        text.at = "send_message"; /* It opens a session. */
+    }
     text.at = strcmp(name, "resource") == 0      ? a_resource()
               : strcmp(name, "receipt") == 0     ? receipt
               : strcmp(name, "reservation") == 0 ? reservation

@@ -448,7 +448,7 @@ def test_furnishing_twice_changes_nothing(engine: cotas.Engine) -> None:
     assert not engine.ensure_tenant("acme", plan="small", first_due=FIRST_DUE)
 
 
-FORM = {
+FORM: dict[str, Any] = {
     "name": "aurora",
     "plan": {"name": "full", "first_due": FIRST_DUE, "auto_renew": True},
     "pay_first": "Asaas",

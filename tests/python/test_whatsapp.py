@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import cotas
 import pytest
@@ -15,7 +16,7 @@ SHAPES = [json.loads(line) for line in PAYLOADS.read_text(encoding="utf-8").spli
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=[shape["shape"] for shape in SHAPES])
-def test_every_shape_is_read_as_what_it_is(shape: dict) -> None:
+def test_every_shape_is_read_as_what_it_is(shape: dict[str, Any]) -> None:
     bodies = [whatsapp.read(json.dumps(body)) for body in shape["bodies"]]
     assert [part.kind for body in bodies for part in body.events] == shape["kinds"]
     assert sum(len(body.malformed) for body in bodies) == shape["malformed"]
