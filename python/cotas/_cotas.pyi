@@ -24,6 +24,7 @@ __all__ = [
     "Rate",
     "SessionOutcome",
     "Tenant",
+    "_whatsapp_events",
 ]
 
 _Durability = Literal["process", "disk"]
