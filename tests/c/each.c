@@ -155,6 +155,9 @@ static struct text some_bytes(const char *name) {
     if (strcmp(name, "action") == 0 && strstr(calling, "quote_contacts") != NULL) {
         text.at = "send_message"; /* It opens a session. */
     }
+    if (strcmp(name, "body") == 0 && strstr(calling, "whatsapp_events") != NULL) {
+        text.at = "{}";
+    }
     text.at = strcmp(name, "resource") == 0      ? a_resource()
               : strcmp(name, "receipt") == 0     ? receipt
               : strcmp(name, "reservation") == 0 ? reservation
