@@ -21,8 +21,19 @@ const CALLED: [(&str, &[&str]); 7] = [
 const UNDER_A_KEY: &str = "Once";
 
 /// What is handed in and out: C has structs and documents for it.
-const VALUES: [&str; 7] =
-    ["Balance", "Invoice", "InvoiceStatus", "Metric", "NewGrant", "NewTenant", "Resolution"];
+const VALUES: [&str; 11] = [
+    "Balance",
+    "ChargeState",
+    "Delivery",
+    "DeliveryOutcome",
+    "Invoice",
+    "InvoiceStatus",
+    "Metric",
+    "NewGrant",
+    "NewTenant",
+    "Resolution",
+    "Unmatched",
+];
 
 /// Operations whose function has another name.
 const NAMED_OTHERWISE: [(&str, &str); 19] = [
