@@ -178,7 +178,11 @@ pub unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: c_int) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn fcntl(fd: c_int, what: c_int, argument: usize) -> c_int {
     let locks = [libc::F_SETLK, libc::F_SETLKW, libc::F_OFD_SETLK, libc::F_OFD_SETLKW];
-    if locks.contains(&what) && fails(Call::Lock) {
+    // Linux gives a lock on a local file back without waiting and, but for a split, without memory.
+    // SQLite relies on it: a failed unlock leaves its own connection waiting for itself.
+    // SAFETY: these commands take a pointer to a `flock`.
+    let takes = || unsafe { (*(argument as *const libc::flock)).l_type } != libc::F_UNLCK as i16;
+    if locks.contains(&what) && takes() && fails(Call::Lock) {
         return -1;
     }
     // SAFETY: passed on as it was called.
