@@ -53,7 +53,8 @@ impl Fault {
             Fault::NoSpace => matches!(call, Write | Allocate | Truncate | Sync | Open | Name),
             Fault::Io => matches!(call, Read | Write | Allocate | Truncate | Sync | Open | Name),
             Fault::Files => matches!(call, Open),
-            Fault::Memory => matches!(call, Map | Protect | Open | Lock),
+            // Not `Lock`: fcntl(2) reports a lack of memory as ENOLCK, which SQLite takes for busy.
+            Fault::Memory => matches!(call, Map | Protect | Open),
             // Not `Sync`: that it may be interrupted is said of no file system on a local disk.
             Fault::Interrupted => matches!(call, Open | Read | Write | Allocate | Truncate | Lock),
             Fault::Short => matches!(call, Write),
