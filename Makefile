@@ -5,7 +5,8 @@
 # make power-cuts, faults, filesystems: what the machine may do to it
 # make overshoot   units beyond a limit, beside what people use instead: docs/overshoot.md
 # make bench-compare BASE=<commit>: ratios of pairs that run in turns, and instructions
-# make bench   how fast, beside peers in the same run
+# make bench   how fast, beside peers in the same run; writes docs/performance.md
+# make docs    the documents as a book, in target/book
 # make deps    installs the interpreters that the tests of other languages use
 # make wheel   the Python package, in target/python/dist
 # make install PREFIX=/usr/local: libcotas.so.1, libcotas.a, the headers and cotas.pc
@@ -19,7 +20,7 @@ CRASH_TESTS := --package cotas-tests --features crash_points
 
 .PHONY: test-quick test-crash torture power-cuts faults filesystems overshoot bench-compare
 .PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
-    header install install-built traffic
+    header install install-built traffic docs
 
 demo: export COTAS_DB := $(DEMO)/help-desk.db
 demo:
@@ -127,11 +128,18 @@ test-c:
 deps:
 	tests/hosts/deps.sh
 
+# mdBook is built once, into target/tools.
+MDBOOK := target/tools/bin/mdbook
+docs: $(MDBOOK)
+	$(MDBOOK) build
+$(MDBOOK):
+	$(CARGO) install mdbook --version 0.4.52 --locked --root target/tools
+
 bench:
 	$(CARGO) bench --package cotas --bench decisions --bench opening --bench renewals -- --noplot
 	$(CARGO) build --release --package cotas-ffi
 	$(CARGO) bench --package cotas-ffi --bench c_abi -- --noplot
-	python3 benches/summary.py
+	python3 benches/summary.py --write
 	$(MAKE) bench-python
 
 # With cargo alone; packagers may as well use cargo-c (docs/c-api.md).

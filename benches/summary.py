@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
 """Prints what the last run of the benchmarks says: ours, the peer's, the ratio, the target.
 
-usage: summary.py
+usage: summary.py [--write]
 
-Reads the medians that criterion leaves in the target directory (`CARGO_TARGET_DIR`, else
+`--write` puts the table into docs/performance.md, and its first rows into the README, with date, commit
+and machine. Reads the medians that criterion leaves in the target directory (`CARGO_TARGET_DIR`, else
 `target`). Targets are ratios, since nanoseconds depend on the machine.
 """
+import datetime
 import json
 import os
+import platform
+import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import NamedTuple, Optional
@@ -158,17 +163,61 @@ def cells(row: Row) -> list[str]:
     return [row.what, time(ours), name, time(peer), ratio(ours / peer), target, verdict]
 
 
-def main() -> int:
-    """Prints the table. Fails if a benchmark is missing, not if the machine is slow."""
-    table = [["", "ours", "peer", "", "ratio", "target", ""]] + [cells(row) for row in ROWS]
+def fixed(table: list[list[str]]) -> str:
+    """The table for a terminal."""
     widths = [max(map(len, column)) for column in zip(*table)]
+    lines = []
     for row in table:
         aligned = [
             cell.rjust(width) if number in (1, 3, 4, 5) else cell.ljust(width)
             for number, (cell, width) in enumerate(zip(row, widths))
         ]
-        print("  ".join(aligned).rstrip())
-    return 1 if any(row[1] == "not run" for row in table) else 0
+        lines.append("  ".join(aligned).rstrip())
+    return "\n".join(lines)
+
+
+def markdown(table: list[list[str]]) -> str:
+    """The table for a page."""
+    head = ["operation", "ours", "peer", "its time", "ratio", "target", ""]
+    lines = ["| " + " | ".join(row) + " |" for row in [head] + table[1:]]
+    return "\n".join([lines[0], "|---|---:|---|---:|---:|---:|---|"] + lines[1:])
+
+
+def run_of() -> str:
+    """Which run this was."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY,
+                            capture_output=True, text=True, check=True).stdout.strip()
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    processor = model[1] if model else platform.machine()
+    return (f"`make bench` has written this table: {datetime.date.today()}, commit {commit}, "
+            f"{os.cpu_count()} cores of {processor}, Linux {platform.release().split('-')[0]}.")
+
+
+def put(page: Path, text: str) -> None:
+    """Replaces what stands between the marks of a page."""
+    marked = re.compile(r"(<!-- figures -->\n).*?(<!-- end of figures -->)", re.S)
+    before = page.read_text(encoding="utf-8")
+    after, count = marked.subn(lambda match: f"{match[1]}{text}\n{match[2]}", before)
+    assert count == 1, f"{page} has no marks for the figures"
+    page.write_text(after, encoding="utf-8")
+
+
+# What the README shows of it.
+README_ROWS = ["consume by handle", "consume by name", "  10,000 tenants", "admit in an open session",
+               "perform, three charges"]
+
+
+def main() -> int:
+    """Prints the table. Fails if a benchmark is missing, not if the machine is slow."""
+    table = [["", "ours", "peer", "", "ratio", "target", ""]] + [cells(row) for row in ROWS]
+    print(fixed(table))
+    if any(row[1] == "not run" for row in table):
+        return 1
+    if "--write" in sys.argv[1:]:
+        put(REPOSITORY / "docs/performance.md", run_of() + "\n\n" + markdown(table))
+        first = {row[0]: row for row in reversed(table)}
+        put(REPOSITORY / "README.md", markdown([table[0]] + [first[name] for name in README_ROWS]))
+    return 0
 
 
 if __name__ == "__main__":

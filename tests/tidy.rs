@@ -198,19 +198,19 @@ fn every_invariant_has_a_test_named_after_it() {
 /// The statements of each seed, by its number.
 const SEEDS: [(&str, usize); 5] = [("000", 16), ("001", 15), ("002", 13), ("003", 8), ("004", 8)];
 
-/// What the README's tables say: the statement, the test, and the file that it links to.
+/// What the tables of docs/statements.md say: the statement, the test, and the file it links to.
 fn rows() -> Vec<(String, String, String)> {
-    let readme = fs::read_to_string(root().join("README.md")).expect("is there");
+    let page = fs::read_to_string(root().join("docs/statements.md")).expect("is there");
     let seed = |line: &str| SEEDS.iter().any(|(seed, _)| line.starts_with(&format!("| {seed}-")));
     let row = |line: &str| {
         let cells: Vec<&str> = line.trim_matches(['|', ' ']).split(" | ").collect();
         let [statement, says, test] = cells[..] else { panic!("three cells: {line}") };
         assert!(!says.is_empty(), "{line}");
         let link = test.strip_prefix("[`").and_then(|it| it.strip_suffix(')'));
-        let (name, file) = link.and_then(|it| it.split_once("`](")).expect("a link to a test");
+        let (name, file) = link.and_then(|it| it.split_once("`](../")).expect("a link to a test");
         (statement.to_owned(), name.to_owned(), file.to_owned())
     };
-    readme.lines().filter(|line| seed(line)).map(row).collect()
+    page.lines().filter(|line| seed(line)).map(row).collect()
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn every_statement_of_the_seeds_has_a_test() {
         expected.extend((1..=count).map(|number| format!("{seed}-{number:02}")));
     }
     let listed: Vec<_> = rows.iter().map(|(statement, ..)| statement.clone()).collect();
-    assert_eq!(listed, expected, "the statements of the README");
+    assert_eq!(listed, expected, "the statements of docs/statements.md");
     for (statement, name, file) in &rows {
         let prefix = format!("seed_{}_", statement.replace('-', "_"));
         if !name.starts_with(&prefix) || !tests.contains(&(name.clone(), file.clone())) {
@@ -232,7 +232,7 @@ fn every_statement_of_the_seeds_has_a_test() {
     }
     for (name, file) in &tests {
         if !rows.iter().any(|(_, of_row, _)| of_row == name) {
-            complaints.push(format!("{file}: {name} has no row in the README"));
+            complaints.push(format!("{file}: {name} has no row in docs/statements.md"));
         }
     }
     assert_none(&complaints);

@@ -1,7 +1,7 @@
 //! The statements of five documents, one test each: LiveChat 360, Helena, Whazing, Assin, Voki.
 //!
 //! They load the very files of `examples/catalogs/` and use what any host may use; the clock is
-//! set manually. The README lists the statements; a check holds the list and these tests together.
+//! set manually. docs/statements.md lists the statements; a test compares the list with these.
 
 #![allow(unused_must_use)] // Asserting that a decision was allowed is looking at it.
 
