@@ -436,14 +436,18 @@ fn a_process_that_is_stopped_while_it_holds_a_tenant_hangs_nobody() {
 
 #[test]
 fn a_crash_while_rebuilding_leaves_what_was_there() {
-    for point in ["rebuild.filled", "rebuild.rename"] {
+    for (point, origin) in [
+        ("rebuild.filled", Origin::Rebuilt),
+        ("rebuild.rename", Origin::Rebuilt),
+        ("rebuild.renamed", Origin::Adopted),
+    ] {
         let database = database();
         let engine = database.with_acme();
         drop(engine);
         std::fs::remove_file(database.live()).expect("is removed");
         assert!(database.crashes_at(point, &["origin"]), "{point}: it lived");
         let engine = database.open();
-        assert_eq!(engine.opening().origin, Origin::Rebuilt, "{point}");
+        assert_eq!(engine.opening().origin, origin, "{point}");
         assert_eq!(balance(&engine, "acme", "credits").0, left(0), "{point}");
         assert_sound(&engine);
     }

@@ -48,13 +48,13 @@ impl Fault {
 
     /// Whether it can befall this call.
     fn befalls(self, call: Call) -> bool {
-        use Call::{Allocate, Lock, Map, Name, Open, Protect, Read, Sync, Truncate, Write};
+        use Call::{Advise, Allocate, Lock, Map, Name, Open, Protect, Read, Sync, Truncate, Write};
         match self {
             Fault::NoSpace => matches!(call, Write | Allocate | Truncate | Sync | Open | Name),
             Fault::Io => matches!(call, Read | Write | Allocate | Truncate | Sync | Open | Name),
             Fault::Files => matches!(call, Open),
             // Not `Lock`: fcntl(2) reports a lack of memory as ENOLCK, which SQLite takes for busy.
-            Fault::Memory => matches!(call, Map | Protect | Open),
+            Fault::Memory => matches!(call, Map | Protect | Advise | Open),
             // Not `Sync`: that it may be interrupted is said of no file system on a local disk.
             Fault::Interrupted => matches!(call, Open | Read | Write | Allocate | Truncate | Lock),
             Fault::Short => matches!(call, Write),
@@ -62,8 +62,9 @@ impl Fault {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Call {
+/// A kind of call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
     Open,
     Read,
     Write,
@@ -72,9 +73,30 @@ enum Call {
     Sync,
     Map,
     Protect,
+    Advise,
     Lock,
     Name,
 }
+
+impl Call {
+    /// Every kind of call, in the order of their numbers.
+    const ALL: [Call; 11] = [
+        Call::Open,
+        Call::Read,
+        Call::Write,
+        Call::Allocate,
+        Call::Truncate,
+        Call::Sync,
+        Call::Map,
+        Call::Protect,
+        Call::Advise,
+        Call::Lock,
+        Call::Name,
+    ];
+}
+
+/// How often each kind was called since [`arm`].
+static CALLED: [AtomicU64; Call::ALL.len()] = [const { AtomicU64::new(0) }; Call::ALL.len()];
 
 static ARMED: AtomicBool = AtomicBool::new(false);
 static FAULT: AtomicUsize = AtomicUsize::new(0);
@@ -90,6 +112,9 @@ pub fn arm(fault: Fault, n: u64, stays: bool) {
     AT.store(n, Ordering::SeqCst);
     STAYS.store(stays, Ordering::SeqCst);
     COUNT.store(0, Ordering::SeqCst);
+    for called in &CALLED {
+        called.store(0, Ordering::SeqCst);
+    }
     ARMED.store(true, Ordering::SeqCst);
 }
 
@@ -99,11 +124,18 @@ pub fn heal() -> u64 {
     COUNT.load(Ordering::SeqCst)
 }
 
+/// How often each kind of call was made since [`arm`].
+pub fn called() -> impl Iterator<Item = (Call, u64)> {
+    let counts = CALLED.iter().map(|called| called.load(Ordering::SeqCst));
+    Call::ALL.into_iter().zip(counts)
+}
+
 /// The fault that befalls this call now.
 fn befallen(call: Call) -> Option<Fault> {
     if !ARMED.load(Ordering::Relaxed) {
         return None;
     }
+    CALLED[call as usize].fetch_add(1, Ordering::Relaxed);
     let fault = Fault::ALL[FAULT.load(Ordering::Relaxed)].0;
     if !fault.befalls(call) {
         return None;
@@ -280,6 +312,20 @@ pub unsafe extern "C" fn posix_fallocate(fd: c_int, offset: i64, bytes: i64) -> 
     }
     // SAFETY: a plain system call.
     match unsafe { libc::syscall(libc::SYS_fallocate, fd, 0, offset, bytes) } {
+        0 => 0,
+        // SAFETY: this thread's own word.
+        _ => unsafe { *libc::__errno_location() },
+    }
+}
+
+/// As above: what `rustix` calls for every advice of Linux's as well.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn posix_madvise(at: *mut c_void, bytes: usize, advice: c_int) -> c_int {
+    if let Some(fault) = befallen(Call::Advise) {
+        return fault.errno();
+    }
+    // SAFETY: passed on as it was called.
+    match unsafe { libc::syscall(libc::SYS_madvise, at, bytes, advice) } {
         0 => 0,
         // SAFETY: this thread's own word.
         _ => unsafe { *libc::__errno_location() },

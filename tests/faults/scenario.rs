@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cotas::{
     Decision, Details, Durability, Engine, Error, Limit, Maintenance, ManualClock, NewTenant,
@@ -12,6 +12,10 @@ use cotas::{
 use cotas_tests::{NOON, add_tenant, at, catalog, date};
 
 use crate::calls::{self, Fault};
+
+/// How long one operation may take with a fault that stays: SQLite's busy timeout, and as much
+/// again for a machine that has much else to do.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// What the kernel allows the process, while the fault lasts.
 #[derive(Clone, Debug, Default)]
@@ -121,9 +125,13 @@ pub fn prepare(home: &Path, _: &Limits) {
 }
 
 /// One play: what was acknowledged, and what was asked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Play {
     round: u64,
+    /// When the last operation was answered, and how long the slowest took.
+    last: Instant,
+    slowest: (Duration, usize),
+    answers: usize,
     /// Operations that were answered with an error.
     pub errors: u64,
     pub codes: Vec<i32>,
@@ -133,8 +141,28 @@ pub struct Play {
     tenants: Vec<(String, bool)>,
 }
 
+impl Default for Play {
+    fn default() -> Play {
+        Play {
+            round: 0,
+            last: Instant::now(),
+            slowest: (Duration::ZERO, 0),
+            answers: 0,
+            errors: 0,
+            codes: Vec::new(),
+            credits: [0; 2],
+            sessions: [0; 2],
+            granted: [0; 2],
+            tenants: Vec::new(),
+        }
+    }
+}
+
 impl Play {
     fn answered<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+        self.answers += 1;
+        self.slowest = self.slowest.max((self.last.elapsed(), self.answers));
+        self.last = Instant::now();
         match result {
             Ok(value) => Some(value),
             Err(error) => {
@@ -245,6 +273,7 @@ pub fn with_fault(
     let mut play = Play::default();
     limits.set(home);
     calls::arm(fault, n, stays);
+    play.last = Instant::now(); // Filling a disk takes its time.
     let opened = play.answered(open(home));
     if let Some(engine) = &opened {
         play.all(engine, home);
@@ -252,6 +281,9 @@ pub fn with_fault(
     calls::heal();
     limits.lift(home);
     let (errors, codes) = (play.errors, play.codes.clone());
+    if play.slowest.0 > LONGEST_WAIT {
+        return Err(format!("operation {} of the play took {:?}", play.slowest.1, play.slowest.0));
+    }
     let explain = |why: String| format!("{why}; the fault gave {codes:?}");
     // A commit whose outcome is unknown says so until all have closed it.
     let is_poisoned = codes.iter().any(|code| [205, 503].contains(code));

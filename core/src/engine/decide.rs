@@ -213,13 +213,15 @@ impl Engine {
         let now = self.now();
         let call = make();
         match self.shared.try_run(at, &call, (now, self.timeout), decision) {
-            Ok(()) if call.apply => {
+            Ok(()) => {
                 let allowed = decision.allowed();
-                if let Err(error) = self.after(now, allowed) {
+                let checked = if call.apply { self.after(now, allowed) } else { Ok(()) };
+                // Again: a word that leads nowhere was read as 0, and what was decided by it is
+                // worth nothing.
+                if let Err(error) = checked.and_then(|()| self.shared.check_poison()) {
                     *result = Err(error);
                 }
             }
-            Ok(()) => {}
             Err(retry) => *result = self.run_again(at, name, &make(), now, retry),
         }
     }
@@ -254,7 +256,7 @@ impl Engine {
                     if call.apply {
                         self.after(now, decision.allowed())?;
                     }
-                    return Ok(decision);
+                    return self.shared.check_poison().map(|()| decision);
                 }
                 Err(next) => retry = next,
             }
@@ -285,6 +287,7 @@ impl Engine {
             match operation(now) {
                 Ok(value) => {
                     self.after(now, true)?;
+                    self.shared.check_poison()?;
                     return Ok(value);
                 }
                 Err(retry) => {

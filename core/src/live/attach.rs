@@ -324,7 +324,12 @@ pub(crate) fn create(path: &Path, like: &Path, identity: Identity) -> Result<Liv
     let file = open_like(&path, like).map_err(io_error("create", &path))?;
     file::reserve(&file, 0, FIRST_BYTES).map_err(io_error("reserve room for", &path))?;
     let memory = Memory::map(&file, &path).map_err(io_error("map", &path))?;
-    init(memory, identity).map_err(io_error("initialise", &path))
+    let made = init(memory, identity).map_err(io_error("initialise", &path))?;
+    // From the first on: who made the file may die before it has adopted it.
+    let database = DatabaseFile::at(like).map_err(io_error("inspect", like))?;
+    made.set_header(header::DATABASE_DEVICE, database.device);
+    made.set_header(header::DATABASE_INODE, database.inode);
+    Ok(made)
 }
 
 /// A live file that no other process has, for databases in memory: not even a forked child, which
@@ -370,6 +375,7 @@ pub(crate) fn publish(live: &mut LiveFile, path: &Path) -> Result<(), OpenError>
     crate::crash_points::point("rebuild.rename");
     fs::rename(&temporary, path).map_err(io_error("rename to", path))?;
     live.memory.moved_to(path);
+    crate::crash_points::point("rebuild.renamed");
     if let Some(directory) = path.parent() {
         let sync = File::open(directory).and_then(|directory| directory.sync_all());
         sync.map_err(io_error("write the directory of", path))?;

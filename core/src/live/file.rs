@@ -82,6 +82,7 @@ const NOWHERE_WORDS: usize = 40;
 
 /// What `attached` is where this process must not go on: no file says so.
 const DATABASE_GONE: u64 = u64::MAX;
+const NOT_MAPPED: u64 = u64::MAX - 1;
 
 /// Bits of `header::POISON` that say why; above them is the adoption number.
 const POISON_BITS: u32 = 2;
@@ -202,8 +203,10 @@ impl Memory {
     #[cold]
     fn why_poisoned(&self, word: u64) -> Option<Poison> {
         let attached = self.attached.load(Ordering::Relaxed);
-        if attached == DATABASE_GONE {
-            return Some(Poison::DatabaseGone);
+        match attached {
+            DATABASE_GONE => return Some(Poison::DatabaseGone),
+            NOT_MAPPED => return Some(Poison::NotMapped),
+            _ => {}
         }
         if word >> POISON_BITS != attached >> POISON_BITS {
             return Some(Poison::TakenForDead);
@@ -235,6 +238,7 @@ impl Memory {
             Poison::DatabaseGone | Poison::TakenForDead => {
                 self.attached.store(DATABASE_GONE, Ordering::Release);
             }
+            Poison::NotMapped => self.attached.store(NOT_MAPPED, Ordering::Release),
         }
     }
 
@@ -253,14 +257,23 @@ impl Memory {
         };
         let len = word.load(Ordering::Acquire).min(self.map.len() as u64);
         let known = self.known_len.load(Ordering::Relaxed);
-        // Only ever more of it, so that threads which learn different lengths at once agree.
-        // Where the kernel cannot, the rest stays out of reach.
-        let all = MprotectFlags::READ | MprotectFlags::WRITE;
-        if len <= known || protect(&self.map, len as usize, all).is_err() {
+        if len <= known {
             return known;
         }
-        self.known_len.store(len, Ordering::Relaxed);
+        if self.reach(len).is_err() {
+            // The file is whole: it is this process that must not go on without the rest.
+            self.set_poison(Poison::NotMapped);
+            return known;
+        }
         len
+    }
+
+    /// Makes the first `len` bytes usable. Only ever more of them, so that threads which learn
+    /// different lengths at once agree.
+    fn reach(&self, len: u64) -> io::Result<()> {
+        protect(&self.map, len as usize, MprotectFlags::READ | MprotectFlags::WRITE)?;
+        self.known_len.store(len, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The word at `offset`. An offset outside the file, which only a damaged file holds, poisons
@@ -322,7 +335,9 @@ impl Memory {
 
     #[cold]
     fn outside(&self) -> &AtomicU64 {
-        self.set_poison(Poison::Damaged);
+        if self.attached.load(Ordering::Relaxed) != NOT_MAPPED {
+            self.set_poison(Poison::Damaged);
+        }
         for word in &*self.nowhere {
             word.store(0, Ordering::Relaxed);
         }
@@ -430,13 +445,12 @@ impl Memory {
         crate::crash_points::point("grow.begin");
         // Opening waits for the disk, under the allocator's lock.
         let _uncancelled = Uncancelled::new();
-        if self.is_anonymous() {
-            let all = MprotectFlags::READ | MprotectFlags::WRITE;
-            protect(&self.map, new_len as usize, all).map_err(GrowError::Io)?;
-        } else {
+        if !self.is_anonymous() {
             let file = self.reopen().map_err(GrowError::Io)?;
             reserve(&file, len, new_len - len).map_err(GrowError::Io)?;
         }
+        // Before others learn of it: where this process cannot, nothing has changed.
+        self.reach(new_len).map_err(GrowError::Io)?;
         crate::crash_points::point("grow.reserved");
         self.cell(header::FILE_LEN).store(new_len, Ordering::Release);
         crate::crash_points::point("grow.published");

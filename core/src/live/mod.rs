@@ -59,6 +59,8 @@ pub(crate) enum Poison {
     DatabaseGone = 4,
     /// In this process alone: another has adopted the file meanwhile.
     TakenForDead = 5,
+    /// In this process alone: it could not map what another has added to the file.
+    NotMapped = 6,
 }
 
 impl Poison {
@@ -67,6 +69,7 @@ impl Poison {
             Poison::Commit => "a commit's outcome is unknown",
             Poison::Damaged => "the live file is damaged",
             Poison::DatabaseGone => "its database was deleted or replaced while it was in use",
+            Poison::NotMapped => "there is no memory to map what the live file has grown by",
             Poison::TakenForDead => "another process has adopted the live file meanwhile",
         }
     }
