@@ -153,6 +153,25 @@ fn a_message_that_is_too_old_is_allowed_and_costs_nothing_at_every_delivery() {
     assert_sound(&engine);
 }
 
+/// What an action charges besides its session is not charged either: it would be, at each delivery.
+#[test]
+fn what_is_too_old_charges_nothing_at_all() {
+    let (engine, _) = small();
+    let old = engine.now().plus_ms(-8 * 24 * HOUR_MS);
+    let late = Details { at: Some(old), ..message("a") };
+    let before = balance(&engine, "acme", "credits");
+    for _ in 0..3 {
+        let decision = engine.perform("acme", "answer_by_assistant", &late).expect("decides");
+        assert!(decision.allowed() && decision.too_old, "{decision:?}");
+        assert_eq!((decision.session, decision.charges.iter().count()), (None, 0));
+    }
+    assert_eq!(balance(&engine, "acme", "credits"), before);
+    let young = Details { at: Some(old.plus_ms(1)), ..message("a") };
+    let decision = engine.perform("acme", "answer_by_assistant", &young).expect("decides");
+    assert_eq!((decision.too_old, decision.charges.iter().count()), (false, 2));
+    assert_sound(&engine);
+}
+
 #[test]
 fn seconds_that_are_taken_for_milliseconds_charge_nothing() {
     let (engine, _) = small();

@@ -89,6 +89,10 @@ limits = { sessions = 2, credits = 10 }
 [actions.receive_message]
 gate = "receive"
 session = { resource = "sessions", extend = true }
+[actions.answer_by_assistant]
+gate = "receive"
+session = { resource = "sessions", extend = true }
+charge = { credits = 1 }
 [actions.send_message]
 gate = "send"
 session = { resource = "sessions" }

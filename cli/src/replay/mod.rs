@@ -8,6 +8,7 @@
 
 mod clock;
 mod console;
+mod deliveries;
 mod identity;
 mod player;
 mod report;

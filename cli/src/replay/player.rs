@@ -5,17 +5,21 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use cotas::catalog::Kind as ResourceKind;
+use cotas::catalog::Gate;
 use cotas::whatsapp::Kind;
-use cotas::{Cursor, Decision, Details, Engine, Error, Extra, NewTenant, Tenant, Terms, Timestamp};
+use cotas::{
+    Cursor, Decision, DeliveryOutcome, Details, Engine, Error, Extra, NewTenant, Tenant, Terms,
+    Timestamp,
+};
 
 use super::clock::TrafficClock;
+use super::deliveries::Deliveries;
 use super::identity::Identity;
 use crate::failure::Failure;
 use crate::traffic::{Fault, Malformed, TrafficEvent};
 
-/// How long an id is remembered where its action has no session that says it.
-const ID_LIFETIME: Duration = Duration::from_hours(7 * 24);
+/// How long the id of a send is remembered: longer than anything is reported of it.
+const SEND_ID_LIFETIME: Duration = Duration::from_hours(40 * 24);
 
 /// What tenants get that the database does not know.
 pub struct Newcomers<'a> {
@@ -35,6 +39,7 @@ pub struct Player<'a> {
     newcomers: Option<Newcomers<'a>>,
     only: Option<HashSet<&'a str>>,
     ids: HashMap<String, Ids>,
+    deliveries: Deliveries,
     /// Everyone who was decided about.
     pub tenants: HashMap<String, Subject>,
     /// What was counted.
@@ -60,6 +65,8 @@ pub struct Counts {
     pub repeated: u64,
     /// Parts that count for nothing, by kind.
     pub passed_over: BTreeMap<&'static str, u64>,
+    /// What came of reports of sends that are known, by outcome.
+    pub reports: BTreeMap<&'static str, u64>,
 }
 
 /// What the id of an event is good for, by its action.
@@ -67,7 +74,8 @@ pub struct Counts {
 struct Ids {
     /// Whether the action does more than open a session, which it does only once anyway.
     charges: bool,
-    lifetime: Duration,
+    /// Whether it is a send whose session is reserved until its outcome is reported.
+    reserves: bool,
 }
 
 impl<'a> Player<'a> {
@@ -85,6 +93,7 @@ impl<'a> Player<'a> {
             newcomers,
             only: None,
             ids: ids_by_action(engine)?,
+            deliveries: Deliveries::default(),
             tenants: HashMap::new(),
             counts: Counts::default(),
         })
@@ -118,8 +127,14 @@ impl<'a> Player<'a> {
         let (Some(action), Some(at)) = (event.action.clone(), event.at) else {
             let name = event.kind.map_or("action", Kind::name);
             *self.counts.passed_over.entry(name).or_default() += 1;
-            return self.link_only(event).or_else(|failure| about_the_event(failure, line));
+            let done = self.report(&event).and_then(|()| self.link_only(event));
+            return done.or_else(|failure| about_the_event(failure, line));
         };
+        if self.deliveries.has_failed(&event) {
+            // It never left: the host that reserved it has its session back.
+            *self.counts.passed_over.entry("failed").or_default() += 1;
+            return Ok(());
+        }
         let since = self.clock.advance(at).map_err(|reason| malformed(Fault::TimeAhead, reason))?;
         if self.is_left_out(&event.tenant) {
             self.counts.passed_over.entry("tenant").and_modify(|it| *it += 1).or_insert(1);
@@ -138,6 +153,49 @@ impl<'a> Player<'a> {
 
     fn is_left_out(&self, tenant: &str) -> bool {
         self.only.as_ref().is_some_and(|only| !only.contains(tenant))
+    }
+
+    /// Reports what became of a send, as of the time of the report.
+    fn report(&mut self, event: &TrafficEvent) -> Result<(), Failure> {
+        let (Some(report), Some(message)) = (event.report, &event.id) else { return Ok(()) };
+        if self.is_left_out(&event.tenant) {
+            return Ok(());
+        }
+        let (Some(since), Some(at)) = (self.since(), event.at) else {
+            self.deliveries.keep(event);
+            return Ok(());
+        };
+        self.clock.advance(at).map_err(|reason| {
+            Failure::Malformed(Malformed { line: event.line, fault: Fault::TimeAhead, reason })
+        })?;
+        let tenant = match self.engine.tenant(&event.tenant) {
+            Err(Error::UnknownTenant(_)) => return Ok(()),
+            found => found?,
+        };
+        let report = || tenant.report_delivery(message, report);
+        let outcome = self.believing_the_clock(&event.tenant, since, report)?;
+        match outcome {
+            DeliveryOutcome::Unknown => self.deliveries.keep(event),
+            known => *self.counts.reports.entry(known.code()).or_default() += 1,
+        }
+        Ok(())
+    }
+
+    /// Does something; where the file's own time has gone on by more than a clock is believed, it
+    /// is believed.
+    fn believing_the_clock<T>(
+        &self,
+        tenant: &str,
+        since: Timestamp,
+        operation: impl Fn() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match operation() {
+            Err(Error::ClockJump { high_water_mark, .. }) if high_water_mark >= since => {
+                self.engine.confirm_clock(tenant)?;
+                operation()
+            }
+            done => done,
+        }
     }
 
     /// Links the ids that a part names which counts for nothing else.
@@ -191,31 +249,33 @@ impl<'a> Player<'a> {
         let contact = event.contact.as_deref().unwrap_or_default();
         self.link(&event.tenant, contact, &event.aliases)?;
         let ids = self.ids.get(action).copied();
-        let engine = self.engine;
-        let Subject { tenant, source } = self.subject(&event.tenant, since)?;
+        let reserves = ids.is_some_and(|ids| ids.reserves);
+        self.subject(&event.tenant, since)?;
+        let Some(Subject { tenant, source }) = self.tenants.get(&event.tenant) else {
+            return Ok(None);
+        };
         let details = Details {
             channel: event.channel.as_deref().unwrap_or_default(),
             contact,
             at: event.at,
             quantity: Some(event.quantity),
+            message: event.id.as_deref().filter(|_| reserves).unwrap_or_default(),
             ..Details::default()
         };
         let cursor = Cursor { source, since, position, content: event.content };
-        // A message that opens a session opens it once; what it charges besides needs its id.
-        let own = event.id.as_deref().filter(|_| ids.is_some_and(|ids| ids.charges));
+        // A message that opens a session opens it once; what it charges besides needs its id, and
+        // so does a send that may be given back.
+        let own = event.id.as_deref().filter(|_| ids.is_some_and(|ids| ids.charges || reserves));
         let own = own.map(|id| format!("message:{id}"));
-        let lifetime = ids.map_or(ID_LIFETIME, |ids| ids.lifetime);
         let decide = || match event.key.as_deref().or(own.as_deref()) {
             Some(key) => {
-                tenant.once(key).kept_for(lifetime).perform_next(action, &details, &cursor)
+                let once = tenant.once(key);
+                let once = if reserves { once.kept_for(SEND_ID_LIFETIME) } else { once };
+                once.perform_next(action, &details, &cursor)
             }
             None => tenant.perform_next(action, &details, &cursor),
         };
-        match decide() {
-            Err(Error::ClockJump { high_water_mark, .. }) if high_water_mark >= since => {
-                engine.confirm_clock(tenant.name())?;
-                Ok(decide()?)
-            }
+        match self.believing_the_clock(tenant.name(), since, decide) {
             // The message came before, with other ids of its contact.
             Err(Error::IdempotencyConflict) if event.key.is_none() => Ok(None),
             done => Ok(done?),
@@ -254,14 +314,9 @@ fn position(event: &TrafficEvent) -> Result<u64, Failure> {
 fn ids_by_action(engine: &Engine) -> Result<HashMap<String, Ids>, Failure> {
     let (_, catalog) = engine.catalog()?;
     let ids = catalog.actions.iter().map(|(name, action)| {
-        let resource = action.session.as_ref().and_then(|it| catalog.resources.get(&it.resource));
-        let late = match resource.map(|it| &it.kind) {
-            Some(ResourceKind::Session { late_ms, .. }) => Some(late_ms.unsigned_abs().max(1)),
-            _ => None,
-        };
-        let lifetime = late.map_or(ID_LIFETIME, Duration::from_millis);
         let charges = !action.charge.is_empty() || action.rate.is_some();
-        (name.clone(), Ids { charges, lifetime })
+        let is_send = action.gate != Gate::Receive && action.lease.is_none();
+        (name.clone(), Ids { charges, reserves: is_send && action.session.is_some() })
     });
     Ok(ids.collect())
 }

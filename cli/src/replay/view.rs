@@ -25,6 +25,7 @@ pub fn text(report: &Report) -> String {
         times(report),
         Some(throughput(report)),
         without_effect(report),
+        reports(report),
         malformed(report),
     ];
     lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
@@ -91,6 +92,14 @@ fn without_effect(report: &Report) -> Option<String> {
     (!all.is_empty()).then(|| format!("without effect: {}", all.join(", ")))
 }
 
+/// What came of reports of sends.
+fn reports(report: &Report) -> Option<String> {
+    let counts = &report.counts.reports;
+    let all: Vec<_> =
+        counts.iter().map(|(name, count)| format!("{name} {}", grouped(*count))).collect();
+    (!all.is_empty()).then(|| format!("sends reported: {}", all.join(", ")))
+}
+
 fn malformed(report: &Report) -> Option<String> {
     let reasons = report.malformed.iter();
     let reasons: Vec<_> =
@@ -127,6 +136,7 @@ pub fn json(report: &Report) -> Value {
         "decided_before": report.counts.decided_before,
         "repeated": report.counts.repeated,
         "passed_over": report.counts.passed_over,
+        "reports": report.counts.reports,
         "seconds": report.took.as_secs_f64(),
         "events_per_second": report.events_per_second(),
     })

@@ -3,7 +3,8 @@
 //! A business number is a tenant, unless the mapping says another. None of the events needs a key
 //! against redelivery: a session that is open is not opened again.
 
-use cotas::whatsapp;
+use cotas::whatsapp::Kind;
+use cotas::{Delivery, whatsapp};
 
 use super::TrafficEvent;
 use super::fault::{Broken, Fault};
@@ -44,6 +45,8 @@ fn event(part: whatsapp::BodyPart, names: &Names) -> Result<TrafficEvent, Broken
         let reason = "names no business number (metadata.phone_number_id); give --tenant NAME";
         return Err(Fault::NoTenant.because(reason));
     }
+    let report = part.status.as_deref().filter(|_| part.kind == Kind::Status);
+    let report = report.and_then(Delivery::from_code);
     let mut contacts = part.contacts.into_iter();
     Ok(TrafficEvent {
         at: part.at,
@@ -55,6 +58,7 @@ fn event(part: whatsapp::BodyPart, names: &Names) -> Result<TrafficEvent, Broken
         aliases: contacts.collect(),
         quantity: 1,
         id: part.id,
+        report,
         ..TrafficEvent::default()
     })
 }

@@ -23,8 +23,8 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use cotas::Timestamp;
 use cotas::whatsapp::Kind;
+use cotas::{Delivery, Timestamp};
 use thiserror::Error;
 
 use self::csv::Csv;
@@ -82,6 +82,8 @@ pub struct TrafficEvent {
     pub id: Option<String>,
     /// The idempotency key.
     pub key: Option<String>,
+    /// What became of the message with that id, where the part reports it.
+    pub report: Option<Delivery>,
 }
 
 /// Why traffic cannot be read at all, or not to its end.

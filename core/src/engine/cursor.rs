@@ -64,6 +64,8 @@ pub(super) struct CursorCall {
     since: Timestamp,
     position: u64,
     content: u64,
+    /// When the event happened, where that is known.
+    at: Option<Timestamp>,
 }
 
 impl Progress {
@@ -105,6 +107,11 @@ impl Progress {
 }
 
 impl CursorCall {
+    /// When the event happened, where that is known.
+    pub(super) fn event_at(&self) -> Option<Timestamp> {
+        self.at
+    }
+
     /// Refuses an event that was decided before.
     pub(super) fn refuse_if_passed(&self, guard: &RecordGuard<'_>) -> Result<(), Error> {
         match Progress::from_entry(guard, self.key) {
@@ -143,7 +150,13 @@ impl CursorCall {
 
 impl Tenant {
     /// As [`perform`](Self::perform), once per place in a file of traffic: `None` where this place,
-    /// or a later one, was decided before.
+    /// or a later one, was decided before. An event that is older than its id is remembered
+    /// (window and `late` of the action's session, else seven days) is `too_old` and charges
+    /// nothing: another file may have held it.
+    ///
+    /// An event that names its message and is a send with a session is reserved for 30 days, as by
+    /// [`reserve_action`](Self::reserve_action): what the file reports of it later
+    /// ([`report_delivery`](Self::report_delivery)) counts as it does at a live host.
     pub fn perform_next(
         &self,
         action: &str,
@@ -185,6 +198,7 @@ impl Caller<'_> {
             since: cursor.since,
             position: cursor.position,
             content: cursor.content,
+            at: details.at,
         };
         let once = self.once_perform(action, details)?;
         let with = With { once, cursor: Some(call), apply: true };

@@ -75,6 +75,9 @@ impl Shared {
         if let Some(index) = key.filter(|_| decision.allowed()) {
             self.forget_key(guard, index)?;
         }
+        if decision.too_old {
+            return self.apply_too_old(guard, call, decision, (now, high_water_mark));
+        }
         self.apply_with_entries(guard, call, found, decision, &changes, (now, high_water_mark))
     }
 
@@ -124,6 +127,12 @@ impl Shared {
         decision: &mut Decision,
     ) -> Result<(FoundEntries, Changes), Error> {
         let mut found = FoundEntries::default();
+        if call.is_forgotten(high_water_mark) {
+            let call = Call { session: None, ..call.without_charges() };
+            decide_into(guard, &call.request(None, None, false), decision);
+            decision.too_old = decision.allowed();
+            return Ok((found, Changes::default()));
+        }
         let campaign = self.campaign_units(guard, call, high_water_mark);
         found.campaign = campaign.and_then(|(index, _)| index);
         let units = campaign.map(|(_, units)| units);
@@ -146,12 +155,28 @@ impl Shared {
         if campaign.is_some() && found.campaign.is_none() {
             self.refuse_campaign(guard, call, decision, high_water_mark)?;
         }
-        if let (Some(lease), true) = (&call.lease, decision.allowed()) {
+        if let (Some(lease), true) = (&call.lease, decision.allowed() && !decision.too_old) {
             let fencing = found.lease.map_or(0, |index| guard.entry_word(index, apply::FENCING));
             let expires_at = high_water_mark.plus_ms(lease.ttl_ms);
             decision.lease = Some(LeaseOutcome { acquired: takes_lease, fencing, expires_at });
         }
         Ok((found, changes))
+    }
+
+    /// Applies what was decided about something that is too old: it is remembered, and nothing is
+    /// charged.
+    #[cold]
+    #[inline(never)]
+    fn apply_too_old(
+        &self,
+        guard: &mut RecordGuard<'_>,
+        call: &Call<'_>,
+        decision: &mut Decision,
+        at: (Timestamp, Timestamp),
+    ) -> Result<(), RetryReason> {
+        let call = call.without_charges();
+        let (found, changes) = (FoundEntries::default(), Changes::default());
+        self.apply_with_entries(guard, &call, found, decision, &changes, at)
     }
 
     /// Makes room for a decision that is stored without a record. Nothing may be armed.

@@ -220,11 +220,14 @@ pub fn decide_into<S: State>(state: &S, request: &Request<'_>, decision: &mut De
     if let Some(session) = &request.session {
         decide_session(state, session, decision, &mut changes);
     }
-    for charge in request.charges {
-        decide_charge(state, *charge, decision);
-    }
-    if let Some(rate) = &request.rate {
-        decide_rate(state, rate, decision, &mut changes);
+    // What is too old charges nothing at all, however often it comes.
+    if !decision.too_old {
+        for charge in request.charges {
+            decide_charge(state, *charge, decision);
+        }
+        if let Some(rate) = &request.rate {
+            decide_rate(state, rate, decision, &mut changes);
+        }
     }
     if !decision.allowed() {
         changes = Changes::default();
