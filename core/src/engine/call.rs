@@ -220,11 +220,6 @@ impl<'a> Call<'a> {
         ]
     }
 
-    /// Whether it is a send whose session can be reserved until its outcome is reported.
-    pub(super) fn is_reservable(&self) -> bool {
-        self.session.is_some() && self.lease.is_none() && self.gate != Gate::Receive
-    }
-
     /// Whether it is a send that may yet fail.
     #[inline(always)]
     pub(super) fn is_send(&self) -> bool {
@@ -247,32 +242,6 @@ impl<'a> Call<'a> {
     /// The same call where it is too old to charge anything: only the session's part is left.
     pub(super) fn without_charges(&self) -> Call<'a> {
         Call { charges: &[], lease: None, rate: None, ..*self }
-    }
-
-    /// How old an event may be and still charge, where it comes out of a file of traffic: so long
-    /// its id is remembered.
-    fn event_age_ms_max(&self) -> i64 {
-        self.session.as_ref().map_or(KEY_LIFETIME_MS, |session| {
-            session.rule.window_ms.saturating_add(session.rule.late_ms)
-        })
-    }
-
-    /// Has the call be about an event of a file of traffic.
-    pub(super) fn follow(&mut self, cursor: CursorCall) {
-        self.cursor = Some(cursor);
-        let age_ms = self.event_age_ms_max();
-        if let Some(once) = &mut self.once {
-            once.lifetime_ms = once.lifetime_ms.max(age_ms);
-        }
-    }
-
-    /// Whether it is an event of a file of traffic that is too old for its id to be remembered:
-    /// it may have been charged before.
-    #[inline(always)]
-    pub(super) fn is_forgotten(&self, high_water_mark: Timestamp) -> bool {
-        let Some(at) = self.cursor.as_ref().and_then(CursorCall::event_at) else { return false };
-        let charges = !self.charges.is_empty() || self.rate.is_some() || self.lease.is_some();
-        charges && at.plus_ms(self.event_age_ms_max()) <= high_water_mark
     }
 
     /// Whether entries have a say in what is decided.

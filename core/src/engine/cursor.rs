@@ -4,10 +4,12 @@
 use std::hash::Hasher;
 
 use super::Shared;
-use super::call::Details;
+use super::call::{Call, Details, KEY_LIFETIME_MS};
 use super::caller::{Caller, Once};
 use super::decide::With;
+use super::sends::SEND_MS_MAX;
 use super::tenant::Tenant;
+use crate::catalog::Gate;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::Hash128;
@@ -107,11 +109,6 @@ impl Progress {
 }
 
 impl CursorCall {
-    /// When the event happened, where that is known.
-    pub(super) fn event_at(&self) -> Option<Timestamp> {
-        self.at
-    }
-
     /// Refuses an event that was decided before.
     pub(super) fn refuse_if_passed(&self, guard: &RecordGuard<'_>) -> Result<(), Error> {
         match Progress::from_entry(guard, self.key) {
@@ -145,6 +142,43 @@ impl CursorCall {
         ];
         guard.entry_set_payload(index, &payload);
         guard.touch_entry(index, seq);
+    }
+}
+
+impl Call<'_> {
+    /// How old an event may be and still charge, where it comes out of a file of traffic: so long
+    /// its id is remembered.
+    fn event_age_ms_max(&self) -> i64 {
+        self.session.as_ref().map_or(KEY_LIFETIME_MS, |session| {
+            session.rule.window_ms.saturating_add(session.rule.late_ms)
+        })
+    }
+
+    /// Has the call be about an event of a file of traffic.
+    #[inline(always)]
+    pub(super) fn follow(&mut self, cursor: Option<CursorCall>) {
+        if cursor.is_none() {
+            return;
+        }
+        self.cursor = cursor;
+        let age_ms = self.event_age_ms_max();
+        if let Some(once) = &mut self.once {
+            once.lifetime_ms = once.lifetime_ms.max(age_ms);
+        }
+        // A send that names its message is reserved until its outcome is reported.
+        let names_message = self.session.as_ref().is_some_and(|it| it.message.is_some());
+        if names_message && self.lease.is_none() && self.gate != Gate::Receive {
+            self.hold_ms = Some(SEND_MS_MAX);
+        }
+    }
+
+    /// Whether it is an event of a file of traffic that is too old for its id to be remembered:
+    /// it may have been charged before.
+    #[inline(always)]
+    pub(super) fn is_forgotten(&self, high_water_mark: Timestamp) -> bool {
+        let Some(at) = self.cursor.as_ref().and_then(|it| it.at) else { return false };
+        let charges = !self.charges.is_empty() || self.rate.is_some() || self.lease.is_some();
+        charges && at.plus_ms(self.event_age_ms_max()) <= high_water_mark
     }
 }
 

@@ -10,7 +10,6 @@ use super::administer::check_granted;
 use super::apply;
 use super::call::{Call, Details, NO_CHARGES, OnceCall, charge};
 use super::cursor::CursorCall;
-use super::sends::SEND_MS_MAX;
 use super::state::Simple;
 use super::{Durability, Engine, Maintenance, Shared};
 use crate::clock::Timestamp;
@@ -393,12 +392,7 @@ impl Engine {
         self.call_of(action, details, &mut charges, &mut call)?;
         call.once = with.once;
         call.apply = with.apply;
-        if let Some(cursor) = with.cursor {
-            call.follow(cursor);
-            if call.is_reservable() && !details.message.is_empty() {
-                call.hold_ms = Some(SEND_MS_MAX);
-            }
-        }
+        call.follow(with.cursor);
         self.run(at, name, &call)
     }
 }
