@@ -21,8 +21,8 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    account, audit, backup, bodies, catalog, events, export, grant, maintain, money, opening,
-    pages, payments, plan, quote, seats, tenant, usage, verify, webhook,
+    account, audit, backup, bodies, catalog, decisions, events, export, grant, maintain, money,
+    opening, pages, payments, plan, quote, reservations, seats, tenant, usage, verify, webhook,
 };
 use crate::database::Database;
 use crate::failure::Failure;
@@ -75,7 +75,25 @@ enum Command {
     Balances(pages::Balances),
     /// Show a tenant's channels, the next due date and what will be charged then
     Channels(pages::Channels),
-    /// Say what an action would cost now; changes nothing
+    /// Use up units of a resource, if there are so many
+    Consume(decisions::Consume),
+    /// Do an action of the catalog, if it is allowed
+    Perform(decisions::Perform),
+    /// Admit a message to a contact's session, without an action
+    Admit(decisions::Admit),
+    /// Set units aside; of sessions for a campaign
+    Reserve(reservations::Reserve),
+    /// Set aside what an action charges: a send, until its outcome is reported
+    ReserveAction(reservations::ReserveAction),
+    /// Use what a reservation holds
+    Commit(reservations::Commit),
+    /// Give back what a reservation holds
+    Release(reservations::Release),
+    /// Give a reserved send the id of its message
+    Sent(reservations::Sent),
+    /// Report what became of a message: sent, delivered, read or failed
+    ReportDelivery(reservations::ReportDelivery),
+    /// Say what an action, or a campaign, would cost now; changes nothing
     Quote(quote::Quote),
     /// Show what would be over its limit on another plan
     WhatIf(account::WhatIf),
@@ -158,6 +176,15 @@ impl Cli {
             Command::PlanReport(command) => command.run(&database, output),
             Command::Balances(command) => command.run(&database, output),
             Command::Channels(command) => command.run(&database, output),
+            Command::Consume(command) => command.run(&database, output),
+            Command::Perform(command) => command.run(&database, output),
+            Command::Admit(command) => command.run(&database, output),
+            Command::Reserve(command) => command.run(&database, output),
+            Command::ReserveAction(command) => command.run(&database, output),
+            Command::Commit(command) => command.run(&database, output),
+            Command::Release(command) => command.run(&database, output),
+            Command::Sent(command) => command.run(&database, output),
+            Command::ReportDelivery(command) => command.run(&database, output),
             Command::Quote(command) => command.run(&database, output),
             Command::WhatIf(command) => command.run(&database, output),
             Command::Invoices(command) => command.run(&database, output),

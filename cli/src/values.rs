@@ -1,5 +1,7 @@
 //! How values are written on the command line.
 
+use std::time::Duration;
+
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::Args;
@@ -44,6 +46,29 @@ impl Units {
             |it: &'a Units| Extra { resource: &it.resource, units: it.units, expires_at: None };
         given.iter().map(extra).collect()
     }
+}
+
+impl Units {
+    /// Resource and units.
+    pub fn pair(&self) -> (&str, u64) {
+        (&self.resource, self.units)
+    }
+}
+
+/// Reads a length of time: `90s`, `5m`, `24h`, `30d`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || format!("{text:?} is no length of time: expected 90s, 5m, 24h or 30d");
+    let (number, unit) =
+        text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(expected)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(expected()),
+    };
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(expected)
 }
 
 /// Reads `RESOURCE=N`.
