@@ -72,7 +72,7 @@ fn units_have_limits() {
     }
     assert_sound(&engine);
     let no_capacity = Details { quantity: Some(0), ..Details::default() };
-    refused(engine.perform("acme", "send_sms", &no_capacity), 406, "units");
+    refused(engine.perform("acme", "send_sms", &no_capacity), 406, "quantity");
 }
 
 #[test]

@@ -579,9 +579,18 @@ fn what_cannot_be_assigned_says_why_and_changes_nothing() {
     let overdue = event("e2", PaymentEventKind::Overdue, "pay_2");
     apply(&engine, &of_invoice(&of_u, overdue));
     for (payment, invoice, message) in [
-        ("pay_1", of_u.id, format!("payment: it pays invoice {}", of_t.id)),
-        ("pay_2", of_u.id, "payment: the charge is overdue, not paid".to_owned()),
-        ("pay_9", of_u.id, "payment: no charge \"pay_9\" of asaas is known".to_owned()),
+        ("pay_1", of_u.id, format!("payment: it pays invoice {} already", of_t.id)),
+        (
+            "pay_2",
+            of_u.id,
+            "payment: the charge is overdue; only a paid charge can be assigned".to_owned(),
+        ),
+        (
+            "pay_9",
+            of_u.id,
+            "payment: no charge \"pay_9\" of asaas is known; webhooks make charges known"
+                .to_owned(),
+        ),
     ] {
         let error = engine.assign_payment(Gateway::Asaas, payment, invoice).expect_err("refused");
         assert_eq!(error.to_string(), message);

@@ -5,6 +5,7 @@
 //! understood. A denial is no failure.
 
 mod chart;
+mod codes;
 mod commands;
 mod database;
 mod failure;

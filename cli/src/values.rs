@@ -5,10 +5,11 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cotas::catalog::Feature;
 use cotas::rules::calendar::start_of_day;
 use cotas::{Extra, Interval, Limit, Source, Status, Terms, Timestamp};
+
+use crate::codes::OneOf;
 
 /// A plan to be subscribed to, or none.
 #[derive(Args)]
@@ -74,7 +75,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// Reads `RESOURCE=N`.
 pub fn units(text: &str) -> Result<Units, String> {
     let (resource, units) = text.split_once('=').ok_or("expected RESOURCE=N")?;
-    let units = units.parse().map_err(|_| format!("{units:?} is not a number of units"))?;
+    let units = units
+        .parse()
+        .map_err(|_| format!("{units:?} is not a whole number of units (expected RESOURCE=N)"))?;
     Ok(Units { resource: resource.to_owned(), units })
 }
 
@@ -202,9 +205,8 @@ pub fn moment(text: &str) -> Result<Moment, String> {
 }
 
 /// Reads an interval.
-pub fn interval() -> impl TypedValueParser<Value = Interval> {
-    PossibleValuesParser::new(Interval::ALL.map(Interval::code))
-        .try_map(|code| Interval::from_code(&code).ok_or("unknown interval"))
+pub fn interval() -> OneOf<Interval> {
+    OneOf::new("interval", Interval::ALL.map(|it| (it.code(), it)))
 }
 
 /// Reads the name of a time zone.
@@ -213,16 +215,14 @@ pub fn time_zone(text: &str) -> Result<Tz, String> {
 }
 
 /// Reads a tenant's status.
-pub fn status() -> impl TypedValueParser<Value = Status> {
-    PossibleValuesParser::new(Status::ALL.map(Status::code))
-        .try_map(|code| Status::from_code(&code).ok_or("unknown status"))
+pub fn status() -> OneOf<Status> {
+    OneOf::new("status", Status::ALL.map(|it| (it.code(), it)))
 }
 
 /// Reads where granted units come from.
-pub fn source() -> impl TypedValueParser<Value = Source> {
+pub fn source() -> OneOf<Source> {
     let sources = [Source::Extra, Source::Package, Source::Manual];
-    PossibleValuesParser::new(sources.map(Source::code))
-        .try_map(|code| Source::from_code(&code).ok_or("unknown source"))
+    OneOf::new("source", sources.map(|it| (it.code(), it)))
 }
 
 /// Reads a limit.

@@ -103,11 +103,11 @@ fn an_account_is_validated_as_a_whole_and_registered_as_a_whole() {
 fn a_document_that_is_wrong_creates_nothing_and_is_not_repeated() {
     let desk = desk(HELENA);
     let cases = [
-        (FORM.replace("phone", "telefone"), "unknown field `telefone`"),
+        (FORM.replace("phone", "telefone"), "administrator.telefone: unknown field"),
         (FORM.replace("\"email\":", "\"email\""), "line 6"),
         (FORM.replace("0001-81", "0001-82"), "its check digits are wrong"),
-        (FORM.replace("01310-100", "1310"), "no CEP"),
-        (FORM.replace("administrator", "owner"), "unknown field `owner`"),
+        (FORM.replace("01310-100", "1310"), "not a valid CEP"),
+        (FORM.replace("administrator", "owner"), "owner: unknown field"),
     ];
     for (form, why) in cases {
         desk.write("wrong.json", &form);
@@ -119,7 +119,7 @@ fn a_document_that_is_wrong_creates_nothing_and_is_not_repeated() {
     let said = desk.failure(&add("comercial", &["--account", "nowhere.json"]));
     assert!(said.starts_with("cannot read nowhere.json"), "{said}");
     let said = desk.failure(&add("comercial", &["--limit", "quadros=7"]));
-    assert_eq!(said, r#"unknown resource "quadros""#);
+    assert!(said.starts_with(r#"unknown resource "quadros""#), "{said}");
     for wrong in [["--limit", "boards"], ["--feature", "crm"], ["--limit", "boards=-1"]] {
         assert_eq!(desk.run(&add("comercial", &wrong)).status.code(), Some(2), "{wrong:?}");
     }
@@ -154,7 +154,8 @@ fn the_payment_form_changes_for_the_next_invoices() {
     let desk = desk(ASSIN);
     desk.ok(&add("essencial", &["--auto-renew"]));
     let method = ["plan", "payment-method", "aurora", "card"];
-    let manual = "payment method: the subscription is paid by hand, not at a gateway";
+    let manual =
+        "payment method: it is paid manually, not at a gateway; set the payment type first";
     assert_eq!(desk.failure(&at(&method)), manual);
     desk.ok(&at(&["plan", "payment-form", "aurora", "Asaas", "--gateway-id", "sub_7"]));
     desk.ok(&at(&method));
@@ -187,7 +188,7 @@ fn a_plan_is_scheduled_for_the_end_of_the_period_and_taken_back() {
     assert_page(&desk.ok(&later), &["Créditos disponíveis: 200 de 200"]);
     assert_eq!(
         desk.failure(&at(&["plan", "schedule", "aurora", "gold"])),
-        r#"unknown plan "gold""#
+        r#"unknown plan "gold" (expected essencial or profissional)"#
     );
 }
 
@@ -201,7 +202,8 @@ fn a_purchase_is_paid_in_instalments() {
     let page = desk.ok(&at(&["invoices", "aurora"]));
     assert!(page.contains("1 of 2") && page.contains("2 of 2"), "{page}");
     assert!(page.contains("BRL 12.50"), "{page}");
-    let again = "invoice: only a purchase, or joining a plan, is paid in instalments, once";
+    let again =
+        "invoice: only a purchase, or joining a plan, is split into instalments, and only once";
     assert_eq!(desk.failure(&at(&split)), again);
     let page = desk.ok(&at(&["statement", "aurora", "--lang", "pt"]));
     assert!(page.contains("Parcela"), "{page}");
@@ -264,7 +266,8 @@ fn costs_are_reported_before_and_balances_are_shown() {
     let dear = desk.json(&at(&["quote", "aurora", "seal_envelope", "--quantity", "51"]));
     assert_eq!((&dear["allowed"], &dear["reason"]), (&json!(false), &json!("quota_exhausted")));
     assert_eq!(dear["costs"][0]["cost"], 51);
-    assert_eq!(desk.failure(&at(&["quote", "aurora", "sign"])), r#"unknown action "sign""#);
+    let said = desk.failure(&at(&["quote", "aurora", "sign"]));
+    assert!(said.starts_with(r#"unknown action "sign" (expected "#), "{said}");
     let page = desk.ok(&at(&["balances", "aurora", "--lang", "pt"]));
     assert_page(
         &page,

@@ -55,7 +55,8 @@ fn a_price_comes_with_its_packages_and_with_what_would_cost_less() {
             "hint": { "quantity": 10, "amount_cents": 3500 },
         })
     );
-    assert_eq!(desk.failure(&["price", "beans", "1"]), r#"unknown package "beans""#);
+    let said = desk.failure(&["price", "beans", "1"]);
+    assert!(said.starts_with(r#"unknown package "beans" (expected "#), "{said}");
 }
 
 #[test]
@@ -296,7 +297,8 @@ fn the_plan_report_is_for_managers_and_a_downgrade_is_reported_before() {
     assert_eq!(over, json!([{ "resource": "users", "used": 3, "limit": 2 }]));
     let page = desk.ok(&at(&["what-if", "whaz", "free"]));
     assert!(page.contains("│ users    ┆      3 ┆     2 ┆    1 │"), "{page}");
-    assert_eq!(desk.failure(&at(&["what-if", "whaz", "huge"])), r#"unknown plan "huge""#);
+    let said = desk.failure(&at(&["what-if", "whaz", "huge"]));
+    assert!(said.starts_with(r#"unknown plan "huge" (expected "#), "{said}");
 }
 
 #[test]
@@ -305,7 +307,7 @@ fn a_document_is_checked() {
     let cnpj = |number| ["document", "cnpj", number];
     assert_eq!(
         desk.failure(&cnpj("12.345.678/0001-90")),
-        "that is no CNPJ: its check digits are wrong"
+        "the document is not a valid CNPJ: its check digits are wrong"
     );
     assert_eq!(desk.ok(&cnpj("12345678000195")), "12.345.678/0001-95 is a CNPJ and not in use\n");
     assert_eq!(

@@ -134,7 +134,8 @@ fn voki_reports_in_the_keys_of_its_document() {
     assert_lines(
         &tour("voki"),
         &[
-            "validates 12.345.678/0001-90: that is no CNPJ: its check digits are wrong",
+            "validates 12.345.678/0001-90: the document is not a valid CNPJ: its check digits are \
+             wrong",
             "new-company: Professional, paid with Asaas, pending",
             "a stranger tells PAYMENT_CONFIRMED over 699.00: refused",
             "Asaas tells PAYMENT_CONFIRMED over 699.00: applied, invoice 1 is paid",

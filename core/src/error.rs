@@ -10,6 +10,7 @@ use crate::catalog::{CatalogError, with_article};
 use crate::clock::Timestamp;
 use crate::engine::{FieldProblem, Resolution};
 use crate::rules::{Receipt, ReservationId, Status};
+use crate::unknown::UnknownName;
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -251,26 +252,26 @@ pub enum Error {
     #[error(transparent)]
     Price(#[from] PriceError),
     /// There is no such tenant.
-    #[error("unknown tenant {0:?}")]
-    UnknownTenant(String),
+    #[error("unknown tenant {0}")]
+    UnknownTenant(UnknownName),
     /// There is such a tenant already.
     #[error("tenant {0:?} exists already")]
     TenantExists(String),
     /// The catalog has no such resource.
-    #[error("unknown resource {0:?}")]
-    UnknownResource(String),
+    #[error("unknown resource {0}")]
+    UnknownResource(UnknownName),
     /// The catalog has no such action.
-    #[error("unknown action {0:?}")]
-    UnknownAction(String),
+    #[error("unknown action {0}")]
+    UnknownAction(UnknownName),
     /// The catalog has no such plan.
-    #[error("unknown plan {0:?}")]
-    UnknownPlan(String),
+    #[error("unknown plan {0}")]
+    UnknownPlan(UnknownName),
     /// No plan has such a feature, or not at that level.
-    #[error("unknown feature {0:?}")]
-    UnknownFeature(String),
+    #[error("unknown feature {0}")]
+    UnknownFeature(UnknownName),
     /// The catalog has no such package.
-    #[error("unknown package {0:?}")]
-    UnknownPackage(String),
+    #[error("unknown package {0}")]
+    UnknownPackage(UnknownName),
     /// There is no such invoice.
     #[error("unknown invoice {0}")]
     UnknownInvoice(i64),
@@ -321,7 +322,12 @@ pub enum Error {
     #[error("the idempotency key was used before with other arguments")]
     IdempotencyConflict,
     /// An account cannot go from the one status to the other.
-    #[error("a tenant that is {from} cannot become {to}", from = .from.code(), to = .to.code())]
+    #[error(
+        "a tenant that is {from} cannot become {to}{}",
+        allowed_after(*.from),
+        from = .from.code(),
+        to = .to.code()
+    )]
     Transition {
         /// The present status.
         from: Status,
@@ -429,6 +435,13 @@ pub enum Error {
     /// The live file was found damaged, or a commit's outcome is unknown.
     #[error("the engine is poisoned: {0}; close it in all processes and open it again")]
     Poisoned(&'static str),
+}
+
+/// The statuses that may follow one, for a message.
+fn allowed_after(from: Status) -> String {
+    let may_follow = Status::ALL.into_iter().filter(|&next| next != from && from.may_become(next));
+    let codes: Vec<_> = may_follow.map(Status::code).collect();
+    if codes.is_empty() { String::new() } else { format!(" (expected {})", codes.join(" or ")) }
 }
 
 impl Error {

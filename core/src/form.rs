@@ -8,7 +8,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, de};
-use serde_json::Value;
+use serde_json::error::Category;
 
 use crate::billing::{CompanyType, DocumentType, PersonType};
 use crate::catalog::{Feature, Limit};
@@ -16,6 +16,10 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::Status;
 use crate::{AccountHolder, Address, Administrator, Extra, NewTenant, Terms};
+
+/// What messages call the documents.
+const TENANT_DOCUMENT: &str = "tenant document";
+const ACCOUNT_DOCUMENT: &str = "account document";
 
 /// Longest document of one tenant, and of many, in bytes.
 const FORM_BYTES_MAX: usize = 1 << 20;
@@ -32,42 +36,30 @@ const FORMS_BYTES_MAX: usize = 64 << 20;
 /// form.with(|new| assert_eq!(new.name, "padaria-aurora"));
 /// # Ok::<(), cotas::Error>(())
 /// ```
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct TenantForm {
     name: String,
-    #[serde(default = "active")]
     status: Status,
     time_zone: Option<Tz>,
-    #[serde(default, deserialize_with = "instant")]
     created_at: Option<Timestamp>,
     plan: Option<TermsForm>,
-    #[serde(default)]
     extras: Vec<ExtraForm>,
     holder: Option<AccountHolderForm>,
-    #[serde(default)]
     limits: BTreeMap<String, LimitForm>,
-    #[serde(default)]
     features: BTreeMap<String, Feature>,
     /// How it pays, if its plan begins only when the first invoice is paid.
     pay_first: Option<String>,
 }
 
 /// What a tenant subscribes to, as a JSON document says it: [`Terms`] with text of its own.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct TermsForm {
     name: String,
     first_due: NaiveDate,
     auto_renew: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct ExtraForm {
     resource: String,
     units: u64,
-    #[serde(default, deserialize_with = "instant")]
     expires_at: Option<Timestamp>,
 }
 
@@ -88,57 +80,36 @@ enum LimitWord {
 
 /// Whose account a tenant is: [`AccountHolder`] with text of its own. The administrator is
 /// mandatory, and so is the kind of person; a key that is not known is an error.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct AccountHolderForm {
     person: PersonType,
     document: Option<DocumentForm>,
-    #[serde(default)]
     trade_name: String,
-    #[serde(default)]
     legal_name: String,
     company_type: Option<CompanyType>,
-    #[serde(default)]
     company_type_text: String,
     administrator: AdministratorForm,
     address: Option<AddressForm>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct DocumentForm {
-    #[serde(deserialize_with = "personal")]
     number: String,
-    #[serde(rename = "type")]
     document_type: DocumentType,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default)]
 struct AdministratorForm {
-    #[serde(deserialize_with = "personal")]
     name: String,
-    #[serde(deserialize_with = "personal")]
     email: String,
-    #[serde(deserialize_with = "personal")]
     phone: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct AddressForm {
     cep: String,
-    #[serde(default)]
     street: String,
-    #[serde(default)]
     number: String,
-    #[serde(default)]
     complement: String,
-    #[serde(default)]
     district: String,
-    #[serde(default)]
     city: String,
-    #[serde(default)]
     state: String,
 }
 
@@ -152,12 +123,12 @@ impl fmt::Debug for TenantForm {
 impl TenantForm {
     /// Reads a JSON document.
     pub fn parse(json: &str) -> Result<TenantForm, Error> {
-        parse("tenant document", json, FORM_BYTES_MAX)
+        fields::parse(TENANT_DOCUMENT, json, fields::tenant)
     }
 
     /// Reads a JSON document that is a list of such documents.
     pub fn parse_all(json: &str) -> Result<Vec<TenantForm>, Error> {
-        parse("tenant documents", json, FORMS_BYTES_MAX)
+        fields::parse_all(json)
     }
 
     /// Hands the tenant on, as [`Engine::create_tenant`](crate::Engine::create_tenant) takes it.
@@ -239,7 +210,7 @@ impl fmt::Debug for AccountHolderForm {
 impl AccountHolderForm {
     /// Reads a JSON document.
     pub fn parse(json: &str) -> Result<AccountHolderForm, Error> {
-        parse("account document", json, FORM_BYTES_MAX)
+        fields::parse(ACCOUNT_DOCUMENT, json, fields::holder)
     }
 
     /// The account holder, as [`NewTenant`] takes it.
@@ -271,28 +242,25 @@ impl AccountHolderForm {
     }
 }
 
-fn parse<T: de::DeserializeOwned>(
-    what: &'static str,
+/// Reads JSON: an object, or a list.
+fn json<T: de::DeserializeOwned>(
+    document: &'static str,
     json: &str,
     bytes_max: usize,
+    expected: &str,
 ) -> Result<T, Error> {
-    let wrong = |why| Error::InvalidArgument { what, why };
+    let wrong = |why| Error::InvalidArgument { what: document, why };
     if json.len() > bytes_max {
-        return Err(wrong(format!("it has more than {bytes_max} bytes")));
+        let bytes = json.len();
+        return Err(wrong(format!("it has {bytes} bytes; {bytes_max} at most are allowed")));
     }
-    serde_json::from_str(json).map_err(|error| wrong(error.to_string()))
-}
-
-const fn active() -> Status {
-    Status::Active
-}
-
-/// Text that no message may repeat.
-fn personal<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    match Value::deserialize(from)? {
-        Value::String(text) => Ok(text),
-        _ => Err(de::Error::custom("it must be text")),
-    }
+    serde_json::from_str(json).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        wrong(match error.classify() {
+            Category::Data => format!("it must be {expected} ({place})"),
+            _ => format!("it is not JSON ({place}); it must be {expected}"),
+        })
+    })
 }
 
 /// An instant as documents have it, or none.
@@ -355,21 +323,29 @@ mod tests {
             assert_eq!(tenants[0].limits, [("users", Limit::Finite(3))]);
         });
         let wrong = TenantForm::parse_all(r#"[{ "name": "acme" }, {}]"#).expect_err("is refused");
-        assert!(wrong.to_string().contains("missing field `name`"), "{wrong}");
+        let expected = "tenant documents: 1.name: it is missing; it must be text";
+        assert_eq!(wrong.to_string(), expected);
     }
 
     #[test]
     fn what_a_form_gets_wrong_is_named() {
-        assert!(complaint("{}").contains("missing field `name`"));
-        assert!(complaint(r#"{"name": "a", "colour": 1}"#).contains("unknown field `colour`"));
-        assert!(complaint(r#"{"name": "a", "created_at": "today"}"#).contains("\"today\" is no"));
-        assert!(complaint(r#"{"name": "a", "status": "asleep"}"#).contains("asleep"));
-        assert!(complaint(r#"{"name": "a", "time_zone": "Mars"}"#).contains("Mars"));
+        assert!(complaint("{}").contains("name: it is missing; it must be text"));
+        let typo = complaint(r#"{"name": "a", "time_zon": 1}"#);
+        assert!(typo.contains("time_zon: unknown field; did you mean \"time_zone\"?"), "{typo}");
+        let long = complaint(r#"{"name": "a", "created_at": "today"}"#);
+        assert!(long.contains("created_at: it must be an RFC 3339 time"), "{long}");
+        assert!(
+            complaint(r#"{"name": "a", "status": "asleep"}"#)
+                .contains("one of demo, onboarding, active")
+        );
+        assert!(complaint(r#"{"name": "a", "time_zone": "Mars"}"#).contains("America/Sao_Paulo"));
+        let limit = complaint(r#"{"name": "a", "limits": {"users": "many"}}"#);
+        assert!(limit.contains("limits.users: it must be a number, \"unlimited\""), "{limit}");
         let phone = r#"{"name": "a", "holder": { "person": "legal",
                 "administrator": { "name": "Ana", "email": "a@b", "phone": 5500900000001 } } }"#;
-        assert!(complaint(phone).contains("it must be text at line 2"));
+        assert!(complaint(phone).contains("administrator.phone: it must be text"));
         assert!(!complaint(phone).contains("0000001"));
-        assert!(complaint("nonsense").contains("line 1"));
+        assert!(complaint("nonsense").contains("it is not JSON (line 1, column 2)"));
         assert!(complaint(&" ".repeat(FORM_BYTES_MAX + 1)).contains("bytes"));
     }
 }

@@ -59,6 +59,7 @@ mod live;
 mod report;
 pub mod rules;
 mod store;
+mod unknown;
 pub mod whatsapp;
 
 pub use catalog::{Catalog, CatalogError, Limit};
@@ -85,6 +86,7 @@ pub use rules::{
     Decision, EventKind, LeaseOutcome, Mode, Reason, Reasons, Receipt, ReservationId, ResourceId,
     SessionOutcome, Source, SourceCharge, SourceCharges, Status,
 };
+pub use unknown::UnknownName;
 
 /// What every message of a demonstration account must carry (docs/sources.md, Helena).
 pub const DEMO_NOTICE: &str = "Esta é uma mensagem de teste";

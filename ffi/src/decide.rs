@@ -60,7 +60,7 @@ fn report_of(
 ) -> Result<(), Failure> {
     let is_in_doubt = decision.reasons.contains(Reason::NotInPlan);
     if is_in_doubt && tenant.engine.resource_name(resource).is_none() {
-        return Err(Error::UnknownResource(resource.number().to_string()).into());
+        return Err(Error::UnknownResource(resource.number().to_string().as_str().into()).into());
     }
     out.fill(|to| to.say(decision));
     Ok(())

@@ -298,7 +298,7 @@ pub unsafe extern "C" fn cotas_resource_name(
         call.put_text(buffer, capacity, needed, || {
             let engine = call.engine(engine)?;
             let name = engine.engine.resource_name(resource_id(resource));
-            let unknown = || Error::UnknownResource(resource.to_string()).into();
+            let unknown = || Error::UnknownResource(resource.to_string().as_str().into()).into();
             name.map(str::to_owned).ok_or_else(unknown)
         })
     })

@@ -79,7 +79,7 @@ class Engine(_cotas.Engine):
 
         `options`: `status`, `time_zone`, `created_at`, `plan` with `first_due` and `auto_renew`,
         `extras`, `holder`, `limits`, `features`, `pay_first`; see `TenantOptions`."""
-        self._create_tenant(new_tenant(name, **options), key)
+        self._create_tenant(new_tenant(name, options), key)
         return self.tenant(name)
 
     def register(
@@ -88,7 +88,7 @@ class Engine(_cotas.Engine):
         """Registers an account, for hosts that do not keep their own users: as `create_tenant`, but
         `holder` is mandatory, and with it the administrator, who becomes the first user and takes a
         seat. `InvalidForm` names every field that is wrong. Waits for the disk."""
-        return self.tenant(self._register(new_tenant(name, **options), key))
+        return self.tenant(self._register(new_tenant(name, options), key))
 
     def register_form(self, form: Mapping[str, Any] | str, *, key: str | None = None) -> Tenant:
         """As `register`, from a registration form: a JSON document, or what it comes to."""
@@ -97,7 +97,7 @@ class Engine(_cotas.Engine):
     def validate(self, name: str, **options: Unpack[TenantOptions]) -> reports.Validation:
         """Looks at an account as `register` would: everything that is wrong with it at once, or else
         what would be created. Changes nothing."""
-        return reports.of(reports.Validation, self._validate(new_tenant(name, **options)))
+        return reports.of(reports.Validation, self._validate(new_tenant(name, options)))
 
     def validate_form(self, form: Mapping[str, Any] | str) -> reports.Validation:
         """As `validate`, from a registration form: a JSON document, or what it comes to."""
@@ -108,14 +108,14 @@ class Engine(_cotas.Engine):
     ) -> bool:
         """As `create_tenant`, unless there is a tenant of that name already, which is left as it
         is. Says whether it was created, now or under the same `key` before."""
-        return self._ensure_tenants(f"[{new_tenant(name, **options)}]", key) == 1
+        return self._ensure_tenants(f"[{new_tenant(name, options)}]", key) == 1
 
     def ensure_tenants(
         self, tenants: Mapping[str, TenantOptions], *, key: str | None = None
     ) -> int:
         """As `ensure_tenant`, for many by name, 200 in one transaction; says how many were
         created."""
-        forms = [new_tenant(name, **options) for name, options in tenants.items()]
+        forms = [new_tenant(name, options) for name, options in tenants.items()]
         return self._ensure_tenants(f"[{','.join(forms)}]", key)
 
     def with_durability(self, durability: Durability) -> Engine:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NoReturn, TypedDict, TypeVar
 
 from .documents import plain
 from .names import Status
+
+T = TypeVar("T")
 
 Limit = int | Literal["unlimited", "disabled"]
 """So many units; or as many as one likes; or not part of the plan."""
@@ -50,40 +53,58 @@ class TenantOptions(TypedDict, total=False):
     pay_first: str | None
 
 
-def new_tenant(
-    name: str,
-    *,
-    status: Status | str = Status.ACTIVE,
-    time_zone: str | None = None,
-    created_at: datetime | None = None,
-    plan: str | None = None,
-    first_due: date | None = None,
-    auto_renew: bool = False,
-    extras: Mapping[str, int | Extra] | None = None,
-    holder: Mapping[str, Any] | None = None,
-    limits: Mapping[str, Limit] | None = None,
-    features: Mapping[str, bool | str] | None = None,
-    pay_first: str | None = None,
-) -> str:
+def new_tenant(name: str, options: TenantOptions) -> str:
     """A tenant to be created, as the document that the engine reads: see `TenantOptions`."""
-    terms = None
-    if plan is not None:
-        if first_due is None:
-            raise TypeError(f"the plan {plan!r} needs a first_due")
-        terms = {"name": plan, "first_due": plain(first_due), "auto_renew": auto_renew}
+    if not isinstance(options, Mapping):
+        raise TypeError(f"the options of tenant {name!r} are not a mapping: {options!r}")
+    for option in options:
+        if option not in TenantOptions.__annotations__:
+            raise TypeError(_unknown(option))
+    plan = options.get("plan")
+    first_due = options.get("first_due")
+    if plan is None and first_due is not None:
+        raise TypeError(f"first_due {first_due!r} needs a plan")
+    if plan is not None and first_due is None:
+        raise TypeError(f"the plan {plan!r} needs a first_due")
+    auto_renew = options.get("auto_renew", False)
+    terms = {"name": plan, "first_due": plain(first_due), "auto_renew": auto_renew}
+    created_at = options.get("created_at")
+    holder = options.get("holder")
+    extras = _mapping("extras", options.get("extras"))
     form = {
         "name": name,
-        "status": str(status),
-        "time_zone": time_zone,
+        "status": str(options.get("status", Status.ACTIVE)),
+        "time_zone": options.get("time_zone"),
         "created_at": None if created_at is None else plain(created_at),
-        "plan": terms,
-        "extras": [_extra(resource, extra) for resource, extra in (extras or {}).items()],
+        "plan": None if plan is None else terms,
+        "extras": [_extra(resource, extra) for resource, extra in extras.items()],
         "holder": None if holder is None else plain(holder),
-        "limits": dict(limits or {}),
-        "features": dict(features or {}),
-        "pay_first": pay_first,
+        "limits": plain(_mapping("limits", options.get("limits"))),
+        "features": plain(_mapping("features", options.get("features"))),
+        "pay_first": options.get("pay_first"),
     }
-    return json.dumps(form, ensure_ascii=False)
+    return json.dumps(form, ensure_ascii=False, default=_not_an_option)
+
+
+def _unknown(option: object) -> str:
+    """The message for an option that there is not."""
+    known = list(TenantOptions.__annotations__)
+    near = difflib.get_close_matches(str(option), known, n=1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    return f"unknown option {option!r}{meant} (expected {', '.join(known)})"
+
+
+def _mapping(option: str, value: Mapping[str, T] | None) -> Mapping[str, T]:
+    """The value of an option that is a mapping; none stands for an empty one."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{option}: {value!r} is not a mapping of names to values")
+    return value
+
+
+def _not_an_option(value: object) -> NoReturn:
+    raise TypeError(f"{value!r} is not a value that an option can have (expected a str or an int)")
 
 
 def _extra(resource: str, extra: int | Extra) -> dict[str, Any]:

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyTuple;
 
-use crate::arguments::{About, Key, Name, Private, Units, When};
+use crate::arguments::{About, Key, Name, Private, Units, When, Whole};
 use crate::decision::Decision;
 use crate::documents::json;
 use crate::engine_state;
@@ -128,7 +128,7 @@ impl Tenant {
         holder: Private<'_>,
         at: Option<When>,
         quantity: Option<Units>,
-        tariff: Option<u64>,
+        tariff: Option<Whole<u64>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let about = About {
             channel,
@@ -194,7 +194,7 @@ impl Tenant {
         py: Python<'_>,
         source: &[u8],
         since: When,
-        position: u64,
+        position: Whole<u64>,
         action: Name<'_>,
         channel: Private<'_>,
         contact: Private<'_>,
@@ -207,7 +207,7 @@ impl Tenant {
     ) -> PyResult<Option<Decision>> {
         let about =
             About { channel, contact, also, category, holder, at, quantity, ..About::default() };
-        let cursor = Cursor { source, since: since.0, position, content: 0 };
+        let cursor = Cursor { source, since: since.0, position: position.0, content: 0 };
         let details = about.details();
         let decision = engine_state::decide(py, &self.handle, |tenant| match key {
             None => tenant.perform_next(action.0, &details, &cursor),

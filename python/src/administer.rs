@@ -8,7 +8,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyString};
 
-use crate::arguments::{Day, FilePath, Name, Private, Units, When, known};
+use crate::arguments::{Day, FilePath, Name, Private, Units, When, Whole, known};
 use crate::engine::Engine;
 use crate::engine_state;
 use crate::errors::invalid;
@@ -30,7 +30,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for LimitArgument {
             "unlimited" => Ok(LimitArgument(Limit::Unlimited)),
             "disabled" => Ok(LimitArgument(Limit::Disabled)),
             other => {
-                let why = "is neither a number nor \"unlimited\" nor \"disabled\"";
+                let why = "is not a limit (expected an int, \"unlimited\" or \"disabled\")";
                 Err(invalid(&format!("limit: {other:?} {why}")))
             }
         }
@@ -47,7 +47,9 @@ impl<'a, 'py> FromPyObject<'a, 'py> for FeatureArgument {
         if obj.is_instance_of::<PyString>() {
             return Ok(FeatureArgument(Feature::Level(Name::extract(obj)?.0.to_owned())));
         }
-        Err(PyTypeError::new_err("a feature is True, False or the name of a level"))
+        Err(PyTypeError::new_err(
+            "a feature is True, False or the name of a level; found neither a bool nor a str",
+        ))
     }
 }
 
@@ -123,13 +125,14 @@ impl Engine {
         resource: Name<'_>,
         units: Units,
         source: Name<'_>,
-        priority: Option<i64>,
+        priority: Option<Whole<i64>>,
         starts_at: Option<When>,
         expires_at: Option<When>,
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
         let source = known("source", source.0, &Source::ALL, Source::code)?;
         let (starts_at, expires_at) = (starts_at.map(|at| at.0), expires_at.map(|at| at.0));
+        let priority = priority.map(|it| it.0);
         let new = NewGrant { priority, starts_at, expires_at, ..NewGrant::new(source, units.0) };
         self.change(py, key, |engine| engine.grant_as(tenant.0, resource.0, &new, None))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use cotas::{Details, Direction, ReservationId, Timestamp};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDate, PyDateTime, PyDelta, PyDeltaAccess, PyMapping, PyString};
@@ -34,6 +34,10 @@ pub struct Key<'a> {
 /// A number of units.
 #[derive(Clone, Copy)]
 pub struct Units(pub u64);
+
+/// Another whole number: of an invoice, a version, a lease.
+#[derive(Clone, Copy)]
+pub struct Whole<T>(pub T);
 
 /// An instant: a `datetime` that knows its zone.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,10 +106,14 @@ impl Key<'_> {
 fn no_text(obj: Borrowed<'_, '_, PyAny>, _: PyErr, shown: Option<String>) -> PyErr {
     let is_text = obj.is_instance_of::<PyString>();
     match (is_text, shown) {
-        (true, Some(shown)) => invalid(&format!("text: {shown} has a surrogate without its pair")),
-        (true, None) => invalid("text: it has a surrogate without its pair"),
-        (false, Some(shown)) => PyTypeError::new_err(format!("{shown} is no str")),
-        (false, None) => PyTypeError::new_err(format!("a str is needed, not {}", kind(&obj))),
+        (true, Some(shown)) => invalid(&format!(
+            "text: {shown} has a surrogate without its pair; valid Unicode is allowed"
+        )),
+        (true, None) => {
+            invalid("text: it has a surrogate without its pair; valid Unicode is allowed")
+        }
+        (false, Some(shown)) => PyTypeError::new_err(format!("{shown} is not a str")),
+        (false, None) => PyTypeError::new_err(format!("expected a str, found {}", kind(&obj))),
     }
 }
 
@@ -118,11 +126,46 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Units {
     }
 }
 
+impl<'a, 'py, T: FromPyObjectOwned<'py> + Bounded> FromPyObject<'a, 'py> for Whole<T> {
+    type Error = PyErr;
+
+    #[inline]
+    fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        obj.extract::<T>().map(Whole).map_err(|error| {
+            let shown = shown(&obj);
+            if error.into().is_instance_of::<PyTypeError>(obj.py()) {
+                return PyTypeError::new_err(format!("{shown} is not an int"));
+            }
+            let (least, most) = T::BOUNDS;
+            PyOverflowError::new_err(format!(
+                "{shown} is too large or too small (expected an int from {least} to {most})"
+            ))
+        })
+    }
+}
+
+/// The smallest and the largest number of a type.
+pub trait Bounded {
+    const BOUNDS: (i128, i128);
+}
+
+impl Bounded for u64 {
+    const BOUNDS: (i128, i128) = (0, u64::MAX as i128);
+}
+
+impl Bounded for i64 {
+    const BOUNDS: (i128, i128) = (i64::MIN as i128, i64::MAX as i128);
+}
+
+impl Bounded for u32 {
+    const BOUNDS: (i128, i128) = (0, u32::MAX as i128);
+}
+
 #[cold]
 fn no_units(obj: Borrowed<'_, '_, PyAny>, error: &PyErr) -> PyErr {
     let shown = shown(&obj);
     if error.is_instance_of::<PyTypeError>(obj.py()) {
-        PyTypeError::new_err(format!("units: {shown} is no int"))
+        PyTypeError::new_err(format!("units: {shown} is not an int"))
     } else {
         invalid(&format!("units: {shown} is not between 0 and {}", u64::MAX))
     }
@@ -135,7 +178,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for When {
         static EPOCH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let py = obj.py();
         if !obj.is_instance_of::<PyDateTime>() {
-            return Err(PyTypeError::new_err(format!("{} is no datetime", shown(&obj))));
+            return Err(PyTypeError::new_err(format!("{} is not a datetime", shown(&obj))));
         }
         if obj.call_method0("utcoffset")?.is_none() {
             let why = format!("time: {} does not say its zone; give it a tzinfo", shown(&obj));
@@ -166,7 +209,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Day {
 
     fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         if !obj.is_instance_of::<PyDate>() || obj.is_instance_of::<PyDateTime>() {
-            return Err(PyTypeError::new_err(format!("{} is no date", shown(&obj))));
+            return Err(PyTypeError::new_err(format!("{} is not a date", shown(&obj))));
         }
         obj.extract::<NaiveDate>().map(Day)
     }
@@ -177,7 +220,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Lapse {
 
     fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         let Ok(delta) = obj.cast::<PyDelta>() else {
-            return Err(PyTypeError::new_err(format!("{} is no timedelta", shown(&obj))));
+            return Err(PyTypeError::new_err(format!("{} is not a timedelta", shown(&obj))));
         };
         Ok(Lapse(milliseconds(&delta)))
     }
@@ -186,7 +229,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Lapse {
 impl Lapse {
     /// As a length of time, which is not negative.
     pub fn duration(self) -> PyResult<Duration> {
-        let negative = || invalid(&format!("timedelta: {} ms is less than nothing", self.0));
+        let negative =
+            || invalid(&format!("timedelta: {} ms is negative; zero or more is allowed", self.0));
         u64::try_from(self.0).map(Duration::from_millis).map_err(|_| negative())
     }
 }
@@ -201,7 +245,12 @@ impl<'a, 'py> FromPyObject<'a, 'py> for FilePath {
     type Error = PyErr;
 
     fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
-        let no_path = |_| PyTypeError::new_err(format!("{} is no path", shown(&obj)));
+        let no_path = |_| {
+            PyTypeError::new_err(format!(
+                "{} is not a path (expected a str or an os.PathLike)",
+                shown(&obj)
+            ))
+        };
         obj.extract::<PathBuf>().map(FilePath).map_err(no_path)
     }
 }
@@ -261,7 +310,10 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Amounts {
 
     fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         let Ok(amounts) = obj.cast::<PyMapping>() else {
-            return Err(PyTypeError::new_err(format!("{} is no mapping", shown(&obj))));
+            return Err(PyTypeError::new_err(format!(
+                "{} is not a mapping of resources to units",
+                shown(&obj)
+            )));
         };
         let amount = |item: Bound<'_, PyAny>| {
             let (name, units) = item.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()?;
@@ -281,7 +333,7 @@ pub struct About<'a> {
     pub holder: Private<'a>,
     pub at: Option<When>,
     pub quantity: Option<Units>,
-    pub tariff: Option<u64>,
+    pub tariff: Option<Whole<u64>>,
     pub message: Private<'a>,
     pub campaign: Option<ReservationId>,
 }
@@ -296,7 +348,7 @@ impl<'a> About<'a> {
             holder: self.holder.0,
             at: self.at.map(|at| at.0),
             quantity: self.quantity.map(|units| units.0),
-            tariff: self.tariff,
+            tariff: self.tariff.map(|version| version.0),
             message: self.message.0,
             campaign: self.campaign,
         }

@@ -5,7 +5,7 @@ use cotas::{Error, Interval, Language, Role};
 use pyo3::prelude::*;
 use serde::Serialize;
 
-use crate::arguments::{Name, Units, When, known};
+use crate::arguments::{Name, Units, When, Whole, known};
 use crate::engine::Engine;
 use crate::errors::invalid;
 
@@ -23,7 +23,7 @@ impl Engine {
             "payments" => self.document(py, |engine| engine.payments(name)),
             "periods" => self.document(py, |engine| engine.periods(name)),
             "account_holder" => self.document(py, |engine| engine.account_holder(name)),
-            other => Err(invalid(&format!("report: {other:?} is none"))),
+            other => Err(invalid(&format!("unknown report {other:?}"))),
         }
     }
 
@@ -83,8 +83,8 @@ impl Engine {
         Ok(report.buckets.into_iter().map(row).collect())
     }
 
-    fn _events(&self, py: Python<'_>, after: Units, most: u32) -> PyResult<String> {
-        self.document(py, |engine| engine.events(after.0, most))
+    fn _events(&self, py: Python<'_>, after: Units, most: Whole<u32>) -> PyResult<String> {
+        self.document(py, |engine| engine.events(after.0, most.0))
     }
 
     #[allow(clippy::type_complexity)] // A row of a table.
@@ -92,9 +92,9 @@ impl Engine {
         &self,
         py: Python<'_>,
         tenant: Option<Name<'_>>,
-        most: u32,
+        most: Whole<u32>,
     ) -> PyResult<Vec<(i64, When, Option<String>, String, String)>> {
-        let entries = self.ask(py, |it| it.audit_trail(tenant.map(|name| name.0), most))?;
+        let entries = self.ask(py, |it| it.audit_trail(tenant.map(|name| name.0), most.0))?;
         let row = |it: cotas::AuditEntry| (it.id, When(it.at), it.tenant, it.what, it.detail);
         Ok(entries.into_iter().map(row).collect())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cotas::{Durability, Maintenance};
 use pyo3::prelude::*;
 
-use crate::arguments::{About, FilePath, Lapse, Name, Private, Units, When};
+use crate::arguments::{About, FilePath, Lapse, Name, Private, Units, When, Whole};
 use crate::clock::ManualClock;
 use crate::decision::Decision;
 use crate::engine_state::{self, ClosableHandle, EngineState};
@@ -150,7 +150,7 @@ impl Engine {
         holder: Private<'_>,
         at: Option<When>,
         quantity: Option<Units>,
-        tariff: Option<u64>,
+        tariff: Option<Whole<u64>>,
     ) -> PyResult<Py<Decision>> {
         let about = About {
             channel,

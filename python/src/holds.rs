@@ -3,7 +3,7 @@
 use cotas::{Delivery, Error, ReservationId};
 use pyo3::prelude::*;
 
-use crate::arguments::{About, Amounts, Key, Lapse, Name, Private, Units, When};
+use crate::arguments::{About, Amounts, Key, Lapse, Name, Private, Units, When, Whole};
 use crate::decision::Decision;
 use crate::engine_state;
 use crate::errors::{invalid, raise};
@@ -59,7 +59,7 @@ impl Tenant {
         holder: Private<'_>,
         at: Option<When>,
         quantity: Option<Units>,
-        tariff: Option<u64>,
+        tariff: Option<Whole<u64>>,
         message: Private<'_>,
         campaign: Option<Private<'_>>,
         key: Option<Key<'_>>,
@@ -137,9 +137,8 @@ impl Tenant {
         report: Name<'_>,
     ) -> PyResult<Py<PyAny>> {
         let known = Delivery::from_code(report.0);
-        let known = known.ok_or_else(|| {
-            invalid("report: it is none (expected sent, delivered, read or failed)")
-        })?;
+        let known = known
+            .ok_or_else(|| invalid("unknown report (expected sent, delivered, read or failed)"))?;
         let outcome = engine_state::decide(py, &self.handle, |tenant| {
             tenant.report_delivery(message.0, known)
         })?;
@@ -155,12 +154,12 @@ impl Tenant {
         py: Python<'_>,
         resource: Name<'_>,
         holder: Private<'_>,
-        fencing: u64,
+        fencing: Whole<u64>,
         ttl: Option<Lapse>,
     ) -> PyResult<LeaseOutcome> {
         let ttl = ttl.map(Lapse::duration).transpose()?;
         let renewed = engine_state::decide(py, &self.handle, |tenant| {
-            tenant.leases(resource.0)?.renew(holder.0, fencing, ttl)
+            tenant.leases(resource.0)?.renew(holder.0, fencing.0, ttl)
         })?;
         Ok(renewed.into())
     }
@@ -170,10 +169,10 @@ impl Tenant {
         py: Python<'_>,
         resource: Name<'_>,
         holder: Private<'_>,
-        fencing: u64,
+        fencing: Whole<u64>,
     ) -> PyResult<()> {
         engine_state::decide(py, &self.handle, |tenant| {
-            tenant.leases(resource.0)?.release(holder.0, fencing)
+            tenant.leases(resource.0)?.release(holder.0, fencing.0)
         })
     }
 }

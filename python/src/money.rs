@@ -6,7 +6,7 @@ use cotas::billing::{DocumentType, Gateway, PaymentEvent, PaymentMethod};
 use cotas::{Error, IgnoredBecause, PaymentOutcome};
 use pyo3::prelude::*;
 
-use crate::arguments::{Day, Name, Private, Units, known};
+use crate::arguments::{Day, Name, Private, Units, Whole, known};
 use crate::documents::json;
 use crate::engine::Engine;
 
@@ -66,11 +66,11 @@ impl Engine {
     fn mark_paid(
         &self,
         py: Python<'_>,
-        invoice: i64,
+        invoice: Whole<i64>,
         paid_on: Option<Day>,
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
-        self.change(py, key, |engine| engine.mark_paid(invoice, paid_on.map(|day| day.0)))
+        self.change(py, key, |engine| engine.mark_paid(invoice.0, paid_on.map(|day| day.0)))
     }
 
     /// Cancels an invoice that was not paid.
@@ -78,10 +78,10 @@ impl Engine {
     fn cancel_invoice(
         &self,
         py: Python<'_>,
-        invoice: i64,
+        invoice: Whole<i64>,
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
-        self.change(py, key, |engine| engine.cancel_invoice(invoice))
+        self.change(py, key, |engine| engine.cancel_invoice(invoice.0))
     }
 
     /// Ends what is charged again with every due date, by an invoice of its purchase; gives the
@@ -90,10 +90,10 @@ impl Engine {
     fn end_purchase(
         &self,
         py: Python<'_>,
-        invoice: i64,
+        invoice: Whole<i64>,
         key: Option<Private<'_>>,
     ) -> PyResult<Option<NaiveDate>> {
-        self.change(py, key, |engine| engine.end_purchase(invoice))
+        self.change(py, key, |engine| engine.end_purchase(invoice.0))
     }
 
     /// Splits an invoice into instalments; gives their numbers.
@@ -101,11 +101,11 @@ impl Engine {
     fn split_invoice(
         &self,
         py: Python<'_>,
-        invoice: i64,
-        parts: u32,
+        invoice: Whole<i64>,
+        parts: Whole<u32>,
         key: Option<Private<'_>>,
     ) -> PyResult<Vec<i64>> {
-        self.change(py, key, |engine| engine.split_invoice(invoice, parts))
+        self.change(py, key, |engine| engine.split_invoice(invoice.0, parts.0))
     }
 
     /// Changes how the next invoices are paid, and what the gateway calls the subscription.
@@ -143,11 +143,11 @@ impl Engine {
         py: Python<'_>,
         gateway: Name<'_>,
         payment: Name<'_>,
-        invoice: i64,
+        invoice: Whole<i64>,
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
         let gateway = known("gateway", gateway.0, &Gateway::ALL, Gateway::code)?;
-        self.change(py, key, |engine| engine.assign_payment(gateway, payment.0, invoice))
+        self.change(py, key, |engine| engine.assign_payment(gateway, payment.0, invoice.0))
     }
 
     fn _unmatched_payments(&self, py: Python<'_>, tenant: Option<Name<'_>>) -> PyResult<String> {

@@ -4,7 +4,7 @@ use cotas::Error;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::arguments::{About, Key, Name, Private, Units, Way, When};
+use crate::arguments::{About, Key, Name, Private, Units, Way, When, Whole};
 use crate::decision::Decision;
 use crate::engine::Engine;
 use crate::engine_state::{self, ClosableHandle, EngineState, Modes};
@@ -119,7 +119,7 @@ impl Tenant {
         holder: Private<'_>,
         at: Option<When>,
         quantity: Option<Units>,
-        tariff: Option<u64>,
+        tariff: Option<Whole<u64>>,
         campaign: Option<Private<'_>>,
         key: Option<Key<'_>>,
     ) -> PyResult<Py<Decision>> {
@@ -164,7 +164,7 @@ impl Tenant {
         holder: Private<'_>,
         at: Option<When>,
         quantity: Option<Units>,
-        tariff: Option<u64>,
+        tariff: Option<Whole<u64>>,
         campaign: Option<Private<'_>>,
     ) -> PyResult<Py<Decision>> {
         let about = About {

@@ -4,13 +4,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cotas::billing::DocumentType;
 use cotas::{AccountSummary, FieldProblem, OverLimit};
 use serde_json::json;
 
 use super::secret::read_text;
 use super::tenant_view;
+use crate::codes::OneOf;
 use crate::database::{At, Database, How};
 use crate::failure::Failure;
 use crate::output::{Output, number, right, table, words};
@@ -166,7 +166,7 @@ fn over_table(over: &[OverLimit]) -> String {
     table(header, rows)
 }
 
-fn document_type() -> impl TypedValueParser<Value = DocumentType> {
-    PossibleValuesParser::new([DocumentType::Cpf, DocumentType::Cnpj].map(DocumentType::code))
-        .try_map(|code| DocumentType::from_code(&code).ok_or("unknown type of document"))
+fn document_type() -> OneOf<DocumentType> {
+    let types = [DocumentType::Cpf, DocumentType::Cnpj];
+    OneOf::new("type of document", types.map(|it| (it.code(), it)))
 }

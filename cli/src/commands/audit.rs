@@ -4,6 +4,7 @@ use clap::Args;
 use cotas::AuditEntry;
 use serde_json::{Value, json};
 
+use crate::codes::whole;
 use crate::database::{At, Database};
 use crate::failure::Failure;
 use crate::output::{Output, right, table, words};
@@ -14,7 +15,7 @@ pub struct Audit {
     /// Only this tenant's
     tenant: Option<String>,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole(0..=u32::MAX))]
     max: u32,
     #[command(flatten)]
     at: At,

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use cotas::{Decision, Details, Direction, Engine, Mode, Reason, Tenant, Timestamp};
 use serde_json::{Value, json};
 
+use crate::codes::whole;
 use crate::database::{At, Database};
 use crate::failure::Failure;
 use crate::output::{Output, grouped};
@@ -13,7 +14,7 @@ use crate::values;
 #[derive(Args)]
 pub struct About {
     /// How many units, where the action charges by quantity
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX))]
     quantity: Option<u64>,
     /// The contact, where the action has a session or a pace
     #[arg(long, default_value = "", hide_default_value = true)]
@@ -59,6 +60,7 @@ pub struct Consume {
     /// The resource
     resource: String,
     /// How many units
+    #[arg(value_parser = whole(0..=u64::MAX))]
     units: u64,
     #[command(flatten)]
     once: Once,

@@ -6,6 +6,7 @@ use clap::Args;
 use cotas::{Event, EventKind};
 use serde_json::{Value, json};
 
+use crate::codes::whole;
 use crate::database::{At, Database};
 use crate::failure::Failure;
 use crate::output::{Output, counted, right, table, words};
@@ -15,12 +16,14 @@ use crate::output::{Output, counted, right, table, words};
 pub struct Events {
     /// Only events after the one with this number
     #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(value_parser = whole(0..=u64::MAX))]
     after: u64,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = whole(0..=u32::MAX))]
     max: u32,
     /// Forget all events up to this number instead
     #[arg(long, value_name = "N", conflicts_with_all = ["after", "max"])]
+    #[arg(value_parser = whole(0..=u64::MAX))]
     ack: Option<u64>,
     #[command(flatten)]
     at: At,

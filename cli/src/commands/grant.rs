@@ -4,6 +4,7 @@ use clap::Args;
 use cotas::{NewGrant, Source, Timestamp};
 use serde_json::json;
 
+use crate::codes::whole;
 use crate::database::{Database, How};
 use crate::failure::Failure;
 use crate::output::{Output, grouped};
@@ -17,6 +18,7 @@ pub struct Grant {
     /// What it gets
     resource: String,
     /// How many units
+    #[arg(value_parser = whole(0..=u64::MAX))]
     units: u64,
     /// Where they come from
     #[arg(long, default_value = "extra", value_parser = values::source())]
@@ -26,6 +28,7 @@ pub struct Grant {
     starts: Option<Timestamp>,
     /// Lower numbers are used first: the plan's units have 0, others 10
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = whole(i64::MIN..=i64::MAX))]
     priority: Option<i64>,
     /// When what is left of them ceases to count
     #[arg(long, value_name = "RFC3339", value_parser = values::instant)]

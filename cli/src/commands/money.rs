@@ -6,6 +6,7 @@ use cotas::billing::{Cents, PackageQuote};
 use cotas::{Engine, Invoice};
 use serde_json::{Value, json};
 
+use crate::codes::whole;
 use crate::database::{At, Database, How};
 use crate::failure::Failure;
 use crate::output::{Output, grouped, right, table, words};
@@ -40,6 +41,7 @@ pub enum OneInvoice {
     /// Mark an invoice as paid; what it pays for is given once
     Pay {
         /// Its number
+        #[arg(value_parser = whole(0..=i64::MAX))]
         id: i64,
         /// The day on which it was paid, if not today
         #[arg(long, value_name = "YYYY-MM-DD", value_parser = values::date)]
@@ -50,8 +52,10 @@ pub enum OneInvoice {
     /// Have an invoice paid in monthly instalments; what it pays for comes with the first
     Split {
         /// Its number
+        #[arg(value_parser = whole(0..=i64::MAX))]
         id: i64,
         /// How many instalments
+        #[arg(value_parser = whole(0..=u32::MAX))]
         parts: u32,
         #[command(flatten)]
         how: How,
@@ -59,6 +63,7 @@ pub enum OneInvoice {
     /// End what is charged again with every due date; what was paid for stays for its period
     End {
         /// The number of an invoice of the purchase
+        #[arg(value_parser = whole(0..=i64::MAX))]
         id: i64,
         #[command(flatten)]
         how: How,
@@ -66,6 +71,7 @@ pub enum OneInvoice {
     /// Cancel an invoice that was not paid
     Cancel {
         /// Its number
+        #[arg(value_parser = whole(0..=i64::MAX))]
         id: i64,
         #[command(flatten)]
         how: How,
@@ -110,6 +116,7 @@ pub struct Price {
     /// The package
     package: String,
     /// How many units
+    #[arg(value_parser = whole(0..=u64::MAX))]
     quantity: u64,
     #[command(flatten)]
     at: At,
@@ -133,6 +140,7 @@ pub struct Buy {
     /// The package
     package: String,
     /// How many units
+    #[arg(value_parser = whole(0..=u64::MAX))]
     quantity: u64,
     #[command(flatten)]
     how: How,

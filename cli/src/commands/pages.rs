@@ -1,9 +1,9 @@
 //! `cotas statement`, `plan-report`, `balances` and `channels`: the pages that tenants are shown.
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cotas::{Language, Role};
 
+use crate::codes::OneOf;
 use crate::database::{At, Database};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -98,12 +98,10 @@ impl Channels {
     }
 }
 
-fn language() -> impl TypedValueParser<Value = Language> {
-    PossibleValuesParser::new(Language::ALL.map(Language::code))
-        .try_map(|code| Language::from_code(&code).ok_or("unknown language"))
+fn language() -> OneOf<Language> {
+    OneOf::new("language", Language::ALL.map(|it| (it.code(), it)))
 }
 
-fn role() -> impl TypedValueParser<Value = Role> {
-    PossibleValuesParser::new(Role::ALL.map(Role::code))
-        .try_map(|code| Role::from_code(&code).ok_or("unknown role"))
+fn role() -> OneOf<Role> {
+    OneOf::new("role", Role::ALL.map(|it| (it.code(), it)))
 }

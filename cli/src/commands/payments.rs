@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::money::currency;
 use super::webhook::gateway;
+use crate::codes::whole;
 use crate::database::{At, Database, How};
 use crate::failure::Failure;
 use crate::output::{Output, right, table, words};
@@ -37,6 +38,7 @@ enum Change {
         /// The gateway's id of the charge
         payment: String,
         /// The number of the invoice
+        #[arg(value_parser = whole(0..=i64::MAX))]
         invoice: i64,
         #[command(flatten)]
         how: How,

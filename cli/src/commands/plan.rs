@@ -1,12 +1,12 @@
 //! `cotas plan`: what a tenant subscribes to, and how it is paid.
 
 use chrono::NaiveDate;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Subcommand};
 use cotas::billing::PaymentMethod;
 use cotas::{Engine, Error, Terms};
 
 use super::tenant_view;
+use crate::codes::OneOf;
 use crate::database::{Database, How};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -162,11 +162,10 @@ impl Plan {
     }
 }
 
-fn method() -> impl TypedValueParser<Value = PaymentMethod> {
-    PossibleValuesParser::new(PaymentMethod::ALL.map(PaymentMethod::code))
-        .try_map(|code| PaymentMethod::from_code(&code).ok_or("unknown method"))
+fn method() -> OneOf<PaymentMethod> {
+    OneOf::new("payment method", PaymentMethod::ALL.map(|it| (it.code(), it)))
 }
 
-fn on_or_off() -> impl TypedValueParser<Value = bool> {
-    PossibleValuesParser::new(["on", "off"]).map(|word| word == "on")
+fn on_or_off() -> OneOf<bool> {
+    OneOf::new("value", [("on", true), ("off", false)])
 }

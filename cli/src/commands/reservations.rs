@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 use cotas::{Delivery, DeliveryOutcome, Details, Error, ReservationId};
 use serde_json::json;
 
 use super::decisions::{About, Once, show};
+use crate::codes::OneOf;
 use crate::database::{At, Database};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -85,10 +85,14 @@ pub struct ReportDelivery {
     /// The id of the message
     message: String,
     /// What the channel reports
-    #[arg(value_parser = PossibleValuesParser::new(Delivery::ALL.map(Delivery::code)))]
-    report: String,
+    #[arg(value_parser = report())]
+    report: Delivery,
     #[command(flatten)]
     at: At,
+}
+
+fn report() -> OneOf<Delivery> {
+    OneOf::new("report", Delivery::ALL.map(|it| (it.code(), it)))
 }
 
 /// One reservation.
@@ -167,11 +171,7 @@ impl ReportDelivery {
     /// Does it.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let tenant = database.open(self.at.clock())?.tenant(&self.tenant)?;
-        let report = Delivery::from_code(&self.report).ok_or_else(|| Error::InvalidArgument {
-            what: "report",
-            why: format!("{:?} is not sent, delivered, read or failed", self.report),
-        })?;
-        let outcome = tenant.report_delivery(&self.message, report)?;
+        let outcome = tenant.report_delivery(&self.message, self.report)?;
         let text = match outcome {
             DeliveryOutcome::Committed => "committed: the send is paid for good",
             DeliveryOutcome::Released => "released: what the send charged is given back",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use clap::Args;
-use cotas::{Engine, Error, Interval, SystemClock, UsageReport};
+use cotas::{Engine, Error, Interval, SystemClock, UnknownName, UsageReport};
 use serde_json::json;
 
 use crate::chart::{svg, terminal};
@@ -55,12 +55,11 @@ impl Usage {
         let mut report = engine.usage_by(&self.tenant, self.by, from, to)?;
         if !self.resources.is_empty() {
             let (_, catalog) = engine.catalog()?;
-            let is_known = |name: &str| {
-                catalog.resources.contains_key(name)
-                    || report.buckets.iter().any(|bucket| bucket.resource == name)
-            };
+            let used = report.buckets.iter().map(|bucket| &bucket.resource);
+            let known: Vec<_> = catalog.resources.keys().chain(used).map(String::as_str).collect();
+            let is_known = |name: &&String| known.contains(&name.as_str());
             if let Some(unknown) = self.resources.iter().find(|name| !is_known(name)) {
-                return Err(Error::UnknownResource(unknown.clone()).into());
+                return Err(Error::UnknownResource(UnknownName::among(unknown, known)).into());
             }
             report.buckets.retain(|bucket| self.resources.contains(&bucket.resource));
         }

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use cotas::billing::Gateway;
 use cotas::{IgnoredBecause, PaymentOutcome};
 use serde_json::{Value, json};
 
 use super::secret::{read, token};
+use crate::codes::OneOf;
 use crate::database::{At, Database};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -100,7 +100,6 @@ impl WebhookToken {
 }
 
 /// Reads the name of a gateway.
-pub fn gateway() -> impl TypedValueParser<Value = Gateway> {
-    PossibleValuesParser::new([Gateway::Asaas, Gateway::Pagarme].map(Gateway::code))
-        .try_map(|code| Gateway::from_code(&code).ok_or("unknown gateway"))
+pub fn gateway() -> OneOf<Gateway> {
+    OneOf::new("gateway", [Gateway::Asaas, Gateway::Pagarme].map(|it| (it.code(), it)))
 }

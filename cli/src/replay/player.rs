@@ -233,7 +233,7 @@ impl<'a> Player<'a> {
         }
         match self.tenants.entry(name.to_owned()) {
             Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(_) => Err(Error::UnknownTenant(name.to_owned()).into()),
+            Entry::Vacant(_) => Err(Error::UnknownTenant(name.into()).into()),
         }
     }
 

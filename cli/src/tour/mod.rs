@@ -137,7 +137,7 @@ impl Stage {
 
     fn balance(&self, tenant: &str, resource: &str) -> Result<BalanceLine, Failure> {
         let balance = self.engine.statement(tenant)?.balance(resource).cloned();
-        Ok(balance.ok_or_else(|| Error::UnknownResource(resource.to_owned()))?)
+        Ok(balance.ok_or_else(|| Error::UnknownResource(resource.into()))?)
     }
 
     /// Tells what is left of a resource.

@@ -116,16 +116,16 @@ impl PersonType {
 #[non_exhaustive]
 pub enum DocumentError {
     /// It is not written as such a number is.
-    #[error("that is no {0}: write it as {form}", form = .0.form())]
+    #[error("the document is not a valid {0}: write it as {form}", form = .0.form())]
     Form(DocumentType),
     /// The same character over and over: no such number is issued.
-    #[error("that is no {0}: all its characters are equal")]
+    #[error("the document is not a valid {0}: all its characters are equal")]
     AllEqual(DocumentType),
     /// The check digits are others: a slip of the keyboard.
-    #[error("that is no {0}: its check digits are wrong")]
+    #[error("the document is not a valid {0}: its check digits are wrong")]
     CheckDigits(DocumentType),
     /// It is not written as a postal code is.
-    #[error("that is no CEP: write it as 01310-100 or 01310100")]
+    #[error("the postal code is not a valid CEP: write it as 01310-100 or 01310100")]
     Cep,
 }
 

@@ -26,7 +26,7 @@ const SHOWN_CHARS_MAX: usize = 40;
 #[non_exhaustive]
 pub enum PayloadError {
     /// Longer than any webhook is.
-    #[error("the body has {bytes} bytes, more than {BODY_BYTES_MAX}")]
+    #[error("the body has {bytes} bytes; {BODY_BYTES_MAX} at most are allowed")]
     TooLarge {
         /// Its length.
         bytes: usize,
@@ -65,7 +65,9 @@ pub enum PayloadError {
         field: String,
     },
     /// A number that is not an amount of money.
-    #[error("the field {field:?} is {value}, which is not an amount of money")]
+    #[error(
+        "the field {field:?} is {value}, which is not an amount of money from 0 to 10000000000.00"
+    )]
     Amount {
         /// Its path.
         field: String,

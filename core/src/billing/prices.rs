@@ -29,7 +29,7 @@ pub enum PriceError {
         count: usize,
     },
     /// A package of no units, or of more than can be quoted.
-    #[error("{size} is not a package size: 1 to {QUANTITY_MAX}")]
+    #[error("{size} is not a package size (expected 1 to {QUANTITY_MAX})")]
     Size {
         /// The size.
         size: u64,
@@ -44,13 +44,13 @@ pub enum PriceError {
     #[error("a price table needs a package of 1")]
     NoSingle,
     /// More than can be quoted at once.
-    #[error("{quantity} is more than can be quoted at once: {QUANTITY_MAX}")]
+    #[error("the quantity {quantity} is more than can be quoted at once, {QUANTITY_MAX}")]
     Quantity {
         /// What was asked.
         quantity: u64,
     },
     /// The price is higher than an amount of money may be.
-    #[error("{quantity} cost more than 10000000000.00")]
+    #[error("the quantity {quantity} costs more than 10000000000.00, the most that a price can be")]
     TooMuch {
         /// What was asked.
         quantity: u64,

@@ -27,7 +27,7 @@ pub(super) type Result<T> = std::result::Result<T, CatalogError>;
 const MAX_SHOWN_CHARS: usize = 64;
 
 /// `text` in quotes, without its control characters and cut where it is long.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut shown: String = text.chars().take(MAX_SHOWN_CHARS).collect();
     if shown.len() < text.len() {
         shown.push('…');
@@ -38,8 +38,14 @@ pub(super) fn quoted(text: &str) -> String {
 /// `; did you mean "..."?` with the name in `known` that is nearest to `unknown`, or nothing where
 /// none is near.
 pub(super) fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    if unknown.len() > MAX_SHOWN_CHARS {
-        return String::new();
+    near(unknown, known).map(|name| format!("; did you mean {}?", quoted(name))).unwrap_or_default()
+}
+
+/// The name in `known` that is nearest to `unknown`, if one is near: up to three letters apart, and
+/// up to a third of them. An empty name is near to none.
+pub(crate) fn near<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if unknown.is_empty() || unknown.len() > MAX_SHOWN_CHARS {
+        return None;
     }
     let near = (unknown.len() / 3).clamp(1, 3);
     known
@@ -47,6 +53,5 @@ pub(super) fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'
         .map(|name| (strsim::osa_distance(unknown, name), name))
         .filter(|(distance, _)| *distance <= near)
         .min()
-        .map(|(_, name)| format!("; did you mean {}?", quoted(name)))
-        .unwrap_or_default()
+        .map(|(_, name)| name)
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::error::{CatalogError, Result};
@@ -79,7 +80,12 @@ fn decode<'a, T: Deserialize<'a>>(json: &'a str, location: &Location) -> Result<
 /// What is wrong, without the position, which counts from the start of a piece.
 fn message(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message).to_owned()
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    match error.classify() {
+        Category::Eof => "the text is not complete JSON".to_owned(),
+        Category::Data => "expected a JSON object".to_owned(),
+        Category::Syntax | Category::Io => format!("not JSON: {text}"),
+    }
 }
 
 /// The members of an object in their order, duplicates included.

@@ -22,6 +22,7 @@ mod wordings;
 
 pub(crate) use compile::{Compiled, CompiledAction, CompiledSession, is_granted};
 pub use error::CatalogError;
+pub(crate) use error::{near, quoted};
 pub use model::*;
-pub(crate) use names::{NamedResource, Names, NamesError, with_article};
+pub(crate) use names::{NamedResource, Names, NamesError, level_name, with_article};
 pub use parse::MAX_TEXT_BYTES;

@@ -53,7 +53,7 @@ impl From<Stored> for NamedResource {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NamesError {
     /// There are too many names already for this one.
-    #[error("there is no room for one more name, {0:?}")]
+    #[error("the database has no capacity for one more name, {0:?}")]
     NoCapacity(String),
     /// The name stands for a resource of another kind.
     #[error("{name:?} is {}; it cannot become {}", with_article(was), with_article(is))]
@@ -132,6 +132,6 @@ pub(super) fn feature_names<'a>(
 }
 
 /// A feature at a level, as it has its number.
-pub(super) fn level_name(name: &str, level: &str) -> String {
+pub(crate) fn level_name(name: &str, level: &str) -> String {
     format!("{name}={level}")
 }

@@ -294,7 +294,7 @@ fn a_package_that_could_never_be_quoted_is_refused() {
     assert_package_refused("prices = { 10 = '35.00' }", "a price table needs a package of 1");
     assert_package_refused(
         "prices = { 1 = '5.00', 100001 = '9.00' }",
-        "100001 is not a package size: 1 to 100000",
+        "100001 is not a package size (expected 1 to 100000)",
     );
     let twice = "the package of 1 has two prices";
     assert_package_refused("prices = { 1 = '5.00', 01 = '4.00' }", twice);
@@ -621,13 +621,13 @@ fn json_is_refused_by_line_and_key_as_well() {
         "{\"catalog\": {\"currency\": null}}",
         "catalog.json:1: catalog.currency: expected a string, found null",
     );
-    assert_refused_json("{\n\"catalog\": {},\n}", "catalog.json:3: key must be a string");
-    assert_refused_json("{\n// why\n}", "catalog.json:2: key must be a string");
+    assert_refused_json("{\n\"catalog\": {},\n}", "catalog.json:3: not JSON: key must be a string");
+    assert_refused_json("{\n// why\n}", "catalog.json:2: not JSON: key must be a string");
     assert_refused_json("[]", "catalog.json:1: expected a table, found an array");
-    assert_refused_json("{} {}", "catalog.json:1: trailing characters");
+    assert_refused_json("{} {}", "catalog.json:1: not JSON: trailing characters");
     assert_refused_json(
         "{\n\"catalog\": {\n\"currency\": \"\\ud800\"}}",
-        "catalog.json:3: catalog.currency: unexpected end of hex escape",
+        "catalog.json:3: catalog.currency: not JSON: unexpected end of hex escape",
     );
 }
 

@@ -137,7 +137,7 @@ impl Shared {
             let mut write = Write::begin(connection, &self.live, options.sync)?;
             let mut guard = self.lock_record(at)?;
             self.resolve(&mut guard, &write)?;
-            let unknown = || Error::UnknownTenant(name.to_owned());
+            let unknown = || Error::UnknownTenant(name.into());
             if !guard.is_live() {
                 return Err(unknown());
             }
@@ -500,7 +500,8 @@ pub(super) fn save(
     taken: &Snapshot,
 ) -> Result<Entitlements, Error> {
     if loaded.account.grants.len() > GRANTS_MAX {
-        let why = format!("the tenant would have more than {GRANTS_MAX} in force");
+        let why =
+            format!("the tenant would have more than {GRANTS_MAX} in force, which is the most");
         return Err(Error::InvalidArgument { what: "grants", why });
     }
     write.save_changes(loaded.row, taken)?;

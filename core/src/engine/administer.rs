@@ -3,7 +3,7 @@
 
 use super::admin_tx::{AdminTx, CommitOptions};
 use super::call::UNITS_MAX;
-use super::{Engine, charges, unknown_resource};
+use super::{Engine, charges};
 use crate::catalog::{Compiled, Kind, is_granted, with_article};
 use crate::error::Error;
 use crate::rules::ResourceId;
@@ -15,7 +15,7 @@ impl Engine {
     /// Settles a tenant at the clock's now: what the next decision would do first. One
     /// transaction, which does not wait for the disk: it can be derived again.
     pub fn settle(&self, tenant: &str) -> Result<(), Error> {
-        self.shared.settle_record(self.record_of(tenant)?, tenant, self.now())
+        self.shared.settle_record(self.record_or_similar(tenant)?, tenant, self.now())
     }
 
     /// Believes a clock that shows more than 400 days past all that the tenant has seen, and
@@ -31,7 +31,7 @@ impl Engine {
         options: CommitOptions,
         tx: impl FnOnce(&mut AdminTx<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let at = self.record_of(tenant)?;
+        let at = self.record_or_similar(tenant)?;
         self.shared.administer(at, tenant, self.now(), options, |under_way| {
             let value = tx(under_way)?;
             // It may have written invoices, or changed how they are paid and by whom.
@@ -63,7 +63,7 @@ fn resource_among(
     match compiled.resource(name) {
         Some((resource, kind)) if fits(kind) => Ok((resource, kind)),
         Some((_, kind)) => Err(wrong_kind(name, kind, needed())),
-        None => Err(unknown_resource(name)),
+        None => Err(compiled.unknown_resource(name)),
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn grantable_resource(compiled: &Compiled, name: &str) -> Result<Reso
 
 /// The number of a resource that a plan may limit: any.
 pub(super) fn limited_resource(compiled: &Compiled, name: &str) -> Result<ResourceId, Error> {
-    let found = compiled.resource(name).ok_or_else(|| unknown_resource(name))?;
+    let found = compiled.resource(name).ok_or_else(|| compiled.unknown_resource(name))?;
     Ok(found.0)
 }
 
@@ -106,7 +106,7 @@ pub(super) fn check_granted(compiled: &Compiled, resource: ResourceId) -> Result
     match compiled.kind(resource) {
         Some(kind) if is_granted(kind) => Ok(()),
         Some(kind) => Err(wrong_kind(name(), kind, GRANTED.to_owned())),
-        None => Err(unknown_resource(name())),
+        None => Err(compiled.unknown_resource(name())),
     }
 }
 

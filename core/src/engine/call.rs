@@ -4,7 +4,7 @@ use std::hash::Hasher;
 
 use super::cursor::CursorCall;
 use super::session_call::{Rule, SessionCall, check_contact};
-use super::{Engine, Shared, check_key, shorten};
+use super::{Engine, KEY_BYTES_MAX, Shared, check_key};
 use crate::catalog::{CompiledAction, Gate, Kind, Open};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::error::Error;
@@ -327,6 +327,19 @@ pub(super) fn bad_units(units: u64) -> Error {
     Error::InvalidArgument { what: "units", why }
 }
 
+/// An action was asked for without something that it needs.
+#[cold]
+fn missing(action: &str, what: &'static str) -> Error {
+    let why = format!("action {action} needs a {what} of 1 to {KEY_BYTES_MAX} bytes");
+    Error::InvalidArgument { what, why }
+}
+
+#[cold]
+fn bad_quantity(units: u64) -> Error {
+    let why = format!("{units} is not between 1 and {UNITS_MAX}");
+    Error::InvalidArgument { what: "quantity", why }
+}
+
 /// A lifetime in milliseconds, if that can be asked for.
 pub(super) fn lifetime_ms(what: &'static str, lifetime: std::time::Duration) -> Result<i64, Error> {
     match i64::try_from(lifetime.as_millis()) {
@@ -349,8 +362,15 @@ impl Engine {
         call: &mut Call<'a>,
     ) -> Result<(), Error> {
         let compiled = self.shared.compiled()?;
-        let unknown = || Error::UnknownAction(shorten(action));
+        let unknown = || compiled.unknown_action(action);
         let policy = compiled.action(action).ok_or_else(unknown)?;
+        let needs_contact = policy.session.is_some() || policy.rate.is_some();
+        if needs_contact && details.contact.is_empty() {
+            return Err(missing(action, "contact"));
+        }
+        if policy.lease.is_some() && details.holder.is_empty() {
+            return Err(missing(action, "holder"));
+        }
         if let Some(quoted) = details.tariff.filter(|&quoted| quoted != compiled.version) {
             return Err(Error::TariffChanged { quoted, in_force: compiled.version });
         }
@@ -475,7 +495,7 @@ impl Shared {
     }
 
     pub(super) fn rate_key(&self, resource: ResourceId, key: &str) -> Result<Hash128, Error> {
-        check_key("key", key)?;
+        check_key("rate key", key)?;
         Ok(self.live.hash_text(&prefix(EntryKind::Rate, resource), key))
     }
 }
@@ -493,16 +513,16 @@ fn charges_of(
 ) -> Result<usize, Error> {
     let quantity = details.quantity.unwrap_or(1);
     if quantity > UNITS_MAX {
-        return Err(bad_units(quantity));
+        return Err(bad_quantity(quantity));
     }
     let mut taken = 0;
     for cost in &policy.charges {
         if cost.needs_quantity() && quantity == 0 {
-            return Err(bad_units(0));
+            return Err(bad_quantity(0));
         }
         let units = cost.units(quantity).unwrap_or(u64::MAX);
         if units > UNITS_MAX {
-            return Err(bad_units(units));
+            return Err(bad_quantity(units));
         }
         push(charges, &mut taken, Charge { resource: cost.resource, units })?;
     }
@@ -522,7 +542,8 @@ pub(super) fn push(charges: &mut Charges, taken: &mut usize, charge: Charge) -> 
         }
     }
     let Some(free) = charges.get_mut(*taken) else {
-        let why = format!("a call touches at most {CHARGES_MAX} resources, those above included");
+        let why =
+            format!("a call touches at most {CHARGES_MAX} resources, those above them included");
         return Err(Error::InvalidArgument { what: "charges", why });
     };
     *free = charge;
@@ -534,5 +555,5 @@ pub(super) fn push(charges: &mut Charges, taken: &mut usize, charge: Charge) -> 
 #[cold]
 pub(super) fn compiled_name_error(shared: &Shared, resource: ResourceId) -> Error {
     let name = shared.compiled().ok().and_then(|it| it.resource_name(resource));
-    Error::UnknownResource(name.unwrap_or("?").to_owned())
+    Error::UnknownResource(name.unwrap_or("?").into())
 }

@@ -119,7 +119,7 @@ impl Caller<'_> {
             }
         }
         let Some(resource) = resource else {
-            let why = "there are none".to_owned();
+            let why = "the list is empty; name at least one contact".to_owned();
             return Err(Error::InvalidArgument { what: "contacts", why });
         };
         let parents = compiled.parents(resource);
@@ -145,7 +145,7 @@ impl Caller<'_> {
 }
 
 fn no_session() -> Error {
-    let why = "it opens no session: quote it by itself".to_owned();
+    let why = "it opens no session; quote it without a campaign".to_owned();
     Error::InvalidArgument { what: "action", why }
 }
 
@@ -206,7 +206,10 @@ impl Shared {
             return Ok(());
         };
         self.open_reservation(guard, handle, now)?;
-        let why = format!("{} reserves no sessions of this action", ReservationId(handle));
+        let why = format!(
+            "{} reserves no sessions for this action; give the id of a campaign that does",
+            ReservationId(handle)
+        );
         Err(Error::InvalidArgument { what: "campaign", why })
     }
 }
@@ -270,7 +273,7 @@ pub(super) fn is_campaign(
     }
     check_send_ttl(hold_ms)?;
     if let Some(many) = asked.iter().find(|it| it.units > CAMPAIGN_UNITS_MAX) {
-        let why = format!("{} are more than {CAMPAIGN_UNITS_MAX}", many.units);
+        let why = format!("{} is not between 1 and {CAMPAIGN_UNITS_MAX}", many.units);
         return Err(Error::InvalidArgument { what: "units", why });
     }
     Ok(true)
@@ -279,7 +282,7 @@ pub(super) fn is_campaign(
 /// Refuses to wait longer for the outcome of sends than anybody reports it.
 pub(super) fn check_send_ttl(hold_ms: i64) -> Result<(), Error> {
     if hold_ms > SEND_MS_MAX {
-        let why = "sessions are reserved for 30 days at most".to_owned();
+        let why = "it is longer than 30 days, the most for which sessions are reserved".to_owned();
         return Err(Error::InvalidArgument { what: "ttl", why });
     }
     Ok(())

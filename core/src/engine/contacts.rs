@@ -37,7 +37,7 @@ impl Shared {
         let mut guard = self.ready_record(at, Timestamp::MIN, timeout)?;
         let Some(all) = names_together(&guard, names) else { return Ok(()) };
         if all > NAMES_MAX {
-            let why = format!("it would have {all} names, more than {NAMES_MAX}");
+            let why = format!("it would have {all} names; {NAMES_MAX} at most are allowed");
             return Err(Error::InvalidArgument { what: "contact", why }.into());
         }
         self.join_names(&mut guard, names)

@@ -270,12 +270,12 @@ fn check_age(loaded: &Loaded, rules: &Rulebook, now: Timestamp) -> Result<(), Er
 /// Notes what a new tenant has of its own, and refuses what no tenant can have.
 fn own(loaded: &mut Loaded, compiled: &Compiled, new: &NewTenant<'_>) -> Result<(), Error> {
     for &(name, limit) in new.limits {
-        compiled.resource(name).ok_or_else(|| super::unknown_resource(name))?;
+        compiled.resource(name).ok_or_else(|| compiled.unknown_resource(name))?;
         loaded.overrides.limits.insert(name.to_owned(), limit);
     }
     for (name, feature) in new.features {
         if !compiled.knows_feature(name, Some(feature)) {
-            return Err(Error::UnknownFeature(super::shorten(name)));
+            return Err(compiled.unknown_feature(name, Some(feature)));
         }
         loaded.overrides.features.insert((*name).to_owned(), feature.clone());
     }

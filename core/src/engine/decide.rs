@@ -343,7 +343,7 @@ impl Engine {
         crash_points::point("retry.resolve");
         match retry {
             RetryReason::Error(error) => Err(*error),
-            RetryReason::Unknown => Err(Error::UnknownTenant(name.to_owned())),
+            RetryReason::Unknown => Err(Error::UnknownTenant(name.into())),
             RetryReason::Again | RetryReason::NotSimple => Ok(()),
             RetryReason::CheckpointNeeded => shared.ensure_capacity(),
             RetryReason::Pending => shared.resolve_record(at),

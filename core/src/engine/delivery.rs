@@ -154,7 +154,7 @@ impl Shared {
     ) -> Result<(), RetryReason> {
         let index = self.open_reservation(guard, handle, now)?;
         if guard.hold_role(index) != HoldRole::Send {
-            let why = "it is of no send: nothing is reported of it".to_owned();
+            let why = "it reserves no send; only sends have delivery reports".to_owned();
             return Err(Error::InvalidArgument { what: "reservation id", why }.into());
         }
         let known = guard.entry_key(index);
@@ -162,7 +162,7 @@ impl Shared {
             return Ok(());
         }
         if known != NO_KEY {
-            let why = "it has another message already".to_owned();
+            let why = "another message is attached to it already".to_owned();
             return Err(Error::InvalidArgument { what: "reservation id", why }.into());
         }
         if guard.find_entry(message).is_some() {

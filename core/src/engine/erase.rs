@@ -43,7 +43,7 @@ impl Engine {
     /// that owes something is refused ([`Owes`](Error::Owes)), unless `cancel_debt`: then its
     /// open invoices are cancelled. Gives their numbers. Waits for the disk.
     pub fn erase(&self, tenant: &str, cancel_debt: bool) -> Result<Vec<i64>, Error> {
-        let at = self.record_of(tenant)?;
+        let at = self.record_or_similar(tenant)?;
         let now = self.now();
         let mut cancelled = Vec::new();
         self.shared.remove(at, tenant, |write, loaded| {

@@ -67,7 +67,7 @@ impl Engine {
             let resource = grantable_resource(tx.compiled, name)?;
             let starts_at = new.starts_at.unwrap_or(tx.now).max(tx.now);
             if new.expires_at.is_some_and(|at| at <= starts_at) {
-                let why = "it has passed already, or the grant would not have begun".to_owned();
+                let why = "it is not later than now and the start of the grant".to_owned();
                 return Err(Error::InvalidArgument { what: "expires_at", why });
             }
             let NewGrant { source, units, expires_at, .. } = *new;
@@ -85,7 +85,10 @@ impl Engine {
 fn check(new: &NewGrant) -> Result<(), Error> {
     check_amount(new.units)?;
     if new.source == Source::Plan {
-        let why = "the plan's units come with the plan; see set_limit".to_owned();
+        let why =
+            "it is plan; the units of a plan come with it, and set_limit changes them (expected \
+                   extra, package or manual)"
+                .to_owned();
         return Err(Error::InvalidArgument { what: "source", why });
     }
     match new.priority {

@@ -140,7 +140,7 @@ impl Effect {
 impl Engine {
     /// Invoices of a tenant, by due date, as they stand now. Reads SQLite; changes nothing.
     pub fn invoices(&self, tenant: &str) -> Result<Vec<Invoice>, Error> {
-        let (loaded, _) = self.shared.view(self.record_of(tenant)?, tenant, self.now())?;
+        let (loaded, _) = self.shared.view(self.record_or_similar(tenant)?, tenant, self.now())?;
         let Account { high_water_mark, time_zone, .. } = loaded.account;
         let silence = Days::new(u64::from(self.shared.compiled()?.rulebook.gateway_silence_days));
         let mut rows = self.shared.store.invoices(loaded.row)?;
@@ -197,14 +197,18 @@ impl Engine {
         self.with_invoice(invoice, &operation, |tx, row| {
             let one_off = matches!(Effect::of(row), Effect::Activate | Effect::Give);
             if !one_off || row.parts > 1 {
-                let why = "only a purchase, or joining a plan, is paid in instalments, once";
+                let why =
+                    "only a purchase, or joining a plan, is split into instalments, and only once";
                 return Err(Error::InvalidArgument { what: "invoice", why: why.to_owned() });
             }
             if InvoiceStatus::of(row) != InvoiceStatus::Pending || row.gateway_id.is_some() {
                 return Err(wrong_status(row));
             }
             if row.cents < i64::from(parts) {
-                let why = format!("{} is not {parts} times a cent", Cents::new(row.cents)?);
+                let why = format!(
+                    "{} cannot be split into {parts} instalments of at least a cent",
+                    Cents::new(row.cents)?
+                );
                 return Err(Error::InvalidArgument { what: "instalments", why });
             }
             split(tx, row, parts)

@@ -147,7 +147,9 @@ pub(super) fn activate(tx: &mut AdminTx<'_>, id: i64) -> Result<(), Error> {
         return Ok(());
     };
     let catalog_plan = tx.write.plan(row.terms.catalog_version, &row.terms.plan)?;
-    let Some(plan) = catalog_plan else { return Err(Error::UnknownPlan(row.terms.plan)) };
+    let Some(plan) = catalog_plan else {
+        return Err(Error::UnknownPlan(row.terms.plan.as_str().into()));
+    };
     end_present(tx)?;
     let now = tx.now;
     let account = &mut tx.loaded.account;
@@ -208,14 +210,14 @@ fn terms_of<'c>(
     let Terms { plan: name, first_due, auto_renew } = *terms;
     let plan = plan_named(compiled, name)?;
     if calendar::end_of_due_day(first_due, loaded.account.time_zone) <= at {
-        let why = format!("{first_due} has passed already");
+        let why = format!("{first_due} has passed already; give today or a later day");
         return Err(Error::InvalidArgument { what: "first due date", why });
     }
     Ok((plan, terms_from(compiled, name, plan, first_due, first_due.day(), auto_renew)))
 }
 
 pub(super) fn plan_named<'c>(compiled: &'c Compiled, name: &str) -> Result<&'c Plan, Error> {
-    compiled.catalog.plans.get(name).ok_or_else(|| Error::UnknownPlan(super::shorten(name)))
+    compiled.catalog.plans.get(name).ok_or_else(|| compiled.unknown_plan(name))
 }
 
 /// A subscription to a plan of the catalog in force, before its first period.

@@ -71,7 +71,7 @@ impl Engine {
         let operation = Operation::new("set_feature", None, &(name, feature));
         self.change_once(tenant, &operation, |tx| {
             if !tx.compiled.knows_feature(name, feature) {
-                return Err(Error::UnknownFeature(super::shorten(name)));
+                return Err(tx.compiled.unknown_feature(name, feature));
             }
             let own = &mut tx.loaded.overrides.features;
             match feature {

@@ -107,6 +107,7 @@ use crate::live::record::RecordGuard;
 use crate::live::{LiveFile, Poison, directory};
 use crate::rules::ResourceId;
 use crate::store::Store;
+use crate::unknown::UnknownName;
 use maintenance_thread::{MaintenanceThread, Opened};
 
 /// Longest tenant name, in bytes.
@@ -230,7 +231,7 @@ impl Engine {
             self.shared.resolve_record(at)?;
         }
         if !self.shared.lock_record(at)?.is_live() {
-            return Err(Error::UnknownTenant(name.to_owned()));
+            return Err(Error::UnknownTenant(name.into()));
         }
         Ok(Tenant::new(self.clone(), at, name))
     }
@@ -267,9 +268,29 @@ impl Engine {
         }
         Err(no_record(name))
     }
+
+    /// As [`record_of`](Self::record_of), for administration and reports, which may read the
+    /// database: the error names a tenant whose name is spelt like this one.
+    fn record_or_similar(&self, name: &str) -> Result<u64, Error> {
+        self.record_of(name).map_err(|error| self.shared.name_similar(error))
+    }
 }
 
 impl Shared {
+    /// Adds to an unknown tenant the name that was probably meant. A database that cannot be read
+    /// leaves the error as it is.
+    #[cold]
+    fn name_similar(&self, error: Error) -> Error {
+        match error {
+            Error::UnknownTenant(unknown) => {
+                let near = self.store.tenants_beside(unknown.name()).unwrap_or_default();
+                let near = near.iter().map(String::as_str);
+                Error::UnknownTenant(UnknownName::among(unknown.name(), near).near_only())
+            }
+            other => other,
+        }
+    }
+
     /// Refuses if the live file may no longer be used.
     #[inline]
     fn check_poison(&self) -> Result<(), Error> {
@@ -344,15 +365,11 @@ fn not_locked(what: &'static str, error: LockError) -> Error {
     }
 }
 
-fn unknown_resource(name: &str) -> Error {
-    Error::UnknownResource(shorten(name))
-}
-
-/// Why a name leads to no record: it cannot be a tenant's, or it is none's.
+/// Returns the error for a name without a record: an invalid name, or an unknown tenant.
 #[cold]
 fn no_record(name: &str) -> Error {
     match check_name(name) {
-        Ok(()) => Error::UnknownTenant(name.to_owned()),
+        Ok(()) => Error::UnknownTenant(name.into()),
         Err(error) => error,
     }
 }
@@ -373,11 +390,11 @@ fn check_name(name: &str) -> Result<(), Error> {
 #[cold]
 fn bad_name(name: &str) -> Error {
     let why = match name.len() {
-        0 => "it is empty".to_owned(),
+        0 => format!("it is empty; 1 to {TENANT_NAME_BYTES_MAX} bytes are allowed"),
         bytes if bytes > TENANT_NAME_BYTES_MAX => {
-            format!("it has {bytes} bytes, more than {TENANT_NAME_BYTES_MAX}")
+            format!("it has {bytes} bytes; 1 to {TENANT_NAME_BYTES_MAX} are allowed")
         }
-        _ => "it contains a NUL character".to_owned(),
+        _ => "it contains a NUL character; any other character is allowed".to_owned(),
     };
     Error::InvalidArgument { what: "tenant name", why }
 }

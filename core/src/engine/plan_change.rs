@@ -121,7 +121,8 @@ impl Engine {
             if (terms.period_months, terms.cadence_months)
                 != (newest.period_months, newest.cadence_months)
             {
-                let why = "the new version has another period or cadence: schedule it".to_owned();
+                let why =
+                    "the new version has another period or cadence; schedule the change".to_owned();
                 return Err(Error::InvalidArgument { what: "plan", why });
             }
             move_to(tx, &terms, newest)?;
@@ -133,14 +134,16 @@ impl Engine {
 }
 
 fn paid_already() -> Error {
-    let why = "the period that follows is paid already".to_owned();
+    let why =
+        "the period that follows is paid already; change the plan after it has begun".to_owned();
     Error::InvalidArgument { what: "plan", why }
 }
 
 /// A plan can be scheduled as long as a period is under way, and the next one is not paid.
 fn may_be_followed(tx: &AdminTx<'_>, present: &Subscription) -> Result<(), Error> {
     if present.lapsed {
-        let why = "the present one has lapsed: there is no period whose end could be awaited";
+        let why =
+            "the present plan has lapsed; change the plan now instead of scheduling the change";
         return Err(Error::InvalidArgument { what: "plan", why: why.to_owned() });
     }
     let next_is_paid = tx.loaded.account.scheduled.as_ref().is_some_and(|it| it.terms.paid > 0);

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use super::Engine;
 use super::admin_tx::AdminTx;
 use super::administer::check_amount;
 use super::invoices::{self, Effect, InvoiceStatus, new_invoice, will_be_charged};
 use super::limits::plan_of;
 use super::once::Operation;
-use super::{Engine, shorten};
 use crate::billing::{Cents, PackageQuote, PriceError, PriceTable};
 use crate::catalog::Compiled;
 use crate::clock::Timestamp;
@@ -79,7 +79,10 @@ impl Engine {
         self.with_invoice(invoice, &operation, |tx, row| {
             let purchase = row.purchase.map(|id| tx.write.purchase(id)).transpose()?.flatten();
             let Some(mut bought) = purchase.filter(|it| it.recurring) else {
-                let why = "nothing that it pays for is charged again".to_owned();
+                let why =
+                    "it pays for nothing that is charged again; give the invoice of a recurring \
+                           purchase"
+                        .to_owned();
                 return Err(Error::InvalidArgument { what: "invoice", why });
             };
             if bought.ended_at.is_none() {
@@ -93,7 +96,7 @@ impl Engine {
 }
 
 fn quote(compiled: &Compiled, package: &str, quantity: u64) -> Result<PackageQuote, Error> {
-    let unknown = || Error::UnknownPackage(shorten(package));
+    let unknown = || compiled.unknown_package(package);
     let package = compiled.catalog.packages.get(package).ok_or_else(unknown)?;
     Ok(prices(&package.prices)?.quote(quantity)?)
 }
@@ -110,17 +113,23 @@ fn buy(
     quantity: u64,
     quote: PackageQuote,
 ) -> Result<Purchase, Error> {
-    let unknown = || Error::UnknownPackage(shorten(name));
+    let unknown = || tx.compiled.unknown_package(name);
     let package = tx.compiled.catalog.packages.get(name).ok_or_else(unknown)?;
     let subscription = tx.loaded.account.subscription.clone();
     let subscription = subscription.ok_or_else(|| Error::NoSubscription(tenant.to_owned()))?;
     if plan_of(tx)?.is_some_and(|plan| !plan.extras) {
-        return Err(Error::NotForSale { package: name.to_owned(), why: "its plan sells nothing" });
+        return Err(Error::NotForSale {
+            package: name.to_owned(),
+            why: "its plan has no extras; change the plan first",
+        });
     }
     if let Some(feature) = &package.feature
         && !tx.compiled.gives(feature, &tx.loaded.account.features)
     {
-        return Err(Error::NotForSale { package: name.to_owned(), why: "a feature is missing" });
+        return Err(Error::NotForSale {
+            package: name.to_owned(),
+            why: "it lacks the feature that the package needs",
+        });
     }
     let (resource, _) = tx.compiled.resource(&package.resource).ok_or_else(unknown)?;
     let purchase = PurchaseRow {

@@ -25,7 +25,7 @@ impl Engine {
     /// `demo_expired`; from then on there is no such tenant, and another one may have its name. The
     /// audit trail keeps that it was purged. Any other tenant is refused. Waits for the disk.
     pub fn purge_demo(&self, tenant: &str) -> Result<(), Error> {
-        self.shared.purge(self.record_of(tenant)?, tenant, self.now(), By::Operator)
+        self.shared.purge(self.record_or_similar(tenant)?, tenant, self.now(), By::Operator)
     }
 
     /// The demonstrations that have ended and can be purged, by name. Reads SQLite.
@@ -65,7 +65,7 @@ impl Shared {
             let mut write = Write::begin(connection, &self.live, Sync::Full)?;
             let mut guard = self.lock_record(at)?;
             self.resolve(&mut guard, &write)?;
-            let unknown = || Error::UnknownTenant(name.to_owned());
+            let unknown = || Error::UnknownTenant(name.into());
             let loaded = write.load_tenant(guard.hash())?.filter(|_| guard.is_live());
             let mut loaded = loaded.ok_or_else(unknown)?;
             merge(&mut loaded.account, &compiled.rulebook, &guard);
@@ -100,6 +100,6 @@ fn may_be_purged(account: &Account, now: Timestamp) -> Result<(), Error> {
     if account.status == Status::Demo && ended {
         return Ok(());
     }
-    let why = "only a demonstration that has ended can be purged".to_owned();
+    let why = "only a demonstration that has ended can be purged; erase other tenants".to_owned();
     Err(Error::InvalidArgument { what: "tenant", why })
 }

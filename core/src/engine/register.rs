@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::create::account_of;
 use super::joining::limits_of;
 use super::subscriptions::check_label;
-use super::{Engine, NewTenant, Shared, administer, check_name, signup, unknown_resource};
+use super::{Engine, NewTenant, Shared, administer, check_name, signup};
 use crate::billing::Cents;
 use crate::catalog::{Compiled, Feature, Limit};
 use crate::clock::Timestamp;
@@ -228,12 +228,13 @@ fn note_faults(
         }
     }
     for &(name, _) in new.limits {
-        let known = compiled.resource(name).map(drop).ok_or_else(|| unknown_resource(name));
+        let known =
+            compiled.resource(name).map(drop).ok_or_else(|| compiled.unknown_resource(name));
         note(format!("limits.{name}"), known);
     }
     for (name, feature) in new.features {
         let known = compiled.knows_feature(name, Some(feature));
-        let unknown = || Error::UnknownFeature(super::shorten(name));
+        let unknown = || compiled.unknown_feature(name, Some(feature));
         note(format!("features.{name}"), if known { Ok(()) } else { Err(unknown()) });
     }
     for (index, extra) in new.extras.iter().enumerate() {
@@ -250,12 +251,12 @@ fn holder_missing() -> Error {
 }
 
 fn plan_missing() -> Error {
-    let why = "it is missing; what is paid first is a plan".to_owned();
+    let why = "it is missing; paying first needs a plan".to_owned();
     Error::InvalidArgument { what: "plan", why }
 }
 
 fn has_passed(first_due: NaiveDate) -> Error {
-    let why = format!("{first_due} has passed already");
+    let why = format!("{first_due} has passed already; give today or a later day");
     Error::InvalidArgument { what: "first due date", why }
 }
 

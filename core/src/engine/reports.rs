@@ -118,7 +118,7 @@ impl Engine {
         if role < Role::Manager {
             return Err(Error::RoleTooLow);
         }
-        let at = self.record_of(tenant)?;
+        let at = self.record_or_similar(tenant)?;
         let report = self.report(tenant)?;
         let (loaded, entitlements) = self.shared.view(at, tenant, self.now())?;
         let compiled = self.shared.compiled()?;

@@ -130,7 +130,7 @@ impl Caller<'_> {
         let mut call = Call::consume(&[]);
         self.engine.call_of(action, details, &mut charges, &mut call)?;
         if call.lease.is_some() {
-            let why = "it takes a lease, which cannot be set aside; perform it";
+            let why = "it takes a lease, which cannot be reserved; perform it";
             return Err(Error::InvalidArgument { what: "action", why: why.to_owned() });
         }
         if call.session.is_some() {
@@ -191,7 +191,7 @@ impl Caller<'_> {
         capacity: &'r mut Charges,
     ) -> Result<&'r [Charge], Error> {
         if units.is_empty() {
-            let why = "there is nothing to set aside".to_owned();
+            let why = "it is empty; name at least one resource to reserve units of".to_owned();
             return Err(Error::InvalidArgument { what: "units", why });
         }
         let compiled = self.engine.shared.compiled()?;
@@ -497,7 +497,8 @@ fn check_kept(
         if charge.units > held {
             let compiled = shared.compiled()?;
             let name = compiled.resource_name(charge.resource).unwrap_or_default();
-            let why = format!("{} of {name:?} cannot be committed, {held} are held", charge.units);
+            let why =
+                format!("{} of {name:?} cannot be committed; {held} are reserved", charge.units);
             return Err(Error::InvalidArgument { what: "units", why });
         }
     }

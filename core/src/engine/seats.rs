@@ -155,7 +155,7 @@ impl Seats<'_> {
                 return Ok(());
             }
             if tx.write.seat(row, self.resource, new)?.is_some() {
-                let why = "it has a seat of its own already".to_owned();
+                let why = "it has a seat already; name a holder without one".to_owned();
                 return Err(Error::InvalidArgument { what: "new holder", why });
             }
             tx.write.delete_seat(row, self.resource, old)?;

@@ -83,7 +83,7 @@ impl Engine {
         if details.also.is_empty() || details.also == details.contact {
             return Ok(None);
         }
-        check_key("contact", details.also)?;
+        check_key("also", details.also)?;
         Ok(Some(self.shared.contact_hash(details.also)))
     }
 
@@ -116,10 +116,14 @@ impl Shared {
 
 pub(super) fn check_contact(details: &Details<'_>) -> Result<(), Error> {
     check_key("contact", details.contact)?;
-    let too_long = details.channel.len().max(details.category.len());
-    if too_long > KEY_BYTES_MAX {
-        let why = format!("it has {too_long} bytes, more than {KEY_BYTES_MAX}");
-        return Err(Error::InvalidArgument { what: "channel or category", why });
+    check_length("channel", details.channel)?;
+    check_length("category", details.category)
+}
+
+fn check_length(what: &'static str, text: &str) -> Result<(), Error> {
+    if text.len() > KEY_BYTES_MAX {
+        let why = format!("it has {} bytes; {KEY_BYTES_MAX} at most are allowed", text.len());
+        return Err(Error::InvalidArgument { what, why });
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Whose account a tenant is: person or company, administrator, address. All of it is checked, and
 //! saved, together with the tenant: all or nothing.
 
-use super::Engine;
 use super::admin_tx::count_seats;
 use super::subscriptions::check_label;
+use super::{Engine, subscriptions};
 use crate::billing::{Cep, CompanyType, Document, DocumentType, PersonType};
 use crate::catalog::{Compiled, Kind, Limit, Plan};
 use crate::clock::Timestamp;
@@ -190,8 +190,8 @@ fn check_document(holder: &AccountHolder<'_>) -> Result<(), Error> {
     let Some((text, kind)) = holder.document else { return Ok(()) };
     if kind.person() != holder.person {
         let why = match holder.person {
-            PersonType::Natural => "a natural person has a CPF, not a CNPJ",
-            PersonType::Legal => "a legal person has a CNPJ, not a CPF",
+            PersonType::Natural => "it is a CNPJ; a natural person has a CPF",
+            PersonType::Legal => "it is a CPF; a legal person has a CNPJ",
         };
         return Err(Error::InvalidArgument { what: "document", why: why.to_owned() });
     }
@@ -212,7 +212,8 @@ pub(super) fn document_in_use(
 
 fn check_company_type(holder: &AccountHolder<'_>) -> Result<(), Error> {
     if holder.person == PersonType::Natural && holder.company_type.is_some() {
-        let why = "a natural person has none; a company is a legal person".to_owned();
+        let why =
+            "a natural person has none; leave it out, or say that the person is legal".to_owned();
         return Err(Error::InvalidArgument { what: "company type", why });
     }
     Ok(())
@@ -221,7 +222,7 @@ fn check_company_type(holder: &AccountHolder<'_>) -> Result<(), Error> {
 fn check_company_text(holder: &AccountHolder<'_>) -> Result<(), Error> {
     let text = holder.company_type_text;
     if !text.is_empty() && holder.company_type != Some(CompanyType::Other) {
-        let why = "words of its own go with the company type \"other\" only".to_owned();
+        let why = "text is allowed only with the company type \"other\"".to_owned();
         return Err(Error::InvalidArgument { what: "company type in words", why });
     }
     check_text("company type in words", text)
@@ -241,7 +242,7 @@ fn check_email(email: &str) -> Result<(), Error> {
     check_mandatory(what, email)?;
     let parts = email.split('@').filter(|part| !part.is_empty()).count();
     if parts != 2 || email.contains(char::is_whitespace) {
-        let why = "it is none: one looks like name@example.com".to_owned();
+        let why = "it is not an e-mail address such as name@example.com".to_owned();
         return Err(Error::InvalidArgument { what, why });
     }
     Ok(())
@@ -255,11 +256,7 @@ fn address_json(address: &Address<'_>) -> Result<String, Error> {
 }
 
 fn check_text(what: &'static str, text: &str) -> Result<(), Error> {
-    if text.len() > TEXT_BYTES_MAX || text.chars().any(char::is_control) {
-        let why = format!("more than {TEXT_BYTES_MAX} bytes, or control characters");
-        return Err(Error::InvalidArgument { what, why });
-    }
-    Ok(())
+    subscriptions::check_text(what, text, TEXT_BYTES_MAX)
 }
 
 /// Writes who has the account, and gives the administrator a seat. The plan, also one that waits
@@ -288,7 +285,9 @@ pub(super) fn write_account_holder(
     if plan.is_some()
         && let Some(name) = above.chain([name]).find(|name| !has_capacity(name))
     {
-        let why = format!("it has no room for the administrator: no seat of {name:?}");
+        let why = format!(
+            "it has no seat of {name:?} for the administrator; choose a plan with at least one"
+        );
         return Err(Error::InvalidArgument { what: "plan", why });
     }
     let holder = account_holder.admin_email.clone();

@@ -25,7 +25,8 @@ impl Engine {
         as_operator: bool,
     ) -> Result<(), Error> {
         if reason.len() > super::KEY_BYTES_MAX {
-            let why = format!("it has {} bytes, more than {}", reason.len(), super::KEY_BYTES_MAX);
+            let (bytes, most) = (reason.len(), super::KEY_BYTES_MAX);
+            let why = format!("it has {bytes} bytes; {most} at most are allowed");
             return Err(Error::InvalidArgument { what: "reason", why });
         }
         let operation = Operation::new("set_status", None, &(status, reason, as_operator));

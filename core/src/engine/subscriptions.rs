@@ -2,10 +2,10 @@
 
 use chrono::NaiveDate;
 
+use super::Engine;
 use super::admin_tx::AdminTx;
 use super::invoices::{is_debited, will_be_charged};
 use super::once::Operation;
-use super::{Engine, check_key};
 use crate::billing::PaymentMethod;
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -65,7 +65,8 @@ impl Engine {
             if let Some(id) = gateway_id
                 && tx.write.gateway_id_is_anothers(tx.loaded.row, id)?
             {
-                let why = "another tenant's subscription has it".to_owned();
+                let why = "the subscription of another tenant has it; each has an id of its own"
+                    .to_owned();
                 return Err(Error::InvalidArgument { what: "gateway id", why });
             }
             for row in payable(tx, tenant)? {
@@ -93,8 +94,11 @@ impl Engine {
         self.change_once(tenant, &operation, |tx| {
             for row in payable(tx, tenant)? {
                 if row.payment_type == MANUAL {
-                    let why = "the subscription is paid by hand, not at a gateway".to_owned();
-                    return Err(Error::InvalidArgument { what: "payment method", why });
+                    let why = "it is paid manually, not at a gateway; set the payment type first";
+                    return Err(Error::InvalidArgument {
+                        what: "payment method",
+                        why: why.to_owned(),
+                    });
                 }
                 tx.write.set_payment_method(row.id, method.code())?;
                 change_unpaid(tx, row.id, |invoice| {
@@ -109,7 +113,7 @@ impl Engine {
     /// The subscriptions of a tenant, the latest first. Reads SQLite.
     pub fn subscriptions(&self, tenant: &str) -> Result<Vec<SubscriptionRecord>, Error> {
         let (loaded, entitlements) =
-            self.shared.view(self.record_of(tenant)?, tenant, self.now())?;
+            self.shared.view(self.record_or_similar(tenant)?, tenant, self.now())?;
         let has_lapsed = entitlements.gates.contains(Gates::PLAN_LAPSED);
         let rows = self.shared.store.subscriptions(loaded.row)?;
         let current = loaded.account.subscription.as_ref();
@@ -191,10 +195,21 @@ fn change_unpaid(
 }
 
 pub(super) fn check_label(what: &'static str, label: &str) -> Result<(), Error> {
-    check_key(what, label)?;
-    if label.len() > LABEL_BYTES_MAX || label.chars().any(char::is_control) {
-        let why = format!("more than {LABEL_BYTES_MAX} bytes, or control characters");
+    if label.is_empty() {
+        let why = format!("it is empty; 1 to {LABEL_BYTES_MAX} bytes are allowed");
         return Err(Error::InvalidArgument { what, why });
     }
-    Ok(())
+    check_text(what, label, LABEL_BYTES_MAX)
+}
+
+/// Refuses text that is too long for the store, or that has control characters.
+pub(super) fn check_text(what: &'static str, text: &str, bytes_max: usize) -> Result<(), Error> {
+    let why = if text.len() > bytes_max {
+        format!("it has {} bytes; {bytes_max} at most are allowed", text.len())
+    } else if text.chars().any(char::is_control) {
+        "it has control characters; printable text is allowed".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::InvalidArgument { what, why })
 }

@@ -140,8 +140,8 @@ impl Tenant {
     pub fn feature(&self, name: &str) -> Result<Feature, Error> {
         let shared = &self.engine.shared;
         let bits = shared.look(self.at, &self.name, self.engine.now(), |state| state.features())?;
-        let feature = shared.compiled()?.feature_of(name, &bits);
-        feature.ok_or_else(|| Error::UnknownFeature(super::shorten(name)))
+        let compiled = shared.compiled()?;
+        compiled.feature_of(name, &bits).ok_or_else(|| compiled.unknown_feature(name, None))
     }
 
     /// The same tenant, for operations that take effect at most once per `key`.

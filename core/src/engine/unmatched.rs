@@ -195,21 +195,28 @@ fn assign(
 ) -> Result<(), Error> {
     let refused = |what, why: String| Err(Error::InvalidArgument { what, why });
     let Some(mut charge) = tx.write.charge(gateway.code(), payment)? else {
-        let shown = super::shorten(payment);
-        return refused("payment", format!("no charge {shown:?} of {} is known", gateway.code()));
+        let (shown, gateway) = (super::shorten(payment), gateway.code());
+        let why = format!("no charge {shown:?} of {gateway} is known; webhooks make charges known");
+        return refused("payment", why);
     };
     if !charge.is_paid() {
-        return refused("payment", format!("the charge is {}, not paid", charge.state));
+        return refused(
+            "payment",
+            format!("the charge is {}; only a paid charge can be assigned", charge.state),
+        );
     }
     let status = InvoiceStatus::of(row);
     if charge.invoice == Some(row.id) && status == InvoiceStatus::Paid {
         return Ok(());
     }
     if status == InvoiceStatus::Paid {
-        return refused("invoice", "it is paid already".to_owned());
+        return refused(
+            "invoice",
+            "it is paid already; give an invoice that waits for its payment".to_owned(),
+        );
     }
     if let Some(other) = pays_another(tx, &charge, row.id)? {
-        return refused("payment", format!("it pays invoice {other}"));
+        return refused("payment", format!("it pays invoice {other} already"));
     }
     if status == InvoiceStatus::Cancelled {
         reopen(tx, row)?;

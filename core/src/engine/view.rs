@@ -227,7 +227,7 @@ pub struct UsageRow {
 impl Engine {
     /// A tenant as it stands now. Reads SQLite; changes nothing.
     pub fn report(&self, tenant: &str) -> Result<TenantReport, Error> {
-        let at = self.record_of(tenant)?;
+        let at = self.record_or_similar(tenant)?;
         let now = self.now();
         // What has expired is taken back first, as the next decision would.
         self.shared.expire_due(at, tenant, now, false, false)?;
@@ -348,9 +348,9 @@ impl Engine {
     }
 
     fn loaded(&self, tenant: &str) -> Result<Loaded, Error> {
-        self.record_of(tenant)?;
+        self.record_or_similar(tenant)?;
         let loaded = self.shared.store.load_tenant(self.shared.live.hash_name(tenant))?;
-        loaded.ok_or_else(|| Error::UnknownTenant(tenant.to_owned()))
+        loaded.ok_or_else(|| Error::UnknownTenant(tenant.into()))
     }
 }
 
@@ -421,7 +421,7 @@ impl Shared {
 
     fn copy(&self, at: u64, name: &str) -> Result<Option<Copied>, Error> {
         let hash = crate::live::directory::hash_of(&self.live.memory, at);
-        let unknown = || Error::UnknownTenant(name.to_owned());
+        let unknown = || Error::UnknownTenant(name.into());
         let loaded = self.store.load_tenant(hash)?;
         let guard = self.lock_record(at)?;
         if guard.pending().is_some() {

@@ -23,12 +23,12 @@ impl Engine {
     /// exists would stay; more would be refused. What is used up from grants begins again with a
     /// plan and is never over. Reads SQLite; changes nothing.
     pub fn what_if(&self, tenant: &str, plan: &str) -> Result<Vec<OverLimit>, Error> {
-        let at = self.record_of(tenant)?;
+        let at = self.record_or_similar(tenant)?;
         let now = self.now();
         self.resolve_retry(at, tenant, now, RetryReason::LeasesDue)?;
         let (loaded, _) = self.shared.view(at, tenant, now)?;
         let compiled = self.shared.compiled()?;
-        let unknown = || Error::UnknownPlan(super::shorten(plan));
+        let unknown = || compiled.unknown_plan(plan);
         let plan = compiled.catalog.plans.get(plan).ok_or_else(unknown)?;
         let rules = &compiled.rulebook;
         let mut account = loaded.account;

@@ -7,11 +7,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    AccountHolderForm, AddressForm, AdministratorForm, DocumentForm, ExtraForm, FORM_BYTES_MAX,
-    LimitForm, TenantForm, TermsForm,
+    ACCOUNT_DOCUMENT, AccountHolderForm, AddressForm, AdministratorForm, DocumentForm, ExtraForm,
+    FORM_BYTES_MAX, FORMS_BYTES_MAX, LimitForm, TenantForm, TermsForm,
 };
 use crate::billing::{CompanyType, DocumentType, PersonType};
-use crate::catalog::Feature;
+use crate::catalog::{Feature, near};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::Status;
@@ -19,16 +19,69 @@ use crate::{FieldProblem, Limit};
 
 /// The most entries of a list or table in a form.
 const ENTRIES_MAX: usize = 1_024;
+/// The most problems that the message of one error names.
+const PROBLEMS_SHOWN_MAX: usize = 8;
 
 impl TenantForm {
     /// Reads a JSON document as a registration form sends it, field by field: everything in it
     /// that cannot be read is noted, and stands as if it had been left out. An error only where it
     /// is no JSON object at all.
     pub(crate) fn read(json: &str) -> Result<(TenantForm, Vec<FieldProblem>), Error> {
-        let form: Map<String, Value> = super::parse("account document", json, FORM_BYTES_MAX)?;
+        let form = super::json(ACCOUNT_DOCUMENT, json, FORM_BYTES_MAX, "a JSON object")?;
         let mut problems = Vec::new();
         let form = tenant(&mut Fields::new(form, "", &mut problems));
-        Ok((form, problems))
+        Ok((form, problems.iter().map(Problem::of_account).collect()))
+    }
+}
+
+/// Reads a document; it is refused with all that cannot be read in it.
+pub(super) fn parse<T>(
+    document: &'static str,
+    json: &str,
+    read: impl FnOnce(&mut Fields<'_>) -> T,
+) -> Result<T, Error> {
+    let object = super::json(document, json, FORM_BYTES_MAX, "a JSON object")?;
+    let mut problems = Vec::new();
+    let mut fields = Fields::new(object, "", &mut problems);
+    let made = read(&mut fields);
+    fields.end();
+    refuse(document, &problems)?;
+    Ok(made)
+}
+
+/// Reads a list of documents of tenants.
+pub(super) fn parse_all(json: &str) -> Result<Vec<TenantForm>, Error> {
+    let document = "tenant documents";
+    let list = super::json(document, json, FORMS_BYTES_MAX, "a list of JSON objects")?;
+    let mut problems = Vec::new();
+    let read = |(place, object): (usize, Map<String, Value>)| {
+        tenant(&mut Fields::new(object, &place.to_string(), &mut problems))
+    };
+    let forms = Vec::into_iter(list).enumerate().map(read).collect();
+    refuse(document, &problems)?;
+    Ok(forms)
+}
+
+fn refuse(document: &'static str, problems: &[Problem]) -> Result<(), Error> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let said = problems.iter().take(PROBLEMS_SHOWN_MAX);
+    let said: Vec<_> = said.map(|it| format!("{}: {}", it.field, it.why)).collect();
+    Err(Error::InvalidArgument { what: document, why: said.join("; ") })
+}
+
+/// What is wrong with a field.
+struct Problem {
+    field: String,
+    why: String,
+}
+
+impl Problem {
+    fn of_account(&self) -> FieldProblem {
+        let error = Error::InvalidArgument { what: ACCOUNT_DOCUMENT, why: self.why.clone() };
+        let (code, message) = (error.code(), error.to_string());
+        FieldProblem { field: self.field.clone(), code, message }
     }
 }
 
@@ -39,15 +92,17 @@ pub(crate) fn sentence(problems: &[FieldProblem]) -> String {
 }
 
 /// The fields of an object that have not been read yet.
-struct Fields<'a> {
+pub(super) struct Fields<'a> {
     left: Map<String, Value>,
+    /// Those that have been asked for.
+    known: Vec<String>,
     path: String,
-    problems: &'a mut Vec<FieldProblem>,
+    problems: &'a mut Vec<Problem>,
 }
 
 impl<'a> Fields<'a> {
-    fn new(left: Map<String, Value>, path: &str, problems: &'a mut Vec<FieldProblem>) -> Self {
-        Fields { left, path: path.to_owned(), problems }
+    fn new(left: Map<String, Value>, path: &str, problems: &'a mut Vec<Problem>) -> Self {
+        Fields { left, known: Vec::new(), path: path.to_owned(), problems }
     }
 
     fn note(&mut self, key: &str, why: impl Into<String>) {
@@ -55,12 +110,12 @@ impl<'a> Fields<'a> {
             "" => key.to_owned(),
             path => format!("{path}.{key}"),
         };
-        let error = Error::InvalidArgument { what: "account document", why: why.into() };
-        self.problems.push(FieldProblem { field, code: error.code(), message: error.to_string() });
+        self.problems.push(Problem { field, why: why.into() });
     }
 
     /// A value that may be left out.
     fn optional<T: DeserializeOwned>(&mut self, key: &str, expected: &str) -> Option<T> {
+        self.known.push(key.to_owned());
         let value = self.left.remove(key).filter(|value| !value.is_null())?;
         // The value may be personal: the message does not repeat it.
         let read = serde_json::from_value(value).ok();
@@ -76,6 +131,7 @@ impl<'a> Fields<'a> {
 
     fn required<T: DeserializeOwned>(&mut self, key: &str, expected: &str) -> Option<T> {
         if self.left.get(key).is_none_or(Value::is_null) {
+            self.known.push(key.to_owned());
             self.left.remove(key);
             self.note(key, format!("it is missing; it must be {expected}"));
             return None;
@@ -94,17 +150,19 @@ impl<'a> Fields<'a> {
         Some(made)
     }
 
-    /// Refuses what nobody asked for.
+    /// Refuses the fields that were not asked for.
     fn end(&mut self) {
         let left = std::mem::take(&mut self.left);
         for key in left.keys().take(ENTRIES_MAX) {
+            let meant = near(key, self.known.iter().map(String::as_str));
+            let hint = meant.map(|it| format!("; did you mean {it:?}?")).unwrap_or_default();
             let key: String = key.chars().take(64).collect();
-            self.note(&key, "there is no such field");
+            self.note(&key, format!("unknown field{hint}"));
         }
     }
 }
 
-fn tenant(form: &mut Fields<'_>) -> TenantForm {
+pub(super) fn tenant(form: &mut Fields<'_>) -> TenantForm {
     let statuses = Status::ALL.map(Status::code).join(", ");
     let read = TenantForm {
         name: form.required("name", "text").unwrap_or_default(),
@@ -131,7 +189,7 @@ fn terms(plan: &mut Fields<'_>) -> TermsForm {
     }
 }
 
-fn holder(holder: &mut Fields<'_>) -> AccountHolderForm {
+pub(super) fn holder(holder: &mut Fields<'_>) -> AccountHolderForm {
     let person = holder.required("person", "natural or legal");
     let document = holder.inside("document", |document| {
         let number = document.required("number", "text");

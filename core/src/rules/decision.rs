@@ -207,7 +207,10 @@ macro_rules! handle_as_text {
                 let handle = text.strip_prefix(concat!($prefix, "-")).and_then(EntryHandle::parse);
                 handle.map($name).ok_or_else(|| {
                     let shown: String = text.chars().take(64).collect();
-                    let why = format!("{shown:?} is none");
+                    let why = format!(
+                        concat!("{:?} is not one (expected the form ", $prefix, "-1-2a-3f)"),
+                        shown
+                    );
                     Error::InvalidArgument { what: $what, why }
                 })
             }

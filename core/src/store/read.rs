@@ -65,6 +65,15 @@ impl Store {
         })
     }
 
+    /// The names next to `name` in order, of which one is probably meant where it is mistyped. A
+    /// bounded number: it costs the same with any number of tenants.
+    pub(crate) fn tenants_beside(&self, name: &str) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT name FROM (SELECT name FROM tenants WHERE name < ?1 \
+                   ORDER BY name DESC LIMIT 100) UNION ALL SELECT name FROM \
+                   (SELECT name FROM tenants WHERE name > ?1 ORDER BY name LIMIT 100)";
+        self.with(|connection| rows(connection, sql, &[&name], |row| row.get(0)))
+    }
+
     /// Tenants whose settlement is due at `now`, the longest overdue first, at most `most`.
     pub(crate) fn due_tenants(
         &self,
