@@ -164,6 +164,15 @@ typedef enum cotas_code {
      */
     COTAS_E_OPEN_OWNERS_UNKNOWN = 116,
     /**
+     * A backup was copied over the database while its log remains: move both away and put the
+     * backup in place with cotas_restore.
+     */
+    COTAS_E_OPEN_DATABASE_REPLACED = 117,
+    /**
+     * Processes are using the database that is to be replaced.
+     */
+    COTAS_E_OPEN_IN_USE = 118,
+    /**
      * SQLite failed.
      */
     COTAS_E_STORE_SQLITE = 200,
@@ -2672,6 +2681,38 @@ int32_t cotas_purge_demo(const struct cotas_engine *engine,
 int32_t cotas_remove_ended_trials(const struct cotas_engine *engine,
                                   uint64_t *removed,
                                   struct cotas_error *error);
+
+/**
+ * What the database at path, its live file and this machine look like from outside, as a JSON
+ * document: "files", "file_systems", "versions", "live" (lag and unsaved tenants among it),
+ * "owners", "stuck" locks, "clock", and "concerns": [{"severity" ("error" or "warning"), "about",
+ * "what"}]. options may be NULL; of them the live directory is used, and whether a network file
+ * system is allowed. Answers also where opening does not.
+ *
+ * Threads: any. Blocks: never for a lock; reads the disk, and takes a second where a lock is held.
+ * Fork: no matter.
+ */
+int32_t cotas_doctor(const char *path,
+                     size_t path_len,
+                     const struct cotas_options *options,
+                     char *buffer,
+                     size_t capacity,
+                     size_t *needed,
+                     struct cotas_error *error);
+
+/**
+ * Puts a copy of a backup in the place of the database at path, at once: after a crash at any
+ * moment it is the former one or the backup. COTAS_E_OPEN_IN_USE while a process uses the
+ * database. options may be NULL; of them the live directory is used.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_restore(const char *path,
+                      size_t path_len,
+                      const struct cotas_options *options,
+                      const char *backup,
+                      size_t backup_len,
+                      struct cotas_error *error);
 #ifdef __cplusplus
 }
 #endif

@@ -26,6 +26,8 @@ typedef enum cotas_code {
     COTAS_E_OPEN_DATABASE_MOVED = 114,
     COTAS_E_OPEN_FILE_SYSTEM = 115,
     COTAS_E_OPEN_OWNERS_UNKNOWN = 116,
+    COTAS_E_OPEN_DATABASE_REPLACED = 117,
+    COTAS_E_OPEN_IN_USE = 118,
     COTAS_E_STORE_SQLITE = 200,
     COTAS_E_STORE_FULL = 201,
     COTAS_E_STORE_BUSY = 202,
@@ -1189,3 +1191,18 @@ int32_t cotas_purge_demo(const struct cotas_engine *engine,
 int32_t cotas_remove_ended_trials(const struct cotas_engine *engine,
                                   uint64_t *removed,
                                   struct cotas_error *error);
+
+int32_t cotas_doctor(const char *path,
+                     size_t path_len,
+                     const struct cotas_options *options,
+                     char *buffer,
+                     size_t capacity,
+                     size_t *needed,
+                     struct cotas_error *error);
+
+int32_t cotas_restore(const char *path,
+                      size_t path_len,
+                      const struct cotas_options *options,
+                      const char *backup,
+                      size_t backup_len,
+                      struct cotas_error *error);

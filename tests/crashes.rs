@@ -87,6 +87,27 @@ fn a_crash_while_resolving_a_crash_is_resolved_as_well() {
 }
 
 #[test]
+fn a_crash_at_any_step_of_a_restoration_leaves_the_former_database_or_the_backup() {
+    for (point, credits) in [("restore.copied", left(0) - 13), ("restore.renamed", left(0))] {
+        let database = database();
+        let engine = database.with_acme();
+        let backup = database.directory().join("backup.db");
+        engine.backup(&backup).expect("is written");
+        assert!(engine.consume("acme", "credits", 13).expect("decides").allowed());
+        drop(engine);
+        let restore = ["restore", backup.to_str().expect("is UTF-8")];
+        assert!(database.crashes_at(point, &restore), "{point}: it lived");
+        let engine = database.open();
+        assert!(!engine.opening().may_miss_consumption, "{point}");
+        assert_eq!(balance(&engine, "acme", "credits").0, credits, "{point}");
+        assert_sound(&engine);
+        drop(engine);
+        database.builder().restore(&backup).expect("is restored");
+        assert_eq!(balance(&database.open(), "acme", "credits").0, left(0), "{point}");
+    }
+}
+
+#[test]
 fn a_crash_at_any_step_of_a_creation_leaves_a_tenant_or_none() {
     for (point, outcome) in [
         ("token.intended", Nothing),

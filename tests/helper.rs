@@ -24,6 +24,9 @@ fn main() {
     if let ["copy", from, to, bytes] = words {
         return copy(from, to, number(bytes) as usize);
     }
+    if let ["restore", backup] = words {
+        return Engine::builder(path).restore(backup).expect("is restored");
+    }
     if std::env::var_os("COTAS_AS_NOBODY").is_some() {
         // SAFETY: a plain system call; where it is not permitted we are nobody special already.
         unsafe { libc::setuid(65_534) };

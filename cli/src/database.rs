@@ -67,7 +67,8 @@ impl Database {
         Ok(self.builder().clock(clock).open()?)
     }
 
-    fn builder(&self) -> Builder {
+    /// Options for opening it.
+    pub fn builder(&self) -> Builder {
         let builder = Engine::builder(&self.path);
         match &self.live_directory {
             Some(directory) => builder.live_directory(directory),

@@ -90,6 +90,9 @@ pub enum Failure {
     /// The records do not balance.
     #[error("faults found: {0}")]
     Faults(usize),
+    /// Something must be put right.
+    #[error("errors found: {0}")]
+    Unsound(usize),
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(io::Error),

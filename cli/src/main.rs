@@ -22,8 +22,9 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    account, audit, backup, bodies, catalog, decisions, events, export, grant, maintain, money,
-    opening, pages, payments, plan, quote, reservations, seats, tenant, usage, verify, webhook,
+    account, audit, backup, bodies, catalog, decisions, doctor, events, export, grant, maintain,
+    money, opening, pages, payments, plan, quote, reservations, restore, seats, tenant, usage,
+    verify, webhook,
 };
 use crate::database::Database;
 use crate::failure::Failure;
@@ -131,8 +132,12 @@ enum Command {
     Export(export::Export),
     /// Prove that nothing was lost or invented
     Verify,
+    /// Look at database, live file and machine from outside, and say what is wrong
+    Doctor(doctor::Doctor),
     /// Copy the database as of now
     Backup(backup::Backup),
+    /// Put a backup in the place of the database, which nobody may be using
+    Restore(restore::Restore),
     /// Write checkpoints and settle tenants until killed, which is safe at any moment
     Maintain(maintain::Maintain),
     /// Open the database and say how its live file was found
@@ -204,7 +209,9 @@ impl Cli {
             Command::Tour(command) => command.run(output),
             Command::Export(command) => command.run(&database, output),
             Command::Verify => verify::run(&database, output),
+            Command::Doctor(command) => command.run(&database, output),
             Command::Backup(command) => command.run(&database, output),
+            Command::Restore(command) => command.run(&database, output),
             Command::Maintain(command) => command.run(&database, output),
             Command::Open => opening::run(&database, output),
         }

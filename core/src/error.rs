@@ -91,7 +91,8 @@ pub enum OpenError {
     /// The database is not the one the live file was running with: a restored backup, a copy.
     #[error(
         "{database} and {live} do not belong together (token {found:#018x}): the database was \
-         restored or copied. Remove the live file to go on from the database alone"
+         restored or copied. Put a backup in place with `cotas restore`, or remove the live file to \
+         go on from the database alone"
     )]
     TokenMismatch {
         /// The database.
@@ -157,6 +158,22 @@ pub enum OpenError {
         path: PathBuf,
         /// The id of one of them, in its PID namespace.
         pid: u32,
+    },
+    /// Another file lies in the place of the database whose write-ahead log is still there: a
+    /// backup was copied over it. Together they would be a mixture of both.
+    #[error(
+        "{path} is not the file that the log {path}-wal belongs to: a backup was copied over it. \
+         Move both away and put the backup in place with `cotas restore`"
+    )]
+    DatabaseReplaced {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Processes are using the database, which is to be replaced.
+    #[error("processes are using {path}; stop them before it is replaced")]
+    InUse {
+        /// The database.
+        path: PathBuf,
     },
     /// Somebody is opening the database and does not finish.
     #[error("another process has been opening {path} for too long")]
@@ -496,6 +513,15 @@ impl Error {
 }
 
 impl OpenError {
+    /// Whether it says that the database is broken, and not that it cannot be had now.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            OpenError::ForeignDatabase { .. } => true,
+            OpenError::Store(error) => error.is_damage(),
+            _ => false,
+        }
+    }
+
     const fn code(&self) -> i32 {
         match self {
             OpenError::Io { .. } => 100,
@@ -514,12 +540,26 @@ impl OpenError {
             OpenError::DatabaseMoved { .. } => 114,
             OpenError::FileSystem { .. } => 115,
             OpenError::OwnersUnknown { .. } => 116,
+            OpenError::DatabaseReplaced { .. } => 117,
+            OpenError::InUse { .. } => 118,
             OpenError::Store(error) => error.code(),
         }
     }
 }
 
 impl StoreError {
+    pub(crate) fn is_damage(&self) -> bool {
+        use rusqlite::ffi::ErrorCode;
+        match self {
+            StoreError::Sqlite { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            ),
+            StoreError::Corrupt { .. } => true,
+            _ => false,
+        }
+    }
+
     const fn code(&self) -> i32 {
         match self {
             StoreError::Sqlite { .. } => 200,

@@ -50,6 +50,7 @@ pub mod catalog;
 mod clock;
 mod closable;
 mod crash_points;
+mod doctor;
 mod engine;
 mod error;
 mod form;
@@ -65,6 +66,10 @@ pub mod whatsapp;
 pub use catalog::{Catalog, CatalogError, Limit};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use closable::{Closable, InUse};
+pub use doctor::{
+    ClockView, Concern, Diagnosis, FileSystemView, FileView, LiveView, OwnerView, Severity,
+    StuckLock, Versions,
+};
 pub use engine::{
     AccountHolder, AccountHolderView, AccountSummary, Address, Administrator, AuditEntry, Balance,
     Builder, CampaignQuote, Charge, ChargeState, CostLine, Cursor, Delivery, DeliveryOutcome,

@@ -58,6 +58,11 @@ pub enum cotas_code {
     COTAS_E_OPEN_FILE_SYSTEM = 115,
     /// Processes that cannot be asked may still be using the live file.
     COTAS_E_OPEN_OWNERS_UNKNOWN = 116,
+    /// A backup was copied over the database while its log remains: move both away and put the
+    /// backup in place with cotas_restore.
+    COTAS_E_OPEN_DATABASE_REPLACED = 117,
+    /// Processes are using the database that is to be replaced.
+    COTAS_E_OPEN_IN_USE = 118,
     /// SQLite failed.
     COTAS_E_STORE_SQLITE = 200,
     /// The disk is full.

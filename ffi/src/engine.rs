@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::sync::Arc;
 
-use cotas_core::{Catalog, Engine, Error, ManualClock, ResourceId, Timestamp};
+use cotas_core::{Builder, Catalog, Engine, Error, ManualClock, ResourceId, Timestamp};
 
 use crate::call::{self, Call, call};
 use crate::error::cotas_error;
@@ -66,6 +66,33 @@ impl Call {
             opened.map(Object::Engine)
         })
     }
+
+    /// What the options say of the database at `path`, which is not opened.
+    pub(crate) fn builder(
+        &self,
+        path: &str,
+        options: *const cotas_options,
+    ) -> Result<Builder, Failure> {
+        if options.is_null() {
+            return Ok(Engine::builder(path));
+        }
+        Ok(self.get::<OptionsHandle, _>(options)?.builder(Some(path)))
+    }
+
+    /// A path, which names something.
+    pub(crate) fn path<'a>(
+        &'a self,
+        from: *const c_char,
+        len: usize,
+        what: &'static str,
+    ) -> Result<&'a str, Failure> {
+        let path = self.text(from, len, what)?;
+        if path.is_empty() || path.contains('\0') {
+            let why = "it is empty, or contains a NUL character".to_owned();
+            return Err(Failure::argument(what, why));
+        }
+        Ok(path)
+    }
 }
 
 /// Opens the database at path, making it if there is none. options may be NULL: the defaults.
@@ -83,11 +110,7 @@ pub unsafe extern "C" fn cotas_engine_open(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        let path = call.text(path, path_len, "path")?;
-        if path.is_empty() || path.contains('\0') {
-            let why = "it is empty, or contains a NUL character".to_owned();
-            return Err(Failure::argument("path", why));
-        }
+        let path = call.path(path, path_len, "path")?;
         call.open_engine(Some(path), options, engine)
     })
 }

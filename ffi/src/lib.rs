@@ -54,6 +54,8 @@ mod database;
 
 mod maintenance;
 
+mod outside;
+
 // What C does not see.
 mod call;
 mod documents;

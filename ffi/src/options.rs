@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cotas_core::{Durability, Engine, Maintenance, ManualClock, Timestamp};
+use cotas_core::{Builder, Durability, Engine, Maintenance, ManualClock, Timestamp};
 use parking_lot::Mutex;
 
 use crate::call::{self, call};
@@ -78,8 +78,8 @@ impl OptionsHandle {
         change(&mut self.0.lock());
     }
 
-    /// Opens the database at `path`, or one in memory, with what has been set.
-    pub(crate) fn open(&self, path: Option<&str>) -> Result<EngineHandle, Failure> {
+    /// What has been set, for the database at `path`, or for one in memory.
+    pub(crate) fn builder(&self, path: Option<&str>) -> Builder {
         let settings = self.0.lock().clone();
         let mut builder = path.map_or_else(Engine::in_memory, Engine::builder);
         builder = builder
@@ -96,7 +96,13 @@ impl OptionsHandle {
         if let Some(directory) = settings.live_directory {
             builder = builder.live_directory(directory);
         }
-        let clock = settings.now.map(|now| Arc::new(ManualClock::new(now)));
+        builder
+    }
+
+    /// Opens the database at `path`, or one in memory, with what has been set.
+    pub(crate) fn open(&self, path: Option<&str>) -> Result<EngineHandle, Failure> {
+        let mut builder = self.builder(path);
+        let clock = self.0.lock().now.map(|now| Arc::new(ManualClock::new(now)));
         if let Some(clock) = &clock {
             builder = builder.clock(Arc::<ManualClock>::clone(clock));
         }

@@ -36,7 +36,7 @@ const VALUES: [&str; 11] = [
 ];
 
 /// Operations whose function has another name.
-const NAMED_OTHERWISE: [(&str, &str); 19] = [
+const NAMED_OTHERWISE: [(&str, &str); 21] = [
     ("Engine::builder", "cotas_options_new"),
     ("Engine::in_memory", "cotas_engine_open_in_memory"),
     ("Engine::tenant", "cotas_tenant_open"),
@@ -58,6 +58,8 @@ const NAMED_OTHERWISE: [(&str, &str); 19] = [
     ("Seats::list", "cotas_seats"),
     ("Builder::clock", "cotas_options_set_time"),
     ("Builder::open", "cotas_engine_open"),
+    ("Builder::doctor", "cotas_doctor"),
+    ("Builder::restore", "cotas_restore"),
 ];
 
 /// Operations that C does without; docs/c-api.md says why.

@@ -23,7 +23,7 @@ from ._cotas import (
     SessionOutcome,
     Tenant,
 )
-from .engine import Durability, Engine, Maintenance, in_memory, open
+from .engine import Durability, Engine, Maintenance, doctor, in_memory, open, restore
 from .errors import (
     AlreadyResolved,
     Busy,
@@ -127,7 +127,9 @@ __all__ = [
     "UnknownResource",
     "UnknownTenant",
     "WrongKind",
+    "doctor",
     "in_memory",
     "open",
+    "restore",
     "whatsapp",
 ]

@@ -24,6 +24,8 @@ __all__ = [
     "Rate",
     "SessionOutcome",
     "Tenant",
+    "_doctor",
+    "_restore",
     "_whatsapp_events",
 ]
 
@@ -562,4 +564,14 @@ class Engine:
     def _unmatched_payments(self, tenant: str | None) -> str: ...
     def _verify_token(self, token: str) -> str: ...
 
+def _doctor(
+    path: str | PathLike[str],
+    live_directory: str | PathLike[str] | None,
+    allow_network_file_system: bool,
+) -> str: ...
+def _restore(
+    path: str | PathLike[str],
+    backup: str | PathLike[str],
+    live_directory: str | PathLike[str] | None,
+) -> None: ...
 def _whatsapp_events(body: bytes) -> str: ...

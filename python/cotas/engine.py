@@ -360,6 +360,23 @@ def in_memory(
     return _remembered(Engine(None, clock=clock, maintenance=maintenance))
 
 
+def doctor(
+    path: Path, *, live_directory: Path | None = None, allow_network_file_system: bool = False
+) -> reports.Diagnosis:
+    """Looks at the database at `path`, its live file and this machine from outside, and says what
+    is wrong with them. Waits for no lock and writes nothing; answers also where opening does not.
+    """
+    text = _cotas._doctor(path, live_directory, allow_network_file_system)
+    return reports.of(reports.Diagnosis, text)
+
+
+def restore(path: Path, backup: Path, *, live_directory: Path | None = None) -> None:
+    """Puts a copy of `backup` in the place of the database at `path`, at once: after a crash at any
+    moment it is the former one or the backup. Raises OpenError (118) while a process uses the
+    database. Waits for the disk."""
+    _cotas._restore(path, backup, live_directory)
+
+
 _opened: weakref.WeakSet[Engine] = weakref.WeakSet()
 
 

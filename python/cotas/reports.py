@@ -446,6 +446,120 @@ class Opening(Document):
 
 
 @dataclass(frozen=True)
+class Concern(Document):
+    """Something that is wrong. `severity`: `error`, it must be put right, or `warning`."""
+
+    severity: str
+    about: str
+    what: str
+
+
+@dataclass(frozen=True)
+class FileView(Document):
+    """A file of a database. `mode` in octal; `is_accessible`: this process may read and write it.
+    """
+
+    role: str
+    path: str
+    bytes: int
+    user: int
+    group: int
+    mode: str
+    links: int
+    is_accessible: bool
+
+
+@dataclass(frozen=True)
+class FileSystemView(Document):
+    """A file system. `verdict`: whether a live file may lie there."""
+
+    role: str
+    name: str
+    verdict: str
+    free_bytes: int | None
+    is_read_only: bool
+
+
+@dataclass(frozen=True)
+class Versions(Document):
+    """Versions of this library, of files that it makes, and of those that were found."""
+
+    library: str
+    layout: int
+    layout_found: int | None
+    schema: int
+    schema_found: int | None
+    sqlite: str
+    zone_data: str
+    zone_data_of_system: str | None
+
+
+@dataclass(frozen=True)
+class LiveView(Document):
+    """A live file. `lag_ms_at_least`: the least age of the oldest change that SQLite does not have.
+    """
+
+    is_of_this_boot: bool
+    is_clean: bool
+    poisoned: str | None
+    epoch: int
+    tenants: int
+    unsaved_tenants: int
+    lag_ms_at_least: int | None
+    inquiries_failed: int
+
+
+@dataclass(frozen=True)
+class OwnerView(Document):
+    """A process that uses a live file. What cannot be told from here is absent."""
+
+    pid: int
+    namespace: int
+    is_same_namespace: bool
+    age_seconds: int | None
+    is_alive: bool | None
+    is_stopped: bool | None
+
+
+@dataclass(frozen=True)
+class StuckLock(Document):
+    """A lock that one process held at every look for a second."""
+
+    what: str
+    pid: int | None
+    is_alive: bool
+
+
+@dataclass(frozen=True)
+class ClockView(Document):
+    """What this machine's clock shows, and the latest instant that a tenant has seen."""
+
+    now: datetime
+    latest_seen: datetime | None
+
+
+@dataclass(frozen=True)
+class Diagnosis(Document):
+    """What a database, its live file and this machine look like from outside."""
+
+    database: str
+    live_file: str
+    files: tuple[FileView, ...]
+    file_systems: tuple[FileSystemView, ...]
+    versions: Versions
+    live: LiveView | None
+    owners: tuple[OwnerView, ...]
+    stuck: tuple[StuckLock, ...]
+    clock: ClockView
+    concerns: tuple[Concern, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is so wrong that it must be put right."""
+        return all(it.severity != "error" for it in self.concerns)
+
+
+@dataclass(frozen=True)
 class Maintained(Document):
     """How many tenants maintenance has written to SQLite, and settled, and how many ended
     demonstrations it has removed."""

@@ -25,6 +25,7 @@ mod money;
 mod moves;
 mod open;
 mod outcome;
+mod outside;
 mod packed;
 #[cfg(feature = "test-panic")]
 mod panic;
@@ -46,6 +47,8 @@ mod _cotas {
     use super::moves::{Meter, Rate};
     #[pymodule_export]
     use super::outcome::{Charge, LeaseOutcome, SessionOutcome};
+    #[pymodule_export]
+    use super::outside::{_doctor, _restore};
     #[pymodule_export]
     use super::tenant::Tenant;
     #[pymodule_export]

@@ -135,6 +135,7 @@ static struct text some_bytes(const char *name) {
         {"interval", "day"},
         {"source", "extra"},
         {"path", "each.db"},
+        {"backup", "each-backup.db"},
         {"units_json", "{\"sms\": 1}"},
         {"contacts_json", "[\"c-1042\"]"},
         {"feature_json", "true"},

@@ -224,6 +224,24 @@ static int32_t newer_schema(void) {
     return open_it();
 }
 
+/* As after a crash: the log of the former file remains. */
+static int32_t restored_under_a_log(void) {
+    make();
+    OK(cotas_backup(engine, TEXT("backup.db"), &error));
+    (void)consume();
+    OK(cotas_checkpoint(engine, NULL, &error));
+    CHECK(rename("quotas.db-wal", "log") == 0);
+    close_it();
+    CHECK(rename("log", "quotas.db-wal") == 0 && rename("backup.db", "quotas.db") == 0);
+    return open_it();
+}
+
+static int32_t restored_while_attached(void) {
+    make();
+    OK(cotas_backup(engine, TEXT("backup.db"), &error));
+    return cotas_restore(DATABASE, NULL, TEXT("backup.db"), &error);
+}
+
 static int32_t live_file_of_another(void) {
     make_and_close();
     CHECK(rename("quotas.db-live", "foreign") == 0);
@@ -487,6 +505,8 @@ static const struct {
     {COTAS_E_OPEN_DATABASE_MOVED, another_file_under_the_live_file},
     {COTAS_E_OPEN_FILE_SYSTEM, file_system_without_room},
     {COTAS_E_OPEN_OWNERS_UNKNOWN, owner_of_another_namespace},
+    {COTAS_E_OPEN_DATABASE_REPLACED, restored_under_a_log},
+    {COTAS_E_OPEN_IN_USE, restored_while_attached},
     {COTAS_E_STORE_SQLITE, the_disk_cannot_be_read},
     {COTAS_E_STORE_FULL, the_disk_is_full},
     {COTAS_E_STORE_BUSY, another_program_writes},

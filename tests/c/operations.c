@@ -410,6 +410,10 @@ static void options(void) {
     CHECK(settled == 0);
     OK(cotas_purge_demo(engine, TEXT("demo"), &error));
     OK(cotas_backup(engine, TEXT("copy.db"), &error));
+    CHECK(cotas_restore(TEXT("quotas.db"), NULL, TEXT("copy.db"), &error) == COTAS_E_OPEN_IN_USE);
+    OK(cotas_restore(TEXT("restored.db"), NULL, TEXT("copy.db"), &error));
+    OK(cotas_doctor(TEXT("quotas.db"), NULL, ROOM, &error));
+    CHECK(says("\"concerns\":[]"));
     OK(cotas_acknowledge_events(engine, UINT64_MAX, &forgotten, &error));
     CHECK(forgotten > 0 && access("copy.db", F_OK) == 0);
     OK(cotas_tenant_close(tenant));

@@ -43,6 +43,7 @@ mod register;
 mod replayed;
 mod reports;
 mod reserve;
+mod restore;
 mod seats;
 mod sends;
 mod session_call;

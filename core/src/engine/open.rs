@@ -11,6 +11,7 @@ use super::maintenance_thread::{MaintenanceThread, Opened};
 use super::rebuild::rebuild;
 use super::{Engine, RECORD_TIMEOUT, Shared};
 use crate::clock::Clock;
+use crate::doctor::{self, Diagnosis, Subject};
 use crate::error::{Error, OpenError};
 use crate::live::attach::{self, Attachment, FoundFile};
 use crate::live::layout::header;
@@ -66,7 +67,7 @@ pub enum Origin {
 /// Options for opening an engine.
 #[derive(Clone)]
 pub struct Builder {
-    path: Option<PathBuf>,
+    pub(super) path: Option<PathBuf>,
     live_directory: Option<PathBuf>,
     clock: Option<Arc<dyn Clock>>,
     durability: Durability,
@@ -198,6 +199,21 @@ impl Builder {
         })
     }
 
+    /// Looks at the database, its live file and this machine from outside, and says what is wrong
+    /// with them. Attaches to nothing, waits for no lock and writes nothing, so that it answers
+    /// also where opening does not. Takes a second where a lock is held. In memory there is nothing
+    /// to look at.
+    pub fn doctor(&self) -> Result<Diagnosis, Error> {
+        let Some(path) = &self.path else {
+            let why = "a database in memory has no files to look at".to_owned();
+            return Err(Error::InvalidArgument { what: "path", why });
+        };
+        let database = canonical(path)?;
+        let live_file = self.live_path_of(&database)?;
+        let allow_network = self.allow_network;
+        Ok(doctor::diagnose(Subject { database: &database, live_file: &live_file, allow_network }))
+    }
+
     fn open_shared(&self, path: &Path) -> Result<Arc<Opened>, Error> {
         let path = canonical(path)?;
         // Dropped where nothing is locked: closing waits for a thread and for the disk.
@@ -304,15 +320,17 @@ impl Builder {
         }
     }
 
-    fn live_path(&self, path: &Path) -> Result<PathBuf, OpenError> {
+    /// Where the live file of the database at `path` lies.
+    pub(super) fn live_path_of(&self, path: &Path) -> Result<PathBuf, OpenError> {
         let beside = with_suffix(path, "-live");
-        let live_path = match &self.live_directory {
-            Some(directory) => {
-                let name = beside.file_name().unwrap_or_default();
-                canonical(&directory.join(name))?
-            }
-            None => beside,
-        };
+        match &self.live_directory {
+            Some(directory) => canonical(&directory.join(beside.file_name().unwrap_or_default())),
+            None => Ok(beside),
+        }
+    }
+
+    fn live_path(&self, path: &Path) -> Result<PathBuf, OpenError> {
+        let live_path = self.live_path_of(path)?;
         if let Some(directory) = live_path.parent() {
             location::check_file_system(directory, self.allow_network)?;
         }
@@ -470,7 +488,7 @@ pub(super) fn identity(meta: &Meta) -> Identity {
     }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -478,7 +496,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// The path with its directory resolved, so that one file has one name; the file itself need
 /// not exist, and a link to it is followed if it does.
-fn canonical(path: &Path) -> Result<PathBuf, OpenError> {
+pub(super) fn canonical(path: &Path) -> Result<PathBuf, OpenError> {
     if path.is_dir() {
         let source = std::io::ErrorKind::IsADirectory.into();
         return Err(OpenError::Io { doing: "open", path: path.to_owned(), source });

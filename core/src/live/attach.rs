@@ -111,6 +111,14 @@ pub(crate) fn open_like(path: &Path, like: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Gives the file at `path` the owner and mode of `like`, and writes it to the disk. No SQLite may
+/// have it open: to close it drops SQLite's locks.
+pub(crate) fn match_files(path: &Path, like: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    match_owner(&file, &fs::metadata(like)?)?;
+    file.sync_all()
+}
+
 fn match_owner(file: &File, model: &fs::Metadata) -> io::Result<()> {
     let own = file.metadata()?;
     if (own.uid(), own.gid()) != (model.uid(), model.gid()) {

@@ -17,7 +17,7 @@ pub(crate) struct Hash128 {
 /// log2 of the first table's buckets.
 pub(crate) const FIRST_LOG2: u64 = 10;
 /// log2 of the first chunk of the record table.
-const FIRST_CHUNK_LOG2: u32 = 10;
+pub(super) const FIRST_CHUNK_LOG2: u32 = 10;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const TAG_BITS: u32 = 16;
 

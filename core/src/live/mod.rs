@@ -18,6 +18,7 @@ mod futex;
 pub(crate) mod history;
 pub(crate) mod holds;
 mod inquiry;
+pub(crate) mod inspect;
 pub(crate) mod layout;
 mod layout_4;
 pub(crate) mod location;

@@ -37,8 +37,12 @@ impl OwnerRow {
 
     /// Whether the process is gone, as far as can be told from within its PID namespace.
     pub(super) fn is_gone(&self) -> bool {
+        self.is_here() && process::is_gone(self.pid, self.started)
+    }
+
+    /// Whether the process is of this process's PID namespace.
+    pub(crate) fn is_here(&self) -> bool {
         process::pid_namespace().is_ok_and(|ours| ours == self.namespace)
-            && process::is_gone(self.pid, self.started)
     }
 }
 
@@ -78,6 +82,11 @@ fn take(memory: &Memory, row: u64, may: impl Fn(u64) -> bool) -> bool {
         && cell.compare_exchange(found, TAKEN, Ordering::AcqRel, Ordering::Relaxed).is_ok()
 }
 
+/// An owner, by the words of its row.
+pub(super) fn row(id: u64, namespace: u64, process: u64, started: u64) -> OwnerRow {
+    OwnerRow { id, namespace, pid: process as u32, is_pinned: process & PINNED != 0, started }
+}
+
 /// Frees every row, for whoever adopts the file: nobody else is attached.
 pub(super) fn clear_all(memory: &Memory) {
     for row in 0..header::OWNER_COUNT {
@@ -107,14 +116,9 @@ fn read(memory: &Memory, row: u64) -> Option<OwnerRow> {
     if id == TAKEN || is_vacant(memory, id) {
         return None;
     }
-    let process = memory.get(at(row) + owner::PROCESS);
-    let protected = OwnerRow {
-        id,
-        namespace: memory.get(at(row) + owner::NAMESPACE),
-        pid: process as u32,
-        is_pinned: process & PINNED != 0,
-        started: memory.get(at(row) + owner::STARTED),
-    };
+    let word = |of| memory.get(at(row) + of);
+    let protected =
+        self::row(id, word(owner::NAMESPACE), word(owner::PROCESS), word(owner::STARTED));
     // An id names one owner for ever: if it is still there, all that was read is that owner's.
     fence(Ordering::Acquire);
     (cell.load(Ordering::Relaxed) == id).then_some(protected)

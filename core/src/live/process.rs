@@ -49,6 +49,22 @@ pub(crate) fn pid_namespace() -> io::Result<u64> {
     Ok(fs::metadata("/proc/self/ns/pid")?.ino())
 }
 
+/// For how many seconds a process has run that was started so many ticks after the boot.
+pub(crate) fn age_seconds(started: u64) -> Option<u64> {
+    /// `USER_HZ`: what `/proc` counts in, whatever the kernel's own clock does.
+    const TICKS_PER_SECOND: u64 = 100;
+    let text = fs::read_to_string("/proc/uptime").ok()?;
+    let uptime = text.split(['.', ' ']).next()?.parse::<u64>().ok()?;
+    (started != 0).then(|| uptime.saturating_sub(started / TICKS_PER_SECOND))
+}
+
+/// Whether the process `pid` of this PID namespace is stopped, by a signal or a debugger.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    matches!(state.trim_start().chars().next(), Some('T' | 't'))
+}
+
 /// When the process `pid` of this PID namespace was started, in ticks since the boot.
 pub(crate) fn started(pid: u32) -> io::Result<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;

@@ -9,6 +9,8 @@ mod charges;
 mod checkpoint;
 mod erased;
 mod fork_guard;
+pub(crate) mod inspect;
+mod mark;
 mod open;
 mod outbox;
 mod read;

@@ -7,14 +7,14 @@ use rusqlite::config::DbConfig;
 use rusqlite::ffi::ErrorCode;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
-use super::{Store, sqlite};
+use super::{Store, mark, sqlite};
 use crate::error::{OpenError, StoreError};
 use crate::live::process;
 
 /// "Cota" in the header of the database file.
 const APPLICATION_ID: i64 = 0x436F_7461;
 /// Number of the schema that this version writes.
-const SCHEMA_VERSION: i64 = 6;
+pub(super) const SCHEMA_VERSION: i64 = 6;
 /// What brings a database from schema number `index` to `index + 1`.
 const MIGRATIONS: [&str; SCHEMA_VERSION as usize] = [
     include_str!("schema.sql"),
@@ -89,11 +89,20 @@ fn set_up(connection: &Connection, in_file: bool) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Whether there is a write-ahead log with something in it. Looked at by its size, which opens no
+/// file.
+pub(super) fn has_log(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).is_ok_and(|data| data.len() > 0)
+}
+
 impl Store {
     /// Makes sure that the file is ours before anything is written, creates or migrates its
     /// tables, and says who it is.
     pub(crate) fn prepare(&self) -> Result<Meta, OpenError> {
         let path = self.path();
+        let of_file = path.map_or(mark::OfFile::Unknown, mark::of_file);
         let mut connection = connect_simple(path)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite("setting up the connection"))?;
         let version = identify(&connection, path.unwrap_or(Path::new(":memory:")))?;
@@ -106,6 +115,9 @@ impl Store {
                 .map_err(sqlite("creating the tables"))?;
         }
         set_up(&connection, path.is_some()).map_err(sqlite("setting up the connection"))?;
+        if let Some(path) = path.filter(|_| version != 0) {
+            mark::check(&connection, &of_file, path)?;
+        }
         if 0 < version && version < SCHEMA_VERSION {
             migrate(&mut connection).map_err(sqlite("bringing the tables up to date"))?;
         }
@@ -116,7 +128,7 @@ impl Store {
 }
 
 /// The number of the database's schema; an error where it is not ours.
-fn identify(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+pub(super) fn identify(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     let foreign = |why| OpenError::ForeignDatabase { path: path.to_owned(), why };
     let doing = "reading the header";
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
@@ -146,6 +158,9 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     for step in MIGRATIONS.iter().skip(version.max(0) as usize) {
         transaction.execute_batch(step)?;
+    }
+    if version < SCHEMA_VERSION {
+        mark::begin_file(&transaction)?;
     }
     if version == 0 {
         for (name, value) in [("database_id", random_blob()), ("hash_key", random_blob())] {
@@ -188,7 +203,7 @@ pub(super) fn words<const N: usize>(blob: &[u8]) -> [u64; N] {
     words
 }
 
-fn read_meta(connection: &Connection) -> Result<Meta, StoreError> {
+pub(super) fn read_meta(connection: &Connection) -> Result<Meta, StoreError> {
     let blob_of = |name| meta::<Vec<u8>>(connection, name).map(|blob| words(&blob));
     Ok(Meta {
         database_id: blob_of("database_id")?,
@@ -218,9 +233,9 @@ impl Store {
     /// Notes a new live file: where it lies, and its epoch.
     pub(crate) fn note_live_file(&self, path: &str, epoch: u64) -> Result<(), StoreError> {
         self.with(|connection| {
-            connection
-                .execute_batch("BEGIN IMMEDIATE")
-                .and_then(|()| update_meta(connection, "live_path", &path))
+            connection.execute_batch("BEGIN IMMEDIATE").map_err(sqlite("noting the live file"))?;
+            mark::begin_log(connection)?;
+            update_meta(connection, "live_path", &path)
                 .and_then(|()| update_meta(connection, "epoch", &epoch.cast_signed()))
                 .and_then(|()| connection.execute_batch("COMMIT"))
                 .map_err(sqlite("noting the live file"))
@@ -237,40 +252,55 @@ impl Store {
     }
 
     /// Folds the write-ahead log into the database, for whoever closes it last: the file alone is
-    /// the whole database then. The log is looked at by its size, which opens no file.
+    /// the whole database then.
     pub(crate) fn fold_log(&self) -> Result<(), StoreError> {
         let Some(path) = self.path() else { return Ok(()) };
-        let mut log = path.as_os_str().to_owned();
-        log.push("-wal");
-        if std::fs::metadata(log).map_or(0, |data| data.len()) == 0 {
+        if !has_log(path) {
             return Ok(());
         }
-        self.with(|connection| {
-            let doing = "folding the log into the database";
-            connection.busy_timeout(Duration::ZERO).map_err(sqlite(doing))?;
-            let is_busy = connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
-                .map_err(sqlite(doing))?;
-            if is_busy == 0 { Ok(()) } else { Err(StoreError::Busy { doing }) }
-        })
+        self.with(|connection| fold(connection, "folding the log into the database"))
     }
 
     /// Copies the database, as of its last commit, to `target`, which must not exist. The copy
     /// has a token of its own and no live file: it opens as it is, and never under this one's.
     pub(crate) fn backup(&self, target: &Path) -> Result<(), StoreError> {
-        let doing = "making the backup";
-        self.aside(|connection| {
-            let mut copy = Connection::open(target).map_err(sqlite(doing))?;
-            rusqlite::backup::Backup::new(connection, &mut copy)
-                .and_then(|backup| backup.run_to_completion(i32::MAX, Duration::ZERO, None))
-                .and_then(|()| {
-                    let token = process::random_u64().cast_signed();
-                    update_meta(&copy, "token", &token)?;
-                    update_meta(&copy, "live_path", &"")
-                })
-                .map_err(sqlite(doing))
-        })
+        self.aside(|connection| copy(connection, target, None))
     }
+}
+
+/// Copies a database, as of its last commit, to `target`, which must not exist, under a token and
+/// a mark of its own and without a live file; `epoch`: of another epoch than the one it has.
+pub(super) fn copy(from: &Connection, target: &Path, epoch: Option<u64>) -> Result<(), StoreError> {
+    let doing = "copying the database";
+    let mut copy = Connection::open(target).map_err(sqlite(doing))?;
+    rusqlite::backup::Backup::new(from, &mut copy)
+        .and_then(|backup| backup.run_to_completion(i32::MAX, Duration::ZERO, None))
+        .and_then(|()| copy.execute_batch("BEGIN IMMEDIATE"))
+        .and_then(|()| {
+            update_meta(&copy, "token", &process::random_u64().cast_signed())?;
+            update_meta(&copy, "live_path", &"")?;
+            if let Some(epoch) = epoch {
+                update_meta(&copy, "epoch", &epoch.cast_signed())?;
+            }
+            mark::begin_file(&copy)?;
+            copy.execute_batch("COMMIT")
+        })
+        .map_err(sqlite(doing))?;
+    fold(&copy, doing)
+}
+
+/// Moves the whole log of a database into it. An error where somebody stands in the way.
+fn fold(connection: &Connection, doing: &'static str) -> Result<(), StoreError> {
+    connection.busy_timeout(Duration::ZERO).map_err(sqlite(doing))?;
+    let is_busy = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        .map_err(sqlite(doing))?;
+    if is_busy == 0 { Ok(()) } else { Err(StoreError::Busy { doing }) }
+}
+
+/// Folds the log of the database at `path` into it, for whoever has no store of it.
+pub(super) fn fold_file(path: &Path) -> Result<(), StoreError> {
+    fold(&connect(Some(path))?, "folding the log into the database")
 }
 
 pub(super) fn update_meta(

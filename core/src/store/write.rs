@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::open::{read_token, update_meta};
-use super::sqlite;
+use super::{mark, sqlite};
 use crate::crash_points;
 use crate::error::StoreError;
 use crate::live::{LiveFile, Poison};
@@ -115,7 +115,11 @@ impl<'a> Write<'a> {
 fn begin(connection: &Connection, live: &LiveFile) -> Result<u64, StoreError> {
     connection.execute_batch("BEGIN IMMEDIATE").map_err(sqlite("beginning to write"))?;
     let found = read_token(connection)?;
-    if live.token_fits(found) { Ok(found) } else { Err(StoreError::TokenMismatch { found }) }
+    if !live.token_fits(found) {
+        return Err(StoreError::TokenMismatch { found });
+    }
+    mark::begin_log(connection)?;
+    Ok(found)
 }
 
 impl Drop for Write<'_> {
