@@ -98,8 +98,8 @@ pub struct FileSystemView {
     pub role: &'static str,
     /// Its name, as far as it is known.
     pub name: &'static str,
-    /// Whether a live file may lie there: "fit", "shares", "by_process_id", "network",
-    /// "no_reserve" or "unknown".
+    /// Whether a live file may lie there: `fit`, `shares`, `by_process_id`, `network`,
+    /// `no_reserve` or `unknown`.
     pub verdict: &'static str,
     /// Bytes that are free there.
     pub free_bytes: Option<u64>,
