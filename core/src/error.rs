@@ -91,8 +91,8 @@ pub enum OpenError {
     /// The database is not the one the live file was running with: a restored backup, a copy.
     #[error(
         "{database} and {live} do not belong together (token {found:#018x}): the database was \
-         restored or copied. Put a backup in place with `cotas restore`, or remove the live file to \
-         go on from the database alone"
+         restored or copied. Put a backup in place with `cotas restore`, or remove the live file \
+         to go on from the database alone"
     )]
     TokenMismatch {
         /// The database.
