@@ -25,7 +25,7 @@ use crate::rules::{
 use crate::store::{self, ForkGuard, Loaded, Sync, Write};
 
 /// How long a writer waits for the one before it.
-const WRITER_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const WRITER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Grants in force per tenant, at most.
 const GRANTS_MAX: usize = 1_024;
@@ -66,11 +66,16 @@ impl Shared {
     /// Takes the lane. Nobody who is in it waits for a fork, which might wait for somebody who
     /// waits for the lane.
     pub(super) fn lock_writer(&self) -> Result<WriterLock<'_>, Error> {
+        self.lock_writer_within(WRITER_TIMEOUT)
+    }
+
+    /// As [`lock_writer`](Self::lock_writer), with another timeout.
+    pub(super) fn lock_writer_within(&self, timeout: Duration) -> Result<WriterLock<'_>, Error> {
         self.check_database()?;
         let (turn, lock) = (header::WRITER_TURN, header::WRITER_LOCK);
         loop {
             // What a dead writer left is resolved block by block, by whoever comes to it.
-            let lock = lock::take_in_turn(&self.live.memory, turn, lock, WRITER_TIMEOUT)
+            let lock = lock::take_in_turn(&self.live.memory, turn, lock, timeout)
                 .map_err(|error| not_locked("the administrative lane", error))?;
             if let Some(fork_guard) = store::try_enter() {
                 return Ok(WriterLock { _lock: lock, _fork_guard: fork_guard });
@@ -155,7 +160,7 @@ impl Shared {
                         bring_entry(&mut guard, late.index, meta);
                     }
                     guard.write_entitlements(&entitlements, loaded.admin_seq);
-                    guard.confirm_snapshot(loaded.seq);
+                    guard.confirm_snapshot(loaded.seq, write.number());
                     Ok(value)
                 }
                 Err(error) => {
@@ -197,7 +202,7 @@ impl Shared {
                     bring_entry(guard, index, meta);
                 }
                 guard.write_entitlements(&entitlements, loaded.admin_seq);
-                guard.confirm_snapshot(loaded.seq);
+                guard.confirm_snapshot(loaded.seq, write.number());
             }
             // It was not: the block stands as it is, with units SQLite does not know of.
             Some(_) => {
@@ -251,7 +256,7 @@ impl Shared {
     fn publish_catalog(&self, at: u64) {
         self.live.publish_catalog(at);
         crash_points::point("catalog.published");
-        directory::for_each_record(&self.live.memory, false, |record| {
+        directory::for_each_record(&self.live.memory, None, |record| {
             // A block that is busy keeps the old table until its next boundary.
             if let Ok(guard) = self.lock_record(record) {
                 guard.put(record::VALID_UNTIL, Timestamp::MIN.ms() as u64);
@@ -337,7 +342,7 @@ impl Change<'_, '_> {
         events.append(&mut under_way.events);
         events.extend(settle_loaded(self.write, self.loaded, self.compiled, now)?);
         events.extend(self.loaded.account.watch(rules, now));
-        let taken = guard.take_snapshot(self.loaded.seq);
+        let taken = guard.take_snapshot(self.loaded.seq, self.write.number());
         self.loaded.admin_seq += 1;
         let entitlements = save(self.write, self.loaded, rules, now, &taken)?;
         for event in &events {

@@ -1,21 +1,27 @@
-//! Checkpoints: what the blocks hold and SQLite does not have yet, written in batches.
+//! Checkpoints: what the records hold and SQLite does not have yet, written in batches.
 //!
-//! A tenant's checkpoint is one snapshot under one lock. No block is locked while SQLite works.
+//! A tenant's checkpoint is one snapshot under one lock. No record is locked while SQLite works.
+//! Tenants that callers wait for come first in every transaction, and one of those callers writes
+//! for all of them where no round is under way.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::admin_tx::WRITER_TIMEOUT;
 use super::{Maintenance, Shared, not_locked};
 use crate::clock::Timestamp;
 use crate::crash_points;
 use crate::error::Error;
-use crate::live::directory;
-use crate::live::layout::header;
-use crate::live::lock;
+use crate::live::directory::{self, Mark};
+use crate::live::layout::{header, record};
+use crate::live::lock::{self, HeldLong};
 use crate::store::{Sync, Write};
 
 /// Rows that one transaction writes, where tenants allow.
 const ROWS_PER_COMMIT: usize = 2_000;
+/// Rows of others that it writes where a caller waits for a tenant in it.
+const ROWS_BESIDE_AWAITED: usize = 200;
 /// Rows written by this process after which the write-ahead log is moved into the database:
 /// well before SQLite would do it in the middle of somebody's commit.
 const ROWS_PER_TRIM: usize = 10_000;
@@ -23,7 +29,7 @@ const ROWS_PER_TRIM: usize = 10_000;
 const ROUND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a checkpoint waits for a tenant that somebody holds: it comes again.
 const RECORD_TIMEOUT: Duration = Duration::from_millis(50);
-/// How long a decision waits for room that only a checkpoint can make.
+/// How long a decision waits for capacity that only a checkpoint can make.
 const CAPACITY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a waiting caller looks again, in case the one it waits for has died.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -31,10 +37,20 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// What comes of one round besides what is written.
 #[derive(Default)]
 struct Round {
-    /// Why a block could not be written.
+    /// Why a record could not be written.
     failed: Option<Error>,
     /// Bytes of the live file that tenants will soon ask for.
     wanted: u64,
+}
+
+/// What one transaction holds.
+#[derive(Default)]
+struct Batch {
+    /// The records that were looked at.
+    records: HashSet<u64>,
+    /// Those of which something was written, with the sequence number of each snapshot.
+    written: Vec<(u64, u64)>,
+    rows: usize,
 }
 
 impl Round {
@@ -50,36 +66,51 @@ impl Shared {
     }
 
     /// As [`checkpoint`](Self::checkpoint), giving up where another process is at it for longer
-    /// than `patience`.
+    /// than `timeout`.
     pub(super) fn checkpoint_within(&self, timeout: Duration) -> Result<usize, Error> {
         self.check_database()?;
-        let (turn, lock) = (header::CHECKPOINT_TURN, header::CHECKPOINT_LOCK);
-        let _round = lock::take_in_turn(&self.live.memory, turn, lock, timeout)
-            .map_err(|error| not_locked("the checkpoint", error))?;
-        // Whoever drew a ticket up to here had marked its block before.
-        let ticket = self.live.header(header::WANTED);
+        let _round = self.begin_round(timeout)?;
         let mut dirty = Vec::new();
-        directory::for_each_record(&self.live.memory, true, |at| dirty.push(at));
-        if dirty.is_empty() && ticket <= self.live.header(header::DURABLE) {
-            return Ok(0);
-        }
+        directory::for_each_record(&self.live.memory, Some(Mark::Dirty), |at| dirty.push(at));
         let mut round = Round::default();
-        let mut rest = dirty.as_slice();
-        loop {
-            rest = self.checkpoint_batch(rest, &mut round)?;
-            if rest.is_empty() {
-                break;
+        // Also where nothing has changed: a commit that did not wait for the disk is waited for.
+        if !dirty.is_empty() || !self.live.is_synced(self.live.last_commit()) {
+            let mut rest = dirty.as_slice();
+            loop {
+                rest = self.checkpoint_batch(rest, WRITER_TIMEOUT, &mut round)?;
+                if rest.is_empty() {
+                    break;
+                }
             }
         }
         if let Some(error) = round.failed {
             return Err(error);
         }
         crash_points::point("round.end");
-        self.live.round_ended(ticket);
-        // After those who wait for the disk have been told: nothing of theirs depends on it.
+        // After those who wait for the disk have been woken: nothing of theirs depends on it.
         self.trim_log();
         self.live.memory.grow_ahead(round.wanted);
         Ok(dirty.len())
+    }
+
+    /// Writes the tenants that callers wait for, in one transaction. `Busy`: another is at it.
+    fn checkpoint_awaited(&self, timeout: Duration) -> Result<(), Error> {
+        self.check_database()?;
+        let _round = self.begin_round(Duration::ZERO)?;
+        let mut round = Round::default();
+        self.checkpoint_batch(&[], timeout, &mut round)?;
+        // Where there is a maintenance thread, that spares callers this work.
+        if self.maintenance != Maintenance::Thread {
+            self.trim_log();
+            self.live.memory.grow_ahead(round.wanted);
+        }
+        round.failed.map_or(Ok(()), Err)
+    }
+
+    fn begin_round(&self, timeout: Duration) -> Result<HeldLong<'_>, Error> {
+        let (turn, lock) = (header::CHECKPOINT_TURN, header::CHECKPOINT_LOCK);
+        lock::take_in_turn(&self.live.memory, turn, lock, timeout)
+            .map_err(|error| not_locked("the checkpoint", error))
     }
 
     /// Moves what the write-ahead log holds into the database now and then, so that no commit of
@@ -91,52 +122,88 @@ impl Shared {
         }
     }
 
-    /// One transaction: as many of `blocks` as fit. Returns the others. A block that cannot be
-    /// written now (its holder is stopped, say) keeps no other from it.
+    /// One transaction: the tenants that callers wait for, and as many of `records` as fit. Returns
+    /// the others. A record that cannot be written now (its holder is stopped, say) keeps no other
+    /// from it.
     fn checkpoint_batch<'b>(
         &self,
         records: &'b [u64],
+        timeout: Duration,
         round: &mut Round,
     ) -> Result<&'b [u64], Error> {
-        let _writer_lock = self.lock_writer()?;
+        let _writer_lock = self.lock_writer_within(timeout)?;
         self.store.with(|connection| {
             let mut write = Write::begin(connection, &self.live, Sync::Full)?;
-            let mut written = Vec::new();
-            let mut rows = 0;
-            let mut rest = records;
-            while let Some((&at, others)) = rest.split_first() {
-                if rows >= ROWS_PER_COMMIT {
-                    break;
-                }
-                match write.attempt(|| self.write_record(&write, at, round)) {
-                    Ok(Some((seq, count))) => {
-                        written.push((at, seq));
-                        rows += count;
-                    }
-                    Ok(None) => {}
-                    Err(error) => round.note(error),
-                }
-                rest = others;
-            }
+            let mut batch = Batch::default();
+            let rest = self.fill_batch(&mut batch, &write, records, round);
             crash_points::point("checkpoint.written");
             // Also where nothing was written: earlier commits that did not wait for the disk
             // are waited for now.
             write.commit()?;
             crash_points::point("checkpoint.committed");
-            self.maintenance_thread.rows_in_log.fetch_add(rows, Ordering::Relaxed);
-            for (at, seq) in written {
+            self.maintenance_thread.rows_in_log.fetch_add(batch.rows, Ordering::Relaxed);
+            for (at, seq) in batch.written {
                 // One that is busy is confirmed by the next round, which finds it committed.
                 match self.lock_record_within(at, RECORD_TIMEOUT) {
-                    Ok(mut guard) => guard.confirm_snapshot(seq),
+                    Ok(mut guard) => guard.confirm_snapshot(seq, write.number()),
                     Err(error) => round.note(error),
                 }
                 crash_points::point("checkpoint.confirmed");
             }
+            self.live.wake_waiting();
             Ok(rest)
         })
     }
 
-    /// Writes the checkpoint of one block; `None`: there is nothing to write.
+    /// Writes what one transaction is to hold. Returns the records that are left.
+    fn fill_batch<'b>(
+        &self,
+        batch: &mut Batch,
+        write: &Write<'_>,
+        records: &'b [u64],
+        round: &mut Round,
+    ) -> &'b [u64] {
+        let memory = &self.live.memory;
+        let mut awaited = Vec::new();
+        directory::for_each_record(memory, Some(Mark::Awaited), |at| awaited.push(at));
+        let mut rows_max = ROWS_PER_COMMIT;
+        for at in awaited {
+            if batch.rows >= ROWS_PER_COMMIT {
+                return records;
+            }
+            // Before the snapshot: who marks it again from here on waits for the next one.
+            directory::clear_mark(memory, Mark::Awaited, memory.get(at + record::INDEX));
+            self.write_once(batch, write, at, round);
+            rows_max = batch.rows + ROWS_BESIDE_AWAITED;
+        }
+        let mut rest = records;
+        while let Some((&at, others)) = rest.split_first() {
+            if batch.rows >= rows_max {
+                break;
+            }
+            self.write_once(batch, write, at, round);
+            rest = others;
+        }
+        rest
+    }
+
+    /// Writes a record, unless the transaction has it already: what SQLite says of a second time is
+    /// not committed yet.
+    fn write_once(&self, batch: &mut Batch, write: &Write<'_>, at: u64, round: &mut Round) {
+        if !batch.records.insert(at) {
+            return;
+        }
+        match write.attempt(|| self.write_record(write, at, round)) {
+            Ok(Some((seq, rows))) => {
+                batch.written.push((at, seq));
+                batch.rows += rows;
+            }
+            Ok(None) => {}
+            Err(error) => round.note(error),
+        }
+    }
+
+    /// Writes the checkpoint of one record; `None`: there is nothing to write.
     fn write_record(
         &self,
         write: &Write<'_>,
@@ -151,12 +218,14 @@ impl Shared {
             return Ok(None);
         }
         let Some((row, committed)) = write.checkpointed(guard.hash())? else { return Ok(None) };
-        let mut taken = guard.take_snapshot(committed);
+        let mut taken = guard.take_snapshot(committed, write.number());
         if crash_points::off(crash_points::Guard::Instant) {
             drop(guard);
             std::thread::sleep(Duration::from_millis(1));
             guard = self.lock_record_within(at, RECORD_TIMEOUT)?;
-            taken.counters = std::mem::replace(&mut taken, guard.take_snapshot(committed)).counters;
+            taken.counters =
+                std::mem::replace(&mut taken, guard.take_snapshot(committed, write.number()))
+                    .counters;
         }
         if taken.seq <= committed {
             guard.mark_clean_if_clean();
@@ -169,46 +238,63 @@ impl Shared {
         Ok(Some((taken.seq, rows)))
     }
 
-    /// Waits until everything applied so far is on disk.
-    pub(super) fn wait_for_disk(&self, timeout: Duration) -> Result<(), Error> {
-        let ticket = self.live.draw_ticket();
+    /// Waits until everything that was applied to a tenant so far is on disk.
+    pub(super) fn wait_for_disk(&self, at: u64, timeout: Duration) -> Result<(), Error> {
+        // What fails is tried again until the time is over: the decision stands already.
+        let mut ignored = |_| Ok(());
+        let is_synced = self.await_checkpoint(at, timeout, true, &mut ignored)?;
+        if is_synced { Ok(()) } else { Err(Error::DurabilityUnknown) }
+    }
+
+    /// Waits for a tenant's checkpoint, because its list of changes is full: the one case in which
+    /// a decision waits for SQLite.
+    pub(super) fn ensure_capacity(&self, at: u64) -> Result<(), Error> {
+        // Whether there is capacity now is seen when the decision is tried again.
+        self.await_checkpoint(at, CAPACITY_TIMEOUT, false, &mut Err).map(|_| ())
+    }
+
+    /// Has everything that was applied to a tenant so far written, by this caller or by one who is
+    /// at it. Says whether that was done in time; `on_disk`: whether it is on the disk as well.
+    fn await_checkpoint(
+        &self,
+        at: u64,
+        timeout: Duration,
+        on_disk: bool,
+        failed: &mut dyn FnMut(Error) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
         let until = Instant::now() + timeout;
+        let mut seq = None;
         loop {
             let seen = self.live.done_word();
-            if self.live.header(header::DURABLE) >= ticket {
-                return Ok(());
+            if self.is_written(at, &mut seq, on_disk) {
+                return Ok(true);
             }
             self.check_poison()?;
-            let now = Instant::now();
-            if now >= until {
-                return Err(Error::DurabilityUnknown);
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(false);
             }
-            if self.maintenance == Maintenance::Thread {
-                self.live.wake_checkpointer();
-                self.live.wait_for_round(seen, LOOK_AGAIN.min(until - now));
-            } else {
-                self.join_round(until - now)?;
+            let index = self.live.memory.get(at + record::INDEX);
+            directory::set_mark(&self.live.memory, Mark::Awaited, index);
+            match self.checkpoint_awaited(left) {
+                Ok(()) => continue,
+                Err(Error::Busy { .. } | Error::OwnerNotAsked { .. }) => {}
+                Err(error) => failed(error)?,
             }
+            self.live.wait_for_commit(seen, LOOK_AGAIN.min(left));
         }
     }
 
-    /// Has a round of checkpoints run, or lets another process finish its own.
-    fn join_round(&self, timeout: Duration) -> Result<(), Error> {
-        match self.checkpoint_within(timeout) {
-            Ok(_) => Ok(()),
-            Err(Error::Busy { .. } | Error::OwnerNotAsked { .. }) => Err(Error::DurabilityUnknown),
-            Err(error) => Err(error),
+    /// Whether SQLite has what a tenant's record held when this was first asked.
+    fn is_written(&self, at: u64, seq: &mut Option<u64>, on_disk: bool) -> bool {
+        let Ok(guard) = self.lock_record_within(at, RECORD_TIMEOUT) else { return false };
+        // What a purged tenant has left unwritten is nobody's.
+        if !guard.is_live() {
+            return true;
         }
-    }
-
-    /// Waits for a checkpoint, because a tenant's list of changes is full: the one case in which
-    /// a decision waits for SQLite.
-    pub(super) fn ensure_capacity(&self) -> Result<(), Error> {
-        match self.checkpoint_within(CAPACITY_TIMEOUT) {
-            // Another tenant may have been held; whether this one has room is seen next.
-            Ok(_) | Err(Error::Busy { .. } | Error::OwnerNotAsked { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        let [now, written, commit] =
+            [record::SEQ, record::CHECKPOINTED_SEQ, record::COMMIT].map(|word| guard.get(word));
+        written >= *seq.get_or_insert(now) && (!on_disk || self.live.is_synced(commit))
     }
 
     /// [`Maintenance::Inline`]: the call that finds a checkpoint overdue makes it. Failing is no
@@ -221,5 +307,121 @@ impl Shared {
         }
         self.maintenance_thread.last_round_ms.store(now.ms(), Ordering::Relaxed);
         let _ = self.checkpoint_within(Duration::ZERO);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::engine::{Durability, Engine, NewTenant};
+
+    const CATALOG: &str = r#"
+        [resources.sms]
+        kind = "allowance"
+        [plans.full]
+        title = "Full"
+        price = "9.90"
+        limits = { sms = 1000 }
+    "#;
+
+    /// An engine without maintenance of its own, and tenants with nothing to write.
+    fn engine(tenants: &[&str]) -> Engine {
+        let engine = Engine::in_memory().maintenance(Maintenance::External).open().unwrap();
+        engine.load_catalog(&Catalog::parse(CATALOG, "catalog.toml").unwrap()).unwrap();
+        let today = engine.now().to_utc().date_naive();
+        for name in tenants {
+            engine.ensure_tenant(&NewTenant::new(name).plan("full", today, true)).unwrap();
+        }
+        engine.checkpoint().unwrap();
+        engine
+    }
+
+    fn words<const N: usize>(shared: &Shared, at: u64, words: [u64; N]) -> [u64; N] {
+        let guard = shared.lock_record(at).unwrap();
+        words.map(|word| guard.get(word))
+    }
+
+    fn dirty(shared: &Shared) -> Vec<u64> {
+        let mut found = Vec::new();
+        let mark = Some(Mark::Dirty);
+        directory::for_each_record(&shared.live.memory, mark, |at| found.push(at));
+        found
+    }
+
+    #[test]
+    fn a_caller_who_waits_for_the_disk_writes_its_own_tenant_and_no_other() {
+        let engine = engine(&["a", "b", "c"]);
+        for name in ["a", "b", "c"] {
+            assert!(engine.consume(name, "sms", 1).unwrap().allowed());
+        }
+        assert_eq!(dirty(&engine.shared).len(), 3);
+        assert!(engine.with_durability(Durability::Disk).consume("b", "sms", 1).unwrap().allowed());
+        let at = engine.tenant("b").unwrap().at();
+        let left = dirty(&engine.shared);
+        assert_eq!(left.len(), 2);
+        assert!(!left.contains(&at));
+        let [seq, written, commit] =
+            words(&engine.shared, at, [record::SEQ, record::CHECKPOINTED_SEQ, record::COMMIT]);
+        assert_eq!(seq, written);
+        assert!(engine.shared.live.is_synced(commit));
+    }
+
+    #[test]
+    fn a_commit_that_did_not_wait_for_the_disk_is_not_taken_for_one_that_did() {
+        let engine = engine(&["a"]);
+        let shared = &engine.shared;
+        let at = engine.tenant("a").unwrap().at();
+        assert!(engine.consume("a", "sms", 1).unwrap().allowed());
+        shared
+            .store
+            .with(|connection| {
+                let _writer_lock = shared.lock_writer()?;
+                let mut write = Write::begin(connection, &shared.live, Sync::Normal)?;
+                let (seq, _) = shared.write_record(&write, at, &mut Round::default())?.unwrap();
+                write.commit()?;
+                shared.lock_record(at)?.confirm_snapshot(seq, write.number());
+                Ok::<_, Error>(())
+            })
+            .unwrap();
+        assert!(dirty(shared).is_empty(), "SQLite has it");
+        assert!(shared.is_written(at, &mut None, false));
+        assert!(!shared.is_written(at, &mut None, true), "and the disk perhaps not");
+        shared.wait_for_disk(at, Duration::from_secs(5)).unwrap();
+        assert!(shared.is_written(at, &mut None, true));
+    }
+
+    #[test]
+    fn a_record_is_written_once_in_a_transaction_which_may_yet_be_rolled_back() {
+        let engine = engine(&["a"]);
+        let shared = &engine.shared;
+        let at = engine.tenant("a").unwrap().at();
+        let index = shared.live.memory.get(at + record::INDEX);
+        let fill_and_roll_back = |write_twice: &dyn Fn(&Write<'_>, &mut Batch)| {
+            let _writer_lock = shared.lock_writer().unwrap();
+            shared.store.with(|connection| {
+                let write = Write::begin(connection, &shared.live, Sync::Full)?;
+                write_twice(&write, &mut Batch::default());
+                Ok::<_, Error>(())
+            })
+        };
+        assert!(engine.consume("a", "sms", 1).unwrap().allowed());
+        directory::set_mark(&shared.live.memory, Mark::Awaited, index);
+        let ([before], records) = (words(shared, at, [record::CHECKPOINTED_SEQ]), [at]);
+        fill_and_roll_back(&|write, batch| {
+            let rest = shared.fill_batch(batch, write, &records, &mut Round::default());
+            assert!(rest.is_empty());
+            assert_eq!(batch.written.len(), 1);
+        })
+        .unwrap();
+        assert_eq!(words(shared, at, [record::CHECKPOINTED_SEQ]), [before]);
+        // Without that the second time confirms what the first has not committed.
+        fill_and_roll_back(&|write, _| {
+            for _ in 0..2 {
+                shared.write_record(write, at, &mut Round::default()).unwrap();
+            }
+        })
+        .unwrap();
+        assert_ne!(words(shared, at, [record::CHECKPOINTED_SEQ]), [before]);
     }
 }

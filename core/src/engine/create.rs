@@ -190,7 +190,7 @@ impl Shared {
             events.extend(loaded.account.watch(rules, seen));
             let mut guard = self.vacant_record(hash, compiled)?;
             crash_points::point("create.published");
-            let taken = guard.take_snapshot(0);
+            let taken = guard.take_snapshot(0, write.number());
             let entitlements = save(write, &mut loaded, rules, seen, &taken)?;
             events.iter().try_for_each(|event| write.emit(loaded.row, event))?;
             guard.ensure_entitlements(&entitlements)?;

@@ -153,7 +153,7 @@ impl Engine {
         match self.shared.try_unresolved(at, charge, apply, (now, self.timeout), decision) {
             Ok(()) if apply => {
                 let allowed = decision.allowed();
-                if let Err(error) = self.after(now, allowed) {
+                if let Err(error) = self.after(at, now, allowed) {
                     *result = Err(error);
                 }
             }
@@ -215,7 +215,7 @@ impl Engine {
         match self.shared.try_run(at, &call, (now, self.timeout), decision) {
             Ok(()) => {
                 let allowed = decision.allowed();
-                let checked = if call.apply { self.after(now, allowed) } else { Ok(()) };
+                let checked = if call.apply { self.after(at, now, allowed) } else { Ok(()) };
                 // Again: a word that leads nowhere was read as 0, and what was decided by it is
                 // worth nothing.
                 if let Err(error) = checked.and_then(|()| self.shared.check_poison()) {
@@ -254,7 +254,7 @@ impl Engine {
             match self.shared.try_run(at, call, (now, self.timeout), &mut decision) {
                 Ok(()) => {
                     if call.apply {
-                        self.after(now, decision.allowed())?;
+                        self.after(at, now, decision.allowed())?;
                     }
                     return self.shared.check_poison().map(|()| decision);
                 }
@@ -286,7 +286,7 @@ impl Engine {
             let now = self.now();
             match operation(now) {
                 Ok(value) => {
-                    self.after(now, true)?;
+                    self.after(at, now, true)?;
                     self.shared.check_poison()?;
                     return Ok(value);
                 }
@@ -319,14 +319,14 @@ impl Engine {
 
     /// Sees to it that what was decided is remembered as the engine was asked to.
     #[inline(always)]
-    fn after(&self, now: Timestamp, allowed: bool) -> Result<(), Error> {
+    fn after(&self, at: u64, now: Timestamp, allowed: bool) -> Result<(), Error> {
         match self.shared.maintenance {
             Maintenance::Thread => self.ensure_maintenance_thread(),
             Maintenance::Inline => self.shared.checkpoint_if_overdue(now),
             Maintenance::External => {}
         }
         if self.durability == Durability::Disk && allowed {
-            self.shared.wait_for_disk(self.disk_timeout)?;
+            self.shared.wait_for_disk(at, self.disk_timeout)?;
         }
         Ok(())
     }
@@ -345,7 +345,7 @@ impl Engine {
             RetryReason::Error(error) => Err(*error),
             RetryReason::Unknown => Err(Error::UnknownTenant(name.into())),
             RetryReason::Again | RetryReason::NotSimple => Ok(()),
-            RetryReason::CheckpointNeeded => shared.ensure_capacity(),
+            RetryReason::CheckpointNeeded => shared.ensure_capacity(at),
             RetryReason::Pending => shared.resolve_record(at),
             RetryReason::Due => shared.settle_record(at, name, now),
             RetryReason::HoldsDue => {

@@ -25,7 +25,8 @@ pub enum Durability {
     /// The death of any and all processes; a power cut costs at most one checkpoint interval.
     #[default]
     Process,
-    /// A power cut as well: the call returns when the decision is on disk.
+    /// A power cut as well: the call returns when the decision is on disk, with everything that was
+    /// decided for its tenant before. How many other tenants have changed does not matter.
     Disk,
 }
 

@@ -171,7 +171,7 @@ impl Shared {
             drop(guard);
             match found {
                 Ok(()) | Err(RetryReason::Again) => {}
-                Err(RetryReason::CheckpointNeeded) => self.ensure_capacity()?,
+                Err(RetryReason::CheckpointNeeded) => self.ensure_capacity(at)?,
                 Err(RetryReason::LateHold(index)) => self.expire_late(at, name, until, index)?,
                 Err(RetryReason::Error(error)) => return Err(*error),
                 Err(_) => return Err(Error::Busy { what: "the tenant" }),

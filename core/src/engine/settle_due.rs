@@ -88,7 +88,7 @@ impl Shared {
                 match &done {
                     Ok(()) => {
                         guard.write_entitlements(entitlements, loaded.admin_seq);
-                        guard.confirm_snapshot(loaded.seq);
+                        guard.confirm_snapshot(loaded.seq, write.number());
                     }
                     // Where the commit's outcome is not known, `pending` stays for the next.
                     Err(_) if self.live.poison().is_none() => guard.put(record::PENDING, 0),

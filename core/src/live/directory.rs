@@ -149,7 +149,7 @@ pub(crate) fn number(memory: &Memory, record: u64) -> Result<u64, GrowError> {
     let root = header::RECORD_CHUNKS + chunk * WORD;
     if memory.get(root) == 0 {
         let positions = positions_in(chunk);
-        let bytes = positions * WORD + positions / 8;
+        let bytes = positions * WORD + MARKS * positions / 8;
         memory.cell(root).store(memory.allocate(bytes)?, Ordering::Release);
     }
     memory.put(memory.get(root) + position * WORD, record);
@@ -163,35 +163,49 @@ const fn positions_in(chunk: u64) -> u64 {
     1 << (chunk + FIRST_CHUNK_LOG2 as u64)
 }
 
-/// Marks the record with this number as changed since its last checkpoint.
+/// Marks that a record may have, a bit each.
+#[derive(Clone, Copy)]
+pub(crate) enum Mark {
+    /// It has changed since its last checkpoint.
+    Dirty,
+    /// A caller waits for its checkpoint.
+    Awaited,
+}
+
+/// How many marks there are.
+const MARKS: u64 = 2;
+
+/// Marks the record with this number.
 #[inline]
-pub(crate) fn mark_dirty(memory: &Memory, index: u64) {
-    let (cell, bit) = dirty_bit(memory, index);
+pub(crate) fn set_mark(memory: &Memory, mark: Mark, index: u64) {
+    let (cell, bit) = mark_bit(memory, mark, index);
     memory.cell(cell).fetch_or(bit, Ordering::Release);
 }
 
 /// Takes the mark away again.
-pub(crate) fn mark_clean(memory: &Memory, index: u64) {
-    let (cell, bit) = dirty_bit(memory, index);
+pub(crate) fn clear_mark(memory: &Memory, mark: Mark, index: u64) {
+    let (cell, bit) = mark_bit(memory, mark, index);
     memory.cell(cell).fetch_and(!bit, Ordering::Release);
 }
 
-fn dirty_bit(memory: &Memory, index: u64) -> (u64, u64) {
+fn mark_bit(memory: &Memory, mark: Mark, index: u64) -> (u64, u64) {
     let (chunk, position) = chunk_of(index, FIRST_CHUNK_LOG2);
-    let bits = memory.get(header::RECORD_CHUNKS + chunk * WORD) + positions_in(chunk) * WORD;
+    let positions = positions_in(chunk);
+    let bits = memory.get(header::RECORD_CHUNKS + chunk * WORD) + positions * WORD;
+    let bits = bits + mark as u64 * positions / 8;
     (bits + position / 64 * WORD, 1 << (position % 64))
 }
 
-/// Calls `visit` with the offset of every record, or of every record that is marked as changed.
-pub(crate) fn for_each_record(memory: &Memory, only_dirty: bool, mut visit: impl FnMut(u64)) {
+/// Calls `visit` with the offset of every record, or of every record that is marked.
+pub(crate) fn for_each_record(memory: &Memory, marked: Option<Mark>, mut visit: impl FnMut(u64)) {
     let count = memory.cell(header::RECORD_COUNT).load(Ordering::Acquire);
     let mut index = 0;
     while index < count {
         let (chunk, position) = chunk_of(index, FIRST_CHUNK_LOG2);
         let table = memory.get(header::RECORD_CHUNKS + chunk * WORD);
         let mut marks = u64::MAX << (position % 64);
-        if only_dirty {
-            marks &= memory.cell(dirty_bit(memory, index).0).load(Ordering::Acquire);
+        if let Some(mark) = marked {
+            marks &= memory.cell(mark_bit(memory, mark, index).0).load(Ordering::Acquire);
         }
         // 64 records share a word of marks; chunks are multiples of 64.
         let word_end = (index / 64 + 1) * 64;

@@ -53,10 +53,10 @@ pub(crate) mod header {
     /// Adoption number `<< 2`, and why the file may not be used: 0, or bits of `Poison`. One
     /// comparison tells a process both.
     pub(crate) const POISON: u64 = 20 * WORD;
-    /// Tickets drawn by callers who wait for the disk.
-    pub(crate) const WANTED: u64 = 21 * WORD;
-    /// Highest ticket that has reached the disk.
-    pub(crate) const DURABLE: u64 = 22 * WORD;
+    /// Number of the last transaction that was begun. Written under the writer lock.
+    pub(crate) const COMMITS: u64 = 21 * WORD;
+    /// Number of the last transaction that is known to be on the disk, with all before it.
+    pub(crate) const SYNCED: u64 = 22 * WORD;
     /// Futex word: changes when the checkpointer is wanted.
     pub(crate) const WAKE: u64 = 23 * WORD;
     /// Futex word: changes when a round of checkpoints has ended.
@@ -196,7 +196,10 @@ pub(crate) mod record {
     pub(crate) const EVENT_TAIL: u64 = 30 * WORD;
     /// `EVENT_TAIL` as of the last snapshot.
     pub(crate) const EVENT_SNAPSHOT: u64 = 31 * WORD;
-    // A line is left for what damage and durability will need of a record.
+
+    /// Number of the transaction that wrote what `CHECKPOINTED_SEQ` says.
+    pub(crate) const COMMIT: u64 = 32 * WORD;
+    // The rest of the line is left for checksums.
 
     /// Usage not yet booked in SQLite: entries of key, count, count at the last snapshot.
     pub(crate) const HISTORY: u64 = 40 * WORD;

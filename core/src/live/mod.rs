@@ -253,9 +253,26 @@ impl LiveFile {
 
     // ---- waiting for the disk --------------------------------------------------------------
 
-    /// Draws a ticket: everything applied so far is durable once `durable` reaches it.
-    pub(crate) fn draw_ticket(&self) -> u64 {
-        self.memory.cell(header::WANTED).fetch_add(1, Ordering::AcqRel) + 1
+    /// Draws the number of a transaction. The caller holds the writer lock.
+    pub(crate) fn next_commit(&self) -> u64 {
+        let number = self.last_commit() + 1;
+        self.set_header(header::COMMITS, number);
+        number
+    }
+
+    /// Number of the last transaction that was begun; none has the first one.
+    pub(crate) fn last_commit(&self) -> u64 {
+        last_commit(&self.memory)
+    }
+
+    /// A transaction that waited for the disk was committed: it is there, and all before it.
+    pub(crate) fn note_synced(&self, commit: u64) {
+        self.memory.cell(header::SYNCED).fetch_max(commit, Ordering::AcqRel);
+    }
+
+    /// Whether a transaction is known to be on the disk.
+    pub(crate) fn is_synced(&self, commit: u64) -> bool {
+        commit <= self.memory.cell(header::SYNCED).load(Ordering::Acquire)
     }
 
     /// Wakes the checkpointer, wherever it is.
@@ -273,9 +290,8 @@ impl LiveFile {
         self.memory.futex(header::WAKE).load(Ordering::Acquire)
     }
 
-    /// Says that a round of checkpoints has ended and that everything up to `ticket` is durable.
-    pub(crate) fn round_ended(&self, ticket: u64) {
-        self.memory.cell(header::DURABLE).fetch_max(ticket, Ordering::AcqRel);
+    /// Wakes those who wait for a transaction of checkpoints.
+    pub(crate) fn wake_waiting(&self) {
         futex::wake_all(self.memory.futex(header::DONE));
     }
 
@@ -283,10 +299,16 @@ impl LiveFile {
         self.memory.futex(header::DONE).load(Ordering::Acquire)
     }
 
-    /// Sleeps until a round of checkpoints has ended or `timeout` is over.
-    pub(crate) fn wait_for_round(&self, seen: u32, timeout: Duration) {
+    /// Sleeps until a transaction of checkpoints was committed or `timeout` is over.
+    pub(crate) fn wait_for_commit(&self, seen: u32, timeout: Duration) {
         futex::wait(self.memory.futex(header::DONE), seen, timeout);
     }
+}
+
+/// Number of the last transaction that was begun. The first is drawn by none, so that what a new
+/// file holds is not taken for synced before a transaction has waited for the disk.
+pub(crate) fn last_commit(memory: &Memory) -> u64 {
+    memory.get(header::COMMITS).max(1)
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
 use std::time::Duration;
 
-use super::directory::{self, Hash128};
+use super::directory::{self, Hash128, Mark};
 use super::file::{GrowError, Memory};
+use super::last_commit;
 use super::layout::{WORD, counter, pack, record, unpack};
 use super::lock::{self, LockError, LockGuard};
 use crate::clock::Timestamp;
@@ -105,7 +106,7 @@ impl<'a> RecordGuard<'a> {
     pub(crate) fn begin(&mut self) -> u64 {
         let seq = self.get(record::SEQ);
         if seq == self.get(record::CHECKPOINTED_SEQ) {
-            directory::mark_dirty(self.memory, self.get(record::INDEX));
+            directory::set_mark(self.memory, Mark::Dirty, self.get(record::INDEX));
         }
         self.put(record::SEQ, seq + 1);
         seq + 1
@@ -346,6 +347,7 @@ pub(crate) fn create(memory: &Memory, hash: Hash128, counters: u16) -> Result<u6
     memory.put(at + record::UNDO, pack(at + record::FIRST_UNDO, record::FIRST_UNDO_ENTRIES));
     memory.put(at + record::COUNTERS, pack(at + record::FIRST_COUNTERS, counters));
     memory.put(at + record::HOLDS_DUE, Timestamp::MAX.ms() as u64);
+    memory.put(at + record::COMMIT, last_commit(memory));
     init_counters(memory, at + record::FIRST_COUNTERS, 0, counters);
     directory::number(memory, at)?;
     Ok(at)

@@ -1,7 +1,7 @@
 //! A tenant's checkpoint as seen from the live file: one snapshot under one lock, and its
 //! confirmation once SQLite has it.
 
-use super::directory;
+use super::directory::{self, Mark};
 use super::entries::{EntryIndex, EntryKind, LEASE_PARENTS, counted_in};
 use super::events::EventImage;
 use super::history::HistoryKey;
@@ -76,12 +76,13 @@ impl RecordGuard<'_> {
     }
 
     /// Copies what SQLite does not have. `committed` is the sequence number that SQLite has for
-    /// this tenant: a checkpointer that died after its commit is confirmed first.
-    pub(crate) fn take_snapshot(&mut self, committed: u64) -> Snapshot {
+    /// this tenant, without the transaction under way, whose number is `commit`: a checkpointer
+    /// that died after its commit is confirmed first.
+    pub(crate) fn take_snapshot(&mut self, committed: u64, commit: u64) -> Snapshot {
         if committed == self.get(record::SNAPSHOT_SEQ)
             && committed > self.get(record::CHECKPOINTED_SEQ)
         {
-            self.confirm_snapshot(committed);
+            self.confirm_snapshot(committed, commit);
         }
         let seq = self.get(record::SEQ);
         let counters = self.counter_images();
@@ -150,8 +151,9 @@ impl RecordGuard<'_> {
         }
     }
 
-    /// SQLite has the snapshot with this sequence number. Writes at most 69 words.
-    pub(crate) fn confirm_snapshot(&mut self, seq: u64) {
+    /// SQLite has the snapshot with this sequence number, by the transaction `commit` or one before
+    /// it. Writes at most 70 words.
+    pub(crate) fn confirm_snapshot(&mut self, seq: u64, commit: u64) {
         if seq != self.get(record::SNAPSHOT_SEQ) || seq <= self.get(record::CHECKPOINTED_SEQ) {
             return;
         }
@@ -161,6 +163,7 @@ impl RecordGuard<'_> {
             self.set(at + entries::RING_HEAD, self.memory.get(at + entries::RING_SNAPSHOT));
         }
         self.set(self.at + record::EVENT_HEAD, self.get(record::EVENT_SNAPSHOT));
+        self.set(self.at + record::COMMIT, commit);
         self.set(self.at + record::CHECKPOINTED_SEQ, seq);
         let stood = self.finish();
         debug_assert!(stood, "the first undo record has room for a confirmation");
@@ -171,13 +174,13 @@ impl RecordGuard<'_> {
 
     /// Takes the mark away, whatever has changed.
     pub(crate) fn mark_clean(&self) {
-        directory::mark_clean(self.memory, self.get(record::INDEX));
+        directory::clear_mark(self.memory, Mark::Dirty, self.get(record::INDEX));
     }
 
     /// Takes the mark away from a record that was marked but never changed.
     pub(crate) fn mark_clean_if_clean(&self) {
         if !self.is_dirty() {
-            directory::mark_clean(self.memory, self.get(record::INDEX));
+            self.mark_clean();
         }
     }
 }

@@ -13,6 +13,9 @@ pub(crate) struct Write<'a> {
     pub(super) connection: &'a Connection,
     live: &'a LiveFile,
     token: u64,
+    /// Its number: `SYNCED` of the live file says whether it is on the disk.
+    number: u64,
+    sync: Sync,
     open: bool,
     /// The token is that of a commit nobody saw, and stays in force whatever becomes of this.
     settling: bool,
@@ -54,7 +57,9 @@ impl<'a> Write<'a> {
             && !crash_points::off(crash_points::Guard::Settle)
         {
             // The same token, so that the unseen commit fits for as long as it may come to light.
-            let mut write = Write { connection, live, token, open: true, settling: true };
+            let number = live.next_commit();
+            let mut write =
+                Write { connection, live, token, number, sync, open: true, settling: true };
             connection
                 .prepare_cached("UPDATE meta SET value = value + 1 WHERE name = 'settled_commits'")
                 .and_then(|mut statement| statement.execute([]))
@@ -64,10 +69,16 @@ impl<'a> Write<'a> {
             found = begin(connection, live)?;
         }
         let token = live.intend_token(found);
-        let write = Write { connection, live, token, open: true, settling: false };
+        let number = live.next_commit();
+        let write = Write { connection, live, token, number, sync, open: true, settling: false };
         crash_points::point("token.intended");
         write.write_token()?;
         Ok(write)
+    }
+
+    /// The transaction's number.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Runs a part of the transaction that fails or succeeds by itself.
@@ -97,6 +108,9 @@ impl<'a> Write<'a> {
             Ok(()) => {
                 self.open = false;
                 self.live.confirm_token(self.token);
+                if self.sync == Sync::Full {
+                    self.live.note_synced(self.number);
+                }
                 crash_points::point("commit.confirmed");
                 Ok(())
             }
