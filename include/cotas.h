@@ -329,6 +329,10 @@ typedef enum cotas_code {
      */
     COTAS_E_TOKEN_MISSING = 427,
     /**
+     * The plan's price is agreed one by one, and the tenant has none of its own.
+     */
+    COTAS_E_PRICE_MISSING = 428,
+    /**
      * A registration form is wrong: cotas_validate says in which fields.
      */
     COTAS_E_INVALID_FORM = 440,
@@ -1894,10 +1898,11 @@ int32_t cotas_verify_token(const struct cotas_engine *engine,
                            struct cotas_error *error);
 
 /**
- * Puts a tenant on a plan now: the period is closed and a new one begins with the plan's units;
- * extras stay. first_due is a date, YYYY-MM-DD, whose day is the day of all later ones; auto_renew
- * (1 or 0) says whether units are restored the day after each; -1: as now. Under a key (NULL:
- * none) it takes effect once.
+ * Puts a tenant on a plan now: the period ends, is billed in full, and a new one begins with the
+ * plan's units; extras stay. For operators: a customer's own page calls cotas_choose_plan, and
+ * cotas_carry_plan leaves the period alone. first_due is a date, YYYY-MM-DD, whose day is the day
+ * of all later ones; auto_renew (1 or 0) says whether units are restored the day after each; -1:
+ * as now. Under a key (NULL: none) it takes effect once.
  *
  * Threads: any. Blocks: waits for the disk. Fork: no matter.
  */
@@ -1915,8 +1920,9 @@ int32_t cotas_change_plan(const struct cotas_engine *engine,
 
 /**
  * Chooses another plan that begins when its first invoice is paid; until then the present one goes
- * on. *invoice, unless NULL, becomes the number of that invoice. Arguments as
- * in cotas_change_plan; payment_type is an opaque label ("Manual", "Asaas" ...).
+ * on. *invoice, unless NULL, becomes the number of that invoice; 0: the plan costs nothing and has
+ * begun. Arguments as in cotas_change_plan; payment_type is an opaque label ("Manual", "Asaas"
+ * ...).
  *
  * Threads: any. Blocks: waits for the disk. Fork: no matter.
  */
@@ -2030,6 +2036,109 @@ int32_t cotas_set_payment_method(const struct cotas_engine *engine,
                                  const char *method,
                                  size_t method_len,
                                  struct cotas_error *error);
+
+/**
+ * Puts a tenant on a plan now and leaves period, due date and usage as they are: only limits and
+ * features change. In arrears the period is billed once, at the highest price in force during it;
+ * in advance an upgrade bills the difference in full today. Under a key (NULL: none) it takes
+ * effect once.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_carry_plan(const struct cotas_engine *engine,
+                         const char *tenant,
+                         size_t tenant_len,
+                         const char *plan,
+                         size_t plan_len,
+                         const char *key,
+                         size_t key_len,
+                         struct cotas_error *error);
+
+/**
+ * What a change of plan would cost, as a JSON document: {"billing", "due_now_cents", "invoices":
+ * [{"due", "amount_cents", "currency", "lines"}], "withdrawn": [numbers]}. Changes nothing. Of
+ * cotas_change_plan with the same first_due and auto_renew; with first_due NULL of
+ * cotas_carry_plan.
+ *
+ * Threads: any. Blocks: waits for other changes. Fork: no matter.
+ */
+int32_t cotas_quote_plan_change(const struct cotas_engine *engine,
+                                const char *tenant,
+                                size_t tenant_len,
+                                const char *plan,
+                                size_t plan_len,
+                                const char *first_due,
+                                size_t first_due_len,
+                                int32_t auto_renew,
+                                char *buffer,
+                                size_t capacity,
+                                size_t *needed,
+                                struct cotas_error *error);
+
+/**
+ * Gives a tenant a price of its own for a period of a plan, in cents; a negative one: as the
+ * catalog says. It holds at once on invoices that are not due yet and have no charge.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_set_own_price(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            const char *plan,
+                            size_t plan_len,
+                            int64_t price_cents,
+                            struct cotas_error *error);
+
+/**
+ * Writes an invoice manually, due on a day YYYY-MM-DD, today or later. lines_json is a JSON
+ * document of 1 to 100 lines: [{"title", "amount_cents", "from", "to"}]; the days that a line pays
+ * may be left out. *invoice, unless NULL, becomes its number. Under a key (NULL: none) it takes
+ * effect once.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_create_invoice(const struct cotas_engine *engine,
+                             const char *tenant,
+                             size_t tenant_len,
+                             const char *due,
+                             size_t due_len,
+                             const char *lines_json,
+                             size_t lines_json_len,
+                             const char *key,
+                             size_t key_len,
+                             int64_t *invoice,
+                             struct cotas_error *error);
+
+/**
+ * Adds a line to an invoice, as in cotas_create_invoice: {"title", "amount_cents", "from", "to"}.
+ * Where the invoice has a charge already, or is paid, the line goes to a further one with the same
+ * due date. *number, unless NULL, becomes that of the invoice that has it. Under a key (NULL:
+ * none) it takes effect once.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_add_invoice_line(const struct cotas_engine *engine,
+                               int64_t invoice,
+                               const char *line_json,
+                               size_t line_json_len,
+                               const char *key,
+                               size_t key_len,
+                               int64_t *number,
+                               struct cotas_error *error);
+
+/**
+ * The invoice that will be written when the running period ends, as a JSON document: {"due",
+ * "amount_cents", "currency", "lines"}; null: there is none.
+ *
+ * Threads: any. Blocks: reads SQLite. Fork: no matter.
+ */
+int32_t cotas_preview_invoice(const struct cotas_engine *engine,
+                              const char *tenant,
+                              size_t tenant_len,
+                              char *buffer,
+                              size_t capacity,
+                              size_t *needed,
+                              struct cotas_error *error);
 
 /**
  * Gives a tenant units on top of its plan's, which survive renewal: from starts_at_ms (0: now)

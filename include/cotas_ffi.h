@@ -67,6 +67,7 @@ typedef enum cotas_code {
     COTAS_E_DOCUMENT_IN_USE = 425,
     COTAS_E_ROLE_TOO_LOW = 426,
     COTAS_E_TOKEN_MISSING = 427,
+    COTAS_E_PRICE_MISSING = 428,
     COTAS_E_INVALID_FORM = 440,
     COTAS_E_OWES = 441,
     COTAS_E_BUSY = 500,
@@ -820,6 +821,65 @@ int32_t cotas_set_payment_method(const struct cotas_engine *engine,
                                  const char *method,
                                  size_t method_len,
                                  struct cotas_error *error);
+
+int32_t cotas_carry_plan(const struct cotas_engine *engine,
+                         const char *tenant,
+                         size_t tenant_len,
+                         const char *plan,
+                         size_t plan_len,
+                         const char *key,
+                         size_t key_len,
+                         struct cotas_error *error);
+
+int32_t cotas_quote_plan_change(const struct cotas_engine *engine,
+                                const char *tenant,
+                                size_t tenant_len,
+                                const char *plan,
+                                size_t plan_len,
+                                const char *first_due,
+                                size_t first_due_len,
+                                int32_t auto_renew,
+                                char *buffer,
+                                size_t capacity,
+                                size_t *needed,
+                                struct cotas_error *error);
+
+int32_t cotas_set_own_price(const struct cotas_engine *engine,
+                            const char *tenant,
+                            size_t tenant_len,
+                            const char *plan,
+                            size_t plan_len,
+                            int64_t price_cents,
+                            struct cotas_error *error);
+
+int32_t cotas_create_invoice(const struct cotas_engine *engine,
+                             const char *tenant,
+                             size_t tenant_len,
+                             const char *due,
+                             size_t due_len,
+                             const char *lines_json,
+                             size_t lines_json_len,
+                             const char *key,
+                             size_t key_len,
+                             int64_t *invoice,
+                             struct cotas_error *error);
+
+int32_t cotas_add_invoice_line(const struct cotas_engine *engine,
+                               int64_t invoice,
+                               const char *line_json,
+                               size_t line_json_len,
+                               const char *key,
+                               size_t key_len,
+                               int64_t *number,
+                               struct cotas_error *error);
+
+int32_t cotas_preview_invoice(const struct cotas_engine *engine,
+                              const char *tenant,
+                              size_t tenant_len,
+                              char *buffer,
+                              size_t capacity,
+                              size_t *needed,
+                              struct cotas_error *error);
 
 int32_t cotas_grant(const struct cotas_engine *engine,
                     const char *tenant,

@@ -1,7 +1,10 @@
 //! What is not paid in time: invoices that are paid manually become overdue by the clock, whoever
 //! looks first and however late.
 
-use cotas::{Catalog, Clock, Engine, Invoice, InvoiceStatus, NewTenant, Status, Timestamp};
+use cotas::billing::Cents;
+use cotas::{
+    Catalog, Clock, Engine, Invoice, InvoiceStatus, ManualLine, NewTenant, Status, Timestamp,
+};
 use cotas_tests::{Database, NOON, add_tenant, assert_sound, at, date, in_memory};
 
 use InvoiceStatus::{Overdue, Paid, Pending};
@@ -172,15 +175,20 @@ fn what_is_paid_manually_from_now_on_is_owed_at_once() {
 }
 
 #[test]
-fn a_purchase_that_is_not_paid_is_overdue_until_it_is_given_up() {
+fn a_purchase_that_is_not_paid_is_an_offer_that_runs_out() {
     let (engine, clock) = in_memory(NOON);
     with_packages(&engine);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
     let bought = engine.buy("acme", "more", 50, None).expect("sells").invoice;
     clock.set(at("2026-05-05T00:00:00-03:00"));
-    assert_eq!(standing(&engine), (PastDue, vec![Overdue, Pending]));
-    engine.cancel_invoice(bought).expect("is cancelled");
-    assert_eq!(standing(&engine).0, Active);
+    assert_eq!(standing(&engine), (Active, vec![Pending, Pending]), "an offer is no debt");
+    clock.set(at("2026-05-11T23:59:59-03:00"));
+    engine.settle("acme").expect("settles");
+    assert_eq!(standing(&engine), (Active, vec![Pending, Pending]), "it stands seven days");
+    clock.set(at("2026-05-12T00:00:00-03:00"));
+    engine.settle("acme").expect("settles");
+    assert_eq!(standing(&engine), (Active, vec![InvoiceStatus::Cancelled, Pending]));
+    assert_eq!(engine.mark_paid(bought, None).expect_err("is cancelled").code(), 406);
     assert_sound(&engine);
 }
 
@@ -203,7 +211,7 @@ fn who_comes_back_from_cancelled_is_billed_for_the_present_period() {
     let (engine, _) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
     engine.set_status("acme", Status::Cancelled, "gone", false).expect("changes");
-    assert_eq!(standing(&engine).1, [InvoiceStatus::Cancelled]);
+    assert_eq!(standing(&engine).1, [Pending, InvoiceStatus::Cancelled], "due at once");
     engine.set_status("acme", Active, "back", true).expect("an operator may");
     assert_eq!(standing(&engine).1, [InvoiceStatus::Cancelled, Pending]);
     engine.set_status("acme", Status::Suspended, "debt", false).expect("changes");
@@ -222,7 +230,9 @@ fn maintenance_and_a_rebuilt_live_file_know_of_due_dates() {
         engine
             .set_payment_form(name, if name == "acme" { "Asaas" } else { "Manual" }, None)
             .expect("changes");
-        engine.buy(name, "more", 1, None).expect("sells");
+        let amount = Cents::parse("1.00").expect("is an amount");
+        let line = ManualLine { title: "Visita", amount, days: None };
+        engine.create_invoice(name, date("2026-05-04"), &[line], None).expect("is written");
     }
     drop(engine);
     std::fs::remove_file(database.live()).expect("is removed");

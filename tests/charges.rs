@@ -50,8 +50,10 @@ fn opened() -> (Engine, Arc<ManualClock>) {
     (engine, clock)
 }
 
+/// Brings a tenant over whose first period, where it is paid in advance, is paid elsewhere.
 fn create(engine: &Engine, name: &str, plan: &str, due: &str) {
-    engine.create_tenant(&NewTenant::new(name).plan(plan, date(due), true)).expect("is created");
+    let new = NewTenant::new(name).plan(plan, date(due), true);
+    engine.create_tenant(&NewTenant { first_period_paid: true, ..new }).expect("is created");
 }
 
 /// An event about a charge, of which nothing more is known.

@@ -122,7 +122,8 @@ fn billing_begins_with_production_and_stops_when_cancelled() {
     engine.set_status("acme", Status::Suspended, "late", false).expect("changes");
     assert_eq!(open_invoices(&engine), due, "once");
     engine.set_status("acme", Status::Cancelled, "gave up", false).expect("changes");
-    assert_eq!(open_invoices(&engine), [], "nothing comes any more");
+    let owed = [invoice("Plano full", 29_900, "2026-05-04")];
+    assert_eq!(open_invoices(&engine), owed, "the running period, at once; nothing comes any more");
     assert_sound(&engine);
 }
 
@@ -138,8 +139,8 @@ fn a_scheduled_plan_begins_at_the_instant_of_the_renewal_and_keeps_the_extras() 
     assert_eq!(open_invoices(&engine), [invoice("Plano full", 29_900, "2026-05-20")]);
     let due = engine.schedule_plan("acme", "small", None).expect("is scheduled");
     assert_eq!(due, date("2026-05-20"));
-    let small = [invoice("Plano pequeno", 2_900, "2026-05-20")];
-    assert_eq!(open_invoices(&engine), small, "the new plan's, not both");
+    let full = [invoice("Plano full", 29_900, "2026-05-20")];
+    assert_eq!(open_invoices(&engine), full, "in arrears it is the present plan's that is due");
     let states = |engine: &Engine| -> Vec<_> {
         let all = engine.subscriptions("acme").expect("reads").into_iter();
         all.map(|it| (it.plan, it.status, it.due.to_string(), it.gateway_id)).collect()
@@ -163,7 +164,7 @@ fn a_scheduled_plan_begins_at_the_instant_of_the_renewal_and_keeps_the_extras() 
     assert_eq!((decision.used, decision.available), (1, 109));
     assert_eq!(
         open_invoices(&engine),
-        [small[0].clone(), invoice("Plano pequeno", 2_900, "2026-06-20")]
+        [full[0].clone(), invoice("Plano pequeno", 2_900, "2026-06-20")]
     );
     assert_sound(&engine);
     clock.set(at("2026-06-21T00:00:00-03:00"));
@@ -179,14 +180,21 @@ fn a_scheduled_plan_can_be_taken_back_changed_and_overtaken() {
     assert!(!engine.cancel_scheduled_plan("acme").expect("answers"), "there is none");
     engine.schedule_plan("acme", "small", None).expect("is scheduled");
     engine.schedule_plan("acme", "strict", None).expect("in its place");
-    assert_eq!(open_invoices(&engine), [invoice("Plano estrito", 2_900, "2026-05-20")]);
-    assert!(engine.cancel_scheduled_plan("acme").expect("is taken back"));
     let full = [invoice("Plano full", 29_900, "2026-05-20")];
+    assert_eq!(open_invoices(&engine), full);
+    assert!(engine.cancel_scheduled_plan("acme").expect("is taken back"));
     assert_eq!(open_invoices(&engine), full);
     engine.schedule_plan("acme", "small", None).expect("is scheduled");
     let terms = Terms { plan: "strict", first_due: date("2026-05-30"), auto_renew: true };
     engine.change_plan("acme", &terms, None).expect("changes now");
-    assert_eq!(open_invoices(&engine), [invoice("Plano estrito", 2_900, "2026-05-30")]);
+    assert_eq!(
+        open_invoices(&engine),
+        [
+            invoice("Plano full", 29_900, "2026-05-04"),
+            invoice("Plano estrito", 2_900, "2026-05-30")
+        ],
+        "the period that was cut short is due at once"
+    );
     clock.set(at("2026-06-01T12:00:00-03:00"));
     engine.settle("acme").expect("settles");
     assert_eq!(plan(&engine), "strict", "what was scheduled is dropped");
@@ -201,8 +209,8 @@ fn what_cannot_be_scheduled_is_refused_and_changes_nothing() {
     add_tenant(&engine, "acme", "full", "2026-05-20", false);
     assert_eq!(engine.schedule_plan("acme", "gold", None).expect_err("unknown").code(), 404);
     engine.mark_paid(engine.invoices("acme").expect("reads")[0].id, None).expect("is paid");
-    let refused = engine.schedule_plan("acme", "small", None).expect_err("is paid already");
-    assert_eq!(refused.code(), 406);
+    engine.schedule_plan("acme", "small", None).expect("in arrears nothing is paid ahead");
+    assert!(engine.cancel_scheduled_plan("acme").expect("is taken back"));
     clock.set(at(NEXT));
     let lapsed = engine.schedule_plan("acme", "small", None).expect_err("no period");
     assert!(lapsed.to_string().contains("lapsed"), "{lapsed}");

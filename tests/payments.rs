@@ -35,6 +35,7 @@ fn set_up(engine: &Engine) {
         engine.set_webhook_token(gateway, TOKEN).expect("is set");
     }
     let new = NewTenant::new("acme").plan("prepaid", date("2026-05-20"), true);
+    let new = NewTenant { first_period_paid: true, ..new };
     engine.create_tenant(&new).expect("is created");
     engine.set_payment_form("acme", "Asaas", None).expect("changes");
     engine.buy("acme", "more", 50, None).expect("sells");
@@ -441,6 +442,7 @@ fn what_a_purged_demonstration_pays_late_is_nobody_s() {
     engine.create_tenant(&demo).expect("is created");
     let terms = cotas::Terms { plan: "prepaid", first_due: date("2026-06-20"), auto_renew: true };
     let chosen = engine.choose_plan("demo", &terms, "Asaas", None).expect("chooses");
+    let chosen = chosen.expect("is to be paid");
     clock.set(at("2026-05-19T12:00:00-03:00"));
     let named = reference(&engine, "demo", chosen);
     engine.purge_demo("demo").expect("is purged");
@@ -458,10 +460,12 @@ fn a_gateway_s_subscription_is_one_tenant_s() {
     let (engine, _) = opened();
     engine.set_payment_form("acme", "Asaas", Some("sub_1")).expect("changes");
     let new = NewTenant::new("other").plan("prepaid", date("2026-05-20"), true);
+    let new = NewTenant { first_period_paid: true, ..new };
     engine.create_tenant(&new).expect("is created");
     let refused = engine.set_payment_form("other", "Asaas", Some("sub_1")).expect_err("is acme's");
     assert_eq!(refused.code(), 406);
-    assert_eq!(refused.to_string(), "gateway id: another tenant's subscription has it");
+    let why = "the subscription of another tenant has it; each has an id of its own";
+    assert_eq!(refused.to_string(), format!("gateway id: {why}"));
     // What acme pays is acme's.
     let body = asaas_of_subscription("e&1", "PAYMENT_RECEIVED", "pay_9", "sub_1", "2026-05-20");
     assert!(matches!(report(&engine, &body), Applied { .. }));
@@ -519,7 +523,8 @@ fn a_second_payment_for_an_invoice_that_is_paid_is_reported_and_listed() {
     assert_eq!(engine.unmatched_payments(None).expect("reads"), []);
     assert_eq!(balance(&engine, "acme", "credits").0, 150);
     let refused = engine.assign_payment(Gateway::Asaas, "pay_1", package).expect_err("is paid");
-    assert_eq!(refused.to_string(), "invoice: it is paid already");
+    let why = "it is paid already; give an invoice that waits for its payment";
+    assert_eq!(refused.to_string(), format!("invoice: {why}"));
     assert_sound(&engine);
 }
 

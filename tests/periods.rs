@@ -443,7 +443,9 @@ const PREPAID: &str = "price = \"9.00\"\nrenew_on = \"payment\"\nlimits = { cred
 #[test]
 fn paid_early_marks_the_next_period_paid_and_renews_on_its_day() {
     let (engine, clock) = with_plan(NOON, PREPAID);
-    add_tenant(&engine, "acme", "other", "2026-05-20", true);
+    let new = NewTenant::new("acme").plan("other", date("2026-05-20"), true);
+    let new = NewTenant { first_period_paid: true, ..new };
+    engine.create_tenant(&new).expect("is created");
     assert!(engine.consume("acme", "credits", 9).expect("decides").allowed());
     engine.mark_paid(engine.invoices("acme").expect("reads")[0].id, None).expect("is paid");
     assert_eq!(balance(&engine, "acme", "credits"), (1, Some(10)), "nothing comes early");
@@ -459,7 +461,9 @@ fn paid_early_marks_the_next_period_paid_and_renews_on_its_day() {
 #[test]
 fn paid_late_begins_the_period_now_and_keeps_the_day_of_the_month() {
     let (engine, clock) = with_plan(NOON, PREPAID);
-    add_tenant(&engine, "acme", "other", "2026-05-20", true);
+    let new = NewTenant::new("acme").plan("other", date("2026-05-20"), true);
+    let new = NewTenant { first_period_paid: true, ..new };
+    engine.create_tenant(&new).expect("is created");
     clock.set(at("2026-08-05T12:00:00-03:00"));
     engine.settle("acme").expect("settles");
     assert!(lapsed(&engine));
@@ -485,7 +489,9 @@ fn a_scheduled_plan_that_is_paid_first_waits_for_its_payment() {
     assert!(lapsed(&engine), "the present plan ends all the same");
     let open = engine.invoices("acme").expect("reads").into_iter();
     let open: Vec<_> = open.filter(|it| it.status == cotas::InvoiceStatus::Overdue).collect();
-    assert_eq!((open.len(), open[0].title.as_str()), (1, "Outro"));
+    assert_eq!((open.len(), open[0].title.as_str()), (1, "Plano pequeno"));
+    let lines: Vec<_> = open[0].lines.iter().map(|it| it.title.as_str()).collect();
+    assert_eq!(lines, ["Plano pequeno", "Outro"], "in arrears, and in advance");
     engine.mark_paid(open[0].id, None).expect("is paid");
     let subscription = engine.report("acme").expect("reports").subscription.expect("has one");
     assert_eq!((subscription.plan.as_str(), subscription.due), ("other", date("2026-07-20")));

@@ -267,6 +267,7 @@ const BACK_TO_SCHEMA_1: &str = "
     DROP TABLE months;
     DROP TABLE profiles;
     DROP TABLE payment_events;
+    DROP TABLE invoice_lines;
     DROP TABLE invoices;
     DROP TABLE purchases;
     DROP INDEX subscriptions_by_gateway_id;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::Args;
+use cotas::billing::Cents;
 use cotas::catalog::Feature;
 use cotas::rules::calendar::start_of_day;
 use cotas::{Extra, Interval, Limit, Source, Status, Terms, Timestamp};
@@ -70,6 +71,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     };
     let number: u64 = number.parse().map_err(|_| expected())?;
     number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(expected)
+}
+
+/// Reads an amount of money such as `129.90`.
+pub fn cents(text: &str) -> Result<Cents, String> {
+    Cents::parse(text).map_err(|error| error.to_string())
 }
 
 /// Reads `RESOURCE=N`.

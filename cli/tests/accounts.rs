@@ -142,6 +142,9 @@ fn a_plan_that_waits_to_be_paid_begins_when_it_is_paid() {
     desk.ok(&at(&["invoice", "pay", "1"]));
     assert_eq!(report()["plan"], "professional");
     let choose = ["plan", "choose", "aurora", "enterprise", "--first-due", "2026-06-20"];
+    let refused = desk.failure(&at(&choose));
+    assert!(refused.contains("has no price"), "{refused}");
+    desk.ok(&at(&["plan", "price", "aurora", "enterprise", "1500.00"]));
     desk.ok(&at(&[&choose[..], &["--payment-form", "Asaas"]].concat()));
     assert_eq!(report()["plan"], "professional", "the present one goes on");
     let statement = desk.json(&at(&["statement", "aurora"]));
@@ -322,6 +325,9 @@ fn automatic_renewal_is_switched_and_a_change_of_plan_keeps_it() {
         report["subscription"]["auto_renew"].clone()
     };
     let change = ["plan", "change", "aurora", "personalizado", "--first-due", "2026-06-20"];
+    let missing = desk.failure(&at(&change));
+    assert!(missing.contains("has no price: give the tenant a price of its own"), "{missing}");
+    desk.ok(&at(&["plan", "price", "aurora", "personalizado", "500.00"]));
     assert_eq!(renews(&change), json!(true), "as it was");
     assert_eq!(renews(&["plan", "auto-renew", "aurora", "off"]), json!(false));
     assert_eq!(renews(&change), json!(false), "as it was");

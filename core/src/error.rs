@@ -292,6 +292,12 @@ pub enum Error {
     /// There is no such invoice.
     #[error("unknown invoice {0}")]
     UnknownInvoice(i64),
+    /// A plan whose price is agreed one by one, for a tenant that has none.
+    #[error("plan {plan:?} has no price: give the tenant a price of its own for it first")]
+    PriceMissing {
+        /// The plan.
+        plan: String,
+    },
     /// The tenant cannot buy this.
     #[error("{package:?} is not for sale to this tenant: {why}")]
     NotForSale {
@@ -500,6 +506,7 @@ impl Error {
             Error::DocumentInUse => 425,
             Error::RoleTooLow => 426,
             Error::TokenMissing { .. } => 427,
+            Error::PriceMissing { .. } => 428,
             Error::InvalidForm(_) => 440,
             Error::Owes { .. } => 441,
             Error::Busy { .. } => 500,

@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::error::Category;
 
-use crate::billing::{CompanyType, DocumentType, PersonType};
+use crate::billing::{Cents, CompanyType, DocumentType, PersonType};
 use crate::catalog::{Feature, Limit};
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -48,6 +48,17 @@ pub struct TenantForm {
     features: BTreeMap<String, Feature>,
     /// How it pays, if its plan begins only when the first invoice is paid.
     pay_first: Option<String>,
+    /// `paid`: the first period of a plan that is paid in advance has been paid elsewhere.
+    first_period: Option<FirstPeriodForm>,
+    /// What a period of its plan costs this tenant, in cents.
+    price_cents: Option<Cents>,
+}
+
+/// What there is to say of a first period.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FirstPeriodForm {
+    Paid,
 }
 
 /// What a tenant subscribes to, as a JSON document says it: [`Terms`] with text of its own.
@@ -157,6 +168,8 @@ impl TenantForm {
             limits: &lists.limits,
             features: &lists.features,
             pay_first: self.pay_first.as_deref(),
+            first_period_paid: self.first_period.is_some(),
+            price: self.price_cents,
         }
     }
 }

@@ -63,7 +63,7 @@ mod store;
 mod unknown;
 pub mod whatsapp;
 
-pub use catalog::{Catalog, CatalogError, Limit};
+pub use catalog::{BillingMode, Catalog, CatalogError, Limit};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use closable::{Closable, InUse};
 pub use doctor::{
@@ -74,9 +74,10 @@ pub use engine::{
     AccountHolder, AccountHolderView, AccountSummary, Address, Administrator, AuditEntry, Balance,
     Builder, CampaignQuote, Charge, ChargeState, CostLine, Cursor, Delivery, DeliveryOutcome,
     Details, Direction, Durability, Engine, ErasedAccount, Event, Extra, FieldProblem, Finding,
-    GrantView, IgnoredBecause, Invoice, InvoiceStatus, KEY_BYTES_MAX, LIFETIME_MS_MAX, Leases,
-    Maintained, Maintenance, Meter, Metric, NewGrant, NewTenant, Occupancy, Once, Opening, Origin,
-    OverLimit, PaymentOutcome, PeriodView, PlanOffer, Progress, Purchase, Quote, Rates, Resolution,
+    GrantView, IgnoredBecause, Invoice, InvoiceLine, InvoicePreview, InvoiceStatus, KEY_BYTES_MAX,
+    LIFETIME_MS_MAX, Leases, Maintained, Maintenance, ManualLine, Meter, Metric, NewGrant,
+    NewTenant, Occupancy, Once, Opening, Origin, OverLimit, PaymentOutcome, PeriodView, PlanChange,
+    PlanChangeQuote, PlanOffer, Progress, Purchase, Quote, QuotedInvoice, Rates, Resolution,
     ResourceRef, Seat, Seats, SubscriptionRecord, SubscriptionView, SummaryInvoice,
     TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms, TokenSeat, Unmatched, UsageRow, Validation,
 };
@@ -88,8 +89,8 @@ pub use report::{
     PlanSummary, Role, Statement, UsageBucket, UsageReport,
 };
 pub use rules::{
-    Decision, EventKind, LeaseOutcome, Mode, Reason, Reasons, Receipt, ReservationId, ResourceId,
-    SessionOutcome, Source, SourceCharge, SourceCharges, Status,
+    Decision, EventKind, LeaseOutcome, LineKind, Mode, Reason, Reasons, Receipt, ReservationId,
+    ResourceId, SessionOutcome, Source, SourceCharge, SourceCharges, Status,
 };
 pub use unknown::UnknownName;
 

@@ -42,6 +42,8 @@ mod seats;
 
 mod plans;
 
+mod invoices;
+
 mod administration;
 
 mod money;

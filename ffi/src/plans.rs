@@ -13,7 +13,7 @@ use crate::failure::Failure;
 
 impl Call {
     /// A plan, and until when and how it goes; a negative `auto_renew`: as now.
-    fn terms(
+    pub(crate) fn terms(
         &self,
         (engine, tenant): (&Engine, &str),
         plan: (*const c_char, usize),
@@ -33,10 +33,11 @@ impl Call {
     }
 }
 
-/// Puts a tenant on a plan now: the period is closed and a new one begins with the plan's units;
-/// extras stay. first_due is a date, YYYY-MM-DD, whose day is the day of all later ones; auto_renew
-/// (1 or 0) says whether units are restored the day after each; -1: as now. Under a key (NULL:
-/// none) it takes effect once.
+/// Puts a tenant on a plan now: the period ends, is billed in full, and a new one begins with the
+/// plan's units; extras stay. For operators: a customer's own page calls cotas_choose_plan, and
+/// cotas_carry_plan leaves the period alone. first_due is a date, YYYY-MM-DD, whose day is the day
+/// of all later ones; auto_renew (1 or 0) says whether units are restored the day after each; -1:
+/// as now. Under a key (NULL: none) it takes effect once.
 ///
 /// Threads: any. Blocks: waits for the disk. Fork: no matter.
 #[unsafe(no_mangle)]
@@ -64,8 +65,9 @@ pub unsafe extern "C" fn cotas_change_plan(
 }
 
 /// Chooses another plan that begins when its first invoice is paid; until then the present one goes
-/// on. *invoice, unless NULL, becomes the number of that invoice. Arguments as
-/// in cotas_change_plan; payment_type is an opaque label ("Manual", "Asaas" ...).
+/// on. *invoice, unless NULL, becomes the number of that invoice; 0: the plan costs nothing and has
+/// begun. Arguments as in cotas_change_plan; payment_type is an opaque label ("Manual", "Asaas"
+/// ...).
 ///
 /// Threads: any. Blocks: waits for the disk. Fork: no matter.
 #[unsafe(no_mangle)]
@@ -95,7 +97,7 @@ pub unsafe extern "C" fn cotas_choose_plan(
         let payment_type = call.text(payment_type, payment_type_len, "payment type")?;
         let key = call.text_or_none(key, key_len, "key")?;
         let chosen = engine.engine.choose_plan(tenant, &terms, payment_type, key)?;
-        call.put(invoice, chosen);
+        call.put(invoice, chosen.unwrap_or(0));
         Ok::<(), Failure>(())
     })
 }

@@ -426,12 +426,28 @@ class Engine:
         tenant: str,
         plan: str,
         *,
-        first_due: date,
+        first_due: date | None = None,
         auto_renew: bool | None = None,
+        usage: str = "restart",
         key: str | None = None,
     ) -> None:
-        """Puts a tenant on a plan now: the period is closed, and a new one begins. Unless `auto_renew`
-        says otherwise, automatic renewal stays as it is. Waits for the disk."""
+        """Puts a tenant on a plan now. `usage="restart"` ends the running period, which is billed
+        in full, and begins one that ends on `first_due`; `"carry"` leaves period, due date and
+        usage as they are. Unless `auto_renew` says otherwise, automatic renewal stays as it is. For
+        operators: a customer's own page calls `choose_plan`. Waits for the
+        disk."""
+    def _quote_plan_change(
+        self, tenant: str, plan: str, usage: str, first_due: date | None, auto_renew: bool | None
+    ) -> str: ...
+    def _set_own_price(
+        self, tenant: str, plan: str, cents: int | None, key: str | None
+    ) -> None: ...
+    def _create_invoice(
+        self, tenant: str, due: date, lines: list[tuple[str, int]], key: str | None
+    ) -> int: ...
+    def _add_invoice_line(
+        self, invoice: int, title: str, cents: int, key: str | None
+    ) -> int: ...
     def choose_plan(
         self,
         tenant: str,
@@ -441,9 +457,9 @@ class Engine:
         payment_type: str,
         auto_renew: bool | None = None,
         key: str | None = None,
-    ) -> int:
+    ) -> int | None:
         """Chooses a plan that begins when its first invoice is paid; gives the number of that
-        invoice. Waits for the disk."""
+        invoice, `None` where the plan costs nothing and has begun. Waits for the disk."""
     def set_auto_renew(
         self, tenant: str, auto_renew: bool, *, key: str | None = None
     ) -> bool:

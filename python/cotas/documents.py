@@ -50,7 +50,8 @@ def plain(value: object) -> Any:
     if isinstance(value, Decision):
         return value.to_dict()
     names = getattr(type(value), "__match_args__", ())
-    return {name: plain(getattr(value, name)) for name in names}
+    # A name that Python keeps for itself has an underscore behind it.
+    return {name.rstrip("_"): plain(getattr(value, name)) for name in names}
 
 
 def read(kind: type[T], value: Any) -> T:
@@ -92,8 +93,8 @@ def _read_fields(kind: Any, value: Mapping[str, Any]) -> Any:
     for name, of in _fields(kind).items():
         if name + _CENTS in value:
             fields[name] = money(value[name + _CENTS])
-        elif name in value:
-            fields[name] = _read(of, value[name])
+        elif (key := name.rstrip("_")) in value:
+            fields[name] = _read(of, value[key])
     return kind(**fields)
 
 

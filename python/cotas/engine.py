@@ -5,15 +5,16 @@ from __future__ import annotations
 import atexit
 import json
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import _cotas, reports
 from ._cotas import Tenant
-from .documents import plain
+from .documents import cents, plain
 from .guards import RAISES, Guard, TenantOf
 from .names import InvoiceStatus
 from .options import TenantOptions, new_tenant
@@ -78,7 +79,8 @@ class Engine(_cotas.Engine):
         unless it was created under the same `key`. Waits for the disk.
 
         `options`: `status`, `time_zone`, `created_at`, `plan` with `first_due` and `auto_renew`,
-        `extras`, `holder`, `limits`, `features`, `pay_first`; see `TenantOptions`."""
+        `extras`, `holder`, `limits`, `features`, `pay_first`, `first_period`, `price`; see
+        `TenantOptions`."""
         self._create_tenant(new_tenant(name, options), key)
         return self.tenant(name)
 
@@ -231,6 +233,50 @@ class Engine(_cotas.Engine):
     def quote_package(self, package: str, units: int) -> reports.PackageQuote:
         """What a quantity of a package costs: the cheapest exact composition of sizes."""
         return reports.of(reports.PackageQuote, self._quote_package(package, units))
+
+    def quote_plan_change(
+        self,
+        tenant: str,
+        plan: str,
+        *,
+        usage: str = "restart",
+        first_due: date | None = None,
+        auto_renew: bool | None = None,
+    ) -> reports.PlanChangeQuote:
+        """What `change_plan` would cost with the same arguments. Changes nothing."""
+        document = self._quote_plan_change(tenant, plan, usage, first_due, auto_renew)
+        return reports.of(reports.PlanChangeQuote, document)
+
+    def preview_invoice(self, tenant: str) -> reports.InvoicePreview | None:
+        """The invoice that will be written when the running period ends; `None`: there is none."""
+        document = self._of_tenant("next_invoice", tenant)
+        return reports.optional(reports.InvoicePreview, document)
+
+    def set_own_price(
+        self, tenant: str, plan: str, price: Decimal | None, *, key: str | None = None
+    ) -> None:
+        """Gives a tenant a price of its own for a period of a plan; `None`: as the catalog says. It
+        holds at once on invoices that are not due and have no charge."""
+        self._set_own_price(tenant, plan, None if price is None else cents(price), key)
+
+    def create_invoice(
+        self,
+        tenant: str,
+        due: date,
+        lines: Sequence[tuple[str, Decimal]],
+        *,
+        key: str | None = None,
+    ) -> int:
+        """Writes an invoice manually, of lines with a title and an amount; gives its number."""
+        written = [(title, cents(amount)) for title, amount in lines]
+        return self._create_invoice(tenant, due, written, key)
+
+    def add_invoice_line(
+        self, invoice: int, title: str, amount: Decimal, *, key: str | None = None
+    ) -> int:
+        """Adds a line to an invoice; where it has a charge already, or is paid, to a further one of
+        the same day. Gives the number of the invoice that has it."""
+        return self._add_invoice_line(invoice, title, cents(amount), key)
 
     def buy(
         self, tenant: str, package: str, units: int, *, key: str | None = None

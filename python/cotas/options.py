@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Literal, NoReturn, TypedDict, TypeVar
 
-from .documents import plain
+from .documents import cents, plain
 from .names import Status
 
 T = TypeVar("T")
@@ -38,6 +39,8 @@ class TenantOptions(TypedDict, total=False):
       `trade_name`, `legal_name`, `company_type`, `address` (`cep`, `street`, `number`,
       `complement`, `district`, `city`, `state`) are not.
     - `pay_first`: how it pays, if its plan begins only when the first invoice is paid.
+    - `first_period`: `"paid"`, where that of a plan paid in advance has been paid elsewhere.
+    - `price`: what a period of its plan costs this tenant, whatever the catalog says.
     """
 
     status: Status | str
@@ -51,6 +54,8 @@ class TenantOptions(TypedDict, total=False):
     limits: Mapping[str, Limit]
     features: Mapping[str, bool | str]
     pay_first: str | None
+    first_period: str | None
+    price: Decimal | None
 
 
 def new_tenant(name: str, options: TenantOptions) -> str:
@@ -70,6 +75,7 @@ def new_tenant(name: str, options: TenantOptions) -> str:
     terms = {"name": plan, "first_due": plain(first_due), "auto_renew": auto_renew}
     created_at = options.get("created_at")
     holder = options.get("holder")
+    price = options.get("price")
     extras = _mapping("extras", options.get("extras"))
     form = {
         "name": name,
@@ -82,6 +88,8 @@ def new_tenant(name: str, options: TenantOptions) -> str:
         "limits": plain(_mapping("limits", options.get("limits"))),
         "features": plain(_mapping("features", options.get("features"))),
         "pay_first": options.get("pay_first"),
+        "first_period": options.get("first_period"),
+        "price_cents": None if price is None else cents(price),
     }
     return json.dumps(form, ensure_ascii=False, default=_not_an_option)
 

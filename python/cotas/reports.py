@@ -115,9 +115,44 @@ class Subscription(Document):
     gateway_id: str | None
     payment_type: str
     payment_method: str | None
+    billing: str
     period_start: datetime
     next_due: date
     status: str
+
+
+@dataclass(frozen=True)
+class InvoiceLine(Document):
+    """A line of an invoice: of a `plan`, a `package`, or `manual`, and the days that it pays."""
+
+    kind: str
+    title: str
+    from_: date | None
+    to: date | None
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class InvoicePreview(Document):
+    """The invoice that will be written when the running period ends, or would be after a change of
+    plan."""
+
+    due: date
+    amount: Decimal
+    currency: str
+    lines: tuple[InvoiceLine, ...]
+
+
+@dataclass(frozen=True)
+class PlanChangeQuote(Document):
+    """What a change of plan would cost: how the tenant is billed then (`advance`, `arrears`), what
+    falls due on the day of the change, the invoices that would wait to be paid, and the numbers of
+    those that would not be owed any more."""
+
+    billing: str
+    due_now: Decimal
+    invoices: tuple[InvoicePreview, ...]
+    withdrawn: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -127,6 +162,8 @@ class Invoice(Document):
     id: int
     title: str
     amount: Decimal
+    currency: str
+    lines: tuple[InvoiceLine, ...]
     payment_type: str
     payment_method: str | None
     status: InvoiceStatus

@@ -2,8 +2,9 @@
 //! disk.
 
 use chrono::NaiveDate;
+use cotas::billing::Cents;
 use cotas::catalog::Feature;
-use cotas::{Catalog, Error, Limit, NewGrant, Source, Status, TenantForm, Terms};
+use cotas::{Catalog, Error, Limit, NewGrant, PlanChange, Source, Status, TenantForm, Terms};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyString};
@@ -50,6 +51,19 @@ impl<'a, 'py> FromPyObject<'a, 'py> for FeatureArgument {
         Err(PyTypeError::new_err(
             "a feature is True, False or the name of a level; found neither a bool nor a str",
         ))
+    }
+}
+
+/// The first due date of the period that a change of plan begins; `None`: it begins none.
+fn first_due_of(usage: &str, first_due: Option<Day>) -> PyResult<Option<NaiveDate>> {
+    match (usage, first_due) {
+        ("carry", None) => Ok(None),
+        ("restart", Some(Day(first_due))) => Ok(Some(first_due)),
+        ("carry", Some(_)) => {
+            Err(invalid("first due date: the period goes on; name none, or restart"))
+        }
+        ("restart", None) => Err(invalid("first due date: a new period needs one")),
+        (other, _) => Err(invalid(&format!("usage: {other:?} is none of restart, carry"))),
     }
 }
 
@@ -137,27 +151,73 @@ impl Engine {
         self.change(py, key, |engine| engine.grant_as(tenant.0, resource.0, &new, None))
     }
 
-    /// Puts a tenant on a plan now: the period is closed, and a new one begins. Unless `auto_renew`
-    /// says otherwise, automatic renewal stays as it is. Waits for the disk.
-    #[pyo3(signature = (tenant, plan, *, first_due, auto_renew=None, key=None))]
+    /// Puts a tenant on a plan now. `usage="restart"` ends the running period, which is billed in
+    /// full, and begins one that ends on `first_due`; `"carry"` leaves period, due date and usage
+    /// as they are. Unless `auto_renew` says otherwise, automatic renewal stays as it is. For
+    /// operators: a customer's own page calls `choose_plan`. Waits for the disk.
+    #[pyo3(signature = (
+        tenant, plan, *, first_due=None, auto_renew=None, usage=Name("restart"), key=None,
+    ), text_signature = "($self, tenant, plan, *, first_due=None, auto_renew=None, \
+        usage='restart', key=None)")]
+    #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn change_plan(
         &self,
         py: Python<'_>,
         tenant: Name<'_>,
         plan: Name<'_>,
-        first_due: Day,
+        first_due: Option<Day>,
         auto_renew: Option<bool>,
+        usage: Name<'_>,
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
-        self.change(py, key, |engine| {
-            let auto_renew = kept(engine, tenant.0, auto_renew)?;
-            let terms = Terms { plan: plan.0, first_due: first_due.0, auto_renew };
-            engine.change_plan(tenant.0, &terms, None)
+        let first_due = first_due_of(usage.0, first_due)?;
+        self.change(py, key, |engine| match first_due {
+            None => engine.carry_plan(tenant.0, plan.0, None),
+            Some(first_due) => {
+                let auto_renew = kept(engine, tenant.0, auto_renew)?;
+                engine.change_plan(tenant.0, &Terms { plan: plan.0, first_due, auto_renew }, None)
+            }
         })
     }
 
-    /// Chooses a plan that begins when its first invoice is paid; gives the number of that invoice.
-    /// Waits for the disk.
+    fn _quote_plan_change(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        plan: Name<'_>,
+        usage: Name<'_>,
+        first_due: Option<Day>,
+        auto_renew: Option<bool>,
+    ) -> PyResult<String> {
+        let first_due = first_due_of(usage.0, first_due)?;
+        self.document(py, |engine| {
+            let change = match first_due {
+                None => PlanChange::Carry { plan: plan.0 },
+                Some(first_due) => {
+                    let auto_renew = kept(engine, tenant.0, auto_renew)?;
+                    PlanChange::Restart(Terms { plan: plan.0, first_due, auto_renew })
+                }
+            };
+            engine.quote_plan_change(tenant.0, &change)
+        })
+    }
+
+    fn _set_own_price(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        plan: Name<'_>,
+        cents: Option<i64>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<()> {
+        self.change(py, key, |engine| {
+            let price = cents.map(Cents::new).transpose()?;
+            engine.set_own_price(tenant.0, plan.0, price)
+        })
+    }
+
+    /// Chooses a plan that begins when its first invoice is paid; gives the number of that invoice,
+    /// `None` where the plan costs nothing and has begun. Waits for the disk.
     #[pyo3(signature = (
         tenant, plan, *, first_due, payment_type, auto_renew=None, key=None,
     ))]
@@ -171,7 +231,7 @@ impl Engine {
         payment_type: Name<'_>,
         auto_renew: Option<bool>,
         key: Option<Private<'_>>,
-    ) -> PyResult<i64> {
+    ) -> PyResult<Option<i64>> {
         self.change(py, key, |engine| {
             let auto_renew = kept(engine, tenant.0, auto_renew)?;
             let terms = Terms { plan: plan.0, first_due: first_due.0, auto_renew };

@@ -21,6 +21,7 @@ impl Engine {
             "subscriptions" => self.document(py, |engine| engine.subscriptions(name)),
             "invoices" => self.document(py, |engine| engine.invoices(name)),
             "payments" => self.document(py, |engine| engine.payments(name)),
+            "next_invoice" => self.document(py, |engine| engine.preview_invoice(name)),
             "periods" => self.document(py, |engine| engine.periods(name)),
             "account_holder" => self.document(py, |engine| engine.account_holder(name)),
             other => Err(invalid(&format!("unknown report {other:?}"))),

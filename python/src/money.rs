@@ -2,8 +2,8 @@
 //! or reads SQLite.
 
 use chrono::NaiveDate;
-use cotas::billing::{DocumentType, Gateway, PaymentEvent, PaymentMethod};
-use cotas::{Error, IgnoredBecause, PaymentOutcome};
+use cotas::billing::{Cents, DocumentType, Gateway, PaymentEvent, PaymentMethod};
+use cotas::{Error, IgnoredBecause, ManualLine, PaymentOutcome};
 use pyo3::prelude::*;
 
 use crate::arguments::{Day, Name, Private, Units, Whole, known};
@@ -41,6 +41,10 @@ fn parse(event: &str) -> Result<PaymentEvent, Error> {
         .map_err(|error| Error::InvalidArgument { what: "payment event", why: error.to_string() })
 }
 
+fn line(title: &str, cents: i64) -> Result<ManualLine<'_>, Error> {
+    Ok(ManualLine { title, amount: Cents::new(cents)?, days: None })
+}
+
 #[pymethods]
 impl Engine {
     fn _quote_package(&self, py: Python<'_>, package: Name<'_>, units: Units) -> PyResult<String> {
@@ -71,6 +75,34 @@ impl Engine {
         key: Option<Private<'_>>,
     ) -> PyResult<()> {
         self.change(py, key, |engine| engine.mark_paid(invoice.0, paid_on.map(|day| day.0)))
+    }
+
+    fn _create_invoice(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        due: Day,
+        lines: Vec<(String, i64)>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<i64> {
+        self.change(py, key, |engine| {
+            let lines = lines.iter().map(|(title, cents)| line(title, *cents));
+            let lines = lines.collect::<Result<Vec<_>, _>>()?;
+            engine.create_invoice(tenant.0, due.0, &lines, None)
+        })
+    }
+
+    fn _add_invoice_line(
+        &self,
+        py: Python<'_>,
+        invoice: i64,
+        title: Name<'_>,
+        cents: i64,
+        key: Option<Private<'_>>,
+    ) -> PyResult<i64> {
+        self.change(py, key, |engine| {
+            engine.add_invoice_line(invoice, &line(title.0, cents)?, None)
+        })
     }
 
     /// Cancels an invoice that was not paid.

@@ -128,6 +128,7 @@ static struct text some_bytes(const char *name) {
         {"limit", "7"},
         {"status", "suspended"},
         {"first_due", "2096-06-10"},
+        {"due", "2096-06-10"},
         {"paid_on", "2026-05-20"},
         {"gateway", "asaas"},
         {"role", "manager"},
@@ -139,6 +140,8 @@ static struct text some_bytes(const char *name) {
         {"units_json", "{\"sms\": 1}"},
         {"contacts_json", "[\"c-1042\"]"},
         {"feature_json", "true"},
+        {"lines_json", "[{\"title\": \"Visit\", \"amount_cents\": 100}]"},
+        {"line_json", "{\"title\": \"Visit\", \"amount_cents\": 100}"},
         {"json", "{\"name\": \"oficina\"}"},
     };
     struct text text = {"", 0};

@@ -189,6 +189,8 @@ static void the_engines_own(const cotas_engine *engine, const cotas_tenant *tena
           COTAS_E_IDEMPOTENCY_CONFLICT);
     CHECK(cotas_quote_package(engine, TEXT("none"), 1, buffer, sizeof buffer, NULL, &error) ==
           COTAS_E_UNKNOWN_PACKAGE);
+    CHECK(cotas_carry_plan(engine, TEXT("padaria"), TEXT("agreed"), NONE, &error) ==
+          COTAS_E_PRICE_MISSING);
     OK(cotas_move_to_newest_version(engine, TEXT("padaria"), &changed, &error));
 }
 

@@ -247,6 +247,16 @@ static void administration(const cotas_engine *engine) {
     OK(cotas_change_plan(engine, TEXT("padaria"), TEXT("full"), TEXT("2026-06-10"), -1, NONE, &error));
     OK(cotas_move_to_newest_version(engine, TEXT("padaria"), &yes, &error));
     CHECK(yes == 0);
+    OK(cotas_quote_plan_change(engine, TEXT("padaria"), TEXT("full"), NONE, -1, ROOM, &error));
+    CHECK(says("\"due_now_cents\":0") && says("\"withdrawn\":[]"));
+    OK(cotas_quote_plan_change(engine, TEXT("padaria"), TEXT("full"), TEXT("2026-06-20"), -1, ROOM,
+                               &error));
+    CHECK(says("\"due_now_cents\":") && !says("\"due_now_cents\":0"));
+    OK(cotas_carry_plan(engine, TEXT("padaria"), TEXT("full"), TEXT("carry-1"), &error));
+    OK(cotas_set_own_price(engine, TEXT("padaria"), TEXT("full"), 12345, &error));
+    OK(cotas_preview_invoice(engine, TEXT("padaria"), ROOM, &error));
+    CHECK(says("\"amount_cents\":12345"));
+    OK(cotas_set_own_price(engine, TEXT("padaria"), TEXT("full"), -1, &error));
     OK(cotas_settle(engine, TEXT("padaria"), &error));
     OK(cotas_confirm_clock(engine, TEXT("padaria"), &error));
 }
@@ -301,6 +311,23 @@ static void a_payment_from_a_queue(const cotas_engine *engine) {
     CHECK(says("\"payment\":\"ch_1\"") && says("\"state\":\"paid\""));
     OK(cotas_apply_payment(engine, TEXT(event), &payment, &error));
     CHECK(payment.outcome == COTAS_OUTCOME_DUPLICATE);
+}
+
+static void manual_invoices(const cotas_engine *engine) {
+    int64_t invoice = 0, number = 0;
+    OK(cotas_create_invoice(engine, TEXT("padaria"), TEXT("2026-05-30"),
+                            TEXT("[{\"title\": \"Training\", \"amount_cents\": 15000}]"),
+                            TEXT("invoice-1"), &invoice, &error));
+    OK(cotas_add_invoice_line(engine, invoice,
+                              TEXT("{\"title\": \"Visit\", \"amount_cents\": 8050,"
+                                   " \"from\": \"2026-05-20\", \"to\": \"2026-05-21\"}"),
+                              NONE, &number, &error));
+    CHECK(number == invoice);
+    OK(cotas_invoices(engine, TEXT("padaria"), ROOM, &error));
+    CHECK(says("\"amount_cents\":23050"));
+    CHECK(cotas_add_invoice_line(engine, invoice, TEXT("{\"title\": \"Visit\"}"), NONE, &number,
+                                 &error) == COTAS_E_INVALID_ARGUMENT);
+    CHECK(number == 0);
 }
 
 static void instalments(const cotas_engine *engine) {
@@ -471,6 +498,7 @@ int main(void) {
     administration(engine);
     money(engine);
     a_payment_from_a_queue(engine);
+    manual_invoices(engine);
     instalments(engine);
     documents(engine);
     OK(cotas_tenant_close(tenant));

@@ -48,6 +48,7 @@ static const char CATALOG[] =
     "[plans.full.limits]\nsessions = 1000\ncredits = \"unlimited\"\nsms = 100\nusers = 30\n"
     "channels = 1\n"
     "[plans.full.features]\nrecording = true\nanalytics = \"full\"\n"
+    "[plans.agreed]\ntitle = \"Agreed\"\nprice = \"custom\"\n"
     "[packages.channels]\ntitle = \"API PLUS\"\nresource = \"channels\"\n"
     "prices = { 1 = \"5.00\", 10 = \"35.00\" }\n"
     "[packages.lines]\ntitle = \"Lines\"\nresource = \"calls\"\nrecurring = true\n"

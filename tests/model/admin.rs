@@ -30,14 +30,28 @@ pub fn take(scene: &mut Scene<'_>, operation: &Operation) {
         Operation::SetLimit { resource, limit } => {
             let limit = limit.map_or(Limit::Unlimited, Limit::Finite);
             let changed = scene.engine.set_limit(scene.name, RESOURCES[resource].name, limit);
+            if scene.model.gone {
+                assert_eq!(changed.expect_err("has no plan").code(), 409);
+                *scene.model = before;
+                return;
+            }
             changed.expect("changes");
             scene.model.set_limit(resource, limit);
         }
         Operation::ChangePlan { plan, days, auto_renew } => {
             let due = date_at(scene.now) + Days::new(days);
             let terms = Terms { plan: PLANS[plan].name, first_due: due, auto_renew };
-            scene.engine.change_plan(scene.name, &terms, None).expect("changes");
-            scene.model.close_period();
+            let changed = scene.engine.change_plan(scene.name, &terms, None);
+            if scene.model.status == Status::Cancelled {
+                assert_eq!(changed.expect_err("is cancelled").code(), 406);
+                *scene.model = before;
+                return;
+            }
+            changed.expect("changes");
+            scene.model.bill_end(scene.now);
+            if !scene.model.gone {
+                scene.model.close_period();
+            }
             scene.model.subscribe(plan, due, auto_renew);
             scene.model.event(format!("has plan {}", PLANS[plan].name));
         }
@@ -83,10 +97,11 @@ fn set_status(scene: &mut Scene<'_>, to: Status, as_operator: bool) -> bool {
         scene.model.event(format!("is {}", to.code()));
     }
     scene.model.status = to;
-    if to == Cancelled {
-        scene.model.owed.clear();
-    } else if from == Cancelled && !scene.model.lapsed {
-        scene.model.bill();
+    if from != to && to == Cancelled {
+        let is_due = scene.model.bill_end(scene.now);
+        scene.model.cancelled = Some((date_at(scene.now), is_due));
+    } else if from != to && from == Cancelled {
+        scene.model.resume();
     }
     true
 }

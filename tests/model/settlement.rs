@@ -6,9 +6,10 @@ use chrono::NaiveDate;
 use cotas::catalog::{Enforcement, Kind, OnLapse, Reset};
 use cotas::rules::settle::{add_grant, grant_plan};
 use cotas::rules::{
-    Account, Counting, GateTable, Policy, Rulebook, Subscription, Usage, entitlements, settle,
+    Account, BillingRules, Counting, GateTable, Policy, Rulebook, Subscription, Usage,
+    entitlements, settle,
 };
-use cotas::{Catalog, Engine, Limit, NewTenant, ResourceId, Source, Status};
+use cotas::{BillingMode, Catalog, Engine, Limit, NewTenant, ResourceId, Source, Status};
 use cotas_tests::at;
 use proptest::prelude::*;
 
@@ -67,7 +68,7 @@ fn rules() -> Rulebook {
 
 /// An account of the year 2026 with what was bought and, of each resource, what was used.
 fn account(
-    (anchor, auto_renew): (u32, bool),
+    (anchor, auto_renew, billing): (u32, bool, BillingMode),
     extras: &[(u64, Option<i64>)],
     used: [u64; 4],
 ) -> Account {
@@ -100,6 +101,12 @@ fn account(
             carry_over: BTreeMap::new(),
             price_cents: Some(29_900),
             title: String::new(),
+            currency: "BRL".to_owned(),
+            billing,
+            from: None,
+            peak_cents: None,
+            peak_title: None,
+            cancelled_at: None,
             pending: false,
             manual: true,
         }),
@@ -108,6 +115,9 @@ fn account(
         owed: [first_due].into(),
         at_gateway: [].into(),
         waiting: [].into(),
+        offers: [(first_due, true)].into(),
+        oldest_overdue: None,
+        for_debt: false,
         charged_again: false,
         limits: numbers.map(|number| (number, Limit::Finite(100))).into(),
         features: [0; 4],
@@ -141,6 +151,9 @@ proptest! {
     fn i6_settling_in_steps_is_settling_at_once(
         anchor in 15..=31u32,
         auto_renew: bool,
+        in_advance: bool,
+        suspend_after in proptest::option::of(0..40u32),
+        cancel_later in proptest::option::of(0..200u32),
         extras in proptest::collection::vec(
             (1..50u64, proptest::option::of(1..9_000i64)),
             0..6,
@@ -151,12 +164,16 @@ proptest! {
         looks.sort_unstable();
         let end = looks.last().copied().unwrap_or(0);
         let start = at(START);
-        let rules = rules();
-        let mut at_once = account((anchor, auto_renew), &extras, used);
+        let cancel_after = cancel_later.map(|days| suspend_after.unwrap_or(0) + days);
+        let billing = BillingRules { suspend_after, cancel_after, ..BillingRules::default() };
+        let rules = rules().with_billing(billing);
+        let mode = if in_advance { BillingMode::Advance } else { BillingMode::Arrears };
+        let mut at_once = account((anchor, auto_renew, mode), &extras, used);
         let mut in_steps = at_once.clone();
         let once = settle(&mut at_once, &rules, start.plus_ms(end * HOUR_MS));
         let (mut closed, mut months) = (Vec::new(), Vec::new());
-        let (mut begun, mut overdue) = (Vec::new(), None);
+        let (mut begun, mut overdue, mut cancelled) = (Vec::new(), None, None);
+        let (mut statuses, mut replaced) = (Vec::new(), Vec::new());
         let mut events = Vec::new();
         for hours in looks {
             let until = entitlements(&in_steps, &rules, in_steps.high_water_mark).valid_until;
@@ -166,6 +183,9 @@ proptest! {
             prop_assert!(now >= until || !settled.changed);
             closed.extend(settled.closed);
             begun.extend(settled.begun);
+            statuses.extend(settled.statuses);
+            replaced.extend(settled.replaced);
+            cancelled = settled.cancelled.or(cancelled);
             overdue = settled.overdue.or(overdue);
             months.extend(settled.months);
             events.extend(settled.events);
@@ -174,6 +194,9 @@ proptest! {
         prop_assert_eq!(once.closed, closed);
         prop_assert_eq!(once.begun, begun);
         prop_assert_eq!(once.overdue, overdue);
+        prop_assert_eq!(once.statuses, statuses);
+        prop_assert_eq!(once.replaced, replaced);
+        prop_assert_eq!(once.cancelled, cancelled);
         prop_assert_eq!(once.events, events);
         prop_assert_eq!(months.len(), usize::from(end >= 396));
         prop_assert_eq!(once.months, months);

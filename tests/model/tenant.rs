@@ -1,6 +1,6 @@
 //! A tenant of the model: what it has, what it may do, and what it uses up.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use cotas::{Decision, Limit, Reason, Status};
@@ -175,8 +175,14 @@ pub struct Tenant {
     pub first_due: NaiveDate,
     pub auto_renew: bool,
     pub lapsed: bool,
-    /// Due dates of invoices that nobody has paid.
-    pub owed: BTreeSet<NaiveDate>,
+    /// Due dates of what nobody has paid, and how often.
+    pub owed: BTreeMap<NaiveDate, u32>,
+    /// Whether what the present period costs is due on its due date.
+    pub billed: bool,
+    /// The day on which it was cancelled, and whether that made the present period due.
+    pub cancelled: Option<(NaiveDate, bool)>,
+    /// Whether its subscription ended with its cancellation.
+    pub gone: bool,
     /// Of this subscription, and of all.
     pub renewed: u32,
     pub renewals: u64,
@@ -274,7 +280,10 @@ impl Tenant {
             first_due: NaiveDate::default(),
             auto_renew: false,
             lapsed: false,
-            owed: BTreeSet::new(),
+            owed: BTreeMap::new(),
+            billed: false,
+            cancelled: None,
+            gone: false,
             renewed: 0,
             renewals: 0,
             period: 1,
@@ -338,6 +347,9 @@ impl Tenant {
         };
         if forbids {
             verdict.deny(Reason::StatusForbids);
+        }
+        if self.gone {
+            verdict.deny(Reason::NoSubscription);
         }
         if self.lapse_end().is_some_and(|end| end <= now) {
             verdict.deny(Reason::PlanLapsed);
@@ -573,8 +585,7 @@ impl Tenant {
         (self.ai.0, self.analytics.0) = (PLANS[plan].ai, PLANS[plan].analytics);
         (self.first_due, self.auto_renew) = (due, auto_renew);
         (self.renewed, self.lapsed) = (0, false);
-        // Of the period that was under way nothing is owed.
-        self.owed.clear();
+        (self.cancelled, self.gone) = (None, false);
         self.bill();
         self.grant_plan();
     }

@@ -46,12 +46,13 @@ impl Tenant {
 
     /// When nothing is permitted any more.
     pub fn lapse_end(&self) -> Option<i64> {
-        let days = self.grace_days.filter(|_| !self.auto_renew)?;
+        let ends = !self.gone && (!self.auto_renew || self.cancelled.is_some());
+        let days = self.grace_days.filter(|_| ends)?;
         Some(midnight(self.due() + Days::new(1 + days)))
     }
 
     fn period_end(&self) -> Option<i64> {
-        (!self.lapsed).then(|| midnight(self.due() + Days::new(1)))
+        (!self.lapsed && !self.gone).then(|| midnight(self.due() + Days::new(1)))
     }
 
     /// Months go by where the plan has a meter of months.
@@ -61,13 +62,47 @@ impl Tenant {
 
     /// When the first due date has passed that is not paid.
     fn owed_until(&self) -> Option<i64> {
-        self.owed.first().map(|&due| midnight(due + Days::new(1)))
+        self.owed.first_key_value().map(|(&due, _)| midnight(due + Days::new(1)))
     }
 
     /// Writes the invoice that is due with the present period.
     pub fn bill(&mut self) {
-        if matches!(self.status, Status::Active | Status::PastDue | Status::Suspended) {
-            self.owed.insert(self.due());
+        self.billed = matches!(self.status, Status::Active | Status::PastDue | Status::Suspended);
+        if self.billed {
+            *self.owed.entry(self.due()).or_default() += 1;
+        }
+    }
+
+    /// The period ends: it is due at once, in full. Says whether it is.
+    pub fn bill_end(&mut self, now: i64) -> bool {
+        if !self.billed || self.lapsed || self.gone || self.cancelled.is_some() {
+            return false;
+        }
+        self.forget_owed(self.due());
+        *self.owed.entry(date_at(now)).or_default() += 1;
+        true
+    }
+
+    fn forget_owed(&mut self, due: NaiveDate) {
+        if let Some(times) = self.owed.get_mut(&due) {
+            *times -= 1;
+        }
+        self.owed.retain(|_, times| *times > 0);
+    }
+
+    /// It was cancelled and is back: a period that has not ended goes on.
+    pub fn resume(&mut self) {
+        let Some((day, was_due)) = self.cancelled.take() else { return };
+        if self.gone || self.lapsed {
+            return;
+        }
+        let is_overdue = was_due && !self.owed.contains_key(&day);
+        self.billed = !is_overdue;
+        if !is_overdue {
+            if was_due {
+                self.forget_owed(day);
+            }
+            self.bill();
         }
     }
 
@@ -97,7 +132,10 @@ impl Tenant {
                 }
             }
             if self.period_end() == Some(at) {
-                if self.auto_renew {
+                if self.cancelled.is_some() {
+                    self.close_period();
+                    self.gone = true;
+                } else if self.auto_renew {
                     self.renewed += 1;
                     self.bill();
                     self.renewals += 1;

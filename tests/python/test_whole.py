@@ -28,6 +28,7 @@ OPERATIONS: dict[str, type] = {
 
 ELSEWHERE: dict[str, Any] = {
     # Rust has a second operation where Python has keywords.
+    "Engine::carry_plan": cotas.Engine.change_plan,
     "Engine::grant_as": cotas.Engine.grant,
     "Engine::usage_by": cotas.Engine.usage,
     "Seats::occupy_as": cotas.Seats.occupy,
@@ -129,7 +130,11 @@ Compared = tuple[str, set[str], dict[str, str]]
 
 TAKEN: list[Compared] = [
     ("Builder", parameters(cotas.open), {}),
-    ("NewTenant", set(options.TenantOptions.__annotations__) | {"name"}, {}),
+    (
+        "NewTenant",
+        set(options.TenantOptions.__annotations__) | {"name"},
+        {"first_period_paid": "first_period"},
+    ),
     ("Extra", attributes(options.Extra) | {"resource"}, {}),
     ("NewGrant", parameters(cotas.Engine.grant), {}),
     ("Terms", parameters(cotas.Engine.change_plan), {}),

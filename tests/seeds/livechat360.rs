@@ -39,6 +39,7 @@ fn seed_000_01_the_plan_summary_is_there_only_while_a_plan_is_active() {
     assert_line(&before.to_page(PT), "Nenhum plano ativo.");
     let terms = Terms { plan: "full", first_due: date("2026-05-20"), auto_renew: true };
     let invoice = platform.engine.choose_plan(TENANT, &terms, "Asaas", None).expect("chooses");
+    let invoice = invoice.expect("is to be paid");
     assert_eq!(platform.statement(TENANT).plan, None, "it waits to be paid");
     platform.engine.mark_paid(invoice, None).expect("is paid");
     let during = platform.statement(TENANT);

@@ -1,6 +1,6 @@
 //! Whazing (docs/sources.md): "API PLUS", channels in packages.
 
-use cotas::{Details, NewTenant, Occupancy, Purchase, Reason, Seats};
+use cotas::{Details, InvoiceLine, NewTenant, Occupancy, Purchase, Reason, Seats};
 use cotas_tests::date;
 use cotas_tests::wide::allowed;
 
@@ -38,8 +38,14 @@ fn connect(seats: &Seats<'_>, channel: &str) -> Result<cotas::Decision, cotas::E
 /// What was charged for channels: when it is due, and how much.
 fn charged(platform: &Platform) -> Vec<(String, String)> {
     let invoices = platform.engine.invoices(TENANT).expect("reads");
-    let channels = invoices.iter().filter(|it| it.title == "Canais API PLUS");
-    channels.map(|it| (it.due.to_string(), it.amount.to_string())).collect()
+    let of_channels = |it: &&InvoiceLine| it.title == "Canais API PLUS";
+    let lines = invoices.iter().flat_map(|it| {
+        it.lines
+            .iter()
+            .filter(of_channels)
+            .map(|line| (it.due.to_string(), line.amount.to_string()))
+    });
+    lines.collect()
 }
 
 fn pairs<const N: usize>(of: [(&str, &str); N]) -> Vec<(String, String)> {
@@ -172,7 +178,7 @@ fn seed_002_07_nothing_is_prorated() {
     for now in ["2026-05-05T10:00:00-03:00", "2026-05-29T23:59:00-03:00"] {
         let platform = premium("2026-05-30");
         platform.at(now);
-        let bought = buy(&platform, 1);
+        let bought = buy_and_pay(&platform, 1);
         assert_eq!(bought.quote.cents.to_string(), "5.00", "{now}");
         let today = &now[..10];
         assert_eq!(charged(&platform), pairs([(today, "5.00"), ("2026-05-30", "5.00")]), "{now}");
@@ -221,10 +227,9 @@ fn seed_002_11_example_b_is_10_and_10_which_is_20() {
     platform.at("2026-05-15T10:00:00-03:00");
     let mut paid = 0;
     for invoice in platform.engine.invoices(TENANT).expect("reads") {
-        if invoice.title == "Canais API PLUS" {
-            platform.engine.mark_paid(invoice.id, None).expect("is paid");
-            paid += invoice.amount.get();
-        }
+        platform.engine.mark_paid(invoice.id, None).expect("is paid");
+        let of_channels = invoice.lines.iter().filter(|it| it.title == "Canais API PLUS");
+        paid += of_channels.map(|it| it.amount.get()).sum::<i64>();
     }
     assert_eq!(paid, 2000);
 }

@@ -241,7 +241,9 @@ fn administer(
         "buy" => engine
             .buy("acme", "more", units, Some(key))
             .map(|it| format!("{} {}", it.invoice, it.quote.cents)),
-        "choose" => engine.choose_plan("acme", &terms, "Asaas", Some(key)).map(|it| it.to_string()),
+        "choose" => {
+            engine.choose_plan("acme", &terms, "Asaas", Some(key)).map(|it| format!("{it:?}"))
+        }
         "plan" => done(engine.change_plan("acme", &terms, Some(key))),
         "schedule" => engine.schedule_plan("acme", plan, Some(key)).map(|due| due.to_string()),
         "grant" => done(engine.grant("acme", "credits", Source::Extra, units, None, Some(key))),

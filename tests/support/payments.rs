@@ -18,10 +18,12 @@ resource = "credits"
 prices = { 1 = "1.00", 50 = "40.00" }
 "#;
 
-/// A plan that is paid before each period, and a package.
+/// A plan that is paid before each period, and a package. Offers stand as long as the tests last.
 pub const CATALOG: &str = r#"
 [catalog]
 time_zone = "America/Sao_Paulo"
+[billing]
+offer_days = 365
 [resources.credits]
 kind = "allowance"
 [plans.prepaid]

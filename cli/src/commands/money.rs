@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use cotas::billing::{Cents, PackageQuote};
-use cotas::{Engine, Invoice};
+use cotas::{Engine, Invoice, InvoiceLine, ManualLine};
 use serde_json::{Value, json};
 
 use crate::codes::whole;
@@ -17,6 +17,12 @@ use crate::values;
 pub struct Invoices {
     /// The tenant
     tenant: String,
+    /// Show the one that will be written when the running period ends instead
+    #[arg(long)]
+    next: bool,
+    /// Show what each is over, line by line
+    #[arg(long, conflicts_with = "next")]
+    lines: bool,
     #[command(flatten)]
     at: At,
 }
@@ -25,19 +31,92 @@ impl Invoices {
     /// Lists them by due date.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = database.open(self.at.clock())?;
+        if self.next {
+            let next = engine.preview_invoice(&self.tenant)?;
+            let text = match &next {
+                None => format!("{} has no further invoice to come", self.tenant),
+                Some(next) => {
+                    let head = format!("due {}: {} {}", next.due, next.currency, next.amount);
+                    with_lines(head, &next.lines)
+                }
+            };
+            return output.print(&text, &json!(next));
+        }
         let invoices = engine.invoices(&self.tenant)?;
         let text = if invoices.is_empty() {
             format!("{} has no invoice", self.tenant)
         } else {
             invoice_table(&invoices, &currency(&engine)?)
         };
-        output.print(&text, &json!(invoices))
+        let mut texts = vec![text];
+        if self.lines {
+            let listed = |it: &Invoice| with_lines(format!("invoice {}", it.id), &it.lines);
+            texts.extend(invoices.iter().map(listed));
+        }
+        output.print(&texts.join("\n"), &json!(invoices))
     }
+}
+
+/// A heading and what an invoice is over.
+pub fn with_lines(heading: String, lines: &[InvoiceLine]) -> String {
+    let lines = lines.iter().map(|line| format!("\n    {}", line_text(line)));
+    lines.fold(heading, |text, line| text + &line)
+}
+
+/// A line of an invoice: `299.00 Plano full, 2026-05-11 to 2026-06-10`.
+fn line_text(line: &InvoiceLine) -> String {
+    match line.from.zip(line.to) {
+        Some((from, to)) => format!("{} {}, {from} to {to}", line.amount, line.title),
+        None => format!("{} {}", line.amount, line.title),
+    }
+}
+
+/// A line as it is written on the command line: `AMOUNT TITLE`.
+#[derive(Clone)]
+pub struct LineArgument {
+    amount: Cents,
+    title: String,
+}
+
+impl LineArgument {
+    fn line(&self) -> ManualLine<'_> {
+        ManualLine { title: &self.title, amount: self.amount, days: None }
+    }
+}
+
+fn line_argument(text: &str) -> Result<LineArgument, String> {
+    let (amount, title) = text.split_once(' ').ok_or("expected \"AMOUNT TITLE\"")?;
+    let amount = Cents::parse(amount).map_err(|error| error.to_string())?;
+    Ok(LineArgument { amount, title: title.to_owned() })
 }
 
 /// What is done with an invoice.
 #[derive(Subcommand)]
 pub enum OneInvoice {
+    /// Write an invoice manually
+    New {
+        /// The tenant
+        tenant: String,
+        /// Its due date
+        #[arg(long, value_name = "YYYY-MM-DD", value_parser = values::date)]
+        due: NaiveDate,
+        /// What it is over, such as "150.00 Treinamento"; may be given several times
+        #[arg(long = "line", value_name = "AMOUNT TITLE", required = true,
+            value_parser = line_argument)]
+        lines: Vec<LineArgument>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Add a line to an invoice; where it has a charge already, to a further one of that day
+    AddLine {
+        /// Its number
+        id: i64,
+        /// What it is over, such as "150.00 Treinamento"
+        #[arg(value_name = "AMOUNT TITLE", value_parser = line_argument)]
+        line: LineArgument,
+        #[command(flatten)]
+        how: How,
+    },
     /// Mark an invoice as paid; what it pays for is given once
     Pay {
         /// Its number
@@ -82,6 +161,17 @@ impl OneInvoice {
     /// Does it.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let (id, status) = match self {
+            OneInvoice::New { tenant, due, lines, how } => {
+                let lines: Vec<_> = lines.iter().map(LineArgument::line).collect();
+                let id = how.open(database)?.create_invoice(tenant, *due, &lines, None)?;
+                let text = format!("invoice {id} is due on {due}");
+                return output.print(&text, &json!({ "invoice": id, "due": due }));
+            }
+            OneInvoice::AddLine { id, line, how } => {
+                let number = how.open(database)?.add_invoice_line(*id, &line.line(), None)?;
+                let text = format!("invoice {number} has the line");
+                return output.print(&text, &json!({ "invoice": number }));
+            }
             OneInvoice::Split { id, parts, how } => {
                 let numbers = how.open(database)?.split_invoice(*id, *parts)?;
                 let text = numbers.iter().map(ToString::to_string).collect::<Vec<_>>();

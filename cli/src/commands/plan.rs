@@ -2,12 +2,12 @@
 
 use chrono::NaiveDate;
 use clap::{ArgAction, Args, Subcommand};
-use cotas::billing::PaymentMethod;
-use cotas::{Engine, Error, Terms};
+use cotas::billing::{Cents, PaymentMethod};
+use cotas::{Engine, Error, PlanChange, QuotedInvoice, Terms};
 
-use super::tenant_view;
+use super::{money, tenant_view};
 use crate::codes::OneOf;
-use crate::database::{Database, How};
+use crate::database::{At, Database, How};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::values;
@@ -15,10 +15,29 @@ use crate::values;
 /// Changes of a tenant's subscription.
 #[derive(Subcommand)]
 pub enum Plan {
-    /// Put a tenant on a plan now: a new period begins, extras stay
+    /// Put a tenant on a plan now; for operators, see `choose` for a customer's own page
     Change {
         #[command(flatten)]
-        joining: Joining,
+        change: Change,
+        #[command(flatten)]
+        how: How,
+    },
+    /// What a change of plan would cost; changes nothing
+    Quote {
+        #[command(flatten)]
+        change: Change,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Give a tenant a price of its own for a plan
+    Price {
+        /// The tenant
+        tenant: String,
+        /// The plan
+        plan: String,
+        /// The price of a period, such as 129.90, or `none`: as the catalog says
+        #[arg(value_parser = own_price)]
+        price: OwnPrice,
         #[command(flatten)]
         how: How,
     },
@@ -89,6 +108,85 @@ pub enum Plan {
     },
 }
 
+/// A price of a tenant's own, or none.
+#[derive(Clone, Copy)]
+pub struct OwnPrice(Option<Cents>);
+
+fn own_price(text: &str) -> Result<OwnPrice, String> {
+    match text {
+        "none" => Ok(OwnPrice(None)),
+        text => Cents::parse(text).map(|it| OwnPrice(Some(it))).map_err(|it| it.to_string()),
+    }
+}
+
+/// A change of plan.
+#[derive(Args)]
+#[group(id = "plan_change")]
+pub struct Change {
+    /// The tenant
+    tenant: String,
+    /// The plan
+    plan: String,
+    /// What becomes of the running period: `restart` ends and bills it, `carry` leaves it and its
+    /// usage as they are
+    #[arg(long, value_name = "USAGE", default_value = "restart")]
+    usage: Usage,
+    /// The first due date of a new period, usable to its end; its day is the day of all later ones
+    #[arg(
+        long, value_name = "YYYY-MM-DD", value_parser = values::date,
+        required_if_eq("usage", "restart")
+    )]
+    first_due: Option<NaiveDate>,
+    /// Restore the plan's units one day after each due date, or not; as it is now without it
+    #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on")]
+    #[arg(require_equals = true, value_parser = on_or_off())]
+    auto_renew: Option<bool>,
+}
+
+/// What becomes of the running period.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Usage {
+    /// It ends, is billed in full, and a new one begins.
+    Restart,
+    /// It goes on; only limits and features change.
+    Carry,
+}
+
+impl Change {
+    fn change(&self, engine: &Engine) -> Result<PlanChange<'_>, Error> {
+        let Change { tenant, plan, .. } = self;
+        match (self.usage, self.first_due) {
+            (Usage::Carry, None) => Ok(PlanChange::Carry { plan }),
+            (Usage::Restart, Some(first_due)) => {
+                let auto_renew = kept(engine, tenant, self.auto_renew)?;
+                Ok(PlanChange::Restart(Terms { plan, first_due, auto_renew }))
+            }
+            (Usage::Carry, Some(_)) => {
+                let why = "the period goes on: name none, or restart".to_owned();
+                Err(Error::InvalidArgument { what: "first due date", why })
+            }
+            (Usage::Restart, None) => {
+                let why = "a new period needs one".to_owned();
+                Err(Error::InvalidArgument { what: "first due date", why })
+            }
+        }
+    }
+
+    fn quote(&self, engine: &Engine, output: Output) -> Result<(), Failure> {
+        let quote = engine.quote_plan_change(&self.tenant, &self.change(engine)?)?;
+        let head = format!("billed in {}; due now: {}", quote.billing.code(), quote.due_now);
+        let mut texts = vec![head];
+        for QuotedInvoice { due, amount, currency, lines } in &quote.invoices {
+            texts.push(money::with_lines(format!("due {due}: {currency} {amount}"), lines));
+        }
+        if !quote.withdrawn.is_empty() {
+            let numbers: Vec<_> = quote.withdrawn.iter().map(ToString::to_string).collect();
+            texts.push(format!("not owed any more: {}", numbers.join(", ")));
+        }
+        output.print(&texts.join("\n"), &serde_json::json!(quote))
+    }
+}
+
 /// Who joins which plan.
 #[derive(Args)]
 pub struct Joining {
@@ -106,47 +204,56 @@ pub struct Joining {
 }
 
 impl Joining {
-    /// Without a word about it, automatic renewal stays as it is.
     fn terms(&self, engine: &Engine) -> Result<Terms<'_>, Error> {
-        let auto_renew = match self.auto_renew {
-            Some(auto_renew) => auto_renew,
-            None => {
-                engine.report(&self.tenant)?.subscription.is_some_and(|present| present.auto_renew)
-            }
-        };
+        let auto_renew = kept(engine, &self.tenant, self.auto_renew)?;
         Ok(Terms { plan: &self.plan, first_due: self.first_due, auto_renew })
+    }
+}
+
+/// Without a word about it, automatic renewal stays as it is.
+fn kept(engine: &Engine, tenant: &str, auto_renew: Option<bool>) -> Result<bool, Error> {
+    match auto_renew {
+        Some(auto_renew) => Ok(auto_renew),
+        None => Ok(engine.report(tenant)?.subscription.is_some_and(|present| present.auto_renew)),
     }
 }
 
 impl Plan {
     /// Does it; the answer is what the tenant has now.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
-        let (tenant, how) = self.subject();
+        if let Plan::Quote { change, at } = self {
+            return change.quote(&database.open(at.clock())?, output);
+        }
+        let Some((tenant, how)) = self.subject() else { return Ok(()) };
         let engine = how.open(database)?;
         self.apply(&engine, tenant)?;
         let report = engine.report(tenant)?;
         output.print(&tenant_view::text(&report), &serde_json::json!(report))
     }
 
-    fn subject(&self) -> (&str, &How) {
-        match self {
-            Plan::Change { joining, how } | Plan::Choose { joining, how, .. } => {
-                (&joining.tenant, how)
-            }
-            Plan::Schedule { tenant, how, .. }
+    fn subject(&self) -> Option<(&str, &How)> {
+        Some(match self {
+            Plan::Quote { .. } => return None,
+            Plan::Change { change, how } => (&change.tenant, how),
+            Plan::Choose { joining, how, .. } => (&joining.tenant, how),
+            Plan::Price { tenant, how, .. }
+            | Plan::Schedule { tenant, how, .. }
             | Plan::Unschedule { tenant, how }
             | Plan::Update { tenant, how }
             | Plan::AutoRenew { tenant, how, .. }
             | Plan::PaymentForm { tenant, how, .. }
             | Plan::PaymentMethod { tenant, how, .. } => (tenant, how),
-        }
+        })
     }
 
     fn apply(&self, engine: &Engine, tenant: &str) -> Result<(), Error> {
         match self {
-            Plan::Change { joining, .. } => {
-                engine.change_plan(tenant, &joining.terms(engine)?, None)
-            }
+            Plan::Quote { .. } => Ok(()),
+            Plan::Change { change, .. } => match change.change(engine)? {
+                PlanChange::Restart(terms) => engine.change_plan(tenant, &terms, None),
+                PlanChange::Carry { plan } => engine.carry_plan(tenant, plan, None),
+            },
+            Plan::Price { plan, price, .. } => engine.set_own_price(tenant, plan, price.0),
             Plan::Choose { joining, payment_form, .. } => {
                 engine.choose_plan(tenant, &joining.terms(engine)?, payment_form, None).map(|_| ())
             }

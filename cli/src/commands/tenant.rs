@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use clap::{Args, Subcommand};
+use cotas::billing::Cents;
 use cotas::catalog::Feature;
 use cotas::{AccountHolderForm, Engine, ErasedAccount, Limit, NewTenant, Status, SystemClock};
 use serde_json::json;
@@ -159,6 +160,12 @@ pub struct Add {
     /// Begin the plan when its first invoice is paid, in this form: Manual, Asaas ...
     #[arg(long, value_name = "FORM", requires = "plan")]
     pay_first: Option<String>,
+    /// `paid`: the first period of a plan that is paid in advance has been paid elsewhere
+    #[arg(long, value_name = "paid", value_parser = ["paid"])]
+    first_period: Option<String>,
+    /// What a period of the plan costs this tenant, such as 129.90
+    #[arg(long, value_name = "AMOUNT", value_parser = values::cents)]
+    price: Option<Cents>,
     /// Whose account it is: a JSON document; - is standard input
     #[arg(long, value_name = "FILE", long_help = ACCOUNT_HELP)]
     account: Option<PathBuf>,
@@ -234,6 +241,8 @@ impl Add {
             limits: &limits,
             features: &features,
             pay_first: self.pay_first.as_deref(),
+            first_period_paid: self.first_period.is_some(),
+            price: self.price,
             status: self.status,
             time_zone: self.time_zone,
             plan: self.plan.terms(),

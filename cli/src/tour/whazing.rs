@@ -94,11 +94,16 @@ fn report(stage: Stage) -> Result<Story, Failure> {
         let balance = stage.balance(tenant, RESOURCE)?;
         let contracted = balance.contracted.unwrap_or_default();
         let invoices = stage.engine.invoices(tenant)?;
-        let paid: Vec<&Invoice> =
-            invoices.iter().filter(|it| it.title == TITLE && it.paid_on.is_some()).collect();
-        let amounts: Vec<_> = paid.iter().map(|it| it.amount.to_string()).collect();
-        let dates: Vec<_> = paid.iter().map(|it| shown(it.due)).collect();
-        let total = sum(paid.iter().map(|it| it.amount));
+        // The due date's invoice has the plan on another line.
+        let of_package = |it: &Invoice| {
+            let lines = it.lines.iter().filter(|line| line.title == TITLE);
+            lines.map(|line| (line.amount, it.due)).collect::<Vec<_>>()
+        };
+        let paid = invoices.iter().filter(|it| it.paid_on.is_some());
+        let paid: Vec<(Cents, NaiveDate)> = paid.flat_map(of_package).collect();
+        let amounts: Vec<_> = paid.iter().map(|(amount, _)| amount.to_string()).collect();
+        let dates: Vec<_> = paid.iter().map(|(_, due)| shown(*due)).collect();
+        let total = sum(paid.iter().map(|(amount, _)| *amount));
         lines.push(format!(
             "Example {what}: {contracted} channels, {} connected; {} = {} ({})",
             balance.used,
@@ -110,7 +115,7 @@ fn report(stage: Stage) -> Result<Story, Failure> {
             "example": what,
             "contracted": contracted,
             "connected": balance.used,
-            "paid_cents": paid.iter().map(|it| it.amount.get()).collect::<Vec<_>>(),
+            "paid_cents": paid.iter().map(|(amount, _)| amount.get()).collect::<Vec<_>>(),
             "total_cents": total.map(Cents::get),
         }));
     }

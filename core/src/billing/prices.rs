@@ -40,9 +40,17 @@ pub enum PriceError {
         /// The size.
         size: u64,
     },
-    /// Without a package of 1 not every quantity could be composed.
-    #[error("a price table needs a package of 1")]
-    NoSingle,
+    /// The packages do not come to exactly that quantity.
+    #[error(
+        "{quantity} cannot be composed of the packages that are sold; the next larger quantity \
+         that can is {next}"
+    )]
+    NotComposed {
+        /// What was asked.
+        quantity: u64,
+        /// The next larger quantity that can be composed.
+        next: u64,
+    },
     /// More than can be quoted at once.
     #[error("the quantity {quantity} is more than can be quoted at once, {QUANTITY_MAX}")]
     Quantity {
@@ -101,7 +109,7 @@ struct Best {
 impl PriceTable {
     /// A table of these sizes and prices, in any order.
     ///
-    /// Sizes are distinct and one of them is 1, so that every quantity can be composed.
+    /// Sizes are distinct. Where none of them is 1 there are quantities that cannot be composed.
     pub fn new(sizes: impl IntoIterator<Item = (u64, Cents)>) -> Result<PriceTable, PriceError> {
         let mut sizes: Vec<_> = sizes.into_iter().collect();
         if sizes.is_empty() || sizes.len() > SIZES_MAX {
@@ -114,9 +122,6 @@ impl PriceTable {
         let twins = sizes.iter().zip(sizes.iter().skip(1)).find(|(one, next)| one.0 == next.0);
         if let Some(((size, _), _)) = twins {
             return Err(PriceError::SizeTwice { size: *size });
-        }
-        if sizes.first().is_none_or(|(size, _)| *size != 1) {
-            return Err(PriceError::NoSingle);
         }
         Ok(PriceTable { sizes })
     }
@@ -138,12 +143,13 @@ impl PriceTable {
         let largest = self.sizes.last().map_or(0, |(size, _)| *size);
         // Beyond that a larger quantity only adds packages to one that is large enough already.
         let best = self.compose(quantity.saturating_add(largest));
-        let exact = usize::try_from(quantity).ok().and_then(|at| best.get(at));
-        let exact = exact.ok_or(PriceError::Quantity { quantity })?;
+        let exact = usize::try_from(quantity).ok().and_then(|at| best.get(at).copied()).flatten();
+        let Some(exact) = exact else { return Err(not_composed(&best, quantity)) };
         let cents = Cents::new(exact.cents).map_err(|_| PriceError::TooMuch { quantity })?;
         let hint = (0..)
             .zip(&best)
             .skip_while(|(larger, _)| *larger <= quantity)
+            .filter_map(|(larger, best)| Some((larger, best.as_ref()?)))
             .min_by_key(|(larger, best)| (best.cents, *larger))
             .filter(|(_, best)| best.cents < cents.get())
             .map(|(quantity, best)| Ok(Hint { quantity, cents: Cents::new(best.cents)? }))
@@ -151,34 +157,45 @@ impl PriceTable {
         Ok(PackageQuote { cents, packages: packages(&best, quantity), hint })
     }
 
-    /// The best composition of every quantity from nothing to `upto`.
-    fn compose(&self, upto: u64) -> Vec<Best> {
-        let mut best = vec![Best { cents: 0, packages: 0, last: 0 }];
+    /// The best composition of every quantity from nothing to `upto`; `None`: there is none.
+    fn compose(&self, upto: u64) -> Vec<Option<Best>> {
+        let mut best = vec![Some(Best { cents: 0, packages: 0, last: 0 })];
         for quantity in 1..=upto {
-            // The price of a package of 1 bounds every price: 2 * 10^5 * 10^12 fits.
+            // No price is higher than that of as many packages: 2 * 10^5 * 10^12 fits.
             let found = self
                 .sizes
                 .iter()
                 .rev()
                 .filter_map(|(size, price)| {
-                    let rest = best.get(usize::try_from(quantity.checked_sub(*size)?).ok()?)?;
+                    let at = usize::try_from(quantity.checked_sub(*size)?).ok()?;
+                    let rest = best.get(at).copied().flatten()?;
                     let cents = rest.cents.checked_add(price.get())?;
                     Some(Best { cents, packages: rest.packages + 1, last: *size })
                 })
                 .min_by_key(|best| (best.cents, best.packages));
-            best.extend(found);
+            best.push(found);
         }
-        debug_assert_eq!(best.len() as u64, upto + 1, "a package of 1 composes everything");
         best
     }
 }
 
+/// The refusal of a quantity that is not composed, with the next one that is. There is one within
+/// the largest size: so many more of the smallest.
+fn not_composed(best: &[Option<Best>], quantity: u64) -> PriceError {
+    let larger = (0..).zip(best).find(|(larger, best)| *larger > quantity && best.is_some());
+    larger.map_or(PriceError::Quantity { quantity }, |(next, _)| PriceError::NotComposed {
+        quantity,
+        next,
+    })
+}
+
 /// The packages that compose `quantity`, largest first.
-fn packages(best: &[Best], quantity: u64) -> Vec<(u64, u64)> {
+fn packages(best: &[Option<Best>], quantity: u64) -> Vec<(u64, u64)> {
     let mut sizes = Vec::new();
     let mut rest = quantity;
     while rest > 0 {
-        let Some(step) = usize::try_from(rest).ok().and_then(|at| best.get(at)) else { break };
+        let step = usize::try_from(rest).ok().and_then(|at| best.get(at).copied()).flatten();
+        let Some(step) = step else { break };
         sizes.push(step.last);
         rest = rest.saturating_sub(step.last);
     }
@@ -299,13 +316,31 @@ mod tests {
         for (sizes, expected) in [
             (&[][..], PriceError::SizeCount { count: 0 }),
             (&many[..], PriceError::SizeCount { count: 33 }),
-            (&[(10, 3500)], PriceError::NoSingle),
             (&[(1, 500), (10, 3500), (1, 400)], PriceError::SizeTwice { size: 1 }),
             (&[(0, 100), (1, 500)], PriceError::Size { size: 0 }),
             (&[(1, 500), (100_001, 1)], PriceError::Size { size: 100_001 }),
         ] {
             assert_eq!(table(sizes), Err(expected));
         }
+    }
+
+    #[test]
+    fn without_a_package_of_one_only_what_can_be_composed_is_sold() {
+        let sms = table(&[(50, 1500), (200, 5000)]).unwrap();
+        let quote = sms.quote(50).unwrap();
+        assert_eq!((quote.cents.get(), quote.packages, quote.hint), (1500, vec![(50, 1)], None));
+        let quote = sms.quote(250).unwrap();
+        assert_eq!((quote.cents.get(), quote.packages), (6500, vec![(200, 1), (50, 1)]));
+        let cheaper = sms.quote(150).map(|it| (it.cents.get(), it.hint)).unwrap();
+        assert_eq!(cheaper, (4500, None));
+        for (quantity, next) in [(1, 50), (49, 50), (51, 100), (99_999, 100_000)] {
+            let refused = PriceError::NotComposed { quantity, next };
+            assert_eq!(sms.quote(quantity), Err(refused));
+        }
+        let odd = table(&[(6, 100), (9, 100)]).unwrap();
+        assert_eq!(odd.quote(7), Err(PriceError::NotComposed { quantity: 7, next: 9 }));
+        assert_eq!(odd.quote(15).unwrap().packages, [(9, 1), (6, 1)]);
+        assert_eq!(odd.quote(0).unwrap().packages, []);
     }
 
     #[test]
@@ -331,7 +366,7 @@ mod tests {
         let text = serde_json::to_string(&seed_002()).unwrap();
         assert_eq!(text, "[[1,500],[10,3500],[20,6000],[30,8000],[40,9500],[50,10500]]");
         assert_eq!(serde_json::from_str::<PriceTable>(&text).unwrap(), seed_002());
-        for text in ["[]", "[[10,3500]]", "[[1,-5]]", "[[1,5],[1,6]]"] {
+        for text in ["[]", "[[0,3500]]", "[[1,-5]]", "[[1,5],[1,6]]"] {
             assert!(serde_json::from_str::<PriceTable>(text).is_err(), "{text}");
         }
     }

@@ -102,7 +102,8 @@ impl Compiled {
             None => Counting::of_name(&it.kind),
         });
         let counting = counting.collect();
-        let mut rulebook = Rulebook::new(catalog.statuses, policies, counting);
+        let rulebook = Rulebook::new(catalog.statuses, policies, counting);
+        let mut rulebook = rulebook.with_billing(catalog.billing);
         rulebook.gateway_silence_days = catalog.gateway_silence;
         let actions = ByName::new(
             catalog

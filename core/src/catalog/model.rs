@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::language::Wording;
-use crate::rules::GateTable;
+use crate::rules::{BillingRules, GateTable};
 
 /// Asaas reports on Monday what was due on a Friday, and is late itself at times.
 pub const DEFAULT_GATEWAY_SILENCE_DAYS: u32 = 4;
@@ -56,6 +56,9 @@ pub struct Catalog {
     /// What people call resources, features and their levels, by name.
     #[serde(default)]
     pub titles: BTreeMap<String, Wording>,
+    /// When what is not paid has which consequence.
+    #[serde(default)]
+    pub billing: BillingRules,
     /// What each tenant status permits.
     pub statuses: GateTable,
 }
@@ -225,6 +228,9 @@ pub struct Plan {
     /// What a renewal waits for.
     #[serde(default)]
     pub renew_on: RenewOn,
+    /// How a subscription that begins without a payment is billed.
+    #[serde(default)]
+    pub billing: BillingMode,
     /// Whether extras and packages may be bought on top (seed 000: "if available").
     #[serde(default = "yes")]
     pub extras: bool,
@@ -250,6 +256,28 @@ pub enum RenewOn {
     Schedule,
     /// The payment of the invoice that is due then: without it the subscription lapses.
     Payment,
+}
+
+/// When a period of a plan is paid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BillingMode {
+    /// Before it begins: the invoice of a due date pays the period that follows.
+    Advance,
+    /// When it ends: the invoice of a due date pays the period that ends then.
+    #[default]
+    Arrears,
+}
+
+impl BillingMode {
+    /// The code used in catalogs, databases and reports.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            BillingMode::Advance => "advance",
+            BillingMode::Arrears => "arrears",
+        }
+    }
 }
 
 /// Something that is sold on top of a plan in sizes with prices of their own (seed 002).
@@ -391,6 +419,7 @@ impl Catalog {
             administrator_seat: None,
             pending_plan: None,
             titles: BTreeMap::new(),
+            billing: BillingRules::default(),
             statuses: GateTable::default(),
         }
     }

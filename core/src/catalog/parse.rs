@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 
-use crate::rules::{GateTable, Status};
+use crate::rules::{BillingRules, GateTable, Status};
 
 use super::actions::actions;
 use super::error::{Result, did_you_mean, quoted};
@@ -28,6 +28,8 @@ pub const MAX_TEXT_BYTES: usize = 1 << 20;
 const DEFAULT_DEMO_DAYS: u32 = 14;
 /// The seats of which an administrator takes one unless the catalog says otherwise.
 const USERS: &str = "users";
+/// The most days that an invoice may wait for a consequence.
+const MAX_BILLING_DAYS: u32 = 3_660;
 /// The longest demonstration, in days.
 const MAX_DEMO_DAYS: u32 = 3_660;
 /// The most days that a gateway may be silent about what was due.
@@ -68,6 +70,7 @@ fn catalog(root: &Node) -> Result<Catalog> {
         "actions",
         "packages",
         "titles",
+        "billing",
         "statuses",
     ])?;
     let absent = BTreeMap::new();
@@ -109,6 +112,7 @@ fn catalog(root: &Node) -> Result<Catalog> {
         resources,
         plans,
         actions,
+        billing: billing(root)?,
         statuses: statuses(root)?,
     })
 }
@@ -118,6 +122,27 @@ fn trial(node: &Node) -> Result<Trial> {
     table.only(&["delete_after"])?;
     let delete_after_days = table.optional("delete_after", days_or_never)?;
     Ok(delete_after_days.map_or_else(Trial::default, |days| Trial { delete_after_days: days }))
+}
+
+/// The table `[billing]`.
+fn billing(root: Section) -> Result<BillingRules> {
+    let usual = BillingRules::default();
+    let Some(table) = root.optional("billing", Node::table)? else { return Ok(usual) };
+    table.only(&["offer_days", "suspend_after", "cancel_after", "min_first_days"])?;
+    let days = |name| table.optional(name, |node| node.integer(0..=MAX_BILLING_DAYS));
+    let rules = BillingRules {
+        offer_days: days("offer_days")?.unwrap_or(usual.offer_days),
+        suspend_after: days("suspend_after")?,
+        cancel_after: days("cancel_after")?,
+        min_first_days: days("min_first_days")?.unwrap_or(usual.min_first_days),
+    };
+    match (rules.suspend_after, rules.cancel_after) {
+        (Some(suspend), Some(cancel)) if cancel < suspend => Err(table.location.error(format!(
+            "cancel_after = {cancel} comes before suspend_after = {suspend}; both count from the \
+             same due day, so cancel_after must not be the smaller one"
+        ))),
+        _ => Ok(rules),
+    }
 }
 
 fn seat(name: &str, general: Section, resources: &Resources) -> Result<String> {

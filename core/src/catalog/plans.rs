@@ -6,7 +6,7 @@ use super::error::{Result, quoted};
 use super::resources::{MAX_RESOURCES, Resources, lookup};
 use super::tree::{Node, Section, Value};
 use super::values::{check_name, months, price};
-use super::{Feature, Kind, Limit, OnLapse, Plan, RenewOn};
+use super::{BillingMode, Feature, Kind, Limit, OnLapse, Plan, RenewOn};
 use crate::billing::Cents;
 
 /// Plans of a catalog, by name.
@@ -38,12 +38,14 @@ fn plan(node: &Node, resources: &Resources) -> Result<Plan> {
         "grace_days",
         "max_renewals",
         "renew_on",
+        "billing",
         "extras",
         "carry_over",
         "limits",
         "features",
     ])?;
     let period_months = table.optional("period", months)?.unwrap_or(1);
+    let renew_on = table.optional("renew_on", renew_on)?.unwrap_or_default();
     Ok(Plan {
         title: table.required("title", title)?,
         price_cents: table.required("price", price)?.map(Cents::get),
@@ -54,7 +56,12 @@ fn plan(node: &Node, resources: &Resources) -> Result<Plan> {
             .optional("grace_days", |node| node.integer(0..=MAX_GRACE_DAYS))?
             .unwrap_or(0),
         max_renewals: table.optional("max_renewals", |node| node.integer(0..=u32::MAX))?,
-        renew_on: table.optional("renew_on", renew_on)?.unwrap_or_default(),
+        renew_on,
+        billing: match table.optional("billing", |node| billing(node, renew_on))? {
+            Some(mode) => mode,
+            None if renew_on == RenewOn::Payment => BillingMode::Advance,
+            None => BillingMode::Arrears,
+        },
         extras: table.optional("extras", Node::flag)?.unwrap_or(true),
         carry_over: table.named("carry_over", MAX_RESOURCES, |node| carried(node, resources))?,
         limits: table.named("limits", MAX_RESOURCES, |node| limit(node, resources))?,
@@ -86,6 +93,18 @@ fn on_lapse(node: &Node) -> Result<OnLapse> {
 
 fn renew_on(node: &Node) -> Result<RenewOn> {
     node.choice(&[("schedule", RenewOn::Schedule), ("payment", RenewOn::Payment)])
+}
+
+fn billing(node: &Node, renew_on: RenewOn) -> Result<BillingMode> {
+    let modes = [("advance", BillingMode::Advance), ("arrears", BillingMode::Arrears)];
+    match node.choice(&modes)? {
+        BillingMode::Arrears if renew_on == RenewOn::Payment => Err(node.location.error(
+            "a plan that renews on payment is paid in advance; write billing = \"advance\", or \
+             renew_on = \"schedule\""
+                .to_owned(),
+        )),
+        mode => Ok(mode),
+    }
 }
 
 /// How much of an allowance is carried over.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::late::{Late, bring_entry, meta_after, note_entry, noted_entry, return_to_account};
-use super::{Engine, Shared, charges, invoices, not_locked, status};
+use super::{Engine, Shared, charges, due_dates, not_locked, status};
 use crate::catalog::{Catalog, Compiled, Names, NamesError};
 use crate::clock::Timestamp;
 use crate::crash_points;
@@ -20,7 +20,7 @@ use crate::live::record::RecordGuard;
 use crate::live::snapshot::Snapshot;
 use crate::rules::settle::{BOUNDARIES_MAX, CLOCK_JUMP_MS, Settled, next_boundary, settle};
 use crate::rules::{
-    Account, Counting, Entitlements, Rulebook, Status, TenantEvent, Usage, calendar, entitlements,
+    Account, Counting, DEBT, Entitlements, Rulebook, TenantEvent, Usage, calendar, entitlements,
 };
 use crate::store::{self, ForkGuard, Loaded, Sync, Write};
 
@@ -455,8 +455,8 @@ fn too_far(now: Timestamp, high_water_mark: Timestamp) -> Error {
 /// Settles the account, and gives the reason for the status that it has then.
 pub(super) fn settle_account(loaded: &mut Loaded, rules: &Rulebook, now: Timestamp) -> Settled {
     let settled = settle(&mut loaded.account, rules, now);
-    if settled.in_arrears {
-        status::DEBT.clone_into(&mut loaded.status_reason);
+    if !settled.statuses.is_empty() {
+        DEBT.clone_into(&mut loaded.status_reason);
     }
     settled
 }
@@ -478,20 +478,28 @@ pub(super) fn write_settled(
     }
     for replaced in &settled.replaced {
         write.end_subscription(&replaced.old, replaced.last_start, replaced.at)?;
-        write.begin_subscription(replaced.new, replaced.at)?;
+        if let Some(new) = replaced.new {
+            write.begin_subscription(new, replaced.at)?;
+        }
     }
-    for begun in &settled.begun {
-        invoices::bill_period(write, loaded, begun)?;
+    for begun in settled.begun.iter().filter(|it| it.is_billed) {
+        due_dates::bill_due_date(write, loaded.row, &begun.terms, None)?;
     }
     for (due, at_gateway) in [(settled.overdue, false), (settled.overdue_at_gateway, true)] {
         if let Some(due) = due {
             write.make_overdue(loaded.row, due, at_gateway)?;
         }
     }
-    if settled.in_arrears {
-        let (from, to) = (Status::Active, Status::PastDue);
-        let detail = status::detail(from, to, status::DEBT, false);
-        write.audit(Some(loaded.row), loaded.account.high_water_mark, "status", &detail)?;
+    let at = loaded.account.high_water_mark;
+    if let Some(due) = settled.offers_ended {
+        due_dates::end_offers(write, loaded.row, due, at)?;
+    }
+    if let Some(cancelled) = &settled.cancelled {
+        due_dates::bill_cancelled(write, loaded, cancelled)?;
+    }
+    for &(from, to) in &settled.statuses {
+        let detail = status::detail(from, to, DEBT, false);
+        write.audit(Some(loaded.row), at, "status", &detail)?;
     }
     Ok(())
 }

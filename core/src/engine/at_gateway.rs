@@ -1,13 +1,14 @@
 //! A subscription that the gateway ends, and one that ended there and is paid again.
 
 use super::admin_tx::AdminTx;
-use super::invoices::{self, Effect, InvoiceStatus, bill_period, save_status};
+use super::due_dates::bill_again;
+use super::invoices::{Effect, InvoiceStatus, save_status};
 use super::joining::drop_pending;
 use crate::billing::PaymentEvent;
-use crate::catalog::RenewOn;
+use crate::catalog::{BillingMode, RenewOn};
 use crate::error::Error;
 use crate::rules::EventKind;
-use crate::rules::settle::{Begun, close_period, grant_plan};
+use crate::rules::settle::{close_period, grant_plan};
 use crate::rules::{TenantEvent, calendar};
 use crate::store::{ChargeRow, GatewayReports};
 
@@ -31,10 +32,11 @@ pub(super) fn end(
         return Ok(None);
     };
     terms.auto_renew = false;
-    let in_advance = terms.renew_on == RenewOn::Payment;
+    let in_advance = terms.billing == BillingMode::Advance;
     tx.write.save_gateway_reports(id, GatewayReports { ended: Some(at), ..reports })?;
     if in_advance {
-        invoices::cancel_plan_invoices(tx, id)?;
+        // Nothing of the plan falls due any more: its line is taken off the invoice.
+        bill_again(tx)?;
     }
     let what = "auto-renewal ended";
     tx.write.audit(Some(tx.loaded.row), tx.now, what, event.gateway.code())?;
@@ -81,9 +83,7 @@ fn resume(tx: &mut AdminTx<'_>, id: i64, event: &PaymentEvent) -> Result<(), Err
         }
         return Ok(());
     }
-    let Some(terms) = tx.loaded.account.subscription.as_ref() else { return Ok(()) };
-    let begun = Begun::of(terms, tx.loaded.account.status, &tx.compiled.rulebook);
-    invoices::bill_plan(tx.write, tx.loaded, &begun)
+    bill_again(tx)
 }
 
 /// Has a plan that was chosen and given up wait to be paid again, in place of another that does.
@@ -107,12 +107,12 @@ pub(super) fn renew_now(tx: &mut AdminTx<'_>) -> Result<(), Error> {
     }
     terms.paid = terms.paid.max(terms.renewed);
     terms.begin_grid(calendar::date_of(now, time_zone));
-    let begun = Begun::of(terms, account.status, rules);
+    terms.begin_billing(calendar::date_of(now, time_zone));
     account.renewals += 1;
     let closed = close_period(account, rules, now, true);
     tx.write.save_period(tx.loaded.row, &closed)?;
     grant_plan(&mut tx.loaded.account, rules, now);
     let kind = EventKind::Renewed { period: tx.loaded.account.period };
     tx.events.push(TenantEvent { at: now, resource: None, kind });
-    bill_period(tx.write, tx.loaded, &begun)
+    bill_again(tx)
 }

@@ -1,14 +1,9 @@
 //! Automatic renewal ("Renovação automática: Sim/Não") of a subscription that exists.
 
 use super::Engine;
-use super::admin_tx::AdminTx;
-use super::invoices::{self, Effect, InvoiceStatus};
+use super::due_dates::bill_again;
 use super::once::Operation;
-use crate::catalog::RenewOn;
 use crate::error::Error;
-use crate::rules::Subscription;
-use crate::rules::settle::Begun;
-use crate::store::InvoiceRow;
 
 impl Engine {
     /// Switches automatic renewal of a tenant's subscription on or off. The present period goes on
@@ -28,14 +23,12 @@ impl Engine {
             }
             let was_otherwise = terms.auto_renew != auto_renew;
             terms.auto_renew = auto_renew;
-            let present = terms.clone();
             if let Some(next) = account.scheduled.as_mut() {
                 next.terms.auto_renew = auto_renew;
                 tx.write.save_scheduled(next)?;
             }
-            if was_otherwise && tx.loaded.account.scheduled.is_none() {
-                bill_next_period(tx, &present)?;
-            }
+            // What falls due for a period that will not follow is withdrawn, or stands again.
+            bill_again(tx)?;
             let detail = if auto_renew { "on" } else { "off" };
             tx.write.audit(Some(tx.loaded.row), tx.now, "auto-renewal", detail)?;
             Ok(was_otherwise)
@@ -46,24 +39,4 @@ impl Engine {
 fn has_lapsed() -> Error {
     let why = "it has lapsed; change the plan to begin a new period".to_owned();
     Error::InvalidArgument { what: "subscription", why }
-}
-
-/// Where a renewal waits for its payment, its invoice exists only if the renewal may come.
-fn bill_next_period(tx: &mut AdminTx<'_>, terms: &Subscription) -> Result<(), Error> {
-    if terms.renew_on != RenewOn::Payment {
-        return Ok(());
-    }
-    if !terms.auto_renew {
-        return invoices::cancel_plan_invoices(tx, terms.id);
-    }
-    let begun = Begun::of(terms, tx.loaded.account.status, &tx.compiled.rulebook);
-    let stands = |it: &InvoiceRow| {
-        let of_period = it.subscription == Some(terms.id) && it.due == begun.due;
-        let is_plans = Effect::of(it) == Effect::Renew;
-        of_period && is_plans && InvoiceStatus::of(it) != InvoiceStatus::Cancelled
-    };
-    if tx.write.invoices(tx.loaded.row)?.iter().any(stands) {
-        return Ok(());
-    }
-    invoices::bill_plan(tx.write, tx.loaded, &begun)
 }

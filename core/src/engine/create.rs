@@ -7,10 +7,11 @@ use chrono_tz::Tz;
 
 use super::admin_tx::{save, settle_loaded};
 use super::administer;
-use super::joining::{PaymentState, Terms, choose, subscribe};
+use super::joining::{Beginning, PaymentState, Terms, choose, subscribe};
 use super::signup::{self, AccountHolder};
 use super::subscriptions::check_label;
 use super::{Engine, Shared, check_key, check_name};
+use crate::billing::Cents;
 use crate::catalog::{Compiled, Feature, Limit};
 use crate::clock::Timestamp;
 use crate::crash_points;
@@ -52,6 +53,11 @@ pub struct NewTenant<'a> {
     /// How it pays, if its plan begins only when the first invoice is paid; meanwhile it is on
     /// the catalog's plan for that time, if there is one.
     pub pay_first: Option<&'a str>,
+    /// Whether the first period of a plan that is paid in advance has been paid elsewhere: no
+    /// invoice of joining is written.
+    pub first_period_paid: bool,
+    /// What a period of its plan costs this tenant; `None`: what the catalog says.
+    pub price: Option<Cents>,
 }
 
 /// Units on top of a plan's.
@@ -80,6 +86,8 @@ impl<'a> NewTenant<'a> {
             limits: &[],
             features: &[],
             pay_first: None,
+            first_period_paid: false,
+            price: None,
         }
     }
 
@@ -269,6 +277,9 @@ fn check_age(loaded: &Loaded, rules: &Rulebook, now: Timestamp) -> Result<(), Er
 
 /// Notes what a new tenant has of its own, and refuses what no tenant can have.
 fn own(loaded: &mut Loaded, compiled: &Compiled, new: &NewTenant<'_>) -> Result<(), Error> {
+    if let (Some(price), Some(terms)) = (new.price, &new.plan) {
+        loaded.overrides.prices.insert(terms.plan.to_owned(), price.get());
+    }
     for &(name, limit) in new.limits {
         compiled.resource(name).ok_or_else(|| compiled.unknown_resource(name))?;
         loaded.overrides.limits.insert(name.to_owned(), limit);
@@ -293,11 +304,40 @@ fn pay_first(
     at: Timestamp,
 ) -> Result<(), Error> {
     check_label("payment type", payment_type)?;
+    let payment = PaymentState::of_type(payment_type);
+    let beginning = Beginning { at, is_paid: false, present_mode: None };
+    let own = loaded.overrides.prices.get(terms.plan).copied();
+    let usual = compiled.catalog.plans.get(terms.plan).and_then(|plan| plan.price_cents);
+    if own.or(usual) == Some(0) {
+        return subscribe(write, loaded, compiled, terms, payment, beginning);
+    }
     if let Some(plan) = &compiled.catalog.pending_plan {
         let meanwhile = Terms { plan, auto_renew: true, ..*terms };
-        subscribe(write, loaded, compiled, &meanwhile, PaymentState::manual(), at)?;
+        subscribe(write, loaded, compiled, &meanwhile, PaymentState::manual(), beginning)?;
     }
-    choose(write, loaded, compiled, terms, PaymentState::of_type(payment_type), at).map(|_| ())
+    choose(write, loaded, compiled, terms, payment, at).map(|_| ())
+}
+
+/// Has a new tenant join its plan.
+fn join(
+    write: &Write<'_>,
+    loaded: &mut Loaded,
+    compiled: &Compiled,
+    new: &NewTenant<'_>,
+    at: Timestamp,
+) -> Result<(), Error> {
+    match (&new.plan, new.pay_first) {
+        (None, _) => {}
+        (Some(terms), None) => {
+            let is_paid = new.first_period_paid;
+            let beginning = Beginning { at, is_paid, present_mode: None };
+            subscribe(write, loaded, compiled, terms, PaymentState::manual(), beginning)?;
+        }
+        (Some(terms), Some(payment_type)) => {
+            pay_first(write, loaded, compiled, terms, payment_type, at)?;
+        }
+    }
+    Ok(())
 }
 
 /// The account of a new tenant, with a row of its own.
@@ -323,6 +363,9 @@ pub(super) fn account_of(
         owed: BTreeSet::new(),
         at_gateway: BTreeSet::new(),
         waiting: BTreeSet::new(),
+        offers: BTreeMap::new(),
+        oldest_overdue: None,
+        for_debt: false,
         charged_again: false,
         limits: BTreeMap::new(),
         features: [0; 4],
@@ -352,15 +395,7 @@ pub(super) fn account_of(
         let account_holder = signup::checked(holder)?;
         signup::write_account_holder(write, &mut loaded, compiled, &account_holder, plan, at)?;
     }
-    match (&new.plan, new.pay_first) {
-        (None, _) => {}
-        (Some(terms), None) => {
-            subscribe(write, &mut loaded, compiled, terms, PaymentState::manual(), at)?;
-        }
-        (Some(terms), Some(payment_type)) => {
-            pay_first(write, &mut loaded, compiled, terms, payment_type, at)?;
-        }
-    }
+    join(write, &mut loaded, compiled, new, at)?;
     for extra in new.extras {
         let resource = administer::grantable_resource(compiled, extra.resource)?;
         administer::check_amount(extra.units)?;

@@ -59,7 +59,10 @@ impl Engine {
     /// What is kept of erased tenants: of those of one name, or of all. Reads SQLite.
     pub fn erased_accounts(&self, name: Option<&str>) -> Result<Vec<ErasedAccount>, Error> {
         let account = |(row, invoices): (ErasedRow, Vec<InvoiceRow>)| {
-            let view = |it| invoice_view(it, self.reference(&row.name, it));
+            let view = |it: &InvoiceRow| {
+                let lines = self.shared.store.lines(it.id)?;
+                invoice_view(it, &lines, self.reference(&row.name, it))
+            };
             let invoices = invoices.iter().map(view).collect::<Result<_, Error>>()?;
             Ok(ErasedAccount {
                 name: row.name,

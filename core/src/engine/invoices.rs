@@ -2,17 +2,16 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::Engine;
 use super::admin_tx::AdminTx;
 use super::once::Operation;
 use super::paying::{end_debt, settle_paid};
+use super::{Engine, due_dates};
 use crate::billing::reference::{Reference, database_name};
 use crate::billing::{Cents, PaymentMethod};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::rules::settle::Begun;
-use crate::rules::{Account, calendar};
-use crate::store::{InvoiceRow, Loaded, MANUAL, PurchaseRow, SubscriptionRow, Write};
+use crate::rules::{Account, Line, LineKind, calendar};
+use crate::store::{Gathers, InvoiceRow, Loaded, MANUAL, SubscriptionRow, Write};
 
 /// The most instalments of an invoice.
 const PARTS_MAX: u32 = 24;
@@ -27,6 +26,10 @@ pub struct Invoice {
     /// How much.
     #[serde(rename = "amount_cents")]
     pub amount: Cents,
+    /// ISO 4217 code of its amounts.
+    pub currency: String,
+    /// What it is over: plan and packages, each with the days that it pays.
+    pub lines: Vec<InvoiceLine>,
     /// How it is paid: an opaque label.
     pub payment_type: String,
     /// How it is paid at the gateway; `None`: nobody chose.
@@ -49,6 +52,30 @@ pub struct Invoice {
     pub gateway_id: Option<String>,
     /// What to give a gateway as the reference of a charge for it, so that the payment is matched.
     pub reference: String,
+}
+
+/// A line of an invoice.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct InvoiceLine {
+    /// What it is for.
+    pub kind: LineKind,
+    /// The plan's or the package's title, or what somebody wrote.
+    pub title: String,
+    /// The first day that it pays; `None`: it pays no period, or the days were not noted.
+    pub from: Option<NaiveDate>,
+    /// The last one.
+    pub to: Option<NaiveDate>,
+    /// How much.
+    #[serde(rename = "amount_cents")]
+    pub amount: Cents,
+}
+
+impl InvoiceLine {
+    pub(super) fn of(line: &Line) -> Result<InvoiceLine, Error> {
+        let Line { kind, title, from, to, cents, .. } = line;
+        let amount = Cents::new(*cents)?;
+        Ok(InvoiceLine { kind: *kind, title: title.clone(), from: *from, to: *to, amount })
+    }
 }
 
 /// How an invoice stands.
@@ -154,7 +181,11 @@ impl Engine {
         for row in rows.iter_mut().filter(|row| is_overdue(row)) {
             InvoiceStatus::Overdue.code().clone_into(&mut row.status);
         }
-        rows.iter().map(|row| invoice_view(row, self.reference(&loaded.name, row))).collect()
+        let view = |row: &InvoiceRow| {
+            let lines = self.shared.store.lines(row.id)?;
+            invoice_view(row, &lines, self.reference(&loaded.name, row))
+        };
+        rows.iter().map(view).collect()
     }
 
     /// What a gateway is given as the reference of a charge for an invoice.
@@ -247,11 +278,17 @@ pub(super) fn wrong_status(row: &InvoiceRow) -> Error {
     Error::InvalidArgument { what: "invoice", why }
 }
 
-pub(super) fn invoice_view(row: &InvoiceRow, reference: String) -> Result<Invoice, Error> {
+pub(super) fn invoice_view(
+    row: &InvoiceRow,
+    lines: &[Line],
+    reference: String,
+) -> Result<Invoice, Error> {
     Ok(Invoice {
         id: row.id,
         title: row.title.clone(),
         amount: Cents::new(row.cents)?,
+        currency: row.currency.clone(),
+        lines: lines.iter().map(InvoiceLine::of).collect::<Result<_, _>>()?,
         payment_type: row.payment_type.clone(),
         payment_method: PaymentMethod::from_code(&row.payment_method),
         status: InvoiceStatus::of(row),
@@ -268,6 +305,8 @@ pub(super) fn invoice_view(row: &InvoiceRow, reference: String) -> Result<Invoic
 /// Makes so many invoices of one; each is due a month after the one before it.
 fn split(tx: &AdminTx<'_>, row: &mut InvoiceRow, parts: u32) -> Result<Vec<i64>, Error> {
     let (part_cents, rest) = (row.cents / i64::from(parts), row.cents % i64::from(parts));
+    // A purchase, or joining a plan, is one line.
+    let Some(line) = tx.write.lines(row.id)?.into_iter().next() else { return Ok(Vec::new()) };
     let mut numbers = vec![row.id];
     for part in 2..=parts {
         let months = part - 1;
@@ -275,11 +314,13 @@ fn split(tx: &AdminTx<'_>, row: &mut InvoiceRow, parts: u32) -> Result<Vec<i64>,
         let effect = Effect::Nothing.code().to_owned();
         let cents = part_cents;
         let new = InvoiceRow { cents, part, parts, due, effect, ..row.clone() };
-        numbers.push(tx.write.insert_invoice(&new)?);
+        let share = Line { cents, ..line.clone() };
+        numbers.push(save_new(tx.write, new, &[share])?);
     }
     row.cents = part_cents + rest;
     row.parts = parts;
     tx.write.save_invoice(row)?;
+    tx.write.save_lines(row, &[Line { cents: row.cents, ..line }])?;
     let detail = format!("{} in {parts} instalments", row.id);
     tx.write.audit(Some(tx.loaded.row), tx.now, "invoice", &detail)?;
     Ok(numbers)
@@ -296,41 +337,7 @@ pub(super) fn save_status(
     Ok(tx.write.audit(Some(tx.loaded.row), tx.now, "invoice", &detail)?)
 }
 
-// ---- invoices that come by themselves -------------------------------------------------------
-
-/// Writes the invoices that are due with a period: the plan's, and those of what is charged again
-/// with every due date. A tenant whose status is not billed gets none.
-pub(super) fn bill_period(write: &Write<'_>, loaded: &Loaded, begun: &Begun) -> Result<(), Error> {
-    bill_plan(write, loaded, begun)?;
-    if !begun.is_billed {
-        return Ok(());
-    }
-    let purchases = write.recurring_purchases(loaded.row)?;
-    if purchases.is_empty() {
-        return Ok(());
-    }
-    let Some(row) = write.subscription(begun.subscription)? else { return Ok(()) };
-    for PurchaseRow { id, package, cents, .. } in purchases {
-        let new = new_invoice(loaded.row, &row, begun.due);
-        write.insert_invoice(&InvoiceRow { purchase: Some(id), title: package, cents, ..new })?;
-    }
-    Ok(())
-}
-
-/// Writes the plan's invoice that is due with a period.
-pub(super) fn bill_plan(write: &Write<'_>, loaded: &Loaded, begun: &Begun) -> Result<(), Error> {
-    let Some(cents) = begun.price_cents.filter(|&cents| begun.is_billed && cents > 0) else {
-        return Ok(());
-    };
-    let Some(row) = write.subscription(begun.subscription)? else { return Ok(()) };
-    write.insert_invoice(&InvoiceRow {
-        title: begun.title.clone(),
-        cents,
-        effect: Effect::Renew.code().to_owned(),
-        ..new_invoice(loaded.row, &row, begun.due)
-    })?;
-    Ok(())
-}
+// ---- new invoices ---------------------------------------------------------------------------
 
 /// Writes the invoice whose payment activates a subscription.
 pub(super) fn bill_activation(
@@ -340,28 +347,60 @@ pub(super) fn bill_activation(
     at: Timestamp,
 ) -> Result<i64, Error> {
     let due = calendar::date_of(at, loaded.account.time_zone);
-    Ok(write.insert_invoice(&InvoiceRow {
-        title: row.terms.title.clone(),
-        cents: row.terms.price_cents.unwrap_or(0),
+    let terms = &row.terms;
+    let Some(cents) = terms.price_cents else {
+        return Err(Error::PriceMissing { plan: terms.plan.clone() });
+    };
+    let line = Line { is_final: true, ..Line::of_plan(terms, due, terms.first_due, cents) };
+    let new = InvoiceRow {
+        title: terms.title.clone(),
+        cents,
         effect: Effect::Activate.code().to_owned(),
-        ..new_invoice(loaded.row, row, due)
-    })?)
+        ..new_invoice(loaded.row, Payer::of(row), due)
+    };
+    save_new(write, new, &[line])
 }
 
-pub(super) fn new_invoice(
-    tenant: i64,
-    subscription: &SubscriptionRow,
-    due: NaiveDate,
-) -> InvoiceRow {
+/// Writes a new invoice with its lines, and gives its number. One over nothing is never written.
+pub(super) fn save_new(write: &Write<'_>, new: InvoiceRow, lines: &[Line]) -> Result<i64, Error> {
+    debug_assert!(new.cents > 0 && new.cents == lines.iter().map(|it| it.cents).sum::<i64>());
+    let id = write.insert_invoice(&new)?;
+    write.save_lines(&InvoiceRow { id, ..new }, lines)?;
+    Ok(id)
+}
+
+/// Who pays an invoice, and how.
+#[derive(Clone, Debug)]
+pub(super) struct Payer {
+    pub(super) subscription: Option<i64>,
+    pub(super) payment_type: String,
+    pub(super) payment_method: String,
+    pub(super) currency: String,
+}
+
+impl Payer {
+    /// As a subscription is paid.
+    pub(super) fn of(row: &SubscriptionRow) -> Payer {
+        Payer {
+            subscription: Some(row.id),
+            payment_type: row.payment_type.clone(),
+            payment_method: row.payment_method.clone(),
+            currency: row.terms.currency.clone(),
+        }
+    }
+}
+
+/// An invoice without lines: over nothing, and not written yet.
+pub(super) fn new_invoice(tenant: i64, payer: Payer, due: NaiveDate) -> InvoiceRow {
     let mut new = InvoiceRow {
         id: 0,
         tenant,
-        subscription: Some(subscription.id),
+        subscription: payer.subscription,
         purchase: None,
         title: String::new(),
         cents: 0,
-        payment_type: subscription.payment_type.clone(),
-        payment_method: subscription.payment_method.clone(),
+        payment_type: payer.payment_type,
+        payment_method: payer.payment_method,
         status: InvoiceStatus::Pending.code().to_owned(),
         recurring: false,
         part: 1,
@@ -373,6 +412,8 @@ pub(super) fn new_invoice(
         effect: Effect::Nothing.code().to_owned(),
         reported_overdue: false,
         paid_cents: None,
+        currency: payer.currency,
+        gathers: Gathers::No,
     };
     new.recurring = is_debited(&new);
     new
@@ -386,26 +427,6 @@ pub(super) fn is_debited(row: &InvoiceRow) -> bool {
 }
 
 // ---- invoices that will not be paid ---------------------------------------------------------
-
-/// Cancels the invoices for periods that will not come: of one subscription, or of all. What is
-/// owed already stays owed.
-pub(super) fn cancel_those_to_come(
-    tx: &mut AdminTx<'_>,
-    subscription: Option<i64>,
-) -> Result<(), Error> {
-    let today = tx.today();
-    let to_come = |row: &InvoiceRow| {
-        let of_next = match Effect::of(row) {
-            Effect::Renew => row.due >= today,
-            // What it would begin will not begin.
-            Effect::Activate => subscription.is_none(),
-            Effect::Nothing => row.parts == 1 && row.due >= today,
-            Effect::Give => false,
-        };
-        of_next && subscription.is_none_or(|it| row.subscription == Some(it))
-    };
-    cancel_where(tx, to_come)
-}
 
 /// Cancels what was to be paid for a subscription that will not begin: also what is overdue, since
 /// nothing was given for it.
@@ -421,32 +442,11 @@ pub(super) fn cancel_unpaid(tx: &mut AdminTx<'_>, subscription: i64) -> Result<(
     Ok(())
 }
 
-/// Cancels what is still to be paid for something bought that has ended: what would be charged
-/// again, and what it would have been given for.
+/// Cancels what something bought would have been given for, now that it has ended.
 pub(super) fn cancel_purchase(tx: &mut AdminTx<'_>, purchase: i64) -> Result<(), Error> {
-    let today = tx.today();
-    let mut was_owed = false;
-    for mut row in tx.write.invoices(tx.loaded.row)? {
-        let is_meant = match Effect::of(&row) {
-            Effect::Give => !row.settled,
-            Effect::Nothing => row.parts == 1 && row.due >= today,
-            Effect::Activate | Effect::Renew => false,
-        };
-        if is_meant && row.purchase == Some(purchase) && InvoiceStatus::of(&row).waits() {
-            was_owed |= InvoiceStatus::of(&row) == InvoiceStatus::Overdue;
-            save_status(tx, &mut row, InvoiceStatus::Cancelled)?;
-        }
-    }
-    if was_owed { end_debt(tx, "the purchase was ended") } else { Ok(()) }
-}
-
-/// Cancels the plan's invoice of the present period, for which another one comes.
-pub(super) fn cancel_plan_invoices(tx: &mut AdminTx<'_>, subscription: i64) -> Result<(), Error> {
-    let today = tx.today();
-    cancel_where(tx, |row| {
-        let of_plan = row.subscription == Some(subscription) && Effect::of(row) == Effect::Renew;
-        of_plan && row.due >= today
-    })
+    let is_meant = |it: &InvoiceRow| it.purchase == Some(purchase);
+    due_dates::cancel_offers(tx.write, tx.loaded.row, is_meant)?;
+    end_debt(tx, "the purchase was ended")
 }
 
 fn cancel_where(tx: &mut AdminTx<'_>, is_meant: impl Fn(&InvoiceRow) -> bool) -> Result<(), Error> {

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate};
 
 use super::admin_tx::AdminTx;
-use super::invoices::{self, bill_period};
-use crate::catalog::{Compiled, Limit, Plan};
+use super::{due_dates, invoices};
+use crate::catalog::{BillingMode, Compiled, Limit, Plan, RenewOn};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::rules::settle::{Begun, close_period, grant_plan};
-use crate::rules::{EventKind, ResourceId, Subscription, TenantEvent, calendar};
-use crate::store::{ACTIVE, Loaded, MANUAL, Overrides, PENDING, SubscriptionRow, Write};
+use crate::rules::settle::{close_period, grant_plan};
+use crate::rules::{EventKind, LineKind, ResourceId, Status, Subscription, TenantEvent, calendar};
+use crate::store::{
+    ACTIVE, InvoiceRow, Loaded, MANUAL, Overrides, PENDING, SubscriptionRow, Write,
+};
 
 /// What a tenant subscribes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,17 @@ impl PaymentState {
     }
 }
 
+/// How a subscription begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Beginning {
+    /// When.
+    pub(super) at: Timestamp,
+    /// Whether its first period is paid.
+    pub(super) is_paid: bool,
+    /// How the subscription before it was billed; `None`: there was none.
+    pub(super) present_mode: Option<BillingMode>,
+}
+
 /// Begins a subscription and grants its first units.
 pub(super) fn subscribe(
     write: &Write<'_>,
@@ -81,12 +94,23 @@ pub(super) fn subscribe(
     compiled: &Compiled,
     terms: &Terms<'_>,
     payment: PaymentState,
-    at: Timestamp,
+    beginning: Beginning,
 ) -> Result<(), Error> {
+    let Beginning { at, present_mode, .. } = beginning;
     let (plan, terms) = terms_of(loaded, compiled, terms, at)?;
+    let terms = Subscription { billing: mode_of(plan, present_mode), ..terms };
     let row = payment.row(ACTIVE, terms, at);
     let id = write.insert_subscription(loaded.row, &row)?;
-    begin(write, loaded, compiled, plan, Subscription { id, ..row.terms }, at)
+    begin(write, loaded, compiled, plan, Subscription { id, ..row.terms }, beginning)
+}
+
+/// How a plan is billed: as the subscription before it, unless it renews on payment.
+pub(super) fn mode_of(plan: &Plan, present: Option<BillingMode>) -> BillingMode {
+    match present {
+        _ if plan.renew_on == RenewOn::Payment => BillingMode::Advance,
+        Some(mode) => mode,
+        None => plan.billing,
+    }
 }
 
 /// Puts a subscription in force: its limits, its features, its first units.
@@ -96,17 +120,22 @@ fn begin(
     compiled: &Compiled,
     plan: &Plan,
     mut terms: Subscription,
-    at: Timestamp,
+    beginning: Beginning,
 ) -> Result<(), Error> {
+    let at = beginning.at;
     let account = &mut loaded.account;
-    terms.begin_grid(calendar::date_of(at, account.time_zone));
-    let begun = Begun::of(&terms, account.status, &compiled.rulebook);
-    account.subscription = Some(terms);
+    let today = calendar::date_of(at, account.time_zone);
+    terms.begin_grid(today);
+    terms.begin_billing(today);
+    account.subscription = Some(terms.clone());
     account.limits = limits_of(compiled, plan, &loaded.overrides);
     account.features = compiled.features(&plan.features, &loaded.overrides.features);
     account.period_start = at;
     grant_plan(account, &compiled.rulebook, at);
-    bill_period(write, loaded, &begun)
+    if !compiled.rulebook.statuses.row(account.status).billed {
+        return Ok(());
+    }
+    due_dates::bill_beginning(write, loaded.row, &terms, beginning.is_paid)
 }
 
 /// The limits that a plan comes to for a tenant: its own go before the plan's.
@@ -125,7 +154,7 @@ pub(super) fn limits_of(
 }
 
 /// Notes a subscription that waits to be paid, with the invoice that activates it. Another one
-/// that waited will not begin any more.
+/// that waited will not begin any more. `None`: there is nothing to pay; it may begin at once.
 pub(super) fn choose(
     write: &Write<'_>,
     loaded: &mut Loaded,
@@ -133,16 +162,28 @@ pub(super) fn choose(
     terms: &Terms<'_>,
     payment: PaymentState,
     at: Timestamp,
-) -> Result<i64, Error> {
+) -> Result<Option<i64>, Error> {
     let (_, terms) = terms_of(loaded, compiled, terms, at)?;
-    let row = payment.row(PENDING, terms, at);
-    let id = write.insert_subscription(loaded.row, &row)?;
+    if terms.price_cents == Some(0) {
+        return Ok(None);
+    }
+    // It begins with its payment.
+    let terms = Subscription { billing: BillingMode::Advance, ..terms };
+    let mut row = payment.row(PENDING, terms, at);
+    row.id = write.insert_subscription(loaded.row, &row)?;
+    row.terms.id = row.id;
     loaded.account.awaits_payment = true;
-    invoices::bill_activation(write, loaded, &SubscriptionRow { id, ..row }, at)
+    invoices::bill_activation(write, loaded, &row, at).map(Some)
 }
 
-/// Puts the subscription in force that waited to be paid: its period begins now.
-pub(super) fn activate(tx: &mut AdminTx<'_>, id: i64) -> Result<(), Error> {
+/// Puts the subscription in force that waited to be paid: its period begins now. The present one
+/// ends; `was_billed` says whether its period is owed.
+pub(super) fn activate(
+    tx: &mut AdminTx<'_>,
+    id: i64,
+    invoice: &InvoiceRow,
+    was_billed: bool,
+) -> Result<(), Error> {
     let Some(row) = tx.write.subscription(id)?.filter(|row| row.state == PENDING) else {
         return Ok(());
     };
@@ -150,39 +191,58 @@ pub(super) fn activate(tx: &mut AdminTx<'_>, id: i64) -> Result<(), Error> {
     let Some(plan) = catalog_plan else {
         return Err(Error::UnknownPlan(row.terms.plan.as_str().into()));
     };
-    end_present(tx)?;
+    end_present(tx, was_billed)?;
     let now = tx.now;
+    let today = tx.today();
     let account = &mut tx.loaded.account;
     tx.write.begin_subscription(id, now)?;
     account.awaits_payment = false;
     let mut terms = Subscription { id, ..row.terms };
-    // The day of the month stays; a first due date that has passed meanwhile is the next one.
-    while calendar::end_of_due_day(terms.first_due, account.time_zone) <= now {
+    // The day of the month stays. A first due date that has passed meanwhile, or comes so soon that
+    // hardly anything was paid for, is moved on by whole periods.
+    let days = tx.compiled.rulebook.billing.min_first_days;
+    let earliest = today.checked_add_days(Days::new(days.into())).unwrap_or(today);
+    while terms.first_due < earliest {
         let months = terms.period_months;
         terms.first_due = calendar::due_date(terms.anchor_day, terms.first_due, months);
     }
+    let mut lines = tx.write.lines(invoice.id)?;
+    for line in lines.iter_mut().filter(|it| it.kind == LineKind::Plan) {
+        (line.from, line.to) = (Some(today), Some(terms.first_due));
+    }
+    tx.write.save_lines(invoice, &lines)?;
     emit_plan_change(tx, &terms.plan);
-    begin(tx.write, tx.loaded, tx.compiled, &plan, terms, now)
+    let beginning = Beginning { at: now, is_paid: true, present_mode: None };
+    begin(tx.write, tx.loaded, tx.compiled, &plan, terms, beginning)
 }
 
-/// Ends the present subscription and its period, and what was to follow it; invoices for periods
-/// that will not come are cancelled.
-pub(super) fn end_present(tx: &mut AdminTx<'_>) -> Result<(), Error> {
+/// Ends the present subscription and its period, and what was to follow it. In arrears the period
+/// is due today where it `is_billed`; invoices for periods that will not come are withdrawn.
+pub(super) fn end_present(tx: &mut AdminTx<'_>, is_billed: bool) -> Result<(), Error> {
     drop_scheduled(tx)?;
+    let today = tx.today();
     let account = &mut tx.loaded.account;
     let Some(present) = account.subscription.take() else { return Ok(()) };
     let last_start = account.period_start;
     let closed = close_period(account, &tx.compiled.rulebook, tx.now, false);
     tx.write.save_period(tx.loaded.row, &closed)?;
     tx.write.end_subscription(&present, last_start, tx.now)?;
-    invoices::cancel_those_to_come(tx, Some(present.id))
+    due_dates::bill_end(tx.write, tx.loaded.row, &present, today, is_billed)
+}
+
+/// A cancelled tenant buys nothing and changes no plan.
+pub(super) fn check_not_cancelled(tx: &AdminTx<'_>) -> Result<(), Error> {
+    if tx.loaded.account.status != Status::Cancelled {
+        return Ok(());
+    }
+    let why = "it is cancelled: an operator brings it back before it buys or changes a plan";
+    Err(Error::InvalidArgument { what: "tenant", why: why.to_owned() })
 }
 
 /// Forgets the plan that was scheduled; says whether there was one.
 pub(super) fn drop_scheduled(tx: &mut AdminTx<'_>) -> Result<bool, Error> {
     let Some(next) = tx.loaded.account.scheduled.take() else { return Ok(false) };
     tx.write.drop_subscription(next.terms.id, tx.now)?;
-    invoices::cancel_unpaid(tx, next.terms.id)?;
     Ok(true)
 }
 
@@ -213,7 +273,8 @@ fn terms_of<'c>(
         let why = format!("{first_due} has passed already; give today or a later day");
         return Err(Error::InvalidArgument { what: "first due date", why });
     }
-    Ok((plan, terms_from(compiled, name, plan, first_due, first_due.day(), auto_renew)))
+    let own = &loaded.overrides.prices;
+    Ok((plan, terms_from(compiled, name, plan, own, first_due, first_due.day(), auto_renew)))
 }
 
 pub(super) fn plan_named<'c>(compiled: &'c Compiled, name: &str) -> Result<&'c Plan, Error> {
@@ -225,6 +286,7 @@ pub(super) fn terms_from(
     compiled: &Compiled,
     name: &str,
     plan: &Plan,
+    own_prices: &BTreeMap<String, i64>,
     first_due: NaiveDate,
     anchor_day: u32,
     auto_renew: bool,
@@ -248,7 +310,13 @@ pub(super) fn terms_from(
         cadence_months: plan.cadence_months,
         restored: 0,
         carry_over: compiled.units(&plan.carry_over),
-        price_cents: plan.price_cents,
+        price_cents: own_prices.get(name).copied().or(plan.price_cents),
+        currency: compiled.catalog.currency.clone(),
+        billing: plan.billing,
+        from: None,
+        peak_cents: None,
+        peak_title: None,
+        cancelled_at: None,
         pending: false,
         manual: false,
     }

@@ -129,6 +129,14 @@ pub(super) fn bring_limits(
     }
 }
 
+/// Brings all limits to those of a plan that is joined: what somebody changed was the old plan's.
+pub(super) fn join_limits(tx: &mut AdminTx<'_>, new: &BTreeMap<ResourceId, Limit>) {
+    let present: Vec<_> = tx.loaded.account.limits.keys().copied().collect();
+    for resource in present.into_iter().chain(new.keys().copied()) {
+        bring_limit(tx, resource, new.get(&resource).copied());
+    }
+}
+
 /// Puts a limit in force; `None`: the plan does not name the resource.
 fn bring_limit(tx: &mut AdminTx<'_>, resource: ResourceId, limit: Option<Limit>) {
     put_in_force(tx, resource, limit.unwrap_or(Limit::Disabled));

@@ -6,14 +6,15 @@ use chrono::NaiveDate;
 use super::admin_tx::AdminTx;
 use super::at_gateway::renew_now;
 use super::charges::OVERDUE;
+use super::due_dates::is_billed;
 use super::invoices::{Effect, InvoiceStatus, save_status, wrong_status};
 use super::joining::activate;
-use super::status::{DEBT, become_status, change_status};
+use super::status::{become_status, change_status};
 use super::{admin_tx, purchases};
-use crate::catalog::RenewOn;
+use crate::catalog::BillingMode;
 use crate::error::Error;
 use crate::rules::settle::{Settled, begin_scheduled};
-use crate::rules::{EventKind, Scheduled, Status, TenantEvent, calendar};
+use crate::rules::{DEBT, EventKind, Scheduled, Status, TenantEvent, calendar};
 use crate::store::InvoiceRow;
 
 /// An invoice was paid. What it pays for is given once, however often that is reported, and
@@ -39,12 +40,13 @@ pub(super) fn settle_paid(
     let given_before = row.settled;
     row.settled = true;
     save_status(tx, row, InvoiceStatus::Paid)?;
+    let was_billed = is_billed(tx);
     become_customer(tx, row)?;
     match (Effect::of(row), row.subscription, row.purchase) {
         (Effect::Give, _, Some(purchase)) if given_before => purchases::restore(tx, purchase)?,
         _ if given_before => {}
-        (Effect::Activate, Some(subscription), _) => activate(tx, subscription)?,
-        (Effect::Renew, Some(subscription), _) => renew(tx, subscription)?,
+        (Effect::Activate, Some(subscription), _) => activate(tx, subscription, row, was_billed)?,
+        (Effect::Renew, Some(subscription), _) => renew(tx, subscription, row.due)?,
         (Effect::Give, _, Some(purchase)) => purchases::give(tx, purchase)?,
         _ => {}
     }
@@ -105,7 +107,7 @@ pub(super) fn note_partly_refunded(
 }
 
 /// The period after the next due date is paid. One that has lapsed for want of payment goes on.
-fn renew(tx: &mut AdminTx<'_>, subscription: i64) -> Result<(), Error> {
+fn renew(tx: &mut AdminTx<'_>, subscription: i64, due: NaiveDate) -> Result<(), Error> {
     let account = &mut tx.loaded.account;
     let lapsed = account.subscription.as_ref().is_none_or(|it| it.lapsed);
     if let Some(next) = account.scheduled.as_mut().filter(|it| it.terms.id == subscription) {
@@ -119,7 +121,9 @@ fn renew(tx: &mut AdminTx<'_>, subscription: i64) -> Result<(), Error> {
     let Some(terms) = account.subscription.as_mut().filter(|it| it.id == subscription) else {
         return Ok(());
     };
-    terms.paid += 1;
+    if terms.billing == BillingMode::Advance && due >= terms.due() {
+        terms.paid = terms.renewed + 1;
+    }
     // Paid late: the anchor stays, the period begins now.
     if terms.lapsed && terms.renews() { renew_now(tx) } else { Ok(()) }
 }
@@ -161,8 +165,7 @@ pub(super) fn end_debt(tx: &mut AdminTx<'_>, why: &str) -> Result<(), Error> {
 /// gateway reports it: until its due day has ended in the tenant's zone it is remembered. What is
 /// given only when it is paid is an offer, and never overdue.
 pub(super) fn settle_overdue(tx: &mut AdminTx<'_>, row: &mut InvoiceRow) -> Result<bool, Error> {
-    let is_offer = matches!(Effect::of(row), Effect::Activate | Effect::Give);
-    if InvoiceStatus::of(row) != InvoiceStatus::Pending || is_offer {
+    if InvoiceStatus::of(row) != InvoiceStatus::Pending || row.is_offer() {
         return Ok(false);
     }
     row.reported_overdue = true;
@@ -272,13 +275,11 @@ fn what_it_pays(tx: &AdminTx<'_>, row: &InvoiceRow) -> Result<Pays, Error> {
     let of_plan = |it: &&InvoiceRow| {
         is_its_plan(it, terms.id) && (Effect::of(it) == Effect::Activate || it.due < terms.due())
     };
-    let began_by_payment =
-        rows.iter().any(|it| is_its_plan(it, terms.id) && Effect::of(it) == Effect::Activate);
-    if terms.renew_on != RenewOn::Payment && !began_by_payment {
+    if terms.billing != BillingMode::Advance {
         return Ok(Pays::Past);
     }
     if Effect::of(row) == Effect::Renew && row.due >= terms.due() {
-        return Ok(if terms.renew_on == RenewOn::Payment { Pays::Coming } else { Pays::Past });
+        return Ok(Pays::Coming);
     }
     // The running period is paid by the last of its plan's invoices that were due before.
     let last = rows.iter().filter(of_plan).filter(|it| it.settled).max_by_key(|it| (it.due, it.id));

@@ -5,25 +5,26 @@ use chrono::NaiveDate;
 
 use super::Engine;
 use super::admin_tx::AdminTx;
-use super::invoices;
+use super::due_dates::{bill_again, is_billed};
 use super::joining::{
-    PaymentState, Terms, choose, drop_pending, drop_scheduled, emit_plan_change, end_present,
-    limits_of, plan_named, subscribe, terms_from,
+    Beginning, PaymentState, Terms, check_not_cancelled, choose, drop_pending, drop_scheduled,
+    emit_plan_change, end_present, limits_of, mode_of, plan_named, subscribe, terms_from,
 };
 use super::limits::{bring_limits, plan_of};
 use super::once::Operation;
 use super::subscriptions::check_label;
-use crate::catalog::Plan;
+use crate::catalog::{BillingMode, Plan};
 use crate::error::Error;
-use crate::rules::settle::Begun;
 use crate::rules::{Scheduled, Subscription, calendar};
 use crate::store::SCHEDULED;
 
 impl Engine {
     /// Puts a tenant on a plan now: the period is closed and a new one begins with the plan's
-    /// units; extras stay (seed 000). It is paid as the plan before it was; what was chosen or
-    /// scheduled is dropped, and invoices for periods that will not come are cancelled. Waits for
-    /// the disk.
+    /// units; extras stay (seed 000). For operators: each period that is begun is billed in full,
+    /// see [`quote_plan_change`](Self::quote_plan_change); a customer's own page uses
+    /// [`choose_plan`](Self::choose_plan), and [`carry_plan`](Self::carry_plan) leaves the period
+    /// alone. It is paid as the plan before it was. What was chosen or scheduled is dropped, and
+    /// invoices for periods that will not come are withdrawn. Waits for the disk.
     pub fn change_plan(
         &self,
         tenant: &str,
@@ -31,31 +32,41 @@ impl Engine {
         key: Option<&str>,
     ) -> Result<(), Error> {
         self.change_once(tenant, &Operation::new("change_plan", key, terms), |tx| {
-            let payment = PaymentState::of_present(tx)?;
-            drop_pending(tx)?;
-            end_present(tx)?;
-            subscribe(tx.write, tx.loaded, tx.compiled, terms, payment, tx.now)?;
+            restart(tx, terms)?;
             emit_plan_change(tx, terms.plan);
             Ok(tx.write.audit(Some(tx.loaded.row), tx.now, "plan", terms.plan)?)
         })
     }
 
-    /// Chooses another plan that begins when its first invoice is paid (seed 004). Until then the
-    /// present one goes on. Gives the number of that invoice. Waits for the disk.
+    /// Chooses another plan that begins when its first invoice is paid (seed 004): what a
+    /// customer's own page may call. Until then the present one goes on. Its first period begins
+    /// with the payment, and ends on the first due date, which is moved on by whole periods until
+    /// it lies days enough after the payment (`min_first_days`). An invoice that nobody pays is
+    /// cancelled after `offer_days`. Gives the number of that invoice; `None`: the plan costs
+    /// nothing, and has begun. Waits for the disk.
     pub fn choose_plan(
         &self,
         tenant: &str,
         terms: &Terms<'_>,
         payment_type: &str,
         key: Option<&str>,
-    ) -> Result<i64, Error> {
+    ) -> Result<Option<i64>, Error> {
         check_label("payment type", payment_type)?;
         let operation = Operation::new("choose_plan", key, &(terms, payment_type));
         self.change_once(tenant, &operation, |tx| {
+            check_not_cancelled(tx)?;
             drop_pending(tx)?;
             let payment = PaymentState::of_type(payment_type);
             let (write, compiled) = (tx.write, tx.compiled);
             let invoice = choose(write, tx.loaded, compiled, terms, payment, tx.now)?;
+            if invoice.is_none() {
+                end_present(tx, is_billed(tx))?;
+                let payment = PaymentState::of_type(payment_type);
+                let present_mode = Some(BillingMode::Advance);
+                let beginning = Beginning { at: tx.now, is_paid: true, present_mode };
+                subscribe(write, tx.loaded, compiled, terms, payment, beginning)?;
+                emit_plan_change(tx, terms.plan);
+            }
             tx.write.audit(Some(tx.loaded.row), tx.now, "plan chosen", terms.plan)?;
             Ok(invoice)
         })
@@ -75,6 +86,7 @@ impl Engine {
             let Some(present) = tx.loaded.account.subscription.clone() else {
                 return Err(Error::NoSubscription(tenant.to_owned()));
             };
+            check_not_cancelled(tx)?;
             may_be_followed(tx, &present)?;
             let to_join = plan_named(tx.compiled, plan)?;
             drop_scheduled(tx)?;
@@ -93,10 +105,7 @@ impl Engine {
                 return Err(paid_already());
             }
             drop_scheduled(tx)?;
-            if let Some(terms) = &tx.loaded.account.subscription {
-                let begun = begun(tx, terms);
-                bill_plan_again(tx, &begun)?;
-            }
+            bill_again(tx)?;
             let what = "plan schedule cancelled";
             tx.write.audit(Some(tx.loaded.row), tx.now, what, "")?;
             Ok(true)
@@ -133,7 +142,18 @@ impl Engine {
     }
 }
 
-fn paid_already() -> Error {
+/// Ends the running period and begins one on another plan.
+pub(super) fn restart(tx: &mut AdminTx<'_>, terms: &Terms<'_>) -> Result<(), Error> {
+    check_not_cancelled(tx)?;
+    let payment = PaymentState::of_present(tx)?;
+    let present_mode = tx.loaded.account.subscription.as_ref().map(|it| it.billing);
+    drop_pending(tx)?;
+    end_present(tx, is_billed(tx))?;
+    let beginning = Beginning { at: tx.now, is_paid: false, present_mode };
+    subscribe(tx.write, tx.loaded, tx.compiled, terms, payment, beginning)
+}
+
+pub(super) fn paid_already() -> Error {
     let why =
         "the period that follows is paid already; change the plan after it has begun".to_owned();
     Error::InvalidArgument { what: "plan", why }
@@ -147,7 +167,7 @@ fn may_be_followed(tx: &AdminTx<'_>, present: &Subscription) -> Result<(), Error
         return Err(Error::InvalidArgument { what: "plan", why: why.to_owned() });
     }
     let next_is_paid = tx.loaded.account.scheduled.as_ref().is_some_and(|it| it.terms.paid > 0);
-    if present.paid > present.renewed || next_is_paid {
+    if present.is_paid_ahead() || next_is_paid {
         return Err(paid_already());
     }
     Ok(())
@@ -164,7 +184,12 @@ fn schedule(
     let compiled = tx.compiled;
     let day = present.anchor_day;
     let first_due = calendar::due_date(day, present.due(), plan.period_months);
-    let terms = terms_from(compiled, name, plan, first_due, day, present.auto_renew);
+    let prices = &tx.loaded.overrides.prices;
+    let terms = terms_from(compiled, name, plan, prices, first_due, day, present.auto_renew);
+    let terms = Subscription { billing: mode_of(plan, Some(present.billing)), ..terms };
+    if terms.price_cents.is_none() && is_billed(tx) {
+        return Err(Error::PriceMissing { plan: terms.plan });
+    }
     let row = PaymentState::of_present(tx)?.row(SCHEDULED, terms, tx.now);
     let id = tx.write.insert_subscription(tx.loaded.row, &row)?;
     let own = &tx.loaded.overrides;
@@ -174,19 +199,8 @@ fn schedule(
         features: compiled.features(&plan.features, &own.features),
     };
     tx.write.save_scheduled(&next)?;
-    invoices::cancel_plan_invoices(tx, present.id)?;
-    let begun = Begun { due: present.due(), ..begun(tx, &next.terms) };
     tx.loaded.account.scheduled = Some(next);
-    bill_plan_again(tx, &begun)
-}
-
-fn begun(tx: &AdminTx<'_>, terms: &Subscription) -> Begun {
-    Begun::of(terms, tx.loaded.account.status, &tx.compiled.rulebook)
-}
-
-/// The plan's invoice of a period alone: what is charged with it has its own already.
-fn bill_plan_again(tx: &AdminTx<'_>, begun: &Begun) -> Result<(), Error> {
-    invoices::bill_plan(tx.write, tx.loaded, begun)
+    bill_again(tx)
 }
 
 /// Brings a subscription to another version of its plan.
@@ -202,7 +216,8 @@ fn move_to(tx: &mut AdminTx<'_>, terms: &Subscription, newest: &Plan) -> Result<
     account.features = features;
     // What concerns the present period stays; the rest is the new version's.
     let (first_due, day) = (terms.first_due, terms.anchor_day);
-    let moved = terms_from(compiled, &terms.plan, newest, first_due, day, terms.auto_renew);
+    let prices = &tx.loaded.overrides.prices;
+    let moved = terms_from(compiled, &terms.plan, newest, prices, first_due, day, terms.auto_renew);
     account.subscription = Some(Subscription {
         id: terms.id,
         renewed: terms.renewed,
@@ -211,7 +226,13 @@ fn move_to(tx: &mut AdminTx<'_>, terms: &Subscription, newest: &Plan) -> Result<
         lapsed: terms.lapsed,
         pending: terms.pending,
         manual: terms.manual,
+        billing: mode_of(newest, Some(terms.billing)),
+        from: terms.from,
+        // The running period costs what it did.
+        peak_cents: Some(terms.highest_cents()),
+        peak_title: terms.peak_title.clone(),
+        cancelled_at: terms.cancelled_at,
         ..moved
     });
-    Ok(())
+    bill_again(tx)
 }

@@ -6,19 +6,20 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::Engine;
 use super::admin_tx::AdminTx;
 use super::administer::check_amount;
-use super::invoices::{self, Effect, InvoiceStatus, new_invoice, will_be_charged};
+use super::invoices::{self, Effect, InvoiceStatus, Payer, new_invoice, save_new, will_be_charged};
+use super::joining::check_not_cancelled;
 use super::limits::plan_of;
 use super::once::Operation;
+use super::{Engine, due_dates};
 use crate::billing::{Cents, PackageQuote, PriceError, PriceTable};
 use crate::catalog::Compiled;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::settle::add_grant;
-use crate::rules::{Grant, Source, calendar};
-use crate::store::{InvoiceRow, PurchaseRow};
+use crate::rules::{Grant, Line, LineKind, Source, calendar};
+use crate::store::{InvoiceRow, PurchaseRow, SubscriptionRow};
 
 /// What a purchase comes to (docs/sources.md, Whazing).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +78,8 @@ impl Engine {
     pub fn end_purchase(&self, invoice: i64) -> Result<Option<NaiveDate>, Error> {
         let operation = Operation::new("end_purchase", None, &invoice);
         self.with_invoice(invoice, &operation, |tx, row| {
-            let purchase = row.purchase.map(|id| tx.write.purchase(id)).transpose()?.flatten();
+            let purchase = purchase_of(tx, row)?;
+            let purchase = purchase.map(|id| tx.write.purchase(id)).transpose()?.flatten();
             let Some(mut bought) = purchase.filter(|it| it.recurring) else {
                 let why =
                     "it pays for nothing that is charged again; give the invoice of a recurring \
@@ -92,6 +94,23 @@ impl Engine {
             let ends = grant_of(tx, &bought).and_then(|grant| grant.expires_at);
             Ok(ends.map(|at| calendar::date_of(at.plus_ms(-1), zone)))
         })
+    }
+}
+
+/// The purchase that an invoice is over: where it has lines of several, its own contracting's must
+/// be named instead.
+fn purchase_of(tx: &AdminTx<'_>, row: &InvoiceRow) -> Result<Option<i64>, Error> {
+    let mut of_lines: Vec<_> =
+        tx.write.lines(row.id)?.into_iter().filter_map(|line| line.purchase).collect();
+    of_lines.dedup();
+    match (row.purchase, of_lines.as_slice()) {
+        (Some(purchase), _) | (None, &[purchase]) => Ok(Some(purchase)),
+        (None, []) => Ok(None),
+        (None, _) => {
+            let why =
+                "it is over several purchases; name the invoice of contracting the one to end";
+            Err(Error::InvalidArgument { what: "invoice", why: why.to_owned() })
+        }
     }
 }
 
@@ -113,6 +132,7 @@ fn buy(
     quantity: u64,
     quote: PackageQuote,
 ) -> Result<Purchase, Error> {
+    check_not_cancelled(tx)?;
     let unknown = || tx.compiled.unknown_package(name);
     let package = tx.compiled.catalog.packages.get(name).ok_or_else(unknown)?;
     let subscription = tx.loaded.account.subscription.clone();
@@ -131,6 +151,10 @@ fn buy(
             why: "it lacks the feature that the package needs",
         });
     }
+    if quote.cents == Cents::ZERO {
+        let why = "it costs nothing: grant it instead";
+        return Err(Error::NotForSale { package: name.to_owned(), why });
+    }
     let (resource, _) = tx.compiled.resource(&package.resource).ok_or_else(unknown)?;
     let purchase = PurchaseRow {
         id: 0,
@@ -148,29 +172,54 @@ fn buy(
     let id = tx.write.insert_purchase(tx.loaded.row, &purchase)?;
     let Some(row) = tx.write.subscription(subscription.id)? else { return Err(unknown()) };
     let today = tx.today();
-    let bought = |due| InvoiceRow {
-        purchase: Some(id),
-        title: package.title.clone(),
-        cents: quote.cents.get(),
-        ..new_invoice(tx.loaded.row, &row, due)
-    };
-    let effect = Effect::Give.code().to_owned();
-    let at_once = InvoiceRow { recurring: false, effect, ..bought(today) };
-    let invoice = tx.write.insert_invoice(&at_once)?;
-    // No proration: the next due date charges the full price again.
-    let next_due = (package.recurring && !subscription.lapsed).then(|| subscription.due());
-    if let Some(due) = next_due {
-        tx.write.insert_invoice(&bought(due))?;
-    }
+    let price = quote.cents.get();
+    let invoice = bill_contracting(tx, &row, &purchase, id, subscription.due().max(today))?;
+    // No proration: where a period follows the due date charges its full price again.
+    let is_followed = subscription.is_followed() || tx.loaded.account.scheduled.is_some();
+    let next_due =
+        (package.recurring && !subscription.lapsed && is_followed).then(|| subscription.due());
     let detail = format!("{quantity} of {name}");
     tx.write.audit(Some(tx.loaded.row), tx.now, "purchase", &detail)?;
     let invoices = tx.write.invoices(tx.loaded.row)?;
     let then = invoices.iter().filter(|it| Some(it.due) == next_due && will_be_charged(it));
     let too_much = || PriceError::TooMuch { quantity };
-    let next_total = then.map(|it| it.cents).try_fold(Cents::ZERO, |sum, cents| {
-        sum.checked_add(Cents::new(cents)?).ok_or_else(too_much)
-    })?;
+    let this_one = next_due.map(|_| price);
+    let next_total =
+        then.map(|it| it.cents).chain(this_one).try_fold(Cents::ZERO, |sum, cents| {
+            sum.checked_add(Cents::new(cents)?).ok_or_else(too_much)
+        })?;
     Ok(Purchase { invoice, quote, next_due, next_total, replayed: false })
+}
+
+/// Writes the invoice of contracting, which is always one of its own.
+fn bill_contracting(
+    tx: &AdminTx<'_>,
+    payer: &SubscriptionRow,
+    purchase: &PurchaseRow,
+    id: i64,
+    to: NaiveDate,
+) -> Result<i64, Error> {
+    let today = tx.today();
+    let line = Line {
+        kind: LineKind::Package,
+        title: purchase.package.clone(),
+        from: Some(today),
+        // What is used up, and not charged again, pays no period.
+        to: purchase.recurring.then_some(to),
+        cents: purchase.cents,
+        subscription: None,
+        purchase: Some(id),
+        is_final: true,
+    };
+    let new = InvoiceRow {
+        purchase: Some(id),
+        title: purchase.package.clone(),
+        cents: purchase.cents,
+        recurring: false,
+        effect: Effect::Give.code().to_owned(),
+        ..new_invoice(tx.loaded.row, Payer::of(payer), today)
+    };
+    save_new(tx.write, new, &[line])
 }
 
 /// Gives what was bought, now that it is paid.
@@ -182,7 +231,9 @@ pub(super) fn give(tx: &mut AdminTx<'_>, purchase: i64) -> Result<(), Error> {
     let PurchaseRow { resource, quantity, .. } = bought;
     let grant = add_grant(account, resource, Source::Package, quantity, now, expires_at);
     bought.grant = Some(grant);
-    Ok(tx.write.save_purchase(&bought)?)
+    tx.write.save_purchase(&bought)?;
+    // Now that it is paid, the due date charges it again.
+    due_dates::bill_again(tx)
 }
 
 /// Ends a purchase with the period that is paid.
@@ -191,6 +242,7 @@ fn end(tx: &mut AdminTx<'_>, bought: &mut PurchaseRow) -> Result<(), Error> {
     bought.ended_at = Some(tx.now);
     tx.write.save_purchase(bought)?;
     invoices::cancel_purchase(tx, bought.id)?;
+    due_dates::bill_again(tx)?;
     if let Some(grant) = grant_of(tx, bought) {
         grant.expires_at = Some(grant.expires_at.map_or(until, |at| at.min(until)));
     }
@@ -205,13 +257,12 @@ fn paid_until(tx: &AdminTx<'_>, purchase: i64) -> Result<Timestamp, Error> {
     let Some(terms) = account.subscription.as_ref().filter(|it| !it.lapsed) else {
         return Ok(tx.now);
     };
-    let is_paid = |it: &InvoiceRow| {
-        it.purchase == Some(purchase)
-            && it.due == terms.due()
-            && (Effect::of(it), it.parts) == (Effect::Nothing, 1)
-            && InvoiceStatus::of(it) == InvoiceStatus::Paid
-    };
-    let next_is_paid = tx.write.invoices(tx.loaded.row)?.iter().any(is_paid);
+    let mut next_is_paid = false;
+    for row in tx.write.gathering(tx.loaded.row, terms.due())? {
+        let lines = tx.write.lines(row.id)?;
+        next_is_paid |= InvoiceStatus::of(&row) == InvoiceStatus::Paid
+            && lines.iter().any(|it| it.purchase == Some(purchase));
+    }
     let last = if next_is_paid { terms.next_due() } else { terms.due() };
     Ok(calendar::end_of_due_day(last, account.time_zone))
 }

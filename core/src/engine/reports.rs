@@ -97,8 +97,9 @@ impl Engine {
         let next_due = next_due.map(|it| it.due);
         let invoices = self.invoices(tenant)?;
         let next = invoices.iter().filter(|it| Some(it.due) == next_due && it.status.waits());
+        let lines = next.flat_map(|it| &it.lines);
         let charges: Vec<_> =
-            next.map(|it| NextCharge { title: it.title.clone(), amount: it.amount }).collect();
+            lines.map(|it| NextCharge { title: it.title.clone(), amount: it.amount }).collect();
         let total = charges.iter().try_fold(Cents::ZERO, |sum, it| sum.checked_add(it.amount));
         Ok(Channels {
             tenant: report.name.clone(),

@@ -1,16 +1,13 @@
 //! The life of an account: its status, who changed it, and why.
 
-use super::Engine;
 use super::admin_tx::AdminTx;
-use super::invoices::{self, InvoiceStatus, bill_period};
+use super::invoices::{Effect, InvoiceStatus};
 use super::once::Operation;
+use super::{Engine, due_dates};
 use crate::error::Error;
-use crate::rules::settle::{Begun, close_period, grant_plan};
-use crate::rules::{EventKind, Status, TenantEvent};
+use crate::rules::settle::{close_period, grant_plan};
+use crate::rules::{DEBT, EventKind, Status, TenantEvent};
 use crate::store::InvoiceRow;
-
-/// The reason of a status that a payment ends.
-pub(super) const DEBT: &str = "debt";
 
 impl Engine {
     /// Moves a tenant to another status, giving a reason. A move that the table of Helena
@@ -67,13 +64,12 @@ pub(super) fn change_status(
     become_status(tx, to, reason, as_operator)?;
     let statuses = &tx.compiled.rulebook.statuses;
     let (was_billed, is_billed) = (statuses.row(from).billed, statuses.row(to).billed);
-    if is_billed && !was_billed {
-        bill_present_period(tx)?;
+    match (from, to) {
+        (_, Status::Cancelled) => due_dates::cancel_tenant(tx, was_billed),
+        (Status::Cancelled, _) => due_dates::resume_cancelled(tx),
+        _ if is_billed && !was_billed => bill_present_period(tx),
+        _ => Ok(()),
     }
-    if to == Status::Cancelled {
-        invoices::cancel_those_to_come(tx, None)?;
-    }
-    Ok(())
 }
 
 /// Puts a status in force, and says so to whoever wants to know.
@@ -89,6 +85,7 @@ pub(super) fn become_status(
         end_trial(tx, from, to)?;
     }
     reason.clone_into(&mut tx.loaded.status_reason);
+    tx.loaded.account.for_debt = reason == DEBT;
     let kind = EventKind::StatusChanged { from, to };
     tx.events.push(TenantEvent { at: tx.now, resource: None, kind });
     let detail = detail(from, to, reason, as_operator);
@@ -117,19 +114,22 @@ pub(super) fn detail(from: Status, to: Status, reason: &str, as_operator: bool) 
     format!("{} -> {}{by}: {reason}", from.code(), to.code())
 }
 
-/// The invoice that is due with the present period, unless it exists: there is none where the
-/// period began while nobody was billed, or where it was cancelled with the account.
+/// The tenant is billed from now on: no line covers days before. A period that a payment began is
+/// paid already.
 fn bill_present_period(tx: &mut AdminTx<'_>) -> Result<(), Error> {
-    let Some(terms) = tx.loaded.account.subscription.as_ref().filter(|it| !it.lapsed) else {
-        return Ok(());
+    let today = tx.today();
+    let account = &mut tx.loaded.account;
+    let Some(terms) = account.subscription.as_mut().filter(|it| !it.lapsed) else { return Ok(()) };
+    let began_by_payment = |it: &InvoiceRow| {
+        it.subscription == Some(terms.id)
+            && Effect::of(it) == Effect::Activate
+            && InvoiceStatus::of(it) == InvoiceStatus::Paid
     };
-    let rules = &tx.compiled.rulebook;
-    let begun = Begun::of(terms, tx.loaded.account.status, rules);
-    let invoices = tx.write.invoices(tx.loaded.row)?;
-    let is_of_it = |it: &InvoiceRow| it.subscription == Some(terms.id) && it.due == begun.due;
-    let stands = |it: &InvoiceRow| InvoiceStatus::of(it) != InvoiceStatus::Cancelled;
-    if invoices.iter().any(|it| is_of_it(it) && stands(it)) {
-        return Ok(());
+    let is_paid =
+        terms.renewed == 0 && tx.write.invoices(tx.loaded.row)?.iter().any(began_by_payment);
+    if !is_paid {
+        terms.begin_billing(today);
     }
-    bill_period(tx.write, tx.loaded, &begun)
+    let terms = terms.clone();
+    due_dates::bill_beginning(tx.write, tx.loaded.row, &terms, is_paid)
 }

@@ -7,6 +7,7 @@ use super::admin_tx::AdminTx;
 use super::invoices::{is_debited, will_be_charged};
 use super::once::Operation;
 use crate::billing::PaymentMethod;
+use crate::catalog::BillingMode;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::{Account, Gates, Status, calendar};
@@ -36,6 +37,8 @@ pub struct SubscriptionRecord {
     pub payment_type: String,
     /// How its next invoices are paid at the gateway; `None`: nobody chose.
     pub payment_method: Option<PaymentMethod>,
+    /// Whether its periods are paid before they begin, or when they end.
+    pub billing: BillingMode,
     /// When its present period began, its last one did, or its first one will; of one that waits
     /// to be paid, when it was chosen.
     #[serde(serialize_with = "crate::json::text")]
@@ -144,6 +147,7 @@ impl Engine {
                 gateway_id: row.gateway_id,
                 payment_type: row.payment_type,
                 payment_method: PaymentMethod::from_code(&row.payment_method),
+                billing: terms.billing,
                 period_start,
                 due: terms.due(),
                 status,

@@ -175,6 +175,8 @@ pub(super) fn tenant(form: &mut Fields<'_>) -> TenantForm {
         limits: named::<LimitForm>(form, "limits", "a number, \"unlimited\" or \"disabled\""),
         features: named::<Feature>(form, "features", "true, false or the name of a level"),
         pay_first: form.optional("pay_first", "text"),
+        first_period: form.optional("first_period", "paid"),
+        price_cents: form.optional("price_cents", "a whole number of cents"),
     };
     form.end();
     read

@@ -6,10 +6,14 @@ use chrono::{Datelike, NaiveDate};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::invoice::{ChargedAgain, falls_due};
 use super::terms::Counting;
 use super::{EventKind, ResourceId, Rulebook, Status, TenantEvent, calendar, thresholds};
-use crate::catalog::{Kind, Limit, OnLapse, RenewOn, Reset};
+use crate::catalog::{BillingMode, Kind, Limit, OnLapse, RenewOn, Reset};
 use crate::clock::Timestamp;
+
+/// The reason of a status that a tenant has for what it owes: a payment ends it.
+pub const DEBT: &str = "debt";
 
 /// A tenant's account: its status, its subscription and its grants at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,12 @@ pub struct Account {
     pub at_gateway: BTreeSet<NaiveDate>,
     /// Days for which payments wait whose invoice is not written yet.
     pub waiting: BTreeSet<NaiveDate>,
+    /// Due dates of offers that wait to be paid: purchases, and (`true`) a plan that was chosen.
+    pub offers: BTreeMap<NaiveDate, bool>,
+    /// The due date of the oldest invoice that is overdue.
+    pub oldest_overdue: Option<NaiveDate>,
+    /// Whether it has its status for a debt.
+    pub for_debt: bool,
     /// Whether something that was bought is charged again with every due date; known where it
     /// matters, which is where the plan costs nothing itself.
     pub charged_again: bool,
@@ -158,7 +168,10 @@ impl Account {
 
     /// Whether there is an invoice for a period of a subscription.
     pub(super) fn will_owe(&self, terms: &Subscription) -> bool {
-        terms.has_price() || self.charged_again
+        // What it costs matters not, only that it costs something.
+        let package = ChargedAgain { purchase: 0, title: String::new(), cents: 1 };
+        let packages = if self.charged_again { vec![package] } else { Vec::new() };
+        !falls_due(terms, None, &packages).is_empty()
     }
 
     /// Looks at every limit, and says which thresholds have been reached since the last look.
@@ -232,6 +245,25 @@ pub struct Subscription {
     /// What people call the plan.
     #[serde(default)]
     pub title: String,
+    /// ISO 4217 code of its price.
+    #[serde(default)]
+    pub currency: String,
+    /// Whether its periods are paid before they begin, or when they end.
+    #[serde(default)]
+    pub billing: BillingMode,
+    /// The first day of the present billing period; `None`: as its due dates say.
+    #[serde(default)]
+    pub from: Option<NaiveDate>,
+    /// The highest price in force during the present period: in advance, the highest billed for
+    /// it. `None`: the price.
+    #[serde(default)]
+    pub peak_cents: Option<i64>,
+    /// What people call the plan that had it; `None`: the present one.
+    #[serde(default)]
+    pub peak_title: Option<String>,
+    /// When it was cancelled with its tenant: no period follows.
+    #[serde(default)]
+    pub cancelled_at: Option<Timestamp>,
     /// Its payment was taken back: it waits to be paid again.
     #[serde(default)]
     pub pending: bool,
@@ -259,6 +291,44 @@ impl Subscription {
         calendar::due_date(self.anchor_day, self.first_due, months)
     }
 
+    /// The first day of the present billing period.
+    #[must_use]
+    pub fn period_from(&self) -> NaiveDate {
+        self.from.unwrap_or_else(|| {
+            let months = i64::from(self.renewed) - 1;
+            let months = months * i64::from(self.period_months);
+            let before = calendar::anchored(self.anchor_day, self.first_due, months);
+            before.succ_opt().unwrap_or(before)
+        })
+    }
+
+    /// The highest price in force during the present period.
+    #[must_use]
+    pub fn highest_cents(&self) -> i64 {
+        self.peak_cents.or(self.price_cents).unwrap_or(0)
+    }
+
+    /// Notes that a billing period begins on `from`, at the present price.
+    pub fn begin_billing(&mut self, from: NaiveDate) {
+        self.from = Some(from);
+        (self.peak_cents, self.peak_title) = (None, None);
+    }
+
+    /// Whether a period is to follow the present one, if it is paid where that is needed. One that
+    /// is paid ahead comes also where renewal has been switched off since.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        let is_to_renew =
+            self.auto_renew && self.max_renewals.is_none_or(|most| self.renewed < most);
+        self.cancelled_at.is_none() && (is_to_renew || self.is_paid_ahead())
+    }
+
+    /// Whether the period that follows is paid already.
+    #[must_use]
+    pub fn is_paid_ahead(&self) -> bool {
+        self.billing == BillingMode::Advance && self.paid > self.renewed
+    }
+
     /// Whether a period costs something.
     #[must_use]
     pub fn has_price(&self) -> bool {
@@ -268,9 +338,7 @@ impl Subscription {
     /// Whether the end of the present period renews it.
     #[must_use]
     pub fn renews(&self) -> bool {
-        self.auto_renew
-            && self.max_renewals.is_none_or(|most| self.renewed < most)
-            && (self.renew_on == RenewOn::Schedule || self.paid > self.renewed)
+        self.is_followed() && (self.renew_on == RenewOn::Schedule || self.paid > self.renewed)
     }
 
     /// The last day of the present quota: the due date, or an earlier day where allowances are

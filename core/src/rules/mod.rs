@@ -13,13 +13,14 @@ mod event;
 mod gate;
 pub mod gcra;
 mod id;
+pub mod invoice;
 pub mod plan_number;
 mod rulebook;
 pub mod settle;
 mod terms;
 pub mod thresholds;
 
-pub use account::{Account, Grant, Scheduled, Source, Subscription, Usage, Watch};
+pub use account::{Account, DEBT, Grant, Scheduled, Source, Subscription, Usage, Watch};
 pub use decide::{Changes, Charge, Request, State};
 pub(crate) use decision::EntryHandle;
 pub use decision::{
@@ -31,6 +32,7 @@ pub use event::{EventKind, TenantEvent};
 pub(crate) use event::{REMOVAL_ANNOUNCED, StoredEvent};
 pub use gate::{GateTable, Permissions, Status};
 pub use id::{FeatureId, ResourceId};
-pub use rulebook::{Policy, Rulebook};
+pub use invoice::{Line, LineKind};
+pub use rulebook::{BillingRules, Policy, Rulebook};
 pub use settle::{ClosedMonth, ClosedPeriod, settle};
 pub use terms::{CounterTerms, Counting, Firmness, Mode};

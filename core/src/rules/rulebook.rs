@@ -1,5 +1,7 @@
 //! What the rules need to know of the catalog in force.
 
+use serde::{Deserialize, Serialize};
+
 use super::terms::Counting;
 use super::{GateTable, ResourceId};
 use crate::catalog::{DEFAULT_GATEWAY_SILENCE_DAYS, Enforcement, Kind};
@@ -17,6 +19,27 @@ pub struct Policy {
     pub parents: Vec<ResourceId>,
 }
 
+/// When what is not paid has which consequence. Days are whole days in the tenant's zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BillingRules {
+    /// Days after its due day in which an offer (an unpaid purchase or choice of a plan) stands.
+    pub offer_days: u32,
+    /// Days after the due day of the oldest overdue invoice after which a tenant in arrears is
+    /// suspended; `None`: never by itself.
+    pub suspend_after: Option<u32>,
+    /// Days after that due day after which it is cancelled; `None`: never by itself.
+    pub cancel_after: Option<u32>,
+    /// Days that lie at least between a payment that begins a period and the first due date.
+    pub min_first_days: u32,
+}
+
+impl Default for BillingRules {
+    fn default() -> BillingRules {
+        BillingRules { offer_days: 7, suspend_after: None, cancel_after: None, min_first_days: 7 }
+    }
+}
+
 /// The catalog in force, as far as the rules look at it.
 #[derive(Clone, Debug, Default)]
 pub struct Rulebook {
@@ -25,6 +48,8 @@ pub struct Rulebook {
     /// Days after the due date from which on an invoice that a gateway reports on is overdue,
     /// though the gateway has reported nothing.
     pub gateway_silence_days: u32,
+    /// When what is not paid has which consequence.
+    pub billing: BillingRules,
     /// By number of the resource.
     policies: Vec<Option<Policy>>,
     /// By number of the resource, how it is counted, also after it has left the catalog.
@@ -42,7 +67,14 @@ impl Rulebook {
         counting: Vec<Counting>,
     ) -> Rulebook {
         let gateway_silence_days = DEFAULT_GATEWAY_SILENCE_DAYS;
-        Rulebook { statuses, gateway_silence_days, policies, counting }
+        let billing = BillingRules::default();
+        Rulebook { statuses, gateway_silence_days, billing, policies, counting }
+    }
+
+    /// The same with other rules for what is not paid.
+    #[must_use]
+    pub fn with_billing(self, billing: BillingRules) -> Rulebook {
+        Rulebook { billing, ..self }
     }
 
     /// How a resource is counted.

@@ -51,41 +51,34 @@ pub struct ClosedMonth {
 /// A billing period that has begun: what its invoice is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Begun {
-    /// The subscription's number.
-    pub subscription: i64,
-    /// What people call its plan.
-    pub title: String,
-    /// What a period costs; `None`: agreed one by one.
-    pub price_cents: Option<i64>,
-    /// Its due date.
-    pub due: NaiveDate,
+    /// The subscription, as it stood when the period began.
+    pub terms: Subscription,
     /// Whether the tenant's status was one that is billed.
     pub is_billed: bool,
 }
 
-impl Begun {
-    /// The present period of a subscription, for a tenant of this status.
-    #[must_use]
-    pub fn of(terms: &Subscription, status: Status, rules: &Rulebook) -> Begun {
-        Begun {
-            subscription: terms.id,
-            title: terms.title.clone(),
-            price_cents: terms.price_cents,
-            due: terms.due(),
-            is_billed: rules.statuses.row(status).billed,
-        }
-    }
+/// A tenant that the clock cancelled, with what there is to bill for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelledByClock {
+    /// When.
+    pub at: Timestamp,
+    /// The subscription that ended with it.
+    pub terms: Option<Subscription>,
+    /// The number of the one that was to follow it.
+    pub scheduled: Option<i64>,
+    /// Whether the tenant's status was one that is billed.
+    pub was_billed: bool,
 }
 
-/// A subscription that took another one's place when its period ended.
+/// A subscription that ended with its period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaced {
     /// The one that ended.
     pub old: Subscription,
     /// When its last period began.
     pub last_start: Timestamp,
-    /// The number of the one that began.
-    pub new: i64,
+    /// The number of the one that took its place; `None`: it was cancelled with its tenant.
+    pub new: Option<i64>,
     /// When.
     pub at: Timestamp,
 }
@@ -106,8 +99,12 @@ pub struct Settled {
     /// The last due date about which gateways have been silent for too long: what they report on
     /// and was due by then is overdue.
     pub overdue_at_gateway: Option<NaiveDate>,
-    /// Whether it put the tenant in arrears.
-    pub in_arrears: bool,
+    /// The last due date of offers that have run out.
+    pub offers_ended: Option<NaiveDate>,
+    /// The statuses that it moved the tenant from and to, for its debt, in order.
+    pub statuses: Vec<(Status, Status)>,
+    /// Whether it cancelled the tenant.
+    pub cancelled: Option<CancelledByClock>,
     /// Grants that it ended, with their last figures.
     pub ended: Vec<Grant>,
     /// What somebody may want to be told of, in order.
@@ -131,6 +128,12 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
         }
         if owed_until(account, rules) == Some(at) {
             make_overdue(account, rules, &mut settled);
+        }
+        if offers_end(account, rules) == Some(at) {
+            end_offers(account, rules, &mut settled);
+        }
+        if let Some((_, to)) = debt_end(account, rules).filter(|(end, _)| *end <= at) {
+            sanction(account, rules, to, &mut settled);
         }
         if period_end(account) == Some(at) {
             end_period(account, rules, at, &mut settled);
@@ -156,6 +159,8 @@ pub(crate) fn next_boundary(account: &Account, rules: &Rulebook) -> Option<Times
     let starts = starts.filter(|&at| at > account.high_water_mark);
     let others = period_end(account).into_iter().chain(month_end(account, rules));
     let money = owed_until(account, rules).into_iter().chain(waits_until(account));
+    let money = money.chain(offers_end(account, rules));
+    let money = money.chain(debt_end(account, rules).map(|(at, _)| at));
     expiries.chain(starts).chain(others).chain(money).min()
 }
 
@@ -183,40 +188,107 @@ fn waits_until(account: &Account) -> Option<Timestamp> {
 fn make_overdue(account: &mut Account, rules: &Rulebook, settled: &mut Settled) {
     let (at, zone) = (account.high_water_mark, account.time_zone);
     let has_passed = |day: NaiveDate| calendar::end_of_due_day(day, zone) <= at;
+    let mut oldest = account.oldest_overdue;
     while let Some(&due) = account.owed.first().filter(|&&due| has_passed(due)) {
         account.owed.remove(&due);
+        oldest = Some(oldest.map_or(due, |it| it.min(due)));
         settled.overdue = Some(due);
     }
     let is_silent = |&&due: &&NaiveDate| has_passed(end_of_silence(due, rules));
     while let Some(&due) = account.at_gateway.first().filter(is_silent) {
         account.at_gateway.remove(&due);
+        oldest = Some(oldest.map_or(due, |it| it.min(due)));
         settled.overdue_at_gateway = Some(due);
     }
+    account.oldest_overdue = oldest;
     if account.status == Status::Active {
-        account.status = Status::PastDue;
-        settled.in_arrears = true;
-        let kind = EventKind::StatusChanged { from: Status::Active, to: Status::PastDue };
-        settled.events.push(TenantEvent { at, resource: None, kind });
+        become_for_debt(account, Status::PastDue, settled);
+    }
+}
+
+fn become_for_debt(account: &mut Account, to: Status, settled: &mut Settled) {
+    let from = std::mem::replace(&mut account.status, to);
+    account.for_debt = true;
+    settled.statuses.push((from, to));
+    let kind = EventKind::StatusChanged { from, to };
+    settled.events.push(TenantEvent { at: account.high_water_mark, resource: None, kind });
+}
+
+/// When the first offers run out: what nobody paid for is not offered for ever.
+fn offers_end(account: &Account, rules: &Rulebook) -> Option<Timestamp> {
+    let (first, _) = account.offers.first_key_value()?;
+    Some(calendar::end_of_grace(*first, rules.billing.offer_days, account.time_zone))
+}
+
+fn end_offers(account: &mut Account, rules: &Rulebook, settled: &mut Settled) {
+    let Some((due, offers_plan)) = account.offers.pop_first() else { return };
+    debug_assert!(
+        calendar::end_of_grace(due, rules.billing.offer_days, account.time_zone)
+            <= account.high_water_mark
+    );
+    account.awaits_payment &= !offers_plan;
+    settled.offers_ended = Some(due);
+}
+
+/// When the debt has its next consequence, and which: the days count from the oldest invoice that
+/// is overdue.
+fn debt_end(account: &Account, rules: &Rulebook) -> Option<(Timestamp, Status)> {
+    let oldest = account.oldest_overdue?;
+    let end = |days: Option<u32>, to| {
+        Some((calendar::end_of_grace(oldest, days?, account.time_zone), to))
+    };
+    let cancelled = || end(rules.billing.cancel_after, Status::Cancelled);
+    match account.status {
+        Status::PastDue => {
+            let suspended = end(rules.billing.suspend_after, Status::Suspended);
+            suspended.into_iter().chain(cancelled()).min_by_key(|(at, _)| *at)
+        }
+        Status::Suspended if account.for_debt => cancelled(),
+        _ => None,
+    }
+}
+
+fn sanction(account: &mut Account, rules: &Rulebook, to: Status, settled: &mut Settled) {
+    let was_billed = rules.statuses.row(account.status).billed;
+    become_for_debt(account, to, settled);
+    if to == Status::Cancelled {
+        let at = account.high_water_mark;
+        let scheduled = account.scheduled.take().map(|it| it.terms.id);
+        account.awaits_payment = false;
+        account.offers.clear();
+        let terms = account.subscription.as_mut();
+        let terms = terms.map(|terms| {
+            terms.cancelled_at = Some(at);
+            terms.clone()
+        });
+        settled.cancelled = Some(CancelledByClock { at, terms, scheduled, was_billed });
     }
 }
 
 /// Notes a period that has begun, and what will be owed for it.
 fn note_begun(account: &mut Account, rules: &Rulebook, settled: &mut Settled) {
-    let Some(terms) = &account.subscription else { return };
-    let begun = Begun::of(terms, account.status, rules);
-    if begun.is_billed && account.will_owe(terms) {
-        let is_manual = terms.manual;
-        let due_dates = if is_manual { &mut account.owed } else { &mut account.at_gateway };
-        due_dates.insert(begun.due);
+    let is_billed = rules.statuses.row(account.status).billed;
+    let Some(terms) = account.subscription.as_mut() else { return };
+    terms.begin_billing(calendar::date_of(account.high_water_mark, account.time_zone));
+    let terms = terms.clone();
+    if is_billed && account.will_owe(&terms) {
+        let due_dates = if terms.manual { &mut account.owed } else { &mut account.at_gateway };
+        due_dates.insert(terms.due());
     }
-    settled.begun.push(begun);
+    settled.begun.push(Begun { terms, is_billed });
 }
 
 /// When the current period ends, if it ends by itself: one day after the due date (docs/sources.md,
 /// LiveChat 360).
 pub(super) fn period_end(account: &Account) -> Option<Timestamp> {
     let subscription = account.subscription.as_ref().filter(|it| !it.lapsed)?;
-    Some(calendar::end_of_due_day(subscription.quota_due(), account.time_zone))
+    // One that is cancelled can be resumed until its period ends.
+    let last = if subscription.cancelled_at.is_some() {
+        subscription.due()
+    } else {
+        subscription.quota_due()
+    };
+    Some(calendar::end_of_due_day(last, account.time_zone))
 }
 
 /// When the month ends in which meters are counted that begin again with each, if there are any.
@@ -273,6 +345,9 @@ fn drop_ended(account: &mut Account, settled: &mut Settled) {
 
 fn end_period(account: &mut Account, rules: &Rulebook, at: Timestamp, settled: &mut Settled) {
     let Some(subscription) = account.subscription.as_mut() else { return };
+    if let Some(cancelled_at) = subscription.cancelled_at {
+        return end_cancelled(account, rules, cancelled_at, settled);
+    }
     let within = subscription.quota_due() < subscription.due();
     if !within && account.scheduled.as_ref().is_some_and(Scheduled::may_begin) {
         return begin_scheduled(account, rules, at, settled);
@@ -297,6 +372,22 @@ fn end_period(account: &mut Account, rules: &Rulebook, at: Timestamp, settled: &
     }
 }
 
+/// The period of a cancelled tenant is over: nothing can be resumed any more. It ended when it was
+/// cancelled.
+fn end_cancelled(
+    account: &mut Account,
+    rules: &Rulebook,
+    cancelled_at: Timestamp,
+    settled: &mut Settled,
+) {
+    let last_start = account.period_start;
+    let closed = close_period(account, rules, account.high_water_mark, false);
+    settled.closed.push(ClosedPeriod { end: cancelled_at.max(last_start), ..closed });
+    if let Some(old) = account.subscription.take() {
+        settled.replaced.push(Replaced { old, last_start, new: None, at: cancelled_at });
+    }
+}
+
 /// Puts the scheduled subscription, if there is one, in the place of the present one.
 pub fn begin_scheduled(
     account: &mut Account,
@@ -311,7 +402,7 @@ pub fn begin_scheduled(
     terms.paid = 0;
     terms.begin_grid(calendar::date_of(at, account.time_zone));
     if let Some(old) = account.subscription.take() {
-        settled.replaced.push(Replaced { old, last_start, new: terms.id, at });
+        settled.replaced.push(Replaced { old, last_start, new: Some(terms.id), at });
     }
     let kind = EventKind::PlanChanged { plan: terms.plan.clone() };
     settled.events.push(TenantEvent { at, resource: None, kind });

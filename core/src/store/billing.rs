@@ -14,20 +14,21 @@ use crate::rules::{Account, ResourceId};
 pub(crate) const MANUAL: &str = "Manual";
 
 /// [`InvoiceRow::is_owed`] in SQL.
-const IS_OWED: &str = "status = 'pending' AND (payment_type = 'Manual' OR told_overdue = 1)";
+const IS_OWED: &str = "status = 'pending' AND effect NOT IN ('activate', 'give') \
+                       AND (payment_type = 'Manual' OR told_overdue = 1)";
 /// [`InvoiceRow::is_at_gateway`] in SQL.
 const IS_AT_GATEWAY: &str = "status = 'pending' AND payment_type <> 'Manual' \
                              AND told_overdue = 0 AND effect NOT IN ('activate', 'give')";
 
 /// An invoice with the charge that pays it, or is under way. One that failed, was not paid in
 /// time or was withdrawn stands in nobody's way.
-const SELECT: &str = "SELECT i.*, (SELECT c.id FROM charges c WHERE c.invoice = i.id \
+pub(super) const SELECT: &str = "SELECT i.*, (SELECT c.id FROM charges c WHERE c.invoice = i.id \
                       AND c.state IN ('paid', 'open', 'reversed') \
                       ORDER BY c.state <> 'paid', c.state <> 'open', c.number LIMIT 1) \
                       AS gateway_id FROM invoices i";
 
-const DOING: &str = "writing invoices";
-const READING: &str = "reading invoices";
+pub(super) const DOING: &str = "writing invoices";
+pub(super) const READING: &str = "reading invoices";
 
 /// An invoice as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,20 +57,59 @@ pub(crate) struct InvoiceRow {
     pub(crate) paid_cents: Option<i64>,
     /// Whether a gateway reported that it was not paid in time.
     pub(crate) reported_overdue: bool,
+    /// ISO 4217 code of its amounts.
+    pub(crate) currency: String,
+    /// Whether what falls due on its day is added to it.
+    pub(crate) gathers: Gathers,
+}
+
+/// Whether what falls due on the day of an invoice is added to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gathers {
+    /// It is one of its own.
+    No,
+    /// It is.
+    Yes,
+    /// It was withdrawn since nothing falls due then, and may come back.
+    Withdrawn,
+}
+
+impl Gathers {
+    fn of(number: i64) -> Gathers {
+        match number {
+            1 => Gathers::Yes,
+            2 => Gathers::Withdrawn,
+            _ => Gathers::No,
+        }
+    }
+
+    fn number(self) -> i64 {
+        match self {
+            Gathers::No => 0,
+            Gathers::Yes => 1,
+            Gathers::Withdrawn => 2,
+        }
+    }
 }
 
 impl InvoiceRow {
     /// Whether it waits to be paid and the clock makes it overdue when its due date has passed: no
     /// gateway reports on it, or one has.
     pub(crate) fn is_owed(&self) -> bool {
-        self.status == "pending" && (self.payment_type == MANUAL || self.reported_overdue)
+        self.status == "pending"
+            && !self.is_offer()
+            && (self.payment_type == MANUAL || self.reported_overdue)
+    }
+
+    /// Whether it is over something that is given only when it is paid: no debt.
+    pub(crate) fn is_offer(&self) -> bool {
+        matches!(self.effect.as_str(), "activate" | "give")
     }
 
     /// Whether it waits to be paid and the clock makes it overdue only when a gateway has been
     /// silent for a while after its due date.
     pub(crate) fn is_at_gateway(&self) -> bool {
-        let is_offer = matches!(self.effect.as_str(), "activate" | "give");
-        self.status == "pending" && !self.is_owed() && !is_offer
+        self.status == "pending" && !self.is_owed() && !self.is_offer()
     }
 }
 
@@ -93,11 +133,11 @@ pub(crate) struct PurchaseRow {
     pub(crate) ended_at: Option<Timestamp>,
 }
 
-fn date(row: &Row<'_>, name: &str) -> rusqlite::Result<Option<NaiveDate>> {
+pub(super) fn date(row: &Row<'_>, name: &str) -> rusqlite::Result<Option<NaiveDate>> {
     Ok(row.get::<_, Option<String>>(name)?.and_then(|text| text.parse().ok()))
 }
 
-fn invoice(row: &Row<'_>) -> rusqlite::Result<InvoiceRow> {
+pub(super) fn invoice(row: &Row<'_>) -> rusqlite::Result<InvoiceRow> {
     Ok(InvoiceRow {
         id: row.get("id")?,
         tenant: row.get("tenant")?,
@@ -118,6 +158,8 @@ fn invoice(row: &Row<'_>) -> rusqlite::Result<InvoiceRow> {
         payment_method: row.get("payment_method")?,
         reported_overdue: row.get("told_overdue")?,
         paid_cents: row.get("paid_cents")?,
+        currency: row.get("currency")?,
+        gathers: Gathers::of(row.get("gathers")?),
     })
 }
 
@@ -166,6 +208,7 @@ pub(super) fn load_owed(
 ) -> Result<(), StoreError> {
     account.owed = due_dates(connection, tenant, IS_OWED)?;
     account.at_gateway = due_dates(connection, tenant, IS_AT_GATEWAY)?;
+    load_offers(connection, tenant, account)?;
     let plans = account.subscription.iter().chain(account.scheduled.iter().map(|it| &it.terms));
     let matters = plans.into_iter().any(|it| !it.has_price());
     account.charged_again = matters && is_charged_again(connection, tenant)?;
@@ -184,14 +227,51 @@ fn due_dates(
     Ok(due.map_err(sqlite(READING))?.into_iter().flatten().collect())
 }
 
+/// Reads which offers wait to be paid, and since when something is overdue.
+fn load_offers(
+    connection: &Connection,
+    tenant: i64,
+    account: &mut Account,
+) -> Result<(), StoreError> {
+    let sql = "SELECT due, max(effect = 'activate') AS is_choice FROM invoices WHERE tenant = ?1 \
+               AND status = 'pending' AND effect IN ('activate', 'give') GROUP BY due";
+    let mut statement = connection.prepare_cached(sql).map_err(sqlite(READING))?;
+    let offers = statement
+        .query_map([tenant], |row| Ok((date(row, "due")?, row.get("is_choice")?)))
+        .map_err(sqlite(READING))?;
+    let offers: Result<Vec<(Option<NaiveDate>, bool)>, _> = offers.collect();
+    let offers = offers.map_err(sqlite(READING))?.into_iter();
+    account.offers = offers.filter_map(|(due, is_choice)| Some((due?, is_choice))).collect();
+    account.oldest_overdue = connection
+        .prepare_cached(
+            "SELECT min(due) AS due FROM invoices WHERE tenant = ?1 AND status = 'overdue'",
+        )
+        .and_then(|mut statement| statement.query_row([tenant], |row| date(row, "due")))
+        .map_err(sqlite(READING))?;
+    Ok(())
+}
+
 fn is_charged_again(connection: &Connection, tenant: i64) -> Result<bool, StoreError> {
     connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM purchases WHERE tenant = ?1 AND recurring = 1 \
-             AND ended_at IS NULL)",
+             AND ended_at IS NULL AND grant_id IS NOT NULL AND taken_back = 0)",
         )
         .and_then(|mut statement| statement.query_row([tenant], |row| row.get(0)))
         .map_err(sqlite(READING))
+}
+
+fn recurring_purchases(
+    connection: &Connection,
+    tenant: i64,
+) -> Result<Vec<PurchaseRow>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT * FROM purchases WHERE tenant = ?1 AND recurring = 1 \
+             AND ended_at IS NULL AND grant_id IS NOT NULL AND taken_back = 0 ORDER BY id",
+        )
+        .map_err(sqlite(READING))?;
+    statement.query_map([tenant], purchase).and_then(Iterator::collect).map_err(sqlite(READING))
 }
 
 impl Write<'_> {
@@ -226,10 +306,10 @@ impl Write<'_> {
             .prepare_cached(
                 "INSERT INTO invoices (id, tenant, subscription, purchase, title, cents, \
                  payment_type, status, recurring, part, parts, due, paid_on, settled, effect, \
-                 payment_method, told_overdue, paid_cents) \
+                 payment_method, told_overdue, paid_cents, currency, gathers) \
                  VALUES (1 + max((SELECT coalesce(max(id), 0) FROM invoices), (SELECT \
                  coalesce(max(value), 0) FROM meta WHERE name = 'invoices_deleted')), ?1, ?2, ?3, \
-                 ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                 ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
             )
             .and_then(|mut statement| {
                 statement.insert(params![
@@ -250,6 +330,8 @@ impl Write<'_> {
                     new.payment_method,
                     new.reported_overdue,
                     new.paid_cents,
+                    new.currency,
+                    new.gathers.number(),
                 ])
             })
             .map_err(sqlite(DOING))
@@ -261,7 +343,8 @@ impl Write<'_> {
             .prepare_cached(
                 "UPDATE invoices SET payment_type = ?2, status = ?3, due = ?4, paid_on = ?5, \
                  settled = ?6, cents = ?7, parts = ?8, recurring = ?9, payment_method = ?10, \
-                 told_overdue = ?11, paid_cents = ?12 WHERE id = ?1",
+                 told_overdue = ?11, paid_cents = ?12, title = ?13, subscription = ?14, \
+                 effect = ?15, gathers = ?16 WHERE id = ?1",
             )
             .and_then(|mut statement| {
                 statement.execute(params![
@@ -277,6 +360,10 @@ impl Write<'_> {
                     invoice.payment_method,
                     invoice.reported_overdue,
                     invoice.paid_cents,
+                    invoice.title,
+                    invoice.subscription,
+                    invoice.effect,
+                    invoice.gathers.number(),
                 ])
             })
             .map_err(sqlite(DOING))?;
@@ -366,16 +453,9 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Purchases of a tenant that are charged with every due date.
+    /// Purchases of a tenant that are charged with every due date: those that are paid.
     pub(crate) fn recurring_purchases(&self, tenant: i64) -> Result<Vec<PurchaseRow>, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare_cached(
-                "SELECT * FROM purchases WHERE tenant = ?1 AND recurring = 1 \
-                 AND ended_at IS NULL ORDER BY id",
-            )
-            .map_err(sqlite(READING))?;
-        statement.query_map([tenant], purchase).and_then(Iterator::collect).map_err(sqlite(READING))
+        recurring_purchases(self.connection, tenant)
     }
 
     /// What came of a payment event, if it was seen before.
@@ -414,6 +494,11 @@ impl Store {
     /// All invoices of a tenant, by due date.
     pub(crate) fn invoices(&self, tenant: i64) -> Result<Vec<InvoiceRow>, StoreError> {
         self.with(|connection| invoices_of(connection, tenant))
+    }
+
+    /// Purchases of a tenant that are charged with every due date: those that are paid.
+    pub(crate) fn recurring_purchases(&self, tenant: i64) -> Result<Vec<PurchaseRow>, StoreError> {
+        self.with(|connection| recurring_purchases(connection, tenant))
     }
 
     /// The name of the tenant whose invoice has this number.

@@ -10,6 +10,7 @@ mod checkpoint;
 mod erased;
 mod fork_guard;
 pub(crate) mod inspect;
+mod lines;
 mod mark;
 mod open;
 mod outbox;
@@ -28,7 +29,7 @@ use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
 
 pub(crate) use account_holders::AccountHolderRow;
-pub(crate) use billing::{InvoiceRow, MANUAL, PurchaseRow};
+pub(crate) use billing::{Gathers, InvoiceRow, MANUAL, PurchaseRow};
 pub(crate) use charges::{ChargeRow, ListedCharge, PAID};
 pub(crate) use erased::{ErasedRow, overwrite_deleted};
 pub(crate) use fork_guard::{ForkGuard, enter, try_enter, watch_forks};

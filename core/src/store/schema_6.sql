@@ -132,3 +132,41 @@ CREATE INDEX invoices_pending ON invoices (tenant, due) WHERE status = 'pending'
 -- reported a payment of it, by the gateway's time: the later of the two holds.
 ALTER TABLE subscriptions ADD COLUMN gateway_ended_at INTEGER;
 ALTER TABLE subscriptions ADD COLUMN gateway_paid_at INTEGER;
+
+-- Billing -------------------------------------------------------------------------------------
+-- Invoices have lines. 'gathers' is 1 where what falls due on the same day is added to it, 2 where
+-- it was withdrawn since nothing falls due any more. A line that is final stays as it is.
+ALTER TABLE invoices ADD COLUMN currency TEXT NOT NULL DEFAULT '';
+ALTER TABLE invoices ADD COLUMN gathers INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE invoice_lines (
+    id           INTEGER PRIMARY KEY,
+    invoice      INTEGER NOT NULL REFERENCES invoices (id),
+    tenant       INTEGER NOT NULL REFERENCES tenants (id),
+    kind         TEXT NOT NULL,           -- plan, package, manual
+    title        TEXT NOT NULL,
+    from_day     TEXT,                    -- the period that it pays; NULL: of none, or not noted
+    to_day       TEXT,
+    cents        INTEGER NOT NULL,
+    subscription INTEGER REFERENCES subscriptions (id),
+    purchase     INTEGER REFERENCES purchases (id),
+    is_final     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX invoice_lines_by_invoice ON invoice_lines (invoice);
+-- Each invoice that there is becomes one with one line.
+INSERT INTO invoice_lines (invoice, tenant, kind, title, cents, subscription, purchase, is_final)
+    SELECT id, tenant, CASE WHEN purchase IS NULL THEN 'plan' ELSE 'package' END, title, cents,
+        CASE WHEN purchase IS NULL THEN subscription END, purchase,
+        NOT (effect = 'renew' OR (effect = 'nothing' AND parts = 1))
+    FROM invoices ORDER BY id;
+UPDATE invoices SET
+    currency = coalesce((SELECT catalog ->> 'currency' FROM catalogs ORDER BY version DESC LIMIT 1),
+        ''),
+    gathers = effect = 'renew' OR (effect = 'nothing' AND parts = 1),
+    purchase = CASE WHEN effect = 'nothing' AND parts = 1 THEN NULL ELSE purchase END;
+-- A subscription that began with its payment, or renews on payment, is paid in advance.
+UPDATE subscriptions SET terms = json_set(terms, '$.currency', coalesce((SELECT catalog ->>
+    'currency' FROM catalogs ORDER BY version DESC LIMIT 1), ''), '$.billing',
+    CASE WHEN terms ->> 'renew_on' = 'payment' OR state = 'pending' OR EXISTS (SELECT 1
+        FROM invoices i WHERE i.subscription = subscriptions.id AND i.effect = 'activate')
+    THEN 'advance' ELSE 'arrears' END)
+    WHERE json_valid(terms);

@@ -336,7 +336,8 @@ impl Write<'_> {
         Ok(read(self.connection, &sql, [tenant])?.pop())
     }
 
-    pub(super) fn save_terms(&self, subscription: &Subscription) -> Result<(), StoreError> {
+    /// Writes the terms of a subscription.
+    pub(crate) fn save_terms(&self, subscription: &Subscription) -> Result<(), StoreError> {
         let terms = serde_json::to_string(subscription)
             .map_err(|error| corrupt("subscription", &error.to_string()))?;
         self.connection

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::live::Hash128;
 use crate::rules::{
-    Account, ClosedMonth, ClosedPeriod, Grant, ResourceId, Source, Status, Usage, Watch,
+    Account, ClosedMonth, ClosedPeriod, DEBT, Grant, ResourceId, Source, Status, Usage, Watch,
 };
 
 /// A tenant's account with what only the database needs to know of it.
@@ -41,6 +41,8 @@ pub(crate) struct Overrides {
     pub(crate) features: BTreeMap<String, Feature>,
     /// Limits by name, whatever plan the tenant is on.
     pub(crate) limits: BTreeMap<String, Limit>,
+    /// Prices of a period in cents, by plan.
+    pub(crate) prices: BTreeMap<String, i64>,
 }
 
 /// The tables with rows of a tenant that go with it.
@@ -59,7 +61,7 @@ const OF_A_TENANT: [&str; 12] = [
     "purchases",
 ];
 /// The tables that say what a tenant was billed, and by which gateway it paid.
-const INVOICED: [&str; 1] = ["invoices"];
+const INVOICED: [&str; 2] = ["invoice_lines", "invoices"];
 
 pub(super) const LOADING: &str = "reading a tenant";
 pub(super) const SAVING: &str = "writing a tenant";
@@ -360,6 +362,9 @@ fn read_tenant(row: &Row<'_>) -> Result<(Loaded, Option<i64>), StoreError> {
                 owed: BTreeSet::new(),
                 at_gateway: BTreeSet::new(),
                 waiting: BTreeSet::new(),
+                offers: BTreeMap::new(),
+                oldest_overdue: None,
+                for_debt: row.get::<_, String>("status_reason")? == DEBT,
                 charged_again: false,
                 limits,
                 features: words(&features),
