@@ -471,4 +471,62 @@ mod tests {
             connection.query_row("SELECT count(*) FROM invoices", [], |row| row.get(0)).unwrap();
         assert_eq!(invoices, 6);
     }
+
+    /// Tenants of schema 5: one in arrears, one that joined in two instalments, one paid ahead.
+    const FIFTH: &str = r#"
+        INSERT INTO catalogs VALUES (1, 0, '{"currency":"BRL"}');
+        INSERT INTO subscriptions (id, tenant, plan, state, started_at, terms) VALUES
+            (1, 1, 'full', 'active', 0, '{"renew_on":"schedule"}'),
+            (2, 2, 'full', 'active', 0, '{"renew_on":"schedule"}'),
+            (3, 3, 'paid_first', 'active', 0, '{"renew_on":"payment"}');
+        INSERT INTO purchases (id, tenant, package, resource, quantity, cents, recurring,
+            bought_at) VALUES (1, 1, 'Canais', 0, 2, 1000, 1, 0);
+        INSERT INTO invoices (id, tenant, subscription, purchase, title, cents, payment_type,
+            status, recurring, part, parts, due, settled, effect) VALUES
+            (1, 1, 1, NULL, 'Full', 29900, 'Manual', 'pending', 0, 1, 1, '2026-06-10', 0, 'renew'),
+            (2, 1, 1, 1, 'Canais', 1000, 'Manual', 'paid', 0, 1, 1, '2026-06-05', 1, 'give'),
+            (3, 1, 1, 1, 'Canais', 1000, 'Manual', 'pending', 0, 1, 1, '2026-06-10', 0, 'nothing'),
+            (4, 2, 2, NULL, 'Full', 15000, 'Asaas', 'paid', 0, 1, 2, '2026-05-10', 1, 'activate'),
+            (5, 2, 2, NULL, 'Full', 14900, 'Asaas', 'overdue', 0, 2, 2, '2026-06-10', 0, 'nothing');
+    "#;
+
+    #[test]
+    fn each_invoice_of_the_fifth_schema_becomes_one_with_one_line() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        for step in &MIGRATIONS[..5] {
+            connection.execute_batch(step).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 5).unwrap();
+        connection.execute_batch(FIFTH).unwrap();
+        migrate(&mut connection).unwrap();
+        let rows = |sql: &str| -> Vec<String> {
+            let mut statement = connection.prepare(sql).unwrap();
+            let rows = statement.query_map([], |row| row.get(0)).unwrap();
+            rows.collect::<Result<_, _>>().unwrap()
+        };
+        assert_eq!(
+            rows(
+                "SELECT format('%d %s %s %d %d', l.invoice, l.kind, l.title, l.cents, l.is_final)
+                 FROM invoice_lines l JOIN invoices i ON i.id = l.invoice AND i.cents = l.cents
+                 AND i.tenant = l.tenant ORDER BY l.id"
+            ),
+            [
+                "1 plan Full 29900 0",
+                "2 package Canais 1000 1",
+                "3 package Canais 1000 0",
+                "4 plan Full 15000 1",
+                "5 plan Full 14900 1",
+            ]
+        );
+        // What falls due with a period is gathered from now on; the rest stands for itself.
+        assert_eq!(
+            rows("SELECT format('%d %s %d', id, currency, gathers) FROM invoices ORDER BY id"),
+            ["1 BRL 1", "2 BRL 0", "3 BRL 1", "4 BRL 0", "5 BRL 0"]
+        );
+        assert_eq!(
+            rows("SELECT terms ->> 'billing' FROM subscriptions ORDER BY id"),
+            ["arrears", "advance", "advance"]
+        );
+    }
 }
