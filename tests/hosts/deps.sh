@@ -4,7 +4,7 @@
 set -euo pipefail
 
 # A command or a pattern of files, and the package that brings it.
-wanted=(gcc:gcc g++:g++ valgrind:valgrind php:php-cli "/usr/sbin/php-fpm*:php-fpm"
+wanted=(gcc:gcc g++:g++ valgrind:valgrind spin:spin php:php-cli "/usr/sbin/php-fpm*:php-fpm"
     ruby:ruby puma:puma rackup:ruby-rack go:golang-go luajit:luajit2 nginx:nginx-light
     node:nodejs npm:npm javac:default-jdk-headless
     /usr/share/java/jna.jar:libjna-java /usr/share/java/gson.jar:libgoogle-gson-java
