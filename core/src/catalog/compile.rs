@@ -105,6 +105,7 @@ impl Compiled {
         let rulebook = Rulebook::new(catalog.statuses, policies, counting);
         let mut rulebook = rulebook.with_billing(catalog.billing);
         rulebook.gateway_silence_days = catalog.gateway_silence;
+        rulebook.week_starts = catalog.week_starts;
         let actions = ByName::new(
             catalog
                 .actions

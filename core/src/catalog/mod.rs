@@ -4,6 +4,7 @@
 //! with the file, the line and the key.
 
 mod actions;
+mod caps;
 mod compile;
 mod error;
 mod from_json;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use chrono::Weekday;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,9 @@ pub struct Catalog {
     /// though the gateway has reported nothing.
     #[serde(default = "default_gateway_silence")]
     pub gateway_silence: u32,
+    /// The day on which weeks begin (default Monday).
+    #[serde(default = "monday")]
+    pub week_starts: Weekday,
     /// What is counted.
     pub resources: BTreeMap<String, Resource>,
     /// What can be bought.
@@ -61,6 +65,10 @@ pub struct Catalog {
     pub billing: BillingRules,
     /// What each tenant status permits.
     pub statuses: GateTable,
+}
+
+const fn monday() -> Weekday {
+    Weekday::Mon
 }
 
 pub(super) const fn default_fiscal_retention() -> u32 {
@@ -182,6 +190,10 @@ pub enum Reset {
     Period,
     /// On the first of every month in the tenant's zone.
     CalendarMonth,
+    /// With every day in the tenant's zone.
+    CalendarDay,
+    /// With every week in the tenant's zone, which begins as the catalog says.
+    CalendarWeek,
     /// Never.
     Never,
 }
@@ -412,6 +424,7 @@ impl Catalog {
             trial: Trial::default(),
             fiscal_retention_years: default_fiscal_retention(),
             gateway_silence: DEFAULT_GATEWAY_SILENCE_DAYS,
+            week_starts: monday(),
             resources: BTreeMap::new(),
             plans: BTreeMap::new(),
             actions: BTreeMap::new(),

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
+use chrono::Weekday;
 use chrono_tz::{TZ_VARIANTS, Tz};
 
 use crate::rules::{BillingRules, GateTable, Status};
 
 use super::actions::actions;
+use super::caps::add_caps;
 use super::error::{Result, did_you_mean, quoted};
 use super::model::default_fiscal_retention;
 use super::packages::packages;
@@ -85,8 +87,10 @@ fn catalog(root: &Node) -> Result<Catalog> {
         "gateway_silence",
         "pending_plan",
         "administrator_seat",
+        "week_starts",
     ])?;
-    let resources = resources(root)?;
+    let mut resources = resources(root)?;
+    add_caps(root, &mut resources)?;
     let plans = plans(root, &resources)?;
     let actions = actions(root, &resources, &plans)?;
     Ok(Catalog {
@@ -98,6 +102,7 @@ fn catalog(root: &Node) -> Result<Catalog> {
         fiscal_retention_years: general
             .optional("fiscal_retention", years)?
             .unwrap_or_else(default_fiscal_retention),
+        week_starts: general.optional("week_starts", week_starts)?.unwrap_or(Weekday::Mon),
         trial: root.optional("trial", trial)?.unwrap_or_default(),
         gateway_silence: general
             .optional("gateway_silence", |node| node.integer(0..=MAX_GATEWAY_SILENCE_DAYS))?
@@ -115,6 +120,10 @@ fn catalog(root: &Node) -> Result<Catalog> {
         billing: billing(root)?,
         statuses: statuses(root)?,
     })
+}
+
+fn week_starts(node: &Node) -> Result<Weekday> {
+    node.choice(&[("monday", Weekday::Mon), ("saturday", Weekday::Sat), ("sunday", Weekday::Sun)])
 }
 
 fn trial(node: &Node) -> Result<Trial> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::caps::caps;
 use super::error::{Result, quoted};
 use super::resources::{MAX_RESOURCES, Resources, lookup};
 use super::tree::{Node, Section, Value};
@@ -42,8 +43,12 @@ fn plan(node: &Node, resources: &Resources) -> Result<Plan> {
         "extras",
         "carry_over",
         "limits",
+        "per_day",
+        "per_week",
         "features",
     ])?;
+    let mut limits = table.named("limits", MAX_RESOURCES, |node| limit(node, resources))?;
+    limits.extend(caps(table, resources)?);
     let period_months = table.optional("period", months)?.unwrap_or(1);
     let renew_on = table.optional("renew_on", renew_on)?.unwrap_or_default();
     Ok(Plan {
@@ -64,7 +69,7 @@ fn plan(node: &Node, resources: &Resources) -> Result<Plan> {
         },
         extras: table.optional("extras", Node::flag)?.unwrap_or(true),
         carry_over: table.named("carry_over", MAX_RESOURCES, |node| carried(node, resources))?,
-        limits: table.named("limits", MAX_RESOURCES, |node| limit(node, resources))?,
+        limits,
         features: table.named("features", MAX_FEATURES, feature)?,
     })
 }
@@ -127,7 +132,7 @@ pub(super) fn units(node: &Node) -> Result<u64> {
     }
 }
 
-fn limit(node: &Node, resources: &Resources) -> Result<Limit> {
+pub(super) fn limit(node: &Node, resources: &Resources) -> Result<Limit> {
     lookup(&node.location.key, node, resources)?;
     match &node.value {
         Value::Text(text) if text == "unlimited" => Ok(Limit::Unlimited),

@@ -19,7 +19,7 @@ pub(super) type Resources = BTreeMap<String, Resource>;
 pub(super) const MAX_RESOURCES: usize = 256;
 /// The most resources above a resource: its parent, that one's parent, and so on. The entry of a
 /// lease keeps its resource and all above it in one word, which has room for four.
-const MAX_PARENTS: usize = 3;
+pub(super) const MAX_PARENTS: usize = 3;
 /// The most thresholds of a resource.
 const MAX_THRESHOLDS: usize = 8;
 /// The most units of a rate that may come at once.
@@ -196,6 +196,8 @@ fn kind(table: Section) -> Result<Kind> {
 fn reset(node: &Node) -> Result<Reset> {
     node.choice(&[
         ("period", Reset::Period),
+        ("calendar_day", Reset::CalendarDay),
+        ("calendar_week", Reset::CalendarWeek),
         ("calendar_month", Reset::CalendarMonth),
         ("never", Reset::Never),
     ])

@@ -108,6 +108,10 @@ impl State for Simple<'_, '_> {
     }
 }
 
+/// The count of a cap is numbered by the instant at which its day or week ends; those of periods
+/// and months are small.
+const CAP_ENDS_FROM: u64 = 1 << 32;
+
 /// Whether a lease is held at `mark`, and where.
 pub(super) fn held_lease(
     guard: &RecordGuard<'_>,
@@ -148,6 +152,7 @@ impl State for RecordGuard<'_> {
             (Counting::Granted, _) => record::RESTORES_AT,
             (Counting::Meter, Some(counter)) => match counter.get(counter::CYCLE) {
                 0 => return None,
+                end if end > CAP_ENDS_FROM => return Some(Timestamp::from_word(end)),
                 period if period == self.get(record::PERIOD) => record::RESTORES_AT,
                 _ => record::MONTH_ENDS_AT,
             },
@@ -216,6 +221,7 @@ impl State for Entitlements {
                     self.counters.iter().find(|counter| counter.resource == resource)?.cycle;
                 match cycle {
                     0 => None,
+                    end if end > CAP_ENDS_FROM => Some(Timestamp::from_word(end)),
                     period if period == self.period => self.restores_at,
                     _ => self.month_ends_at,
                 }

@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::invoice::{ChargedAgain, falls_due};
+use super::settle::cap_interval;
 use super::terms::Counting;
 use super::{EventKind, ResourceId, Rulebook, Status, TenantEvent, calendar, thresholds};
 use crate::catalog::{BillingMode, Kind, Limit, OnLapse, RenewOn, Reset};
@@ -151,13 +152,22 @@ impl Account {
         }
     }
 
-    /// Number of the count that thresholds are followed in: of the month, of a meter that begins
-    /// anew with each; of the period, of everything else.
-    fn count(&self, kind: Kind) -> u64 {
+    /// Number of the count that thresholds are followed in: of the day, week or month, of a meter
+    /// that begins anew with each; of the period, of everything else.
+    fn count(&self, rules: &Rulebook, kind: Kind) -> u64 {
         match kind {
             Kind::Meter { reset: Reset::CalendarMonth } => self.month(),
+            Kind::Meter { reset: reset @ (Reset::CalendarDay | Reset::CalendarWeek) } => {
+                self.cap_end(rules, reset)
+            }
             _ => self.period,
         }
+    }
+
+    /// Number of the day or week in which a cap counts: the instant at which it ends.
+    pub(super) fn cap_end(&self, rules: &Rulebook, reset: Reset) -> u64 {
+        let interval = cap_interval(self, rules, reset);
+        interval.map_or(0, |(_, end)| end.ms().unsigned_abs())
     }
 
     /// Number of the calendar month in which meters are counted that begin anew each month.
@@ -181,7 +191,7 @@ impl Account {
             let Some(policy) = rules.policy(resource) else { continue };
             let limit = self.contracted(rules, resource, now);
             let used = self.in_use(rules, resource);
-            let period = self.count(policy.kind);
+            let period = self.count(rules, policy.kind);
             let new = || Watch { limit, period, next: 0, before: BTreeMap::new() };
             let watch = self.watches.entry(resource).or_insert_with(new);
             let due = watch.turn_to(limit, period).unwrap_or(0);

@@ -3,7 +3,7 @@
 //! Pure: nothing here reads a clock. Results are held within [`Timestamp::MIN`] and
 //! [`Timestamp::MAX`], so that "never" stays "never".
 
-use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone};
+use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Weekday};
 use chrono_tz::{GapInfo, Tz};
 
 use crate::clock::{HOUR_MS, Timestamp};
@@ -81,6 +81,22 @@ pub fn same_wall_time_after(at: Timestamp, days: u32, zone: Tz) -> Timestamp {
         .naive_local()
         .checked_add_days(Days::new(u64::from(days)))
         .map_or(Timestamp::MAX, |local| instant(local, zone))
+}
+
+/// The day in which `at` lies: its first instant and the first one after it.
+#[must_use]
+pub fn day_of(at: Timestamp, zone: Tz) -> (Timestamp, Timestamp) {
+    let day = date_of(at, zone);
+    (start_of_day(day, zone), end_of_due_day(day, zone))
+}
+
+/// The same of the week, which begins on `first`.
+#[must_use]
+pub fn week_of(at: Timestamp, zone: Tz, first: Weekday) -> (Timestamp, Timestamp) {
+    let week = date_of(at, zone).week(first);
+    let start = week.checked_first_day().map_or(Timestamp::MIN, |day| start_of_day(day, zone));
+    let end = week.checked_last_day().map_or(Timestamp::MAX, |day| end_of_due_day(day, zone));
+    (start, end)
 }
 
 /// The start of the month in which `at` lies.

@@ -373,8 +373,16 @@ fn decide_charge<S: State>(state: &S, charge: Charge, decision: &mut Decision) {
     if let Some(reason) = failing {
         decision.reasons.add(reason);
     }
+    let frees_at = match failing {
+        Some(_) if terms.mode == Mode::Finite => state.frees_at(charge.resource, terms.counting),
+        _ => None,
+    };
     if failed_before {
-        return; // The numbers are those of the first that fell short.
+        // The numbers are those of the first that fell short; it waits for the last.
+        if failing.is_some() {
+            decision.retry_at = decision.retry_at.zip(frees_at).map(|(one, other)| one.max(other));
+        }
+        return;
     }
     decision.resource = Some(charge.resource);
     decision.units = charge.units;
@@ -382,9 +390,7 @@ fn decide_charge<S: State>(state: &S, charge: Charge, decision: &mut Decision) {
     decision.contracted = limit;
     if failing.is_some() {
         (decision.used, decision.available) = (used, available);
-        if terms.mode == Mode::Finite {
-            decision.retry_at = state.frees_at(charge.resource, terms.counting);
-        }
+        decision.retry_at = frees_at;
     } else {
         decision.used = used.saturating_add(charge.units);
         decision.available = available.saturating_sub(charge.units);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::account::{Account, Grant, Source, Subscription};
 use super::settle::{CLOCK_JUMP_MS, month_end, next_boundary, period_end};
 use super::terms::{CounterTerms, Counting, Mode, firmness};
-use super::{GateTable, ResourceId, Rulebook, Status, burn_down, calendar, plan_number};
+use super::{GateTable, Policy, ResourceId, Rulebook, Status, burn_down, calendar, plan_number};
 use crate::catalog::{Enforcement, Gate, Kind, Limit, OnLapse, Reset};
 use crate::clock::Timestamp;
 
@@ -201,7 +201,7 @@ fn counters(account: &Account, rules: &Rulebook, now: Timestamp) -> Vec<Counter>
     let bought = account.grants.iter().map(|grant| grant.resource);
     let bought = bought.filter(|&it| Account::counting(rules, it) == Counting::Granted);
     let resources: BTreeSet<ResourceId> =
-        named.copied().chain(bought).chain(rules.shadowed()).collect();
+        named.copied().chain(bought).chain(rules.shadowed()).chain(rules.caps()).collect();
     resources.into_iter().map(|resource| counter(account, rules, resource, now)).collect()
 }
 
@@ -216,6 +216,8 @@ fn counter(account: &Account, rules: &Rulebook, resource: ResourceId, now: Times
     let mode = match limit {
         Some(Limit::Unlimited) => Mode::Unlimited,
         Some(Limit::Finite(_)) => Mode::Finite,
+        // A plan that names no cap has none.
+        None if policy.is_some_and(Policy::is_cap) => Mode::Unlimited,
         Some(Limit::Disabled) | None => Mode::Disabled,
     };
     let has_parents = policy.is_some_and(|policy| !policy.parents.is_empty());
@@ -227,17 +229,20 @@ fn counter(account: &Account, rules: &Rulebook, resource: ResourceId, now: Times
         cap,
         used: account.in_use(rules, resource),
         beyond: account.used.get(&resource).map_or(0, |usage| usage.beyond),
-        cycle: cycle(account, policy.map(|policy| policy.kind)),
+        cycle: cycle(account, rules, policy.map(|policy| policy.kind)),
         next_event: account.watches.get(&resource).map_or(u64::MAX, |watch| watch.next),
         grants: counter_grants(account, counting, resource, now),
     }
 }
 
 /// Which count a meter is in.
-fn cycle(account: &Account, kind: Option<Kind>) -> u64 {
+fn cycle(account: &Account, rules: &Rulebook, kind: Option<Kind>) -> u64 {
     match kind {
         Some(Kind::Meter { reset: Reset::Period }) => account.period,
         Some(Kind::Meter { reset: Reset::CalendarMonth }) => account.month(),
+        Some(Kind::Meter { reset: reset @ (Reset::CalendarDay | Reset::CalendarWeek) }) => {
+            account.cap_end(rules, reset)
+        }
         _ => 0,
     }
 }

@@ -1,10 +1,11 @@
 //! What the rules need to know of the catalog in force.
 
+use chrono::Weekday;
 use serde::{Deserialize, Serialize};
 
 use super::terms::Counting;
 use super::{GateTable, ResourceId};
-use crate::catalog::{DEFAULT_GATEWAY_SILENCE_DAYS, Enforcement, Kind};
+use crate::catalog::{DEFAULT_GATEWAY_SILENCE_DAYS, Enforcement, Kind, Reset};
 
 /// What rules need to know of a resource besides its numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +41,21 @@ impl Default for BillingRules {
     }
 }
 
+impl Policy {
+    /// Whether it is a meter that begins again with each day or week.
+    pub(super) fn is_cap(&self) -> bool {
+        matches!(self.kind, Kind::Meter { reset: Reset::CalendarDay | Reset::CalendarWeek })
+    }
+}
+
+impl Default for Rulebook {
+    fn default() -> Self {
+        Rulebook::new(GateTable::default(), Vec::new(), Vec::new())
+    }
+}
+
 /// The catalog in force, as far as the rules look at it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Rulebook {
     /// What each tenant status permits.
     pub statuses: GateTable,
@@ -50,6 +64,8 @@ pub struct Rulebook {
     pub gateway_silence_days: u32,
     /// When what is not paid has which consequence.
     pub billing: BillingRules,
+    /// The day on which weeks begin.
+    pub week_starts: Weekday,
     /// By number of the resource.
     policies: Vec<Option<Policy>>,
     /// By number of the resource, how it is counted, also after it has left the catalog.
@@ -67,8 +83,8 @@ impl Rulebook {
         counting: Vec<Counting>,
     ) -> Rulebook {
         let gateway_silence_days = DEFAULT_GATEWAY_SILENCE_DAYS;
-        let billing = BillingRules::default();
-        Rulebook { statuses, gateway_silence_days, billing, policies, counting }
+        let (billing, week_starts) = (BillingRules::default(), Weekday::Mon);
+        Rulebook { statuses, gateway_silence_days, billing, week_starts, policies, counting }
     }
 
     /// The same with other rules for what is not paid.
@@ -88,6 +104,19 @@ impl Rulebook {
     #[inline]
     pub fn policy(&self, resource: ResourceId) -> Option<&Policy> {
         self.policies.get(usize::from(resource.0))?.as_ref()
+    }
+
+    /// The meters that begin again with each day or week. A tenant that has no limit of one has no
+    /// such cap, and is counted all the same.
+    pub fn caps(&self) -> impl Iterator<Item = ResourceId> {
+        let numbered = (0..).map(ResourceId).zip(&self.policies);
+        numbered.filter_map(|(resource, policy)| policy.as_ref()?.is_cap().then_some(resource))
+    }
+
+    /// Whether any meter begins again so.
+    pub(super) fn resets(&self, reset: Reset) -> bool {
+        let is_it = |policy: &Policy| policy.kind == Kind::Meter { reset };
+        self.policies.iter().flatten().any(is_it)
     }
 
     /// The resources whose limits only note what they would deny.

@@ -35,12 +35,12 @@ pub struct ClosedPeriod {
     pub consumed: Vec<(u64, ResourceId, u64)>,
 }
 
-/// A calendar month of a meter that begins again with each, as history keeps it.
+/// A calendar month, week or day of a meter that begins again with each, as history keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClosedMonth {
     /// The meter.
     pub resource: ResourceId,
-    /// When the month began.
+    /// When it began.
     pub start: Timestamp,
     /// When it ended.
     pub end: Timestamp,
@@ -88,7 +88,7 @@ pub struct Replaced {
 pub struct Settled {
     /// Periods that it closed, in order.
     pub closed: Vec<ClosedPeriod>,
-    /// Months of meters that it closed, in order.
+    /// Months, weeks and days of meters that it closed, in order.
     pub months: Vec<ClosedMonth>,
     /// Billing periods that it began, in order.
     pub begun: Vec<Begun>,
@@ -121,6 +121,7 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
     for _ in 0..BOUNDARIES_MAX {
         let Some(at) = next_boundary(account, rules).filter(|&at| at <= now) else { break };
         settled.changed = true;
+        close_caps(account, rules, at, &mut settled);
         account.high_water_mark = account.high_water_mark.max(at);
         expire_grants(account, at, &mut settled);
         if month_end(account, rules) == Some(at) {
@@ -157,7 +158,9 @@ pub(crate) fn next_boundary(account: &Account, rules: &Rulebook) -> Option<Times
     let expiries = holding.filter_map(|grant| grant.expires_at);
     let starts = account.grants.iter().map(|grant| grant.starts_at);
     let starts = starts.filter(|&at| at > account.high_water_mark);
-    let others = period_end(account).into_iter().chain(month_end(account, rules));
+    let caps = CAP_RESETS.into_iter().filter(|&reset| rules.resets(reset));
+    let caps = caps.filter_map(|reset| Some(cap_interval(account, rules, reset)?.1));
+    let others = period_end(account).into_iter().chain(month_end(account, rules)).chain(caps);
     let money = owed_until(account, rules).into_iter().chain(waits_until(account));
     let money = money.chain(offers_end(account, rules));
     let money = money.chain(debt_end(account, rules).map(|(at, _)| at));
@@ -299,6 +302,40 @@ pub(super) fn month_end(account: &Account, rules: &Rulebook) -> Option<Timestamp
 
 pub(super) fn is_monthly(rules: &Rulebook, resource: ResourceId) -> bool {
     kind(rules, resource) == Some(Kind::Meter { reset: Reset::CalendarMonth })
+}
+
+/// What makes a meter a calendar cap.
+const CAP_RESETS: [Reset; 2] = [Reset::CalendarDay, Reset::CalendarWeek];
+
+/// The day or the week in which a cap counts: that of the latest instant that the tenant has seen.
+pub(super) fn cap_interval(
+    account: &Account,
+    rules: &Rulebook,
+    reset: Reset,
+) -> Option<(Timestamp, Timestamp)> {
+    let (seen, zone) = (account.high_water_mark, account.time_zone);
+    match reset {
+        Reset::CalendarDay => Some(calendar::day_of(seen, zone)),
+        Reset::CalendarWeek => Some(calendar::week_of(seen, zone, rules.week_starts)),
+        _ => None,
+    }
+}
+
+/// Closes what caps have counted in a day or a week that ends at `at`.
+fn close_caps(account: &mut Account, rules: &Rulebook, at: Timestamp, settled: &mut Settled) {
+    for reset in CAP_RESETS {
+        let Some((start, end)) = cap_interval(account, rules, reset) else { continue };
+        if end != at {
+            continue;
+        }
+        let is_over = |resource| kind(rules, resource) == Some(Kind::Meter { reset });
+        let counted = account.used.extract_if(.., |&resource, _| is_over(resource));
+        settled.months.extend(
+            counted
+                .filter(|(_, usage)| usage.used > 0)
+                .map(|(resource, Usage { used, .. })| ClosedMonth { resource, start, end, used }),
+        );
+    }
 }
 
 fn kind(rules: &Rulebook, resource: ResourceId) -> Option<Kind> {
