@@ -13,6 +13,9 @@ pub enum Kind {
     Lease,
     MeterOfPeriod,
     MeterOfMonth,
+    /// The cap of another resource, by calendar day or week.
+    CapPerDay,
+    CapPerWeek,
     MeterForEver,
     Rate,
 }
@@ -42,11 +45,11 @@ const fn below(parent: &'static str, name: &'static str, kind: Kind) -> Resource
 }
 
 /// A resource is its place in this table.
-pub const RESOURCES: [Resource; 17] = [
+pub const RESOURCES: [Resource; 19] = [
     hard("sessions", Kind::Session),
     hard("credits", Kind::Allowance),
     Resource { thresholds: &[30, 60, 90], ..below("credits", "credits.ai", Kind::Allowance) },
-    hard("sms", Kind::Allowance),
+    below("sms.per_day", "sms", Kind::Allowance),
     Resource { firm: Firm::Soft { cap: 3 }, ..hard("bonus", Kind::Allowance) },
     Resource { firm: Firm::Shadow, ..hard("watched", Kind::Allowance) },
     hard("users", Kind::Seat),
@@ -54,12 +57,14 @@ pub const RESOURCES: [Resource; 17] = [
     below("channels", "channels.whatsapp", Kind::Seat),
     hard("calls", Kind::Lease),
     below("calls", "calls.video", Kind::Lease),
-    hard("calls_this_month", Kind::MeterOfPeriod),
+    below("calls_this_month.per_week", "calls_this_month", Kind::MeterOfPeriod),
     Resource { firm: Firm::Soft { cap: 5 }, ..hard("api_calls", Kind::MeterOfPeriod) },
     hard("storage", Kind::MeterForEver),
     below("storage", "storage.media", Kind::MeterForEver),
     hard("free_tier", Kind::MeterOfMonth),
     Resource { thresholds: &[], ..hard("pace", Kind::Rate) },
+    hard("sms.per_day", Kind::CapPerDay),
+    hard("calls_this_month.per_week", Kind::CapPerWeek),
 ];
 
 pub const SESSIONS: usize = 0;
@@ -70,11 +75,15 @@ pub const VIDEO: usize = 10;
 pub const CALLS_THIS_MONTH: usize = 11;
 pub const FREE_TIER: usize = 15;
 pub const PACE: usize = 16;
+pub const SMS_PER_DAY: usize = 17;
+pub const CALLS_PER_WEEK: usize = 18;
 
 pub const ALLOWANCES: [usize; 5] = [CREDITS, 2, SMS, 4, 5];
 pub const SEATS: [usize; 3] = [6, 7, 8];
 pub const LEASES: [usize; 2] = [CALLS, VIDEO];
 pub const METERS: [usize; 5] = [CALLS_THIS_MONTH, 12, 13, 14, FREE_TIER];
+
+pub const CAPS: [usize; 2] = [SMS_PER_DAY, CALLS_PER_WEEK];
 
 pub const LEASE_MS: [i64; 2] = [60_000, 1_800_000];
 pub const PACE_EVERY_MS: i64 = 60_000;
@@ -117,6 +126,8 @@ pub const PLANS: [ModelPlan; 3] = [
             is(13, 50),
             is(14, 30),
             is(FREE_TIER, 20),
+            is(SMS_PER_DAY, 8),
+            is(CALLS_PER_WEEK, 12),
         ],
         carry_over: &[],
         ai: true,
@@ -135,6 +146,7 @@ pub const PLANS: [ModelPlan; 3] = [
             (13, Limit::Unlimited),
             is(14, 9),
             is(FREE_TIER, 5),
+            is(SMS_PER_DAY, 5),
         ],
         carry_over: &[(CREDITS, 7)],
         ai: false,
@@ -163,6 +175,8 @@ pub const PLANS: [ModelPlan; 3] = [
 impl ModelPlan {
     pub fn limits(&self) -> Vec<Option<Limit>> {
         let mut limits = vec![None; RESOURCES.len()];
+        // A plan that names no cap has none.
+        CAPS.iter().for_each(|&cap| limits[cap] = Some(Limit::Unlimited));
         for &(resource, limit) in self.limits {
             limits[resource] = Some(limit);
         }
@@ -211,6 +225,9 @@ charge = { sms = 1 }
 pub fn catalog() -> Catalog {
     let mut text = "[catalog]\ntime_zone = \"America/Sao_Paulo\"\n".to_owned();
     for (number, resource) in RESOURCES.iter().enumerate() {
+        if CAPS.contains(&number) {
+            continue; // The plans name them.
+        }
         let (kind, more) = match resource.kind {
             Kind::Allowance => ("allowance", String::new()),
             Kind::Session => ("session", String::new()),
@@ -220,6 +237,7 @@ pub fn catalog() -> Catalog {
             }
             Kind::MeterOfPeriod => ("meter", String::new()),
             Kind::MeterOfMonth => ("meter", "reset = \"calendar_month\"".to_owned()),
+            Kind::CapPerDay | Kind::CapPerWeek => unreachable!("plans name caps"),
             Kind::MeterForEver => ("meter", "reset = \"never\"".to_owned()),
             Kind::Rate => ("rate", format!("every = \"{PACE_EVERY_MS}ms\"\nburst = {PACE_BURST}")),
         };
@@ -228,7 +246,9 @@ pub fn catalog() -> Catalog {
             Firm::Soft { cap } => format!("enforce = \"soft\"\ncap = {cap}"),
             Firm::Shadow => "enforce = \"shadow\"".to_owned(),
         };
-        let parent = resource.parent.map(|it| format!("parent = \"{it}\"")).unwrap_or_default();
+        let above = parent(number).filter(|above| !CAPS.contains(above));
+        let parent = above.map(|it| format!("parent = \"{}\"", RESOURCES[it].name));
+        let parent = parent.unwrap_or_default();
         let thresholds = match resource.kind {
             Kind::Rate => String::new(),
             _ => format!("thresholds = {:?}", resource.thresholds),
@@ -249,7 +269,13 @@ pub fn catalog() -> Catalog {
                 Limit::Finite(units) => units.to_string(),
                 _ => "\"unlimited\"".to_owned(),
             };
-            writeln!(text, "\"{}\" = {limit}", RESOURCES[resource].name).expect("writes");
+            if !CAPS.contains(&resource) {
+                writeln!(text, "\"{}\" = {limit}", RESOURCES[resource].name).expect("writes");
+            }
+        }
+        for &(resource, limit) in plan.limits.iter().filter(|(it, _)| CAPS.contains(it)) {
+            let (capped, table) = RESOURCES[resource].name.rsplit_once('.').expect("a cap");
+            writeln!(text, "[plans.{}.{table}]\n{capped} = {limit}", plan.name).expect("writes");
         }
         writeln!(text, "[plans.{}.carry_over]", plan.name).expect("writes");
         for &(resource, most) in plan.carry_over {

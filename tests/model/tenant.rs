@@ -248,8 +248,9 @@ pub fn is_granted(resource: usize) -> bool {
 }
 
 pub fn is_meter(resource: usize) -> bool {
-    use Kind::{MeterForEver, MeterOfMonth, MeterOfPeriod};
-    matches!(RESOURCES[resource].kind, MeterForEver | MeterOfMonth | MeterOfPeriod)
+    use Kind::{CapPerDay, CapPerWeek, MeterForEver, MeterOfMonth, MeterOfPeriod};
+    let kind = RESOURCES[resource].kind;
+    matches!(kind, CapPerDay | CapPerWeek | MeterForEver | MeterOfMonth | MeterOfPeriod)
 }
 
 impl Tenant {
@@ -451,6 +452,7 @@ impl Tenant {
         match RESOURCES[meter].kind {
             Kind::MeterOfPeriod => self.period,
             Kind::MeterOfMonth => self.month as u64,
+            Kind::CapPerDay | Kind::CapPerWeek => self.cap_end(meter) as u64,
             _ => 0,
         }
     }
@@ -629,6 +631,7 @@ impl Tenant {
             let limit = self.contracted(resource).unwrap_or(0);
             let period = match watched.kind {
                 Kind::MeterOfMonth => self.month as u64,
+                Kind::CapPerDay | Kind::CapPerWeek => self.cap_end(resource) as u64,
                 _ => self.period,
             };
             let reported = self.reported.entry(resource).or_default();

@@ -3,7 +3,7 @@
 use chrono::{Datelike, Days, Months, NaiveDate};
 use cotas::{Resolution, Status};
 
-use crate::catalog::{FREE_TIER, Kind, RESOURCES};
+use crate::catalog::{CAPS, FREE_TIER, Kind, RESOURCES};
 use crate::tenant::{Reservation, Tenant, is_granted};
 use crate::{DAY_MS, HOUR_MS};
 
@@ -60,6 +60,16 @@ impl Tenant {
         self.limits[FREE_TIER].map(|_| midnight(first_of(self.month + 1)))
     }
 
+    /// When the day or the week ends in which a cap counts.
+    pub fn cap_end(&self, cap: usize) -> i64 {
+        let today = date_at(self.seen);
+        let days = match RESOURCES[cap].kind {
+            Kind::CapPerWeek => 7 - u64::from(today.weekday().num_days_from_monday()),
+            _ => 1,
+        };
+        midnight(today + Days::new(days))
+    }
+
     /// When the first due date has passed that is not paid.
     fn owed_until(&self) -> Option<i64> {
         self.owed.first_key_value().map(|(&due, _)| midnight(due + Days::new(1)))
@@ -109,7 +119,8 @@ impl Tenant {
     fn next_boundary(&self) -> i64 {
         let expiries = self.grants.iter().filter(|it| it.left > 0).filter_map(|it| it.expires);
         let all = expiries.chain(self.period_end()).chain(self.month_end());
-        all.chain(self.owed_until()).min().unwrap_or(i64::MAX)
+        let caps = CAPS.iter().map(|&cap| self.cap_end(cap));
+        all.chain(self.owed_until()).chain(caps).min().unwrap_or(i64::MAX)
     }
 
     /// Every boundary up to `now`, in order.
@@ -119,6 +130,10 @@ impl Tenant {
             if at > now {
                 break;
             }
+            for cap in CAPS.into_iter().filter(|&cap| self.cap_end(cap) == at).collect::<Vec<_>>() {
+                self.used[cap] = 0;
+            }
+            self.seen = self.seen.max(at);
             self.expire_grants(at);
             if self.month_end() == Some(at) {
                 self.month += 1;
