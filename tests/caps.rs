@@ -66,7 +66,7 @@ fn sms(engine: &Engine, units: u64) -> Decision {
 fn denied_until(engine: &Engine, decision: &Decision, resource: &str, until: Option<&str>) {
     assert_eq!(decision.reason(), Some(Reason::QuotaExhausted), "{decision:?}");
     let named = decision.resource.and_then(|it| engine.resource_name(it));
-    assert_eq!(named.as_deref(), Some(resource));
+    assert_eq!(named, Some(resource));
     assert_eq!(decision.retry_at, until.map(at));
 }
 

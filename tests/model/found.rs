@@ -178,6 +178,7 @@ fn a_limit_that_comes_back_counts_what_the_plan_gave_and_not_what_was_bought() {
 fn what_was_bought_comes_back_while_the_plan_does_not_have_it() {
     let (engine, tenant, _) = acme("full");
     buy(&engine, "sms", 10, 90);
+    engine.set_limit("acme", "sms.per_day", Limit::Unlimited).expect("changes");
     let decision = tenant.reserve(&[("sms", 25)], DAY).expect("decides");
     change_plan(&engine, "strict");
     tenant.release(&decision.reservation.expect("is held")).expect("releases");

@@ -385,7 +385,7 @@ impl Scene<'_> {
         let details = Details { holder: &name, ..Details::default() };
         let result = self.perform("start_call", &details, key);
         self.model.catch_up(self.now);
-        let charges = [(CREDITS, 1), (CALLS_THIS_MONTH, 1)];
+        let charges = with_parents(&[(CREDITS, 1), (CALLS_THIS_MONTH, 1)]);
         let what = format!("start_call {holder}");
         handles::take_lease(self, result, (what, key), &charges, (CALLS, holder), None);
     }
