@@ -3,6 +3,7 @@
 # make test-quick   the inner loop: under two minutes once it is built
 # make torture SECONDS=600   the crash test; KILLS=10000, SEED=7: docs/testing.md
 # make power-cuts, faults, filesystems: what the machine may do to it
+# make damage CASES=20000   damaged files at rest
 # make overshoot   units beyond a limit, beside what people use instead: docs/overshoot.md
 # make bench-compare BASE=<commit>: ratios of pairs that run in turns, and instructions
 # make bench   how fast, beside peers in the same run; writes docs/performance.md
@@ -18,7 +19,7 @@ CARGO := cargo
 CC ?= cc
 CRASH_TESTS := --package cotas-tests --features crash_points
 
-.PHONY: test-quick test-crash torture power-cuts faults filesystems overshoot bench-compare
+.PHONY: test-quick test-crash torture power-cuts faults damage filesystems overshoot bench-compare
 .PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
     header install install-built traffic docs
 
@@ -70,6 +71,7 @@ test-crash:
 	$(CARGO) test $(CRASH_TESTS) --test controls -- --test-threads 1
 	$(CARGO) test $(CRASH_TESTS) --test power -- --nocapture
 	COTAS_FAULTS_STEP=41 target/debug/faults
+	$(MAKE) damage CASES=300 SEED=1
 
 # Every write of a longer run, every call with every fault, and every file system.
 CUTS ?= 200
@@ -80,6 +82,12 @@ power-cuts:
 faults:
 	$(CARGO) build $(CRASH_TESTS) --bin faults
 	target/debug/faults
+
+# Damaged files at rest: each case in a child.
+CASES ?= 20000
+damage:
+	$(CARGO) build $(CRASH_TESTS) --bin damage
+	target/debug/damage --cases $(CASES) $(if $(SEED),--seed $(SEED))
 
 filesystems:
 	$(CARGO) build $(CRASH_TESTS) --bin faults --bin crash

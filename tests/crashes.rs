@@ -328,13 +328,16 @@ fn negative_control_without_the_lock_units_are_lost() {
         for child in &mut children {
             let _ = child.wait();
         }
-        let used = 10_000_000 - balance(&engine, "acme", "credits").0;
+        // Two that write one undo log at a time may as well be taken for damage.
+        let used = engine.report("acme").ok().and_then(|report| {
+            report.balances.iter().find(|it| it.resource == "credits").map(|it| it.used)
+        });
         (used, 7 + 2 * times)
     };
     let (used, acknowledged) = admitted("");
-    assert_eq!(used, acknowledged);
+    assert_eq!(used, Some(acknowledged));
     let (used, acknowledged) = admitted("lock");
-    assert!(used < acknowledged, "no unit was lost: the test proves nothing");
+    assert!(used.is_none_or(|used| used < acknowledged), "no unit was lost: this proves nothing");
 }
 
 /// The ghost: a grant whose commit is complete in the write-ahead log, but whose process died

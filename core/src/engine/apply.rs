@@ -244,7 +244,7 @@ pub(super) fn fence(guard: &mut RecordGuard<'_>, index: EntryIndex, epoch: u32) 
 }
 
 fn next_fence(guard: &mut RecordGuard<'_>, epoch: u32) -> u64 {
-    let fence = guard.get(record::FENCE) + 1;
+    let fence = guard.get(record::FENCE).wrapping_add(1);
     guard.set_cell(guard.cell(record::FENCE), fence);
     u64::from(epoch) << FENCE_BITS | fence
 }

@@ -308,6 +308,13 @@ impl Shared {
         }
     }
 
+    /// Calls the live file damaged, to all processes.
+    #[cold]
+    fn damaged(&self) -> Error {
+        self.live.set_poison(Poison::Damaged);
+        Error::Poisoned(Poison::Damaged.why())
+    }
+
     /// As [`check_poison`](Self::check_poison), and whether the database is still where it was.
     /// This process alone stops where it is not: others may know it by another path.
     fn check_database(&self) -> Result<(), Error> {
@@ -369,7 +376,7 @@ fn not_locked(what: &'static str, error: LockError) -> Error {
         LockError::Busy => Error::Busy { what },
         LockError::NotAsked(why) => Error::OwnerNotAsked { what, why: why.to_string() },
         LockError::NotRegistered(why) => Error::NotRegistered { why: why.to_string() },
-        LockError::Broken => Error::Poisoned("a lock of the live file is broken"),
+        LockError::Broken => Error::Poisoned("the live file is damaged"),
     }
 }
 

@@ -33,6 +33,10 @@ impl Shared {
             match guard.first_due(heap) {
                 Some((until, index)) if until <= high_water_mark => {
                     self.reclaim_entry(guard, heap, index, high_water_mark)?;
+                    if guard.first_due(heap) == Some((until, index)) {
+                        // It was taken off, and is still there.
+                        return Err(self.damaged().into());
+                    }
                     *done += 1;
                 }
                 _ => return Ok(()),
@@ -139,8 +143,13 @@ impl Shared {
         confirmed: bool,
         leases: bool,
     ) -> Result<(), Error> {
+        let mut stuck = Stuck::default();
         loop {
+            self.check_poison()?;
             let mut guard = self.lock_record(at)?;
+            if stuck.is_at(guard.get(record::SEQ)) {
+                return Err(self.damaged());
+            }
             let hold_due = Timestamp::from_word(guard.get(record::HOLDS_DUE));
             // Leases alone are no reason to write down what a look only shows.
             let first_lease = guard.first_lease().filter(|_| leases || hold_due <= now);
@@ -197,6 +206,23 @@ impl Shared {
                 None => return Ok(()),
             }
         }
+    }
+}
+
+/// Notices a loop that changes nothing: something is due, and nothing of it can be found.
+#[derive(Default)]
+struct Stuck {
+    seq: u64,
+    rounds: u32,
+}
+
+impl Stuck {
+    /// Whether so many rounds have come and gone that the record's number should have changed.
+    fn is_at(&mut self, seq: u64) -> bool {
+        const ROUNDS: u32 = 1000;
+        self.rounds = if seq == self.seq { self.rounds + 1 } else { 0 };
+        self.seq = seq;
+        self.rounds > ROUNDS
     }
 }
 

@@ -434,7 +434,7 @@ pub(super) fn return_units(
             match cells.find(is_it) {
                 Some([_, remaining]) => {
                     let rest = remaining.load(Relaxed);
-                    guard.set_cell(remaining, rest + units);
+                    guard.set_cell(remaining, rest.saturating_add(units));
                     units
                 }
                 None => 0,

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use super::admin_tx::merge;
 use super::{Engine, Shared};
+use crate::catalog::Compiled;
 use crate::error::{Error, OpenError};
 use crate::live::Hash128;
 use crate::live::directory;
 use crate::live::entries::{EntryIndex, EntryKind, NO_KEY, ReservationState, counter_heap};
-use crate::live::layout::{counter, entries, record};
+use crate::live::layout::{counter, entries, header, record};
 use crate::live::record::RecordGuard;
 use crate::live::snapshot::EntryImage;
 use crate::rules::{Account, Counting, ResourceId, Usage};
@@ -38,6 +39,9 @@ impl Engine {
             .into_iter()
             .map(|it| Finding { tenant: it.tenant, what: it.what })
             .collect();
+        if let Some(what) = self.shared.verify_catalog()? {
+            findings.push(Finding { tenant: String::new(), what });
+        }
         for tenant in self.shared.store.tenants()? {
             match directory::find(&self.shared.live.memory, tenant.hash) {
                 Some(at) => self.shared.verify_record(at, &tenant.name, &mut findings)?,
@@ -65,6 +69,20 @@ impl Engine {
 }
 
 impl Shared {
+    /// The catalog in the live file is the newest of the database: all limits are read by it.
+    fn verify_catalog(&self) -> Result<Option<String>, Error> {
+        let _writer_lock = self.lock_writer()?;
+        let Some((version, catalog, names)) = self.store.newest_catalog()? else {
+            return Ok(None);
+        };
+        if self.live.header(header::CATALOG_PENDING) != 0 {
+            return Ok(None); // Resolved by the next who needs it.
+        }
+        let expected = Compiled::new(version, catalog, names).to_bytes();
+        let is_same = self.live.catalog() == Some((version, expected));
+        Ok((!is_same).then(|| "the live file has another catalog than SQLite".to_owned()))
+    }
+
     fn verify_record(&self, at: u64, name: &str, findings: &mut Vec<Finding>) -> Result<(), Error> {
         let mut report = |what: String| findings.push(Finding { tenant: name.to_owned(), what });
         // The admin transaction keeps SQLite as it is; decisions go on, but not on this record.
@@ -97,7 +115,7 @@ fn check_usage(account: &Account, report: &mut impl FnMut(String)) {
     for (&resource, &Usage { used, beyond }) in &account.used {
         let of_resource = account.grants.iter().filter(|grant| grant.resource == resource);
         let given: u64 = of_resource.map(crate::rules::Grant::consumed_in_period).sum();
-        if given + beyond != used {
+        if given.checked_add(beyond) != Some(used) {
             let number = resource.0;
             report(format!("resource {number}: used {used}, given {given} and {beyond} beyond"));
         }
@@ -149,7 +167,8 @@ fn check_held(guard: &RecordGuard<'_>, images: &[EntryImage], report: &mut impl 
                 if guard.entry_state(index) == ReservationState::Open as u8 =>
             {
                 for taken in guard.takings(index, EntryKind::Reservation) {
-                    *held.entry(taken.resource).or_default() += taken.held();
+                    let of_resource = held.entry(taken.resource).or_default();
+                    *of_resource = of_resource.saturating_add(taken.held());
                 }
             }
             Some(EntryKind::Lease) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::file::{GrowError, Memory};
 use super::layout::{LINE, WORD, chunk_of, header, pack, record, unpack};
-use super::lock;
+use super::{Poison, lock};
 
 /// A keyed hash of 128 bits: of a tenant's name, or of the key of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +20,8 @@ pub(crate) const FIRST_LOG2: u64 = 10;
 pub(super) const FIRST_CHUNK_LOG2: u32 = 10;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const TAG_BITS: u32 = 16;
+/// log2 of the buckets of a table, at most: twice as many as tenants have room in the file.
+const TABLE_LOG2_MAX: u64 = 28;
 
 /// A bucket: the record's offset and 16 bits of its hash, so that strangers are not looked up.
 fn bucket(record: u64, hash: Hash128) -> u64 {
@@ -44,10 +46,10 @@ pub(crate) fn find(memory: &Memory, hash: Hash128) -> Option<u64> {
 #[inline]
 fn probe(memory: &Memory, table: u64, hash: Hash128) -> Option<u64> {
     let (table, log2) = unpack(table);
-    let mask = (1u64 << log2.min(40)) - 1;
+    let mask = (1u64 << log2.min(TABLE_LOG2_MAX)) - 1;
     let mut at = hash.low & mask;
     for _ in 0..=mask {
-        let word = memory.cell(table + at * WORD).load(Ordering::Acquire);
+        let word = memory.cell(table.wrapping_add(at * WORD)).load(Ordering::Acquire);
         if word == 0 {
             return None;
         }
@@ -65,6 +67,10 @@ pub(crate) fn insert(memory: &Memory, record: u64, hash: Hash128) -> Result<(), 
     let held = lock::take(memory, header::DIRECTORY_LOCK, TIMEOUT)?;
     let count = memory.get(header::DIRECTORY_COUNT) + 1;
     let (_, log2) = unpack(memory.get(header::DIRECTORY));
+    if log2 > TABLE_LOG2_MAX || count > 1 << TABLE_LOG2_MAX {
+        memory.set_poison(Poison::Damaged);
+        return Err(GrowError::AddressSpace);
+    }
     if count * 2 > 1 << log2 {
         enlarge(memory, log2 + 1)?;
     }
@@ -86,7 +92,7 @@ pub(crate) fn replace(
 ) -> Result<(), GrowError> {
     let held = lock::take(memory, header::DIRECTORY_LOCK, TIMEOUT)?;
     let (table, log2) = unpack(memory.get(header::DIRECTORY));
-    let mask = (1u64 << log2) - 1;
+    let mask = (1u64 << log2.min(TABLE_LOG2_MAX)) - 1;
     let mut at = hash.low & mask;
     for _ in 0..=mask {
         let cell = memory.cell(table + at * WORD);
@@ -105,7 +111,7 @@ pub(crate) fn replace(
 fn enlarge(memory: &Memory, log2: u64) -> Result<(), GrowError> {
     let new = pack(memory.allocate((1 << log2) * WORD)?, log2);
     let (old, old_log2) = unpack(memory.get(header::DIRECTORY));
-    for at in 0..1u64 << old_log2 {
+    for at in 0..1u64 << old_log2.min(TABLE_LOG2_MAX) {
         let word = memory.get(old + at * WORD);
         if word != 0 {
             let record = unpack(word).0;
@@ -119,12 +125,17 @@ fn enlarge(memory: &Memory, log2: u64) -> Result<(), GrowError> {
 
 fn link(memory: &Memory, table: u64, record: u64, hash: Hash128) {
     let (table, log2) = unpack(table);
-    let mask = (1u64 << log2) - 1;
+    let mask = (1u64 << log2.min(TABLE_LOG2_MAX)) - 1;
     let mut at = hash.low & mask;
-    while memory.get(table + at * WORD) != 0 {
+    for _ in 0..=mask {
+        let cell = memory.cell(table + at * WORD);
+        if cell.load(Ordering::Relaxed) == 0 {
+            return cell.store(bucket(record, hash), Ordering::Release);
+        }
         at = (at + 1) & mask;
     }
-    memory.cell(table + at * WORD).store(bucket(record, hash), Ordering::Release);
+    // Half of it is free, unless its size is damaged.
+    memory.set_poison(Poison::Damaged);
 }
 
 /// The hash of the tenant of `block`.
@@ -159,6 +170,17 @@ pub(crate) fn number(memory: &Memory, record: u64) -> Result<u64, GrowError> {
     Ok(index)
 }
 
+/// The record with this number, if there is one.
+pub(super) fn record_at(memory: &Memory, index: u64) -> Option<u64> {
+    if index >= memory.cell(header::RECORD_COUNT).load(Ordering::Acquire) {
+        return None;
+    }
+    let (chunk, position) = chunk_of(index, FIRST_CHUNK_LOG2);
+    let root = header::RECORD_CHUNKS + chunk * WORD;
+    let table = (chunk < header::RECORD_CHUNK_COUNT).then(|| memory.get(root))?;
+    (table != 0).then(|| memory.get(table.wrapping_add(position * WORD)))
+}
+
 const fn positions_in(chunk: u64) -> u64 {
     1 << (chunk + FIRST_CHUNK_LOG2 as u64)
 }
@@ -191,14 +213,16 @@ pub(crate) fn clear_mark(memory: &Memory, mark: Mark, index: u64) {
 fn mark_bit(memory: &Memory, mark: Mark, index: u64) -> (u64, u64) {
     let (chunk, position) = chunk_of(index, FIRST_CHUNK_LOG2);
     let positions = positions_in(chunk);
-    let bits = memory.get(header::RECORD_CHUNKS + chunk * WORD) + positions * WORD;
-    let bits = bits + mark as u64 * positions / 8;
-    (bits + position / 64 * WORD, 1 << (position % 64))
+    let table = memory.get(header::RECORD_CHUNKS + chunk * WORD);
+    let bits = table.wrapping_add(positions * WORD + mark as u64 * positions / 8);
+    (bits.wrapping_add(position / 64 * WORD), 1 << (position % 64))
 }
 
 /// Calls `visit` with the offset of every record, or of every record that is marked.
 pub(crate) fn for_each_record(memory: &Memory, marked: Option<Mark>, mut visit: impl FnMut(u64)) {
-    let count = memory.cell(header::RECORD_COUNT).load(Ordering::Acquire);
+    // No more than there is room for: a damaged count would take years.
+    let most = memory.get(header::FILE_LEN) / record::FIRST_COUNTERS;
+    let count = memory.cell(header::RECORD_COUNT).load(Ordering::Acquire).min(most);
     let mut index = 0;
     while index < count {
         let (chunk, position) = chunk_of(index, FIRST_CHUNK_LOG2);
@@ -214,7 +238,8 @@ pub(crate) fn for_each_record(memory: &Memory, marked: Option<Mark>, mut visit: 
             marks &= marks - 1;
             let at = index / 64 * 64 + bit;
             if at < count {
-                visit(memory.get(table + (position / 64 * 64 + bit) * WORD));
+                let place = (position / 64 * 64 + bit) * WORD;
+                visit(memory.get(table.wrapping_add(place)));
             }
         }
         index = word_end;

@@ -161,7 +161,7 @@ impl<'a> RecordGuard<'a> {
         let entry;
         if free == 0 {
             let touched = table.get(entries::TOUCHED);
-            self.set_cell(table.cell(entries::TOUCHED), touched + 1);
+            self.set_cell(table.cell(entries::TOUCHED), touched.wrapping_add(1));
             entry = self.entry(EntryIndex(touched as u32));
         } else {
             entry = self.entry(EntryIndex((free - 1) as u32));
@@ -172,7 +172,7 @@ impl<'a> RecordGuard<'a> {
         entry.fill(entry::KEY, low);
         entry.fill(entry::KEY + WORD, high);
         self.write(entry, entry::META, meta(kind, resource));
-        self.set_cell(table.cell(entries::LIVE), table.get(entries::LIVE) + 1);
+        self.set_cell(table.cell(entries::LIVE), table.get(entries::LIVE).wrapping_add(1));
         if let Some(key) = key {
             self.enter(table, key, entry.index);
         }
@@ -205,7 +205,7 @@ impl<'a> RecordGuard<'a> {
         let tail = table.get(entries::RING_TAIL);
         self.memory.put(ring + ring_word(tail, log2), u64::from(index.0));
         crate::crash_points::point("undo.word");
-        self.set_cell(table.cell(entries::RING_TAIL), tail + 1);
+        self.set_cell(table.cell(entries::RING_TAIL), tail.wrapping_add(1));
     }
 
     /// Removes an entry from the index and gives its index back. Its heap must not hold it.
@@ -218,7 +218,7 @@ impl<'a> RecordGuard<'a> {
         self.set_cell(entry.cell(entry::META), 0);
         self.write(entry, entry::POSITION, table.get(entries::FREE));
         self.set_cell(table.cell(entries::FREE), u64::from(index.0) + 1);
-        self.set_cell(table.cell(entries::LIVE), table.get(entries::LIVE) - 1);
+        self.set_cell(table.cell(entries::LIVE), table.get(entries::LIVE).saturating_sub(1));
         self.touch_entry(index, seq);
     }
 
@@ -333,7 +333,7 @@ impl<'a> EntryTable<'a> {
     /// Changes that wait for a checkpoint.
     #[inline(always)]
     pub(super) fn waiting(self) -> u64 {
-        self.get(entries::RING_TAIL) - self.get(entries::RING_HEAD)
+        self.get(entries::RING_TAIL).wrapping_sub(self.get(entries::RING_HEAD))
     }
 
     #[inline(always)]

@@ -56,7 +56,7 @@ impl RecordGuard<'_> {
     #[inline]
     pub(crate) fn ring_has_capacity(&self, changes: u64) -> bool {
         let table = self.table();
-        table.waiting() + changes <= 1 << unpack(table.get(entries::RING)).1
+        table.waiting().saturating_add(changes) <= 1 << unpack(table.get(entries::RING)).1
     }
 
     /// Whether the checkpointer should hurry: half of the ring is waiting for it, which was not so
@@ -156,7 +156,7 @@ impl RecordGuard<'_> {
     /// The ring grows with the slab, up to its largest size.
     fn grow_ring(&mut self) -> Result<(), EntryError> {
         let (old, log2) = unpack(self.entries_get(entries::RING));
-        let wanted = u64::from(self.slab_capacity().ilog2() + 1).min(RING_LOG2_MAX);
+        let wanted = u64::from(self.slab_capacity().max(1).ilog2() + 1).min(RING_LOG2_MAX);
         if log2 >= wanted {
             return Ok(());
         }

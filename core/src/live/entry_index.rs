@@ -223,7 +223,10 @@ impl<'a> RecordGuard<'a> {
             let last = buckets.cells.get(buckets.next(at));
             if last.is_some_and(|next| next.load(Relaxed) == 0) {
                 // The search would end with the next one: it may end here.
-                self.set_cell(table.cell(entries::FILLED), table.get(entries::FILLED) - 1);
+                self.set_cell(
+                    table.cell(entries::FILLED),
+                    table.get(entries::FILLED).saturating_sub(1),
+                );
                 self.set_cell(bucket, 0);
             } else {
                 self.set_cell(bucket, TOMBSTONE);

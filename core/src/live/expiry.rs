@@ -58,9 +58,9 @@ impl<'a> Nodes<'a> {
     /// The earliest of the entries below one, and its index.
     #[inline(always)]
     fn earliest_below(self, node: u64, len: u64) -> Option<(HeapItem, u64)> {
-        let first = node * CHILDREN + 1;
+        let first = node.saturating_mul(CHILDREN).saturating_add(1);
         let mut earliest = None;
-        for child in first..(first + CHILDREN).min(len) {
+        for child in first..first.saturating_add(CHILDREN).min(len) {
             let item = self.item(child);
             if earliest.is_none_or(|((until, _), _)| item.0 < until) {
                 earliest = Some((item, child));
@@ -93,7 +93,7 @@ impl<'a> RecordGuard<'a> {
     /// Makes sure that `more` entries can be inserted. The undo log must be empty.
     #[inline]
     pub(crate) fn ensure_heap(&self, of: Heap, more: u64) -> Result<(), GrowError> {
-        let last = self.nodes(of).map_or(0, Nodes::len) + more;
+        let last = self.nodes(of).map_or(0, Nodes::len).saturating_add(more);
         let (chunk, _) = chunk_of(last, FIRST_CHUNK_LOG2);
         let root = |nodes: Nodes<'a>| nodes.cells.get((heap::CHUNKS / WORD + chunk) as usize);
         match self.nodes(of).and_then(root) {
@@ -106,7 +106,7 @@ impl<'a> RecordGuard<'a> {
     /// resolve it must not need room.
     pub(crate) fn ensure_kept(&self, more: u64) -> Result<(), GrowError> {
         let open = self.nodes(self.hold_heap()).map_or(0, Nodes::len);
-        self.ensure_heap(self.kept_heap(), open + more)
+        self.ensure_heap(self.kept_heap(), open.saturating_add(more))
     }
 
     #[cold]
@@ -193,7 +193,8 @@ impl<'a> RecordGuard<'a> {
 
     fn position(&self, of: Heap, index: EntryIndex) -> Option<(Nodes<'a>, u64)> {
         let position = self.entry_get(index, entry::POSITION).checked_sub(1)?;
-        Some((self.nodes(of)?, position))
+        let nodes = self.nodes(of)?;
+        (position < nodes.len()).then_some((nodes, position))
     }
 
     fn write_item(&mut self, nodes: Nodes<'_>, node: u64, item: HeapItem) {

@@ -178,6 +178,18 @@ impl Memory {
 
     // ---- whether the file may be used ------------------------------------------------------
 
+    /// The adoption that this process goes by, as [`header::POISON`] says it: its low bits are 0.
+    #[inline(always)]
+    pub(super) fn adoption(&self) -> u64 {
+        self.attached.load(Ordering::Relaxed) & !((1 << POISON_BITS) - 1)
+    }
+
+    /// Whether `bytes` from `at` lie within the file, which is not called damaged where they do
+    /// not.
+    pub(super) fn has(&self, at: u64, bytes: u64) -> bool {
+        self.holds(at, bytes)
+    }
+
     /// Goes by the present adoption of the file from here on.
     pub(super) fn attach(&self) {
         let word = self.cell(header::POISON).load(Ordering::Acquire);

@@ -209,10 +209,11 @@ impl Inspected {
         let word = |of: u64| self.word(at.checked_add(of)?);
         let (seq, saved) = (word(record::SEQ)?, word(record::CHECKPOINTED_SEQ)?);
         let (state, seen_ms) = (word(record::STATE)?, word(record::HIGH_WATER_MARK)?);
-        if state != 0 {
+        let exists = state & record::STATE_BITS != 0;
+        if exists {
             found.latest_ms = found.latest_ms.max(seen_ms);
         }
-        if seq > saved && state != 0 {
+        if seq > saved && exists {
             found.unsaved += 1;
             let since = found.unsaved_since_ms.map_or(seen_ms, |since| since.min(seen_ms));
             found.unsaved_since_ms = Some(since);

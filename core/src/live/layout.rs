@@ -140,12 +140,15 @@ pub(crate) mod record {
 
     // The first two lines are what a decision looks at.
     pub(crate) const LOCK: u64 = 0;
-    /// Entries of the undo record in force; not 0: armed.
+    /// Entries of the undo log in force, and above them a tag made of `SEQ`; not 0: pending.
     pub(crate) const UNDO_COUNT: u64 = WORD;
     /// Number of the administrative change under way; 0: none.
     pub(crate) const PENDING: u64 = 2 * WORD;
-    /// 0: vacant (its tenant does not exist), 1: live.
+    /// 0: vacant (its tenant does not exist), 1: live; above two bits, the adoption under which
+    /// the record was checked.
     pub(crate) const STATE: u64 = 3 * WORD;
+    /// Bits of that word that say the state.
+    pub(crate) const STATE_BITS: u64 = 3;
     /// Until then the block is right as it stands (milliseconds since 1970).
     pub(crate) const VALID_UNTIL: u64 = 4 * WORD;
     /// When the first of the open reservations expires (milliseconds since 1970); `MAX`: none is

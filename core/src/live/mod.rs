@@ -6,6 +6,7 @@
 
 mod aliases;
 pub(crate) mod attach;
+mod check;
 pub(crate) mod directory;
 pub(crate) mod entries;
 pub(crate) mod entry_capacity;
@@ -182,7 +183,8 @@ impl LiveFile {
             return None;
         }
         let version = self.memory.get(at);
-        let len = self.memory.get(at + WORD) as usize;
+        // No longer than the file: a damaged length would take years.
+        let len = self.memory.get(at + WORD).min(self.header(header::FILE_LEN)) as usize;
         let words = (0..len.div_ceil(WORD as usize) as u64)
             .flat_map(|word| self.memory.get(at + (2 + word) * WORD).to_le_bytes());
         Some((version, words.take(len).collect()))

@@ -10,6 +10,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
 use std::time::Duration;
 
+use super::Poison;
+use super::check;
 use super::directory::{self, Hash128, Mark};
 use super::file::{GrowError, Memory};
 use super::last_commit;
@@ -27,6 +29,8 @@ pub(crate) struct RecordGuard<'a> {
     pub(crate) at: u64,
     cells: &'a [AtomicU64; record::WORDS],
     undo: &'a [[AtomicU64; 2]],
+    /// What the word that makes the log pending holds beside the count: see [`undo_tag`].
+    tag: u64,
     undo_pending: usize,
     /// More was written than the undo record has room for: the operation must not stand.
     overflow: bool,
@@ -42,15 +46,29 @@ impl<'a> RecordGuard<'a> {
         at: u64,
         timeout: Duration,
     ) -> Result<RecordGuard<'a>, LockError> {
-        let held = lock::take(memory, at + record::LOCK, timeout)?;
+        let held = lock::take(memory, at.wrapping_add(record::LOCK), timeout)?;
         let cells = memory.words(at).ok_or(LockError::Broken)?;
+        if word(cells, record::STATE).load(Relaxed) & !record::STATE_BITS != memory.adoption() {
+            check_record(memory, at, cells)?;
+        }
         let (undo, undo_capacity) = unpack(word(cells, record::UNDO).load(Relaxed));
         let undo = memory.pairs(undo, undo_capacity);
-        let undo_pending = word(cells, record::UNDO_COUNT).load(Relaxed);
-        if undo_pending != 0 {
-            roll_back(memory, at, undo, undo_pending as usize);
+        let pending = word(cells, record::UNDO_COUNT).load(Relaxed);
+        let tag = undo_tag(word(cells, record::SEQ).load(Relaxed));
+        if pending != 0 {
+            check_undo(memory, at, cells, pending)?;
+            roll_back(memory, at, undo, pending);
         }
-        Ok(RecordGuard { memory, at, cells, undo, undo_pending: 0, overflow: false, _held: held })
+        Ok(RecordGuard {
+            memory,
+            at,
+            cells,
+            undo,
+            tag,
+            undo_pending: 0,
+            overflow: false,
+            _held: held,
+        })
     }
 
     /// The cell of a word of the record.
@@ -94,7 +112,7 @@ impl<'a> RecordGuard<'a> {
         old.store(cell.load(Relaxed), Relaxed);
         compiler_fence(Ordering::SeqCst);
         self.undo_pending += 1;
-        self.put(record::UNDO_COUNT, self.undo_pending as u64);
+        self.put(record::UNDO_COUNT, self.tag | self.undo_pending as u64);
         compiler_fence(Ordering::SeqCst);
         cell.store(value, Relaxed);
         crash_points::point("undo.word");
@@ -108,8 +126,10 @@ impl<'a> RecordGuard<'a> {
         if seq == self.get(record::CHECKPOINTED_SEQ) {
             directory::set_mark(self.memory, Mark::Dirty, self.get(record::INDEX));
         }
-        self.put(record::SEQ, seq + 1);
-        seq + 1
+        let next = seq.wrapping_add(1);
+        self.tag = undo_tag(next);
+        self.put(record::SEQ, next);
+        next
     }
 
     /// Makes everything that was `set` stand. `false`: it was too much for the undo record, and
@@ -130,7 +150,7 @@ impl<'a> RecordGuard<'a> {
 
     /// Puts back everything that was `set` since the last `finish`.
     pub(crate) fn roll_back(&mut self) {
-        roll_back(self.memory, self.at, self.undo, self.undo_pending);
+        roll_back(self.memory, self.at, self.undo, self.tag | self.undo_pending as u64);
         (self.undo_pending, self.overflow) = (0, false);
     }
 
@@ -159,7 +179,7 @@ impl<'a> RecordGuard<'a> {
     /// Whether the tenant exists.
     #[inline]
     pub(crate) fn is_live(&self) -> bool {
-        self.get(record::STATE) == 1
+        self.get(record::STATE) & record::STATE_BITS == 1
     }
 
     /// Whether a change was under way when its process died.
@@ -242,13 +262,66 @@ pub(super) fn word<const N: usize>(cells: &[AtomicU64; N], offset: u64) -> &Atom
     &cells[(offset / WORD) as usize]
 }
 
-/// Puts the old values of the first `undo_pending` entries back, the last first.
+/// Looks at a record that nobody has looked at since the file was adopted, and notes that it holds
+/// together.
 #[cold]
-fn roll_back(memory: &Memory, at: u64, undo: &[[AtomicU64; 2]], undo_pending: usize) {
-    for (left, [target, old]) in undo.iter().enumerate().take(undo_pending).rev() {
+fn check_record(
+    memory: &Memory,
+    at: u64,
+    cells: &[AtomicU64; record::WORDS],
+) -> Result<(), LockError> {
+    if check::record(memory, at).is_some() {
+        memory.set_poison(Poison::Damaged);
+        return Err(LockError::Broken);
+    }
+    if memory.poison().is_none() {
+        let state = word(cells, record::STATE);
+        state.store(memory.adoption() | state.load(Relaxed) & record::STATE_BITS, Relaxed);
+    }
+    Ok(())
+}
+
+const COUNT_BITS: u32 = 32;
+/// A tag is never the count's neighbour in a word of zeros.
+const TAG_MASK: u64 = 0x5a3c_96e1;
+
+/// What the word that makes an undo log pending holds above the count: made of the number of the
+/// operation, so that a word that was damaged is no reason to put anything back.
+#[inline(always)]
+const fn undo_tag(seq: u64) -> u64 {
+    (seq ^ TAG_MASK) << COUNT_BITS
+}
+
+/// Looks at an undo log that is about to be put back: all of it, before the first word is.
+#[cold]
+fn check_undo(
+    memory: &Memory,
+    at: u64,
+    cells: &[AtomicU64; record::WORDS],
+    pending: u64,
+) -> Result<(), LockError> {
+    let seq = word(cells, record::SEQ).load(Relaxed);
+    // Its process may have died between the number of its operation and its first word.
+    let tags = [undo_tag(seq), undo_tag(seq.wrapping_sub(1))];
+    let count = pending & ((1 << COUNT_BITS) - 1);
+    let is_tagged = tags.contains(&(pending - count));
+    if !is_tagged || check::undo_log(memory, at, count).is_some() {
+        memory.set_poison(Poison::Damaged);
+        return Err(LockError::Broken);
+    }
+    Ok(())
+}
+
+/// Puts the old values of the first entries back, the last first: as many as the low half of
+/// `pending` says.
+#[cold]
+fn roll_back(memory: &Memory, at: u64, undo: &[[AtomicU64; 2]], pending: u64) {
+    let count = pending & ((1 << COUNT_BITS) - 1);
+    for (left, [target, old]) in undo.iter().enumerate().take(count as usize).rev() {
         memory.put(target.load(Relaxed), old.load(Relaxed));
         compiler_fence(Ordering::SeqCst);
-        memory.put(at + record::UNDO_COUNT, left as u64);
+        let rest = if left == 0 { 0 } else { pending - count + left as u64 };
+        memory.put(at + record::UNDO_COUNT, rest);
     }
 }
 
