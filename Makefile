@@ -4,6 +4,7 @@
 # make torture SECONDS=600   the crash test; KILLS=10000, SEED=7: docs/testing.md
 # make power-cuts, faults, filesystems: what the machine may do to it
 # make damage CASES=20000   damaged files at rest
+# make libc    processes with glibc and with musl on one limit: exactly as many
 # make overshoot   units beyond a limit, beside what people use instead: docs/overshoot.md
 # make bench-compare BASE=<commit>: ratios of pairs that run in turns, and instructions
 # make bench   how fast, beside peers in the same run; writes docs/performance.md
@@ -19,7 +20,8 @@ CARGO := cargo
 CC ?= cc
 CRASH_TESTS := --package cotas-tests --features crash_points
 
-.PHONY: test-quick test-crash torture power-cuts faults damage filesystems overshoot bench-compare
+.PHONY: test-quick test-crash torture power-cuts faults damage filesystems libc overshoot
+.PHONY: bench-compare
 .PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
     header install install-built traffic docs
 
@@ -92,6 +94,11 @@ damage:
 filesystems:
 	$(CARGO) build $(CRASH_TESTS) --bin faults --bin crash
 	tests/filesystems.sh target/debug/crash target/debug/faults 10
+
+# Processes with another C library on the same database; skipped where its compiler is missing.
+ROUNDS ?= 5
+libc:
+	tests/libc.sh $(ROUNDS)
 
 overshoot:
 	$(CARGO) build $(CRASH_TESTS),overshoot --bin overshoot
