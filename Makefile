@@ -49,7 +49,7 @@ STAGES := lint:6 test-rust:18 test-crash:5 test-python:5 test-c:3 test-hosts:3
 test:
 	tests/stages.sh $(MAKE) $(STAGES)
 
-# What changes most often, and what tells most per second.
+# What changes most often, and what finds most faults per second.
 test-quick:
 	$(CARGO) fmt --all --check
 	$(CARGO) test --quiet --package cotas --lib

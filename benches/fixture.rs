@@ -44,7 +44,7 @@ impl Fixture {
         Fixture { engine, directory }.with_tenants(tenants)
     }
 
-    /// With a clock that is told the time.
+    /// With a clock that is set to a time.
     pub fn with_clock(clock: Arc<dyn Clock>, maintenance: Maintenance, tenant: &str) -> Fixture {
         Fixture::with_catalog(CATALOG, clock, maintenance, &[tenant.to_owned()])
     }

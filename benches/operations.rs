@@ -59,12 +59,12 @@ const NAME: &str = "padaria-aurora";
 const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const KEYS: usize = 10_000;
 /// Operations between two checkpoints that are not part of the time: they change fewer entries
-/// than a tenant's list of changes has room for.
+/// than a tenant's list of changes has capacity for.
 const BATCH: u64 = 2_000;
-/// The same where each tells of two expired leases.
+/// The same where each reports two expired leases.
 const RECLAIMING_BATCH: u64 = 25;
 /// Keys that live at once where as many expire as are made, and where a tenant begins; a tenant
-/// with more than so many makes room for another.
+/// with more than so many drops one for another.
 const LIVING: u64 = 10_000;
 const LIVING_MAX: u64 = 50_000;
 const LEASES: u64 = 100_000;
@@ -95,7 +95,7 @@ impl Host {
         self.fixture.engine.checkpoint().expect("a checkpoint");
     }
 
-    /// Names that nobody has had before.
+    /// Names that no tenant has had before.
     fn new_names(&mut self, count: u64) -> Vec<String> {
         let names = (self.made..self.made + count).map(|number| format!("op-{number:012}"));
         self.made += count;

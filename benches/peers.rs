@@ -8,12 +8,12 @@ use rusqlite::{Connection, Statement, params};
 
 use crate::fixture::{WINDOW_MS, phone};
 
-/// A rate that nobody reaches.
+/// A rate that no caller reaches.
 fn plenty() -> Quota {
     Quota::per_second(NonZeroU32::new(1_000_000_000).expect("not zero"))
 }
 
-/// One limit, which whoever asks holds in their hand.
+/// One limit, which the caller has at hand.
 pub fn governor_direct() -> DefaultDirectRateLimiter {
     RateLimiter::direct(plenty())
 }

@@ -75,7 +75,7 @@ STATEMENTS = {
 
 
 def limits_in_memory() -> dict[str, object]:
-    """A limit that nobody reaches, of the library that most Python hosts use."""
+    """A limit that no call reaches, of the library that most Python hosts use."""
     limiter = limits.strategies.FixedWindowRateLimiter(limits.storage.MemoryStorage())
     return {"limiter": limiter, "item": limits.RateLimitItemPerDay(1_000_000_000)}
 

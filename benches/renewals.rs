@@ -29,7 +29,7 @@ const CATALOG: &str = r#"
 "#;
 const FIRST_DUE: NaiveDate = NaiveDate::from_ymd_opt(2026, 1, 20).expect("a date");
 
-/// A clock that is told the time and that maintenance believes.
+/// A clock that is set to a time and that maintenance believes.
 struct Midnight(AtomicI64);
 
 impl Clock for Midnight {
@@ -98,7 +98,7 @@ fn rate(spent: Duration, times: u64) -> u128 {
     u128::from(times) * TENANTS as u128 * 1_000 / spent.as_millis().max(1)
 }
 
-/// As often as maintenance looks, until nobody is due.
+/// As often as maintenance looks, until no tenant is due.
 fn settle_all(engine: &Engine) {
     let mut settled = 0;
     while settled < TENANTS {

@@ -13,7 +13,7 @@ const OPEN: u64 = 100_000;
 const NAME: &str = "padaria-aurora";
 const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 /// Sessions opened between two checkpoints that are not part of the time: fewer than a tenant's
-/// list of changes has room for.
+/// list of changes has capacity for.
 const BATCH: u64 = 2_000;
 
 /// A tenant with as many sessions open as a busy help desk has. Each new contact comes when the

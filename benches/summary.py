@@ -33,8 +33,9 @@ class Row(NamedTuple):
 
 # By handle: 30 ns where governor's direct limiter takes 9. A session: 20 times faster.
 BY_HANDLE, BY_NAME, OPENING = 30 / 9, 1.5, 1 / 20
-# An operation that touches only the live file, in plain consumes by name; two of them together; an action
-# that charges three resources. What one lease costs to reclaim does not depend on how many wait.
+# An operation that touches only the live file, in plain consumes by name; two of them together; an
+# action that charges three resources. What one lease costs to reclaim does not depend on how many
+# wait.
 OPERATION, PAIR, THREE, AMONG_MANY = 3.0, 6.0, 4.0, 1.25
 # Tenants that maintenance settles when 10,000 renew at the same midnight.
 RENEWALS_PER_SECOND = 20_000
@@ -110,7 +111,7 @@ PEERS = {
     "sqlite_transaction": "SQLite, transaction",
     "consume_by_name": "consume by name",
     "of_10": "of 10",
-    "sqlite_transaction_each": "SQLite, by hand",
+    "sqlite_transaction_each": "SQLite, directly",
     "consume_rust": "from Rust",
     "consume_by_name_rust": "from Rust",
     "check_rust": "from Rust",

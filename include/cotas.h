@@ -15,18 +15,18 @@
  * Functions that give text take a buffer: at most capacity bytes are written, a NUL at the end
  * included; *needed (NULL: no interest) becomes how many bytes that takes. Where capacity is less,
  * they return COTAS_E_BUFFER, and the buffer is empty: call again with *needed bytes, or more,
- * since what is told may have grown meanwhile.
+ * since the text may have grown meanwhile.
  *
  * Structs that are filled begin with struct_size, which the caller sets to the sizeof of its own
  * header. They are filled on every path: with 0, apart from their size, where nothing is to be
- * told. Later versions append fields; older programs go on working.
+ * reported. Later versions append fields; older programs go on working.
  *
  * Handles (cotas_engine and the like) are numbers, dressed as pointers: not to be followed. One
  * that is closed, or of another type, is found out: COTAS_E_HANDLE. After COTAS_PANIC (a bug in
  * Cotas, which was stopped at the boundary) the handle can only be closed.
  *
  * Threads. Every function may be called by any thread at any time, with the same handles too.
- * Closing a handle that others are using waits for nobody: the last of them lets it go.
+ * Closing a handle that others are using waits for none of them: the last user drops it.
  *
  * Blocking. Decisions are made in shared memory, without a system call; each function says whether
  * it may wait for the disk. An event loop calls those from a thread of its own.
@@ -88,7 +88,7 @@ typedef enum cotas_code {
      */
     COTAS_E_BUFFER = 5,
     /**
-     * So many handles are open that there is no room for another one.
+     * So many handles are open that there is no capacity for another one.
      */
     COTAS_E_HANDLES = 6,
     /**
@@ -156,7 +156,7 @@ typedef enum cotas_code {
      */
     COTAS_E_OPEN_DATABASE_MOVED = 114,
     /**
-     * The live file would lie on a file system that cannot reserve room.
+     * The live file would lie on a file system that cannot reserve space.
      */
     COTAS_E_OPEN_FILE_SYSTEM = 115,
     /**
@@ -605,7 +605,7 @@ typedef enum cotas_outcome {
      */
     COTAS_OUTCOME_DUPLICATE = 2,
     /**
-     * Acknowledge it: it tells of something that quotas do not care about.
+     * Acknowledge it: it reports something that has no effect on quotas.
      */
     COTAS_OUTCOME_UNKNOWN_EVENT = 3,
     /**
@@ -671,7 +671,7 @@ typedef enum cotas_invoice_status {
  *
  * Threads: any, also at once. Fork: a child may go on using the handles that it inherited, and
  * closes them for itself alone. Made by cotas_engine_open; closed by cotas_engine_close. The
- * database is let go when its last handle is closed, those of its tenants included, unless it is
+ * database is released when its last handle is closed, those of its tenants included, unless it is
  * kept open (cotas_options_set_keep_open).
  */
 typedef struct cotas_engine cotas_engine;
@@ -757,7 +757,7 @@ typedef struct cotas_decision {
      */
     uint32_t reasons;
     /**
-     * Rules that would have denied it, had their limits not been told only to watch; bits as in
+     * Rules that would have denied it, had their limits not been set only to watch; bits as in
      * reasons.
      */
     uint32_t shadowed;
@@ -984,8 +984,8 @@ int32_t cotas_options_set_allow_network_file_system(struct cotas_options *option
 /**
  * Keeps the engine open in this process (1) when its last handle is closed, or not (0, the
  * default): for hosts that open it again for every request, as PHP does. Opening it again then
- * only looks it up, whoever forked meanwhile. Whoever opens it last says whether it is kept. It is
- * let go when it is opened without this and closed, or else with the process, which then leaves
+ * only looks it up, also after a fork. The last to open it says whether it is kept. It is
+ * released when it is opened without this and closed, or else with the process, which then leaves
  * the last checkpoint interval to the next one, as a process does that is killed: nothing is lost
  * but by a power cut. Without meaning in memory.
  *
@@ -1020,8 +1020,8 @@ int32_t cotas_engine_open(const char *path,
                           struct cotas_error *error);
 
 /**
- * Opens a database in memory, which nobody else sees and which is gone with its last handle: for
- * tests of a host. options may be NULL.
+ * Opens a database in memory, which no other process sees and which is gone with its last handle:
+ * for tests of a host. options may be NULL.
  *
  * Threads: any. Blocks: never for long. Fork: a child does not share it with its parent.
  */
@@ -1426,7 +1426,7 @@ int32_t cotas_check_action(const struct cotas_tenant *tenant,
  * What an action would cost of each balance, and by which tariff, as a JSON document. Changes
  * nothing. details_json as in cotas_perform_with.
  *
- * Threads: any. Blocks: reads SQLite where a boundary has passed that nobody has settled yet.
+ * Threads: any. Blocks: reads SQLite where a boundary has passed that is not settled yet.
  * Fork: no matter.
  */
 int32_t cotas_quote(const struct cotas_tenant *tenant,
@@ -1829,7 +1829,7 @@ int32_t cotas_seat_occupy(const struct cotas_tenant *tenant,
                           struct cotas_error *error);
 
 /**
- * What whoever takes a seat of a resource is to be warned of, as the catalog has it, as a JSON
+ * The warning to the person who takes a seat of a resource, as the catalog has it, as a JSON
  * document: {"en", "pt"}, or null.
  *
  * Threads: any. Blocks: never. Fork: no matter.
@@ -2366,7 +2366,7 @@ int32_t cotas_payments(const struct cotas_engine *engine,
                        struct cotas_error *error);
 
 /**
- * Money that came and pays nothing, of a tenant (NULL: of all, and of nobody), the latest first,
+ * Money that came and pays nothing, of a tenant (NULL: of all, and of none), the latest first,
  * as a JSON document: its invoice is not written yet, was cancelled, or had been paid before.
  *
  * Threads: any. Blocks: reads SQLite. Fork: no matter.
@@ -2598,7 +2598,7 @@ int32_t cotas_invoices(const struct cotas_engine *engine,
                        struct cotas_error *error);
 
 /**
- * Whose account a tenant is, as a JSON document; null: nobody said so. It is personal.
+ * Whose account a tenant is, as a JSON document; null: not known. It is personal.
  *
  * Threads: any. Blocks: reads SQLite. Fork: no matter.
  */

@@ -132,7 +132,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn a_document_fits_the_person_and_is_nobody_elses() {
+fn a_document_fits_the_person_and_is_no_other_tenant_s() {
     let (cpf, cnpj) = (("529.982.247-25", DocumentType::Cpf), (CNPJ, DocumentType::Cnpj));
     for (person, document, code) in [
         (PersonType::Legal, cpf, Some(406)),
@@ -149,7 +149,7 @@ fn a_document_fits_the_person_and_is_nobody_elses() {
         let expected: Vec<_> = code.map(|code| ("holder.document", code)).into_iter().collect();
         assert_eq!(fields(&found), expected, "{document:?}");
         let created = engine.create_tenant(&new);
-        assert_eq!(created.err().map(|it| it.code()), code, "whoever creates it");
+        assert_eq!(created.err().map(|it| it.code()), code, "however it is created");
         if code.is_none() {
             let again = NewTenant { name: "again", ..new };
             let found = engine.validate(&again).expect("is looked at").problems;
@@ -437,7 +437,7 @@ fn automatic_renewal_is_switched_for_a_subscription_that_exists() {
     let (engine, _) = in_memory(START);
     engine.create_tenant(&NewTenant::new("none")).expect("is created");
     assert_eq!(engine.set_auto_renew("none", true).expect_err("has no plan").code(), 409);
-    assert_eq!(engine.set_auto_renew("nobody", true).expect_err("is unknown").code(), 400);
+    assert_eq!(engine.set_auto_renew("stranger", true).expect_err("is unknown").code(), 400);
 }
 
 #[test]
@@ -532,7 +532,7 @@ fn cancel(engine: &Engine) -> Vec<i64> {
 fn only_a_cancelled_tenant_that_owes_nothing_is_erased() {
     let (engine, _) = customer();
     assert_eq!(engine.erase("acme", true).expect_err("is no former customer").code(), 406);
-    assert_eq!(engine.erase("nobody", true).expect_err("is unknown").code(), 400);
+    assert_eq!(engine.erase("stranger", true).expect_err("is unknown").code(), 400);
     let owed = cancel(&engine);
     if !owed.is_empty() {
         let error = engine.erase("acme", false).expect_err("owes something");
@@ -602,7 +602,7 @@ fn what_is_personal_is_nowhere_in_the_database_after_an_erasure() {
 }
 
 #[test]
-fn invoices_keep_their_payer_until_the_end_of_the_fifth_year_and_then_lead_to_nobody() {
+fn invoices_keep_their_payer_until_the_end_of_the_fifth_year_and_then_lead_to_no_one() {
     let (engine, clock) = customer();
     cancel(&engine);
     let before = engine.invoices("acme").expect("reads");
@@ -619,7 +619,7 @@ fn invoices_keep_their_payer_until_the_end_of_the_fifth_year_and_then_lead_to_no
     assert_eq!(amounts(&kept.invoices), amounts(&before));
     assert!(!format!("{kept:?}").contains("11222333"));
 
-    // Somebody else has the name now, and its own administrative life.
+    // Another tenant has the name now, and its own administrative life.
     add_tenant(&engine, "acme", "full", "2026-07-10", true);
     assert_eq!(engine.erased_accounts(None).expect("reads").len(), 1);
     for year in 2027..=2031 {
@@ -640,7 +640,7 @@ fn invoices_keep_their_payer_until_the_end_of_the_fifth_year_and_then_lead_to_no
 }
 
 #[test]
-fn without_retention_invoices_lead_to_nobody_at_once() {
+fn without_retention_invoices_lead_to_no_one_at_once() {
     let (engine, _) = customer();
     let text =
         cotas_tests::CATALOG.replace("[catalog]", "[catalog]\nfiscal_retention = \"0 years\"");
@@ -652,7 +652,7 @@ fn without_retention_invoices_lead_to_nobody_at_once() {
     let new = NewTenant::new("b").plan("full", date("2026-07-10"), true);
     engine.create_tenant(&NewTenant { pay_first: Some("Asaas"), ..new }).expect("is created");
     let first = engine.invoices("b").expect("reads").iter().map(|it| it.id).min();
-    assert!(first > highest, "a number that somebody may have heard of is not given again");
+    assert!(first > highest, "a number that a host may have seen is not given again");
     for wrong in ["5", "5 months", "-1 years", "101 years"] {
         let text = text.replace("0 years", wrong);
         let error = Catalog::parse(&text, "c.toml").expect_err("is wrong").to_string();
@@ -702,7 +702,7 @@ fn a_tenant_takes_its_data_along() {
     assert_eq!(of("period").len(), 1);
     assert_eq!(of("seat").len(), 2, "the administrator's and a channel");
     assert!(!of("event").is_empty() && !of("audit").is_empty() && of("usage").len() == 1);
-    assert_eq!(engine.export("nobody").expect_err("is unknown").code(), 400);
+    assert_eq!(engine.export("stranger").expect_err("is unknown").code(), 400);
     add_tenant(&engine, "other", "full", "2026-07-10", true);
     let other = engine.export("other").expect("exports");
     assert!(!other.contains("acme") && !other.contains("aurora"), "{other}");

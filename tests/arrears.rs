@@ -1,4 +1,4 @@
-//! What is not paid in time: invoices that are paid manually become overdue by the clock, whoever
+//! What is not paid in time: invoices that are paid manually become overdue by the clock, whatever
 //! looks first and however late.
 
 use cotas::billing::Cents;
@@ -50,7 +50,7 @@ fn statuses_reported(engine: &Engine) -> Vec<String> {
 }
 
 #[test]
-fn what_is_paid_by_hand_is_overdue_when_its_due_day_has_passed_in_the_tenant_s_zone() {
+fn what_is_paid_manually_is_overdue_when_its_due_day_has_passed_in_the_tenant_s_zone() {
     for (zone, passed) in [
         ("America/Sao_Paulo", "2026-05-21T03:00:00Z"),
         ("America/Rio_Branco", "2026-05-21T05:00:00Z"),
@@ -81,7 +81,7 @@ fn what_is_paid_by_hand_is_overdue_when_its_due_day_has_passed_in_the_tenant_s_z
 }
 
 #[test]
-fn three_months_that_nobody_looked_at_come_to_the_same_as_a_look_each_day() {
+fn three_months_without_a_look_come_to_the_same_as_a_look_each_day() {
     // Also where those in arrears are not billed, so that each month's invoice hangs on the last.
     for statuses in ["", "[statuses.past_due]\nbilled = false"] {
         let text = format!("{}\n{statuses}", cotas_tests::CATALOG);

@@ -19,12 +19,12 @@ fn refused<T: std::fmt::Debug>(result: Result<T, Error>, code: i32, says: &str) 
 fn unknown_names_are_named() {
     let (engine, _) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
-    refused(engine.consume("nobody", "credits", 1), 400, "\"nobody\"");
-    refused(engine.tenant("nobody").map(|_| ()), 400, "\"nobody\"");
+    refused(engine.consume("stranger", "credits", 1), 400, "\"stranger\"");
+    refused(engine.tenant("stranger").map(|_| ()), 400, "\"stranger\"");
     refused(engine.consume("acme", "credit", 1), 402, "\"credit\"");
     refused(engine.perform("acme", "dance", &Details::default()), 403, "\"dance\"");
-    refused(engine.report("nobody"), 400, "\"nobody\"");
-    refused(engine.usage("nobody"), 400, "\"nobody\"");
+    refused(engine.report("stranger"), 400, "\"stranger\"");
+    refused(engine.usage("stranger"), 400, "\"stranger\"");
     let terms = Terms { plan: "gold", first_due: date("2026-05-20"), auto_renew: true };
     refused(engine.change_plan("acme", &terms, None), 404, "\"gold\"");
     refused(engine.set_limit("acme", "credit", Limit::Finite(1)), 402, "\"credit\"");

@@ -181,8 +181,8 @@ fn i10_handles_that_are_none_or_done_with_are_refused() {
     let receipt: Receipt = text.replacen('r', "c", 1).parse().expect("has the shape of one");
     assert_eq!(code(tenant.refund(&receipt)), 414, "a reservation is no receipt");
     assert_eq!(code(tenant.charges_of(&receipt)), 414);
-    assert_eq!(code(tenant.leases("calls").expect("are leases").release("nobody", 7)), 417);
-    assert_eq!(code(tenant.seats("users").expect("are seats").replace("nobody", "b")), 418);
+    assert_eq!(code(tenant.leases("calls").expect("are leases").release("stranger", 7)), 417);
+    assert_eq!(code(tenant.seats("users").expect("are seats").replace("stranger", "b")), 418);
     assert_eq!(code(engine.events(0, 0)), 406);
     assert_eq!(code(engine.verify_token("short")), 406);
     assert_eq!(image(&engine), before);
@@ -234,13 +234,13 @@ fn i10_what_an_administrator_may_not_do_is_refused() {
         engine.grant("acme", "credits", Source::Extra, 1, yesterday, None),
         engine.grant("acme", "credits", Source::Extra, 1, None, Some("")),
         engine.change_plan("acme", &terms("nothing"), None),
-        engine.change_plan("nobody", &terms("full"), None),
+        engine.change_plan("stranger", &terms("full"), None),
         engine.set_feature("acme", "nothing", Some(&Feature::Flag(true))),
         engine.set_feature("acme", "analytics", Some(&Feature::Level("nothing".to_owned()))),
         engine.set_status("acme", Status::Demo, "", false),
         engine.set_status("acme", Status::Suspended, &"x".repeat(10_000), false),
-        engine.settle("nobody"),
-        tenant.seats("users").expect("are seats").replace("nobody", "ana"),
+        engine.settle("stranger"),
+        tenant.seats("users").expect("are seats").replace("stranger", "ana"),
     ] {
         let error = refused.expect_err("is refused");
         assert!((400..500).contains(&error.code()), "{error}");

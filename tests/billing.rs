@@ -109,7 +109,7 @@ fn pay(engine: &Engine, due: &str) {
 fn billed(engine: &Engine) -> Vec<String> {
     let invoices = engine.invoices("acme").expect("reads").into_iter();
     let stands = invoices.filter(|it| it.status != InvoiceStatus::Cancelled);
-    let told = stands.map(|it| {
+    let listed = stands.map(|it| {
         let lines = it.lines.iter().map(|line| {
             let days = line.from.zip(line.to);
             let days = days.map(|(from, to)| format!(" {from} to {to}")).unwrap_or_default();
@@ -119,7 +119,7 @@ fn billed(engine: &Engine) -> Vec<String> {
         assert!(it.amount > Cents::ZERO && it.currency == "BRL", "{it:?}");
         format!("{}: {}", it.due, lines.collect::<Vec<_>>().join(", "))
     });
-    told.collect()
+    listed.collect()
 }
 
 fn total(engine: &Engine) -> String {

@@ -218,7 +218,7 @@ fn a_plan_that_names_no_cap_has_none_and_a_tenant_may_have_its_own() {
     assert_sound(&engine);
 }
 
-/// A catalog that brings caps limits nobody whose plan was sold before.
+/// A catalog that brings caps limits no tenant whose plan was sold before.
 #[test]
 fn tenants_of_an_older_catalog_have_no_cap_until_they_are_moved() {
     let clock = Arc::new(ManualClock::new(at(MONDAY)));
@@ -238,7 +238,7 @@ fn tenants_of_an_older_catalog_have_no_cap_until_they_are_moved() {
 }
 
 #[test]
-fn days_that_nobody_looked_at_and_clocks_that_step_back_change_nothing() {
+fn days_without_a_look_and_clocks_that_step_back_change_nothing() {
     let (engine, clock) = opened(MONDAY);
     assert!(sms(&engine, 10).allowed());
     clock.advance_ms(3 * DAY);

@@ -157,10 +157,13 @@ fn a_partial_refund_changes_the_amount_and_nothing_else() {
     assert_eq!(apply(&engine, &part), Applied { invoice: plan.id, status: Paid });
     let after = invoices(&engine, "t").remove(0);
     assert_eq!((after.status, after.paid.map(Cents::get)), (Paid, Some(24_900)));
-    let told = engine.events(0, 100).expect("reads").into_iter().map(|it| it.kind);
+    let reported = engine.events(0, 100).expect("reads").into_iter().map(|it| it.kind);
     let expected =
         EventKind::PartlyRefunded { invoice: plan.id, refunded_cents: 50_00, paid_cents: 24_900 };
-    assert_eq!(told.filter(|it| it.code() == "partly_refunded").collect::<Vec<_>>(), [expected]);
+    assert_eq!(
+        reported.filter(|it| it.code() == "partly_refunded").collect::<Vec<_>>(),
+        [expected]
+    );
     assert_sound(&engine);
 }
 
@@ -193,7 +196,7 @@ fn a_chargeback_of_what_was_used_is_a_debt_and_a_refund_is_none() {
 // ---- whose payment it is ---------------------------------------------------------------------
 
 #[test]
-fn a_number_in_the_host_s_reference_field_pays_nobody_s_invoice() {
+fn a_number_in_the_host_s_reference_field_pays_no_invoice() {
     for reference in ["1", "2", "01", "invoice 1", "cotas:1", "cotas:00000000:a:1"] {
         let (engine, _) = opened();
         create(&engine, "a", "full", "2026-05-25");

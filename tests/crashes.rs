@@ -357,7 +357,7 @@ fn staged_ghost(without: &str) -> (Database, Result<Engine, cotas::Error>) {
     let mut command = database.command(&["consume", "acme", "1", "3"]);
     command.env("COTAS_WITHOUT", without).env("COTAS_ABANDON", "1");
     let output = command.output().expect("starts");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "3", "nobody sees the ghost");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "3", "no process sees the ghost");
     holder.kill().expect("is killed");
     holder.wait().expect("is gone");
     let opened = database.builder().open();
@@ -432,7 +432,7 @@ fn a_power_cut_after_a_plan_change_charges_no_contact_again() {
 }
 
 #[test]
-fn a_process_that_is_stopped_while_it_holds_a_tenant_hangs_nobody() {
+fn a_process_that_is_stopped_while_it_holds_a_tenant_hangs_no_other() {
     let database = database();
     let engine = database.with_acme();
     cotas_tests::add_tenant(&engine, "other", "full", "2026-05-20", true);
@@ -504,7 +504,7 @@ fn an_administrative_operation_that_crashes_after_its_commit_has_one_effect_when
     let operations = ["buy", "choose", "plan", "schedule", "grant", "limit", "own-limit", "status"];
     let of_invoice = ["pay", "cancel", "split"];
     for operation in operations.into_iter().chain(of_invoice) {
-        // What the operation comes to where nobody dies.
+        // What the operation comes to where no process is killed.
         let whole = database();
         let (engine, invoice) = with_a_customer(&whole);
         let before = ledger(&engine);

@@ -52,7 +52,7 @@ fn a_sound_database_has_no_concern_and_shows_what_it_is() {
     assert!(seen.clock.latest_seen.is_some_and(|latest| latest <= seen.clock.now));
     assert_eq!(seen.file_systems.len(), 2);
     assert_eq!(seen.files.len(), 5, "{:?}", seen.files);
-    // Nobody is attached, and nothing was changed by looking.
+    // No process is attached, and nothing was changed by looking.
     drop(engine);
     let files = || {
         let mut all: Vec<_> = fs::read_dir(database.directory())
@@ -155,7 +155,7 @@ fn a_live_file_in_memory_beside_a_database_on_disk_is_warned_of() {
 }
 
 #[test]
-fn units_that_nobody_saves_and_a_clock_that_was_set_back_are_told() {
+fn units_that_are_never_saved_and_a_clock_that_was_set_back_are_reported() {
     let database = database();
     let engine = database.with_acme();
     let seen = look(&database);
@@ -163,7 +163,7 @@ fn units_that_nobody_saves_and_a_clock_that_was_set_back_are_told() {
     // Used at noon of a day in May, and never saved since.
     assert_eq!(live.unsaved_tenants, 1);
     assert!(live.lag_ms_at_least.is_some_and(|lag| lag > 60_000));
-    assert_eq!(concern(&seen, "lag", "nobody makes checkpoints").severity, Severity::Error);
+    assert_eq!(concern(&seen, "lag", "no process makes checkpoints").severity, Severity::Error);
     engine.checkpoint().expect("is made");
     let seen = look(&database);
     assert_eq!(seen.live.expect("is there").lag_ms_at_least, None);

@@ -154,7 +154,7 @@ fn a_new_catalog_does_not_hide_the_boundary_before_which_a_reservation_expires()
 }
 
 #[test]
-fn i6_reservations_that_expire_between_boundaries_come_to_the_same_whoever_looks_when() {
+fn i6_reservations_that_expire_between_boundaries_come_to_the_same_at_every_time_of_looking() {
     let run = |steps: &[i64]| {
         let (engine, clock) = in_memory(NOON);
         let start = at(NOON);

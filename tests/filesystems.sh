@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Usage: tests/filesystems.sh CRASH FAULTS SECONDS. As root: file systems on loop devices, and on each the
-# crash test, limits of the process, and a disk that is really full. What cannot be made is skipped,
-# which is said.
+# Usage: tests/filesystems.sh CRASH FAULTS SECONDS. As root: file systems on loop devices, and on
+# each the crash test, limits of the process, and a disk that is really full. What cannot be made is
+# skipped, which is said.
 set -uo pipefail
 crash=$1
 faults=$2
@@ -32,7 +32,7 @@ for kind in "ext4 -b 1024" "ext4 -b 4096" "xfs" "btrfs"; do
     if [ "$name" = btrfs ]; then
         # Refused, which says where the live file may lie instead.
         "$crash" run --seconds 1 --directory "$home/mounted" > "$home/said" 2>&1
-        grep -o 'cannot reserve room.*' "$home/said" || { echo "WRONG: not refused"; code=1; }
+        grep -o 'cannot reserve space.*' "$home/said" || { echo "WRONG: not refused"; code=1; }
         umount "$home/mounted"
         continue
     fi

@@ -28,7 +28,7 @@ fn main() {
         return Engine::builder(path).restore(backup).expect("is restored");
     }
     if std::env::var_os("COTAS_AS_NOBODY").is_some() {
-        // SAFETY: a plain system call; where it is not permitted we are nobody special already.
+        // SAFETY: a plain system call; where it is not permitted we have no privileges already.
         unsafe { libc::setuid(65_534) };
     }
     let said = open(path).and_then(|engine| {
@@ -157,7 +157,7 @@ impl Clock for Wall {
     }
 }
 
-/// Maintains until nobody is due, and says how many were settled.
+/// Maintains until no tenant is due, and says how many were settled.
 fn maintain(engine: &Engine) -> Result<String, Error> {
     let mut settled = 0;
     loop {

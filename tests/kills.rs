@@ -41,7 +41,7 @@ fn used(engine: &Engine, resource: &str) -> u64 {
     stands(engine, "acme", resource).0
 }
 
-/// An operation: how the helper process is told to, once what it needs is there, and what it has
+/// An operation: how the helper process is called, once what it needs is there, and what it has
 /// done then.
 struct Operation {
     name: &'static str,
@@ -225,8 +225,8 @@ fn with_send(drawn: bool) -> (Database, Engine, String) {
     (database, engine, id.to_string())
 }
 
-/// Sends, and reports of them, are done or not, whatever word they die at; whoever tries again has
-/// the same come of it, in the figures as well.
+/// Sends, and reports of them, are done or not, whatever word they are killed at; a caller that
+/// tries again has the same come of it, in the figures as well.
 #[test]
 fn a_crash_at_any_word_of_a_send_or_a_report_is_made_good_by_the_retry() {
     let (delivered, failed) = (["delivered", "committed"], ["failed", "released"]);
@@ -248,9 +248,9 @@ fn a_crash_at_any_word_of_a_send_or_a_report_is_made_good_by_the_retry() {
             let crashed = database.crashes_at(&format!("undo.word:{word}"), &words);
             if crashed {
                 assert_sound(&engine);
-                let told = database.reported(&words);
+                let answer = database.reported(&words);
                 // The last word may be the one after which all of it stands.
-                assert!(told == says || told == "unchanged", "{name} {word}: {told}");
+                assert!(answer == says || answer == "unchanged", "{name} {word}: {answer}");
             }
             assert_sound(&engine);
             figures.push(state(&engine));
@@ -297,7 +297,7 @@ fn admitted_around_a_stopped_one(without: &str) -> u64 {
         command
     };
     let count = |output: Output| -> u64 {
-        // Whoever finds the tenant held for too long prints nothing.
+        // A process that finds the tenant held for too long prints nothing.
         String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0)
     };
     let stopped = stopped_at("undo.word:1", consume("1"));
@@ -480,7 +480,7 @@ const ADMIN_STEPS: [(&str, bool); 11] = [
 const LATER: &str = "2026-05-21T12:00:00-03:00";
 const AFTER_EXPIRY: &str = "2026-06-04T12:00:00-03:00";
 
-/// Runs the helper process at another time; it may be told to die.
+/// Runs the helper process at another time; it may be set to crash.
 fn run_at(database: &Database, now: &str, point: Option<&str>, words: &[&str]) -> Output {
     let mut command = database.command(words);
     command.env("COTAS_NOW", at(now).ms().to_string()).env("COTAS_ABANDON", "1");
@@ -505,7 +505,7 @@ fn last_period(database: &Database) -> (Engine, String, String) {
 }
 
 /// An operation that gives back late: the helper process's word, what it is about, when, how much
-/// it gives back, and what whoever comes second is told.
+/// it gives back, and what the second caller gets.
 #[derive(Clone, Copy, Debug)]
 struct LateOperation {
     word: &'static str,
@@ -543,7 +543,7 @@ fn late_at(operation: LateOperation, point: &str, is_done: Option<bool>) -> bool
     let left = stands(&engine, "acme", "credits").1;
     assert!([13, 13 + back].contains(&left), "{operation:?} at {point}: {left}");
     let is_done = is_done.map_or(left == 13 + back, |is_done| is_done);
-    let looked_at = word == "settle"; // Whoever looks expires it.
+    let looked_at = word == "settle"; // A look expires it.
     assert_eq!(left, if is_done || looked_at { 13 + back } else { 13 }, "{operation:?} at {point}");
     let too_much = engine.consume("acme", "credits", left + 1).expect("decides");
     assert_eq!((too_much.allowed(), too_much.available), (false, left), "{operation:?} at {point}");
@@ -620,7 +620,7 @@ fn a_crash_at_any_step_of_a_release_after_the_number_was_lowered_gives_back_once
 
 // ---- events -------------------------------------------------------------------------------------
 
-/// Percentages of the thresholds of tasks that were told, in order.
+/// Percentages of the thresholds of tasks that were reported, in order.
 fn thresholds(engine: &Engine) -> Vec<u8> {
     let events = engine.events(0, 1000).expect("reads");
     let tasks = events.iter().filter(|it| it.resource.as_deref() == Some("tasks"));
@@ -659,12 +659,12 @@ fn a_crash_at_any_step_of_a_checkpoint_neither_loses_nor_doubles_an_event() {
         let last = engine.events(0, 1000).expect("reads").last().expect("is there").sequence;
         engine.acknowledge_events(last).expect("acknowledges");
         assert!(database.crashes_at("round.end", &["disk-acks", "acme", "1"]), "{point}");
-        assert_eq!(engine.events(0, 1000).expect("reads"), [], "{point}: told again");
+        assert_eq!(engine.events(0, 1000).expect("reads"), [], "{point}: reported again");
         assert_sound(&engine);
         drop(engine);
         std::fs::remove_file(database.live()).expect("is removed");
         let engine = database.open();
-        assert_eq!(engine.events(0, 1000).expect("reads"), [], "{point}: told again, rebuilt");
+        assert_eq!(engine.events(0, 1000).expect("reads"), [], "{point}: reported again, rebuilt");
         allowed(engine.perform("acme", "send_sms", &Details::default()));
         assert_sound(&engine);
     }

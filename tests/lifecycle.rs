@@ -67,9 +67,9 @@ fn a_demonstration_is_purged_by_an_explicit_call_after_its_end_and_its_name_is_f
 
     add_tenant(&engine, "acme", "small", "2026-06-20", true);
     assert_eq!(balance(&engine, "acme", "credits"), (10, Some(10)));
-    assert_eq!(balance(&engine, "acme", "users"), (1, Some(1)), "nobody holds a seat");
+    assert_eq!(balance(&engine, "acme", "users"), (1, Some(1)), "no seat is held");
     let opened = cotas_tests::open_sessions(&engine, "acme", "c", 2).expect("opens");
-    assert_eq!(opened, 2, "sessions of before are nobody's");
+    assert_eq!(opened, 2, "sessions of before belong to no tenant");
     assert_eq!(tenant.consume("credits", 1).expect_err("the old one").code(), 400);
     engine.checkpoint().expect("writes");
     assert_eq!(engine.audit_trail(Some("acme"), 100).expect("reads").len(), 1, "its own");
@@ -77,7 +77,7 @@ fn a_demonstration_is_purged_by_an_explicit_call_after_its_end_and_its_name_is_f
 }
 
 #[test]
-fn nobody_but_an_ended_demonstration_is_purged() {
+fn only_an_ended_demonstration_is_purged() {
     let (engine, clock) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
     clock.set(at("2026-08-18T12:00:00-03:00"));

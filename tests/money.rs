@@ -1,4 +1,4 @@
-//! Money: what a payment does, however often and in whatever order it is told.
+//! Money: what a payment does, however often and in whatever order it is reported.
 
 use cotas::billing::Gateway;
 use cotas::{
@@ -224,7 +224,10 @@ fn a_purchase_is_paid_in_instalments_of_whole_cents_and_given_with_the_first() {
     engine.load_catalog(&catalog).expect("loads");
     let cents = engine.buy("whaz", "canais_api_plus", 1, None).expect("sells").invoice;
     let refused = engine.split_invoice(cents, 4).expect_err("is refused");
-    assert_eq!(refused.to_string(), "instalments: 0.03 is not 4 times a cent");
+    assert_eq!(
+        refused.to_string(),
+        "instalments: 0.03 cannot be split into 4 instalments of at least a cent"
+    );
     assert_eq!(engine.split_invoice(cents, 3).expect("a cent each").len(), 3);
     // What is owed for something that was given stays owed over a change of plan.
     clock.set(at("2026-02-10T10:00:00-03:00"));
@@ -249,7 +252,7 @@ fn joining_a_plan_in_instalments_begins_with_the_first() {
 }
 
 #[test]
-fn a_change_of_plan_bills_nobody_twice_and_is_paid_as_before() {
+fn a_change_of_plan_bills_no_one_twice_and_is_paid_as_before() {
     let (engine, _) = engine(WHAZING, "2026-05-05T10:00:00-03:00");
     let new = NewTenant::new("whaz").plan("premium", date("2026-05-15"), true);
     engine.create_tenant(&new).expect("is created");

@@ -99,7 +99,7 @@ fn i1_two_and_four_pid_namespaces_with_kills_admit_exactly_the_limit() {
     assert_sound(&engine);
 }
 
-/// An overlay of two directories, which is let go with this.
+/// An overlay of two directories, which is unmounted with this.
 struct Overlay {
     directory: tempfile::TempDir,
 }

@@ -79,7 +79,7 @@ fn what_is_ended_is_charged_no_more_and_stays_for_the_period_that_is_paid() {
     engine.settle("loja").expect("settles");
     let over = engine.report("loja").expect("reports").balances;
     let over = over.iter().find(|it| it.resource == "api_plus").expect("is there");
-    assert!(over.over_limit() && over.used == 2, "nobody is thrown out");
+    assert!(over.over_limit() && over.used == 2, "no holder is removed");
     assert_eq!(connect("three").reason(), Some(Reason::QuotaExhausted));
     clock.set(at("2026-07-15T12:00:00-03:00"));
     engine.settle("loja").expect("settles");

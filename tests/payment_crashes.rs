@@ -79,7 +79,7 @@ fn ledger(engine: &Engine) -> String {
 fn is_killed_at(database: &Database, point: &str, event: usize) -> bool {
     use std::os::unix::process::ExitStatusExt;
     let directory = database.directory().to_str().expect("UTF-8").to_owned();
-    let mut command = database.command(&["tell", &directory, &event.to_string(), "1"]);
+    let mut command = database.command(&["report", &directory, &event.to_string(), "1"]);
     command.env("COTAS_NOW", at(LATE).ms().to_string());
     command.env("COTAS_CRASH", point).env("COTAS_ABANDON", "1");
     let output = command.output().expect("starts");
@@ -92,7 +92,7 @@ fn is_killed_at(database: &Database, point: &str, event: usize) -> bool {
 
 #[test]
 fn a_kill_between_any_two_steps_of_a_payment_has_one_effect() {
-    // What each event comes to where nobody dies.
+    // What each event comes to where no process is killed.
     let whole = Database::new(env!("CARGO_BIN_EXE_helper"));
     let (engine, events) = with_events(&whole);
     let mut after = vec![ledger(&engine)];

@@ -13,7 +13,7 @@ use cotas_tests::{Database, assert_sound, at, balance, date};
 
 use PaymentOutcome::{Applied, Duplicate, Ignored, PaidAgain, Refused, Unmatched};
 
-/// After everything that the tests tell of has happened.
+/// After everything that the tests report has happened.
 const LATE: &str = "2026-06-20T12:00:00-03:00";
 
 fn opened() -> (Engine, Arc<ManualClock>) {
@@ -158,7 +158,7 @@ fn reported_in_the_order_in_which_it_happened_it_is_taken_back_and_restored_once
 }
 
 #[test]
-fn four_processes_and_somebody_by_hand_report_of_one_payment_at_once() {
+fn four_processes_and_an_operator_report_of_one_payment_at_once() {
     let database = Database::new(env!("CARGO_BIN_EXE_helper"));
     let engine = database.open();
     set_up(&engine);
@@ -179,7 +179,7 @@ fn four_processes_and_somebody_by_hand_report_of_one_payment_at_once() {
             let order: Vec<_> =
                 (0..files).map(|it| ((it + 3 * process) % files).to_string()).collect();
             let order = order.join(",");
-            let mut command = database.command(&["tell", &directory, &order, "5"]);
+            let mut command = database.command(&["report", &directory, &order, "5"]);
             command.env("COTAS_NOW", at(LATE).ms().to_string());
             command.stdout(std::process::Stdio::piped()).spawn().expect("starts")
         })
@@ -205,7 +205,7 @@ fn four_processes_and_somebody_by_hand_report_of_one_payment_at_once() {
 }
 
 #[test]
-fn a_payment_marked_by_hand_and_by_webhook_at_once_settles_once() {
+fn a_payment_marked_manually_and_by_webhook_at_once_settles_once() {
     let database = Database::new(env!("CARGO_BIN_EXE_helper"));
     let engine = database.open();
     set_up(&engine);
@@ -324,11 +324,11 @@ fn what_is_paid_though_it_was_cancelled_gives_nothing_and_is_reported() {
 }
 
 #[test]
-fn what_is_paid_by_hand_has_the_invoice_s_amount_unless_a_gateway_says_otherwise() {
+fn what_is_paid_manually_has_the_invoice_s_amount_unless_a_gateway_says_otherwise() {
     let (engine, _) = opened();
     let bought = invoice(&engine, PACKAGE);
     engine.mark_paid(bought.id, None).expect("is paid");
-    assert_eq!(invoice(&engine, PACKAGE).paid, None, "nobody said how much");
+    assert_eq!(invoice(&engine, PACKAGE).paid, None, "the amount is not known");
     assert_eq!(differences(&engine), []);
     assert_sound(&engine);
 }
@@ -399,7 +399,7 @@ fn an_overdue_that_is_reported_before_the_due_date_is_applied_when_that_has_pass
         assert_eq!(stands, if paid { (Status::Active, InvoiceStatus::Paid) } else { owed });
         engine.settle("acme").expect("settles");
         assert_eq!((status(&engine), invoice(&engine, PLAN).status), stands);
-        assert_eq!(invoice(&engine, PACKAGE).status, InvoiceStatus::Pending, "nobody told of it");
+        assert_eq!(invoice(&engine, PACKAGE).status, InvoiceStatus::Pending, "it was not reported");
         assert_sound(&engine);
     }
 }
@@ -436,7 +436,7 @@ fn a_payment_is_found_by_the_gateway_s_subscription_and_its_due_date() {
 }
 
 #[test]
-fn what_a_purged_demonstration_pays_late_is_nobody_s() {
+fn what_a_purged_demonstration_pays_late_belongs_to_no_tenant() {
     let (engine, clock) = opened();
     let demo = NewTenant { status: Status::Demo, ..NewTenant::new("demo") };
     engine.create_tenant(&demo).expect("is created");

@@ -467,7 +467,7 @@ fn paid_late_begins_the_period_now_and_keeps_the_day_of_the_month() {
     clock.set(at("2026-08-05T12:00:00-03:00"));
     engine.settle("acme").expect("settles");
     assert!(lapsed(&engine));
-    assert_eq!(dues(&engine), [("2026-05-20".to_owned(), false)], "nobody had other periods");
+    assert_eq!(dues(&engine), [("2026-05-20".to_owned(), false)], "there are no other periods");
     engine.mark_paid(engine.invoices("acme").expect("reads")[0].id, None).expect("is paid");
     assert!(!lapsed(&engine));
     assert_eq!(balance(&engine, "acme", "credits"), (10, Some(10)));

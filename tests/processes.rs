@@ -19,7 +19,7 @@ fn database() -> Database {
 }
 
 /// A child has what this process had open when it was forked, also of other tests, which may wait
-/// for it to be let go. So tests that fork run alone.
+/// for it to be released. So tests that fork run alone.
 static FORKING: RwLock<()> = RwLock::new(());
 
 fn alone() -> RwLockWriteGuard<'static, ()> {
@@ -270,7 +270,7 @@ fn an_engine_that_is_kept_open_is_found_again_without_opening_a_file() {
     let (kept, passing) = (database.builder().keep_open(true), database.builder());
     drop(database.with_acme());
     assert!(opened_while(&database, || assert_eq!(decides_after_opening(&passing), 8)) > 0);
-    assert!(!is_attached(&database), "without it, it is let go");
+    assert!(!is_attached(&database), "without it, it is released");
     assert_eq!(decides_after_opening(&kept), 9);
     assert!(is_attached(&database));
     let again = || (10..110).for_each(|used| assert_eq!(decides_after_opening(&kept), used));
@@ -278,7 +278,7 @@ fn an_engine_that_is_kept_open_is_found_again_without_opening_a_file() {
     let other = kept.clone().maintenance(Maintenance::Thread).open();
     assert!(matches!(other, Err(Error::Open(OpenError::AlreadyOpen { .. }))));
     assert_eq!(decides_after_opening(&passing), 110);
-    assert!(!is_attached(&database), "whoever opens it last says");
+    assert!(!is_attached(&database), "the last to open it decides");
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn ended_well(pid: libc::pid_t) -> bool {
 }
 
 #[test]
-fn forked_children_work_at_once_and_nobody_shares_a_connection() {
+fn forked_children_work_at_once_and_none_shares_a_connection() {
     let _alone = alone();
     for maintenance in [Maintenance::Thread, Maintenance::External, Maintenance::Inline] {
         let database = database();
@@ -432,10 +432,10 @@ fn forks_writers_and_openers_do_not_wait_for_each_other_for_ever() {
 }
 
 /// Closing the last engine waits for its thread, and that may wait for a fork. The fork must not
-/// wait for who closes: not even where that is somebody who found the engine while it was let go,
-/// and could not use it.
+/// wait for who closes: not even where that is a thread that found the engine while it was
+/// released, and could not use it.
 #[test]
-fn whoever_closes_an_engine_keeps_no_fork_waiting() {
+fn closing_an_engine_keeps_no_fork_waiting() {
     let _alone = alone();
     let database = database();
     drop(database.with_acme());

@@ -43,7 +43,7 @@ fn prepared(directory: &std::path::Path) -> (Engine, Tenant) {
     engine.set_limit("acme", "watched", Limit::Finite(100_000)).expect("is raised");
     let tenant = engine.tenant("acme").expect("exists");
     decide(&engine, &tenant, 1);
-    // What operations leave behind, keys and reservations, takes room in the file: it grows now,
+    // What operations leave behind, keys and reservations, takes space in the file: it grows now,
     // not in the measurement.
     assert!(tenant.meter("storage_mb").expect("exists").add(50).expect("decides").allowed());
     for round in 0..GROWN {

@@ -89,7 +89,7 @@ fn two_live_files_for_one_database() {
     let error = open_error(database.builder().live_directory(other.path()).open());
     assert!(matches!(error, OpenError::SecondLiveFile { .. }), "{error}");
     assert!(!other.path().join("app.db-live").exists());
-    // While somebody is attached to the first.
+    // While a process is attached to the first.
     let mut holder = database.hold();
     let mut command = database.command(&["origin"]);
     let output = command.env("COTAS_LIVE", other.path()).output().expect("runs");
@@ -134,7 +134,7 @@ fn an_opener_from_another_pid_namespace_joins() {
     let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
     let joined = inside();
     assert_eq!(String::from_utf8_lossy(&joined.stdout).trim(), "Joined", "{}", said(&joined));
-    // With nobody attached it takes the file over.
+    // With no process attached it takes the file over.
     drop(engine);
     let adopted = inside();
     assert_eq!(String::from_utf8_lossy(&adopted.stdout).trim(), "Adopted", "{}", said(&adopted));

@@ -98,7 +98,7 @@ fn nothing_is_replaced_while_a_process_is_attached() {
     holder.kill().expect("is killed");
     holder.wait().expect("is gone");
     assert_eq!(left(&database), 980);
-    restore().expect("nobody is attached");
+    restore().expect("no process is attached");
     assert_eq!(left(&database), 993);
 }
 
@@ -135,7 +135,7 @@ fn what_is_no_backup_of_this_database_replaces_nothing() {
         assert_eq!(left(&database), 980, "{}", path.display());
     }
     // Nor is a file that never was a database of ours.
-    let notes = made("notes.txt", b"a file that somebody named by mistake");
+    let notes = made("notes.txt", b"a file that was named by mistake");
     let error = Engine::builder(&notes).restore(&backup).expect_err("it is refused");
     assert_eq!(error.code(), 101, "{error}");
     assert!(fs::read(&notes).expect("reads").starts_with(b"a file that"));

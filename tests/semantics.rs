@@ -1,5 +1,5 @@
 //! `docs/semantics.md` says what the parser does: every parameter that it names exists and has
-//! the default that it tells, every key that the parser knows is named, and every statement of the
+//! the default that it states, every key that the parser knows is named, and every statement of the
 //! five platforms is the source of a rule.
 
 use std::collections::BTreeSet;
@@ -90,7 +90,7 @@ impl Parameter {
         [own, format!("#in {table}"), format!("#in {first}")].into_iter().find(has).expect("a mark")
     }
 
-    /// The base, in which it has this value; `None`: in which nobody says anything of it.
+    /// The base, in which it has this value; `None`: which says nothing of it.
     fn set(&self, value: Option<&str>) -> Result<Catalog, CatalogError> {
         let mark = self.mark();
         let said = format!("# {}", self.name);

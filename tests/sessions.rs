@@ -114,7 +114,7 @@ fn an_ended_session_is_forgotten_after_seven_days_whether_swept_or_not() {
     assert_eq!((opened(&last), last.too_old), (Some(false), false), "it is remembered");
     clock.advance_ms(1);
     let late = receive_at(&engine, "a", start);
-    assert!(late.allowed() && late.too_old && late.session.is_none(), "nobody remembers it");
+    assert!(late.allowed() && late.too_old && late.session.is_none(), "it is not remembered");
     assert_eq!(balance(&engine, "acme", "sessions").0, 1);
     assert_sound(&engine);
 }
@@ -340,7 +340,7 @@ fn a_check_says_what_would_happen_and_changes_nothing() {
 }
 
 #[test]
-fn sessions_and_keys_of_one_operation_always_find_room() {
+fn sessions_and_keys_of_one_operation_always_find_capacity() {
     let (engine, _) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
     engine.set_limit("acme", "sessions", cotas::Limit::Finite(10_000)).expect("is raised");

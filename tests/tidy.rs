@@ -56,7 +56,7 @@ fn product_sources() -> Vec<Source> {
     found
 }
 
-/// Complaints about lines of product code that contain one of `words`, outside `rooms`.
+/// Complaints about lines of product code that contain one of `words`, outside `folders`.
 fn forbidden(words: &[&str], modules: &[&str]) -> Vec<String> {
     let mut complaints = Vec::new();
     for source in product_sources() {

@@ -62,9 +62,9 @@ pub enum Failure {
         /// What the system said.
         source: io::Error,
     },
-    /// More intervals than a chart has room for.
+    /// More intervals than a chart has capacity for.
     #[error(
-        "a chart has room for {most} {interval}s, not for {asked}; choose a longer --by, or \
+        "a chart has capacity for {most} {interval}s, not for {asked}; choose a longer --by, or \
              --since and --until"
     )]
     ChartTooLong {
@@ -96,7 +96,7 @@ pub enum Failure {
     /// Standard output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(io::Error),
-    /// Whoever reads standard output has gone away.
+    /// The reader of standard output has closed it.
     #[error("the output was closed")]
     ClosedPipe,
 }

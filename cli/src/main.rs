@@ -136,7 +136,7 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Copy the database as of now
     Backup(backup::Backup),
-    /// Put a backup in the place of the database, which nobody may be using
+    /// Put a backup in the place of the database, which no process may be using
     Restore(restore::Restore),
     /// Write checkpoints and settle tenants until killed, which is safe at any moment
     Maintain(maintain::Maintain),
@@ -147,7 +147,7 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.run() {
-        // Whoever read the output has seen enough.
+        // The reader of the output has seen enough.
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
         Err(failure) => {
             output::complain(&failure);

@@ -32,7 +32,7 @@ impl Output {
 
 /// Prints one line on standard error, whatever the message holds.
 pub fn complain(message: &impl Display) {
-    // Where not even this can be written there is nobody left to tell.
+    // Where not even this can be written no output is left to report to.
     let _ = writeln!(io::stderr(), "cotas: {}", printable(&message.to_string()));
 }
 

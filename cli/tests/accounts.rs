@@ -281,7 +281,7 @@ fn costs_are_reported_before_and_balances_are_shown() {
 }
 
 #[test]
-fn what_was_changed_by_hand_is_listed_the_latest_first() {
+fn what_was_changed_manually_is_listed_the_latest_first() {
     let desk = desk(ASSIN);
     desk.ok(&add("essencial", &[]));
     desk.ok(&at(&["tenant", "add", "other"]));
@@ -294,7 +294,7 @@ fn what_was_changed_by_hand_is_listed_the_latest_first() {
     assert_eq!(desk.json(&at(&["audit", "--max", "1"])).as_array().map(Vec::len), Some(1));
     assert!(desk.ok(&at(&["audit"])).contains("version 1"));
     assert_eq!(desk.failure(&at(&["audit", "--max", "0"])), "max: 0 is not between 1 and 10000");
-    assert_eq!(desk.failure(&at(&["audit", "nobody"])), r#"unknown tenant "nobody""#);
+    assert_eq!(desk.failure(&at(&["audit", "stranger"])), r#"unknown tenant "stranger""#);
 }
 
 #[test]

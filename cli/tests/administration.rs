@@ -118,7 +118,7 @@ fn what_a_tenant_may_do_is_changed() {
     let back = ["tenant", "status", "padaria", "onboarding", "--reason", "again"];
     assert_eq!(
         desk.failure(&[&back[..], &BEGIN].concat()),
-        "a tenant that is suspended cannot become onboarding"
+        "a tenant that is suspended cannot become onboarding (expected active or cancelled)"
     );
     assert_eq!(change(&[&back[..], &["--as-operator"]].concat())["status"], "onboarding");
 

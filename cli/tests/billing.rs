@@ -216,7 +216,7 @@ fn connect(desk: &Desk, channel: &str) -> String {
 #[test]
 fn seats_are_taken_freed_and_passed_on() {
     let desk = desk(WHAZING, "premium");
-    assert_eq!(desk.ok(&seats(&[])), "nobody holds api_plus.business of whaz\n");
+    assert_eq!(desk.ok(&seats(&[])), "no one holds api_plus.business of whaz\n");
     let tokenless = desk.failure(&seats(&["occupy", "one"]));
     assert_eq!(tokenless, r#"a seat of "api_plus.business" needs a token of its own"#);
     assert_eq!(connect(&desk, "one"), "allowed: 1 of unlimited api_plus.business held\n");

@@ -15,7 +15,7 @@ fn failures_are_one_line() {
         (&["verify", "--db", "rubbish.db"], "rubbish.db is not a database of Cotas"),
         (&["catalog", "load", "no.toml"], "cannot read no.toml: No such file"),
         (&["catalog", "load", "typo.toml"], "typo.toml:2: plans.x.titel: unknown key \"titel\""),
-        (&["tenant", "show", "nobody"], "unknown tenant \"nobody\""),
+        (&["tenant", "show", "stranger"], "unknown tenant \"stranger\""),
         (&["tenant", "show", "no\u{1b}body"], "unknown tenant \"no\\u{1b}body\""),
         (&["tenant", "add", ""], "tenant name: it is empty"),
         (
@@ -23,8 +23,8 @@ fn failures_are_one_line() {
             "unknown plan \"huge\"",
         ),
         (&["tenant", "add", "x", "--extra", "beans=1"], "unknown resource \"beans\""),
-        (&["grant", "nobody", "sms", "1"], "unknown tenant \"nobody\""),
-        (&["usage", "nobody"], "unknown tenant \"nobody\""),
+        (&["grant", "stranger", "sms", "1"], "unknown tenant \"stranger\""),
+        (&["usage", "stranger"], "unknown tenant \"stranger\""),
         (&["replay", "no.csv"], "cannot open no.csv: No such file"),
     ] {
         let message = desk.failure(arguments);

@@ -1,4 +1,4 @@
-//! Replaying traffic: what is decided, and what is told of it.
+//! Replaying traffic: what is decided, and what is reported of it.
 
 mod common;
 
@@ -210,19 +210,19 @@ fn a_strict_run_ends_at_the_first_and_keeps_what_came_before() {
 #[test]
 fn after_twenty_complaints_lines_are_only_counted() {
     let mut lines = vec!["1779282000,padaria,receive_message,w,a,,"];
-    lines.resize(31, "1779282000,nobody-knows,receive_message,w,a,,");
+    lines.resize(31, "1779282000,not-known,receive_message,w,a,,");
     let desk = desk(&lines);
     desk.ok(&["tenant", "add", "padaria", "--at", "2026-05-20T00:00:00Z"]);
     let output = desk.run(&["replay", "traffic.csv", "--json"]);
     let complaints = stderr(&output);
     assert_eq!(complaints.lines().count(), 21);
-    assert!(complaints.starts_with("cotas: line 3: unknown tenant \"nobody-knows\"\n"));
+    assert!(complaints.starts_with("cotas: line 3: unknown tenant \"not-known\"\n"));
     assert!(complaints.ends_with("\ncotas: 10 more lines were passed over\n"));
     let report: Value = serde_json::from_str(&stdout(&output)).expect("JSON");
     assert_eq!(report["malformed"], 30);
     // Who has no plan is refused, which is no failure.
     assert_eq!(report["tenants"]["padaria"]["refused_by_reason"]["other"], 1);
-    assert!(report["tenants"]["nobody-knows"].is_null());
+    assert!(report["tenants"]["not-known"].is_null());
 }
 
 #[test]

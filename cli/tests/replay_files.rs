@@ -171,7 +171,7 @@ fn names_of_the_file_are_mapped() {
 }
 
 #[test]
-fn a_file_of_which_nothing_is_understood_fails_and_shows_nobody_s_data() {
+fn a_file_of_which_nothing_is_understood_fails_and_shows_no_personal_data() {
     let desk = Desk::new();
     for (text, expected) in [
         (

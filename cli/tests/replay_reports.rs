@@ -1,4 +1,5 @@
-//! Replays of what became of sends, and of rows that are too old to be told from decided ones.
+//! Replays of what became of sends, and of rows that are too old to be distinguished from decided
+//! ones.
 
 #![allow(clippy::indexing_slicing)] // A report that lacks a field fails the test.
 

@@ -1,4 +1,4 @@
-//! The tour tells what the five documents say, in the engine's own figures.
+//! The tour prints what the five documents say, in the engine's own figures.
 
 mod common;
 
@@ -37,7 +37,7 @@ fn livechat360_counts_conversations_and_restores_them_a_day_after_the_due_date()
     assert_lines(
         &tour("livechat360"),
         &[
-            "padaria-aurora subscribes to Plano full, paid by hand, due 20/05/2026",
+            "padaria-aurora subscribes to Plano full, paid manually, due 20/05/2026",
             "Users available: 29 of 30",
             "Conversas disponíveis: 900 de 1000",
             "buys 100 of conversas_extras: BRL 30.00 (100); invoice 2 is paid",
@@ -75,7 +75,8 @@ fn helena_has_demonstrations_statuses_and_quantities() {
              users 9 of 1, users.attendants 8 of 1",
             "past_due: send allowed with a warning; receive allowed",
             "suspended: send denied, status_forbids; receive allowed",
-            "it wants to be a demonstration: a tenant that is suspended cannot become demo",
+            "it wants to be a demonstration: a tenant that is suspended cannot become demo \
+             (expected active or cancelled)",
             "Relatório do plano: clinica-sorriso",
             "Situação:      suspenso",
             "│ Canais ┆ 4 ┆ 4 │",
@@ -100,7 +101,7 @@ fn whazing_charges_in_full_at_once_and_with_the_due_date() {
             "11 of canais_api_plus: BRL 40.00 (10 + 1)",
             "exemplo-a connects canal-2: the token is in use for another seat",
             "exemplo-a connects canal-2: allowed",
-            "and is told: use WhatsApp Business: plain WhatsApp may disconnect and be unstable",
+            "and is warned: use WhatsApp Business: plain WhatsApp may disconnect and be unstable",
             "Example A: 2 channels, 2 connected; 5.00 + 5.00 = 10.00 (05/05/2026 and 30/05/2026)",
             "Example B: 3 channels, 0 connected; 10.00 + 10.00 = 20.00 (05/05/2026 and 15/05/2026)",
             "Canais API PLUS: exemplo-a",
@@ -137,9 +138,9 @@ fn voki_reports_in_the_keys_of_its_document() {
             "validates 12.345.678/0001-90: the document is not a valid CNPJ: its check digits are \
              wrong",
             "new-company: Professional, paid with Asaas, pending",
-            "a stranger tells PAYMENT_CONFIRMED over 699.00: refused",
-            "Asaas tells PAYMENT_CONFIRMED over 699.00: applied, invoice 1 is paid",
-            "Asaas again tells PAYMENT_CONFIRMED over 699.00: a duplicate",
+            "a stranger reports PAYMENT_CONFIRMED over 699.00: refused",
+            "Asaas reports PAYMENT_CONFIRMED over 699.00: applied, invoice 1 is paid",
+            "Asaas again reports PAYMENT_CONFIRMED over 699.00: a duplicate",
             "11 calls at a time: 10 allowed; 1 denied, quota_exhausted",
             "a minute after the server crashed: allowed",
             "calls this month: 342",

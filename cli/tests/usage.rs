@@ -221,7 +221,7 @@ fn a_drawing_has_its_limits() {
     );
     desk.ok(&["replay", "later.csv"]);
     let hours = desk.failure(&["usage", "padaria", "--svg", "usage.svg", "--by", "hour"]);
-    assert!(hours.starts_with("a chart has room for 10000 hours, not for 10"), "{hours}");
+    assert!(hours.starts_with("a chart has capacity for 10000 hours, not for 10"), "{hours}");
     let days = drawn(&desk, "padaria", &[]);
     assert!(texts(&days).iter().any(|it| it == "2026-05-20"));
 }

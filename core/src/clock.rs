@@ -148,7 +148,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told otherwise, shared by everyone who holds it.
+/// A clock that stands still until it is set, shared by everyone who holds it.
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 

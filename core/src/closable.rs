@@ -1,17 +1,17 @@
 //! A value that any thread may close while others are using it: for the handles of languages that
-//! cannot prove that nobody does.
+//! cannot prove that no thread does.
 //!
 //! The obvious way, a count of users, costs two atomic read-modify-writes in each call: as much as
 //! a third of a decision. Here a thread notes down which value it is using, in a record that is its
-//! own, by plain stores; that each note is seen before the value is let go is the business of
-//! whoever closes it, which happens once: `membarrier(2)` has all running threads of the process
-//! catch up with their stores. Where the kernel has no such call, and for a thread that is using
-//! another value already, users are counted.
+//! own, by plain stores; that each note is seen before the value is released is the business of
+//! the thread that closes it, which happens once: `membarrier(2)` has all running threads of the
+//! process catch up with their stores. Where the kernel has no such call, and for a thread that is
+//! using another value already, users are counted.
 //!
-//! Why nobody can miss the other. A user notes the value down and then looks whether it is open; a
+//! Neither can miss the other. A user notes the value down and then looks whether it is open; a
 //! closer marks it closed, has all threads catch up, and then looks at the notes. Either the user
 //! sees the mark or the closer sees the note; then the user, who crosses the note out and looks at
-//! the mark again, is the one to try letting go. Whoever tries has all threads catch up first, for
+//! the mark again, is the one that tries to release it. It has all threads catch up first, for
 //! the notes of others that used it before it was closed.
 #![allow(unsafe_code)]
 
@@ -35,7 +35,7 @@ pub struct Closable<T> {
 }
 
 // SAFETY: a value is read by those that found it open and are noted down or counted, and changed
-// by one thread at a time: before it is open, or after it was closed and while nobody is.
+// by one thread at a time: before it is open, or after it was closed and while no thread does.
 unsafe impl<T: Send + Sync> Sync for Closable<T> {}
 
 const USERS: u64 = 0xffff_ffff;
@@ -109,13 +109,13 @@ impl<T> Closable<T> {
         if word & !USERS != OPEN | u64::from(number) << USE_SHIFT {
             return None;
         }
-        // SAFETY: it was open after it was noted down: nobody changes it.
+        // SAFETY: it was open after it was noted down: no thread changes it.
         let part = unsafe { &*self.value.get() }.as_ref()?;
         Some(InUse { part, protection })
     }
 
-    /// Closes it, if it is open for that use: nobody gets it from here on. The value is dropped by
-    /// whoever uses it last, which may be this call.
+    /// Closes it, if it is open for that use: no thread gets it from here on. The value is dropped
+    /// by its last user, which may be this call.
     pub fn close(&self, number: u32) -> bool {
         let open = OPEN | u64::from(number) << USE_SHIFT;
         let close = |word: u64| (word & !USERS == open).then_some(word ^ (OPEN ^ CLOSED));
@@ -131,7 +131,7 @@ impl<T> Closable<T> {
         is_used_up(self.word.load(Ordering::Relaxed))
     }
 
-    /// Drops a closed value, unless somebody uses it: then that is theirs to do.
+    /// Drops a closed value, unless a thread uses it: then that thread drops it.
     #[cold]
     fn release(&self) {
         let word = self.word.load(Ordering::Acquire);
@@ -314,7 +314,7 @@ fn can_catch_up() -> bool {
         if membarrier(REGISTER_PRIVATE_EXPEDITED) {
             CAN_CATCH_UP.store(YES, Ordering::Release);
         } else {
-            // Unless another thread was told yes, and has noted something down since.
+            // Unless another thread got the answer yes, and has noted something down since.
             let (order, failed) = (Ordering::AcqRel, Ordering::Relaxed);
             let _ = CAN_CATCH_UP.compare_exchange(NOT_ASKED, NO, order, failed);
         }
@@ -448,7 +448,7 @@ mod tests {
         assert!(is_dropped.load(Ordering::Relaxed));
     }
 
-    /// A value that tells of its end in a place of its own.
+    /// A value that records its end in a place of its own.
     struct Numbered<'a>(usize, &'a [AtomicBool]);
 
     impl Drop for Numbered<'_> {
@@ -494,12 +494,12 @@ mod tests {
                 assert!(cell.close(0));
             }
         });
-        assert!(dropped.iter().all(|it| it.load(Ordering::Relaxed)), "one was never let go");
+        assert!(dropped.iter().all(|it| it.load(Ordering::Relaxed)), "one was never dropped");
         found.into_inner()
     }
 
     #[test]
-    fn nobody_uses_a_value_that_was_dropped_and_none_is_forgotten() {
+    fn no_thread_uses_a_value_that_was_dropped_and_none_is_forgotten() {
         assert_eq!(used_after_drop(20_000), 0);
     }
 }

@@ -14,7 +14,7 @@ pub(crate) enum Guard {
     Undo,
     /// The look-up of idempotency keys.
     Dedupe,
-    /// The settling of commits that nobody saw.
+    /// The settling of commits whose outcome is unknown.
     Settle,
     /// The comparison of the token in the database with those of the live file.
     Token,
@@ -32,7 +32,7 @@ mod switched {
         false
     }
 
-    /// Nobody dies here.
+    /// No process is killed here.
     #[inline(always)]
     pub(crate) const fn point(_: &str) {}
 }

@@ -31,7 +31,7 @@ pub enum OpenError {
     ForeignDatabase {
         /// The file.
         path: PathBuf,
-        /// How that can be told.
+        /// How that is known.
         why: String,
     },
     /// The database was written by a newer version.
@@ -49,7 +49,7 @@ pub enum OpenError {
     LiveFileForeign {
         /// The file.
         path: PathBuf,
-        /// How that can be told.
+        /// How that is known.
         why: &'static str,
     },
     /// The live file has another layout, or was made by another kind of processor.
@@ -121,7 +121,7 @@ pub enum OpenError {
     SeveralPaths {
         /// The database.
         path: PathBuf,
-        /// How that can be told.
+        /// How that is known.
         why: &'static str,
     },
     /// The live file was used with another database file, and holds what that one does not have.
@@ -136,10 +136,10 @@ pub enum OpenError {
         /// The live file.
         live: PathBuf,
     },
-    /// The live file would lie on a file system on which room cannot be reserved: a full disk
+    /// The live file would lie on a file system on which space cannot be reserved: a full disk
     /// would end the process.
     #[error(
-        "{path} is on {kind}, which cannot reserve room for a file: a full disk would end the \
+        "{path} is on {kind}, which cannot reserve space for a file: a full disk would end the \
          process. Name a directory on a tmpfs or on ext4 or XFS for the live file"
     )]
     FileSystem {
@@ -150,7 +150,7 @@ pub enum OpenError {
     },
     /// Processes that may live were using the live file, and cannot be asked from here.
     #[error(
-        "process {pid} may still be using {path}: whether it lives cannot be told from this PID \
+        "process {pid} may still be using {path}: whether it lives cannot be known in this PID \
          namespace. Stop it, or open the database where it ran"
     )]
     OwnersUnknown {
@@ -175,7 +175,7 @@ pub enum OpenError {
         /// The database.
         path: PathBuf,
     },
-    /// Somebody is opening the database and does not finish.
+    /// Another process is opening the database and does not finish.
     #[error("another process has been opening {path} for too long")]
     Busy {
         /// The lock file.
@@ -429,7 +429,7 @@ pub enum Error {
         /// The version in force.
         in_force: u64,
     },
-    /// Somebody held the tenant, or the admin transaction, for too long.
+    /// Another thread or process held the tenant, or the admin transaction, for too long.
     #[error("{what} was held by another process for too long")]
     Busy {
         /// What was held.

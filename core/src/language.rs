@@ -47,7 +47,7 @@ pub struct Wording {
 }
 
 impl Wording {
-    /// What a name of the catalog reads like where nobody said what people call it:
+    /// What a name of the catalog reads like where the catalog does not say what people call it:
     /// `notification_credits` is "Notification credits".
     #[must_use]
     pub fn of_name(name: &str) -> Wording {

@@ -1,4 +1,4 @@
-//! Actions of the catalog: told before, tried, and done with all that they may look at.
+//! Actions of the catalog: quoted, tried, and done with all that they may look at.
 
 use std::borrow::Cow;
 use std::ffi::c_char;
@@ -55,7 +55,7 @@ impl DetailsJson<'_> {
     }
 }
 
-/// Text that no message may repeat, and neither a number that somebody wrote in its place.
+/// Text that no message may repeat, and neither a number that a caller wrote in its place.
 fn personal<'de, D: Deserializer<'de>>(from: D) -> Result<Cow<'de, str>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn cotas_check_action(
 /// What an action would cost of each balance, and by which tariff, as a JSON document. Changes
 /// nothing. details_json as in cotas_perform_with.
 ///
-/// Threads: any. Blocks: reads SQLite where a boundary has passed that nobody has settled yet.
+/// Threads: any. Blocks: reads SQLite where a boundary has passed that is not settled yet.
 /// Fork: no matter.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cotas_quote(

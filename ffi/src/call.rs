@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::pointers::{self, Out, Sized32};
 use crate::table::{self, Handled, Object, Used};
 
-/// A call from C. That there is one is the word of whoever made it that all pointers of the call
+/// A call from C. That there is one is the caller's word that all pointers of the call
 /// are as the header's contract has them, so that its methods may follow them.
 pub(crate) struct Call {
     error: *mut cotas_error,
@@ -165,7 +165,7 @@ impl Call {
         }
     }
 
-    /// Writes a number where somebody wants it.
+    /// Writes a number where the caller wants it.
     #[inline]
     pub(crate) fn put<T: Copy>(&self, to: *mut T, value: T) {
         // SAFETY: the word that this call is.

@@ -20,7 +20,7 @@ pub enum cotas_code {
     COTAS_E_HANDLE = 4,
     /// The text needs a larger buffer: *needed says how large.
     COTAS_E_BUFFER = 5,
-    /// So many handles are open that there is no room for another one.
+    /// So many handles are open that there is no capacity for another one.
     COTAS_E_HANDLES = 6,
     /// A bug in Cotas. The handle can only be closed from here on.
     COTAS_PANIC = 7,
@@ -54,7 +54,7 @@ pub enum cotas_code {
     COTAS_E_OPEN_SEVERAL_PATHS = 113,
     /// The live file was used with another database file.
     COTAS_E_OPEN_DATABASE_MOVED = 114,
-    /// The live file would lie on a file system that cannot reserve room.
+    /// The live file would lie on a file system that cannot reserve space.
     COTAS_E_OPEN_FILE_SYSTEM = 115,
     /// Processes that cannot be asked may still be using the live file.
     COTAS_E_OPEN_OWNERS_UNKNOWN = 116,

@@ -38,7 +38,8 @@ fn direction(number: i32) -> Result<Direction, Failure> {
     }
 }
 
-/// Tells the caller of a decision where the engine made it: moving one takes longer than making it.
+/// Reports a decision to the caller where the engine made it: moving one takes longer than making
+/// it.
 #[inline(always)]
 fn report(out: &mut Out<cotas_decision>, made: &Result<Decision, Error>) -> Result<(), Failure> {
     match made {
@@ -50,7 +51,7 @@ fn report(out: &mut Out<cotas_decision>, made: &Result<Decision, Error>) -> Resu
     }
 }
 
-/// As [`tell`], of a resource by number: that no resource has it is no answer of a plan.
+/// As [`report`], of a resource by number: that no resource has it is no answer of a plan.
 #[inline(always)]
 fn report_of(
     tenant: &TenantHandle,
@@ -67,7 +68,7 @@ fn report_of(
 }
 
 impl Call {
-    /// Has `ask` decide about a tenant, and tell the caller of it.
+    /// Has `ask` decide about a tenant, and report to the caller.
     #[inline(always)]
     fn answer(
         &self,

@@ -115,7 +115,7 @@ pub struct cotas_decision {
     pub reason: i32,
     /// All failing rules: bit (1 << reason) for each.
     pub reasons: u32,
-    /// Rules that would have denied it, had their limits not been told only to watch; bits as in
+    /// Rules that would have denied it, had their limits not been set only to watch; bits as in
     /// reasons.
     pub shadowed: u32,
     /// What else there is to say: bits, each a cotas_flag.

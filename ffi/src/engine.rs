@@ -16,7 +16,7 @@ use crate::table::{Handled, Object, Used};
 ///
 /// Threads: any, also at once. Fork: a child may go on using the handles that it inherited, and
 /// closes them for itself alone. Made by cotas_engine_open; closed by cotas_engine_close. The
-/// database is let go when its last handle is closed, those of its tenants included, unless it is
+/// database is released when its last handle is closed, those of its tenants included, unless it is
 /// kept open (cotas_options_set_keep_open).
 pub struct cotas_engine {
     _opaque: [u8; 0],
@@ -115,8 +115,8 @@ pub unsafe extern "C" fn cotas_engine_open(
     })
 }
 
-/// Opens a database in memory, which nobody else sees and which is gone with its last handle: for
-/// tests of a host. options may be NULL.
+/// Opens a database in memory, which no other process sees and which is gone with its last handle:
+/// for tests of a host. options may be NULL.
 ///
 /// Threads: any. Blocks: never for long. Fork: a child does not share it with its parent.
 #[unsafe(no_mangle)]

@@ -7,7 +7,7 @@ use cotas_core::Error;
 
 use crate::code::cotas_code;
 
-/// Why not, in a box: a call that succeeds is not to carry the room for it from one function to the
+/// Why not, boxed: a call that succeeds is not to carry the size of it from one function to the
 /// next.
 #[derive(Debug)]
 pub(crate) struct Failure(Box<Why>);

@@ -8,7 +8,7 @@
 #![allow(clippy::doc_markdown)] // The comments are the header's, for C.
 #![allow(clippy::too_many_arguments)] // Flat calls: cgo accepts no structs that hold pointers.
 
-// In the order in which the header tells of them.
+// In the order of the header.
 mod version;
 
 mod code;

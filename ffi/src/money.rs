@@ -21,7 +21,7 @@ pub enum cotas_outcome {
     COTAS_OUTCOME_APPLIED = 1,
     /// It was seen before.
     COTAS_OUTCOME_DUPLICATE = 2,
-    /// Acknowledge it: it tells of something that quotas do not care about.
+    /// Acknowledge it: it reports something that has no effect on quotas.
     COTAS_OUTCOME_UNKNOWN_EVENT = 3,
     /// Acknowledge it: no invoice is known for that charge, and no money came.
     COTAS_OUTCOME_UNKNOWN_PAYMENT = 4,
@@ -165,8 +165,8 @@ impl cotas_purchase {
         let due = purchase.next_due.map(|due| due.to_string());
         let mut next_due = [0; 16];
         // The last one stays NUL.
-        let room = next_due.iter_mut().take(15);
-        room.zip(due.unwrap_or_default().bytes()).for_each(|(to, byte)| *to = byte as c_char);
+        let space = next_due.iter_mut().take(15);
+        space.zip(due.unwrap_or_default().bytes()).for_each(|(to, byte)| *to = byte as c_char);
         cotas_purchase {
             struct_size: 0,
             replayed: purchase.replayed.into(),
@@ -396,7 +396,7 @@ pub unsafe extern "C" fn cotas_payments(
     })
 }
 
-/// Money that came and pays nothing, of a tenant (NULL: of all, and of nobody), the latest first,
+/// Money that came and pays nothing, of a tenant (NULL: of all, and of none), the latest first,
 /// as a JSON document: its invoice is not written yet, was cancelled, or had been paid before.
 ///
 /// Threads: any. Blocks: reads SQLite. Fork: no matter.

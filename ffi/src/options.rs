@@ -276,8 +276,8 @@ pub unsafe extern "C" fn cotas_options_set_allow_network_file_system(
 
 /// Keeps the engine open in this process (1) when its last handle is closed, or not (0, the
 /// default): for hosts that open it again for every request, as PHP does. Opening it again then
-/// only looks it up, whoever forked meanwhile. Whoever opens it last says whether it is kept. It is
-/// let go when it is opened without this and closed, or else with the process, which then leaves
+/// only looks it up, also after a fork. The last to open it says whether it is kept. It is
+/// released when it is opened without this and closed, or else with the process, which then leaves
 /// the last checkpoint interval to the next one, as a process does that is killed: nothing is lost
 /// but by a power cut. Without meaning in memory.
 ///

@@ -23,7 +23,7 @@ impl Call {
         let first_due = self.text(first_due.0, first_due.1, "first due date")?;
         let auto_renew = match auto_renew {
             ..0 => engine.report(tenant)?.subscription.is_some_and(|present| present.auto_renew),
-            told => told != 0,
+            given => given != 0,
         };
         Ok(Terms {
             plan: self.text(plan.0, plan.1, "plan")?,

@@ -1,8 +1,8 @@
 //! Pointers from C: what may be read and written through them.
 //!
 //! Everything here is unsafe for one reason, the header's contract: a pointer is NULL, or it points
-//! to what its type and the length beside it say, for as long as the call lasts, and nobody else
-//! writes there meanwhile.
+//! to what its type and the length beside it say, for as long as the call lasts, and no other
+//! thread writes there meanwhile.
 
 use std::ffi::c_char;
 use std::{ptr, slice, str};
@@ -141,7 +141,7 @@ fn not_utf8(what: &'static str) -> Failure {
     Failure::new(cotas_code::COTAS_E_UTF8, format!("{what} is not UTF-8"))
 }
 
-/// Writes a number, where somebody wants it.
+/// Writes a number, where the caller wants it.
 ///
 /// # Safety
 /// The module's contract.

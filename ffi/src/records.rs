@@ -80,7 +80,7 @@ pub unsafe extern "C" fn cotas_invoices(
     })
 }
 
-/// Whose account a tenant is, as a JSON document; null: nobody said so. It is personal.
+/// Whose account a tenant is, as a JSON document; null: not known. It is personal.
 ///
 /// Threads: any. Blocks: reads SQLite. Fork: no matter.
 #[unsafe(no_mangle)]

@@ -1,4 +1,4 @@
-//! Seats: users, channels and whatever else is held by name until it is let go.
+//! Seats: users, channels and whatever else is held by name until it is released.
 
 use std::ffi::c_char;
 
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn cotas_seat_occupy(
     })
 }
 
-/// What whoever takes a seat of a resource is to be warned of, as the catalog has it, as a JSON
+/// The warning to the person who takes a seat of a resource, as the catalog has it, as a JSON
 /// document: {"en", "pt"}, or null.
 ///
 /// Threads: any. Blocks: never. Fork: no matter.

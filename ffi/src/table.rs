@@ -3,7 +3,7 @@
 //! closed, is of another type or was never given is found out instead of crashing the host.
 //!
 //! Slots are never freed, and used again under another number. A handle that is closed while
-//! calls are using it is let go by the last of them. There is no lock: a forked child must be able
+//! calls are using it is dropped by the last of them. There is no lock: a forked child must be able
 //! to open and close handles whatever the threads of its parent were doing.
 
 use std::ops::Deref;

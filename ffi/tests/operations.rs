@@ -48,7 +48,7 @@ const NAMED_OTHERWISE: [(&str, &str); 21] = [
     ("Once::kept_for", "cotas_tenant_with_key_lifetime"),
     // A key is an argument of each operation that it makes take effect once.
     ("Tenant::once", "cotas_consume"),
-    // The same operations, for bindings to tell of what was decided.
+    // The same operations, for bindings to report what was decided.
     ("Tenant::consume_then", "cotas_consume"),
     ("Tenant::check_then", "cotas_check"),
     ("Tenant::leases", "cotas_lease_acquire"),
@@ -80,9 +80,9 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).expect("can be read")
 }
 
-/// Every source file of a room.
-fn sources(room: &str) -> Vec<String> {
-    let files = fs::read_dir(root().join(room)).expect("is a room");
+/// Every source file of a module.
+fn sources(module: &str) -> Vec<String> {
+    let files = fs::read_dir(root().join(module)).expect("is a folder");
     let paths = files.map(|file| file.expect("can be read").path());
     paths.map(|path| fs::read_to_string(path).expect("is UTF-8")).collect()
 }

@@ -92,7 +92,7 @@ class Decision:
         """All failing rules, in the order of evaluation."""
     @property
     def shadowed(self) -> tuple[Reason, ...]:
-        """Rules that would have denied it, had their limits not been told only to watch."""
+        """Rules that would have denied it, had their limits not been set only to watch."""
     @property
     def resource(self) -> str | None:
         """What the numbers are about: the first that fell short, else the last charged."""
@@ -163,7 +163,7 @@ class Decision:
 
 @final
 class ManualClock:
-    """A clock that stands still until it is told otherwise."""
+    """A clock that stands still until it is set."""
 
     def __new__(cls, now: datetime) -> Self: ...
     @property
@@ -382,7 +382,7 @@ class Engine:
     def live_path(self) -> Path | None:
         """Where the live file lies; `None`: in memory."""
     def close(self) -> None:
-        """Lets go of the database. Closing twice does nothing. Waits for the disk."""
+        """Releases the database. Closing twice does nothing. Waits for the disk."""
     def consume(self, tenant: str, resource: str, units: int = 1) -> Decision:
         """`Tenant.consume` by the tenant's name."""
     def check(self, tenant: str, resource: str, units: int = 1) -> Decision:

@@ -139,7 +139,7 @@ class Engine(_cotas.Engine):
         version, catalog = json.loads(self._catalog())
         return version, catalog
 
-    # What a tenant is told of. All of it reads SQLite.
+    # Reports about a tenant. All of it reads SQLite.
 
     def report(self, tenant: str) -> reports.TenantReport:
         """A tenant as it stands now: status, subscription, balances, grants."""
@@ -185,7 +185,7 @@ class Engine(_cotas.Engine):
         return reports.all_of(reports.Period, self._of_tenant("periods", tenant))
 
     def account_holder(self, tenant: str) -> reports.AccountHolder | None:
-        """Whose account a tenant is; `None`: nobody said so."""
+        """Whose account a tenant is; `None`: not known."""
         return reports.optional(reports.AccountHolder, self._of_tenant("account_holder", tenant))
 
     def erased_accounts(self, name: str | None = None) -> tuple[reports.ErasedAccount, ...]:
@@ -303,7 +303,7 @@ class Engine(_cotas.Engine):
         return reports.all_of(reports.Charge, self._of_tenant("payments", tenant))
 
     def unmatched_payments(self, tenant: str | None = None) -> tuple[reports.Charge, ...]:
-        """Money that came and pays nothing, of a tenant or of all and of nobody, the latest
+        """Money that came and pays nothing, of one tenant, or of all and of none, the latest
         first. `assign_payment` has it pay an invoice."""
         return reports.all_of(reports.Charge, self._unmatched_payments(tenant))
 
@@ -433,6 +433,6 @@ def _remembered(engine: Engine) -> Engine:
 
 @atexit.register
 def _close_all() -> None:
-    """Leaves nothing to a checkpoint that nobody makes."""
+    """Leaves nothing to a checkpoint that will not be made."""
     for engine in list(_opened):
         engine.close()

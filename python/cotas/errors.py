@@ -126,7 +126,7 @@ class Unavailable(CotasError):
 
 
 class Busy(Unavailable):
-    """Somebody held the tenant, or the database, for too long: try again."""
+    """Another thread or process held the tenant, or the database, for too long: try again."""
 
 
 class DurabilityUnknown(Unavailable):

@@ -17,7 +17,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 RAISES: Any = object()
-"""What a guarded function does where it is denied, unless it is told otherwise."""
+"""What a guarded function does where it is denied, unless configured otherwise."""
 
 TenantOf = str | Callable[..., str]
 

@@ -103,7 +103,7 @@ class Lease(_Held):
     @property
     def fencing(self) -> int:
         """Rises with every lease of the tenant: what a slow holder writes under an old number can
-        be told from what the present holder writes."""
+        be distinguished from what the present holder writes."""
         return self._lease().fencing
 
     @property

@@ -32,9 +32,9 @@ PaymentMethod = Literal["boleto", "card", "pix", "cash", "transfer", "other"]
 
 @dataclass(frozen=True)
 class PaymentEvent:
-    """What a gateway tells of a payment, as a host has read it.
+    """What a gateway reports of a payment, as a host has read it.
 
-    `id` tells a repetition from something new, and `payment` two events of one payment from two
+    `id` distinguishes a repetition from something new, and `payment` two events of one payment from two
     payments; where a subscription has ended, `subscription` says which. `reference` is the invoice's
     `reference`, where the host gave it to the gateway. Amounts are in the catalog's currency:
     `amount` was paid, `original` was to be paid before interest, fine and discount, `refunded` was

@@ -1,4 +1,4 @@
-"""What the engine tells, as values that do not change. Amounts are `Decimal`, instants aware
+"""What the engine reports, as values that do not change. Amounts are `Decimal`, instants aware
 `datetime`s in UTC, what is absent `None`; `to_dict` gives plain values, as JSON takes them."""
 
 from __future__ import annotations
@@ -322,7 +322,7 @@ class Wording(Document):
 
 @dataclass(frozen=True)
 class Channel(Document):
-    """A channel that somebody has."""
+    """A channel of a tenant."""
 
     holder: str
     kind: str
@@ -448,7 +448,7 @@ class AuditEntry(Document):
 
 @dataclass(frozen=True)
 class Seat(Document):
-    """A seat that somebody holds."""
+    """A seat with its holder."""
 
     holder: str
     since: datetime
@@ -548,7 +548,7 @@ class LiveView(Document):
 
 @dataclass(frozen=True)
 class OwnerView(Document):
-    """A process that uses a live file. What cannot be told from here is absent."""
+    """A process that uses a live file. What cannot be known from here is absent."""
 
     pid: int
     namespace: int
@@ -619,7 +619,7 @@ class Cost(Document):
 
 @dataclass(frozen=True)
 class Quote(Document):
-    """What an action would cost, and by which tariff, told before it is done."""
+    """What an action would cost, and by which tariff, reported before it is done."""
 
     tariff: int
     decision: Decision

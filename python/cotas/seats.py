@@ -29,7 +29,7 @@ class Seats:
 
     @property
     def warning(self) -> reports.Wording | None:
-        """What somebody who takes a seat here should know before, if the catalog says so."""
+        """The warning to the person who takes a seat here, if the catalog says so."""
         warning = self._tenant._seat_warning(self.resource)
         return None if warning is None else reports.Wording(*warning)
 

@@ -74,7 +74,7 @@ impl Tenant {
         engine_state::ask(py, &self.handle, |tenant| json(&tenant.seats(resource.0)?.list()?))
     }
 
-    /// What somebody who takes a seat should know before, in English and Brazilian Portuguese.
+    /// The warning to the person who takes a seat, in English and Brazilian Portuguese.
     fn _seat_warning(
         &self,
         py: Python<'_>,

@@ -43,7 +43,7 @@ pub struct Whole<T>(pub T);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct When(pub Timestamp);
 
-/// A `date`, and not a `datetime`, which would have to be told its zone.
+/// A `date`, and not a `datetime`, which would need a zone.
 #[derive(Clone, Copy)]
 pub struct Day(pub NaiveDate);
 

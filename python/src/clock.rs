@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use crate::arguments::{Lapse, When};
 
-/// A clock that stands still until it is told otherwise.
+/// A clock that stands still until it is set.
 #[pyclass(frozen, module = "cotas")]
 pub struct ManualClock(Arc<cotas::ManualClock>);
 

@@ -75,7 +75,7 @@ impl Decision {
         Ok(decision)
     }
 
-    /// As [`told`](Self::told), of a decision that is given back.
+    /// As [`reported`](Self::reported), of a decision that is given back.
     #[inline]
     pub fn asked<T: Send + Sync>(
         py: Python<'_>,
@@ -142,7 +142,7 @@ impl Decision {
         records::reasons(py, self.get().reasons)
     }
 
-    /// Rules that would have denied it, had their limits not been told only to watch.
+    /// Rules that would have denied it, had their limits not been set only to watch.
     #[getter]
     fn shadowed<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         records::reasons(py, self.get().shadowed)

@@ -1,4 +1,4 @@
-//! Reports: what the engine tells, as JSON documents that `cotas.reports` makes typed values of.
+//! Reports: what the engine reports, as JSON documents that `cotas.reports` makes typed values of.
 //! All of them read SQLite.
 
 use cotas::{Error, Interval, Language, Role};

@@ -70,7 +70,7 @@ impl Engine {
         Engine::of(py, EngineState::new(engine, clock))
     }
 
-    /// Lets go of the database. Closing twice does nothing. Waits for the disk.
+    /// Releases the database. Closing twice does nothing. Waits for the disk.
     fn close(&self, py: Python<'_>) {
         self.engine_state.get().close(py);
     }

@@ -31,7 +31,7 @@ impl<T> ClosableHandle<T> {
         ClosableHandle(Arc::new(Closable::empty()))
     }
 
-    /// What it is a handle of: there until it is let go of, also if it is closed meanwhile.
+    /// What it is a handle of: there until it is released, also if it is closed meanwhile.
     #[inline]
     pub fn get(&self) -> PyResult<InUse<'_, Modes<T>>> {
         self.0.get(0).ok_or_else(errors::closed)
@@ -52,7 +52,7 @@ impl<T> Clone for ClosableHandle<T> {
     }
 }
 
-/// What the handles of one engine share: closing it closes them all, so that it lets go of the
+/// What the handles of one engine share: closing it closes them all, so that it releases the
 /// database whatever handles are still about.
 #[pyclass(frozen)]
 pub struct EngineState {
@@ -126,7 +126,7 @@ impl EngineState {
         drop(tenant); // Outside the lock: it may be the last that held the engine.
     }
 
-    /// Lets go of the engine. Waits for the disk.
+    /// Releases the engine. Waits for the disk.
     pub fn close(&self, py: Python<'_>) {
         self.learn_names(py);
         py.detach(|| self.close_all());
@@ -173,7 +173,7 @@ impl EngineState {
 }
 
 impl Drop for EngineState {
-    /// An engine that nobody closed is closed with its last handle.
+    /// An engine that was not closed is closed with its last handle.
     fn drop(&mut self) {
         if !self.engine.is_closed()
             && Python::try_attach(|py| py.detach(|| self.close_all())).is_none()
@@ -193,7 +193,7 @@ pub fn decide<T: Send + Sync, R: Send>(
 ) -> PyResult<R> {
     let modes = handle.get()?;
     if let Some(non_blocking) = &modes.non_blocking {
-        // In a box: an answer is not to carry the room for an error from one place to the next.
+        // Boxed: an answer is not to carry the size of an error from one place to the next.
         match catch_panic(|| ask(non_blocking).map_err(Box::new))? {
             Ok(answer) => return Ok(answer),
             Err(error) if matches!(*error, Error::Busy { .. }) => {}

@@ -44,7 +44,7 @@ pub fn internal(_: &(dyn Any + Send)) -> PyErr {
     exception(INTERNAL, "an internal fault of the engine; what was asked may have been done")
 }
 
-/// A decision was denied, and somebody asked for an exception.
+/// A decision was denied, and the caller asked for an exception.
 #[cold]
 pub fn denied(decision: &Bound<'_, Decision>) -> PyErr {
     static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();

@@ -4,7 +4,7 @@
 //! half in Python makes of that what a Python program expects: typed reports, context managers,
 //! guards, middleware. Public names are documented in `cotas/_cotas.pyi`.
 //!
-//! A decision is made attached to the interpreter, since letting go of it takes longer than to
+//! A decision is made attached to the interpreter, since releasing it takes longer than to
 //! decide; whatever would have to wait is asked again detached ([`engine_state::decide`]).
 #![deny(unsafe_code)]
 // Arguments are read from Python's objects and handed over.

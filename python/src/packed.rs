@@ -1,9 +1,10 @@
 //! A decision in a few words, as a Python object carries it.
 //!
-//! An engine's decision has room for everything that can be said of one, some 300 bytes. Nearly all
-//! say little: a session, a lease, a reservation, a receipt or several charges are the exception,
-//! and pay for an allocation. It is written where the object lies that carries it: each step on
-//! the way of a value into an object would move it, and take as long as a part of the decision.
+//! An engine's decision has capacity for everything that can be said of one, some 300 bytes. Nearly
+//! all say little: a session, a lease, a reservation, a receipt or several charges are the
+//! exception, and pay for an allocation. It is written where the object lies that carries it: each
+//! step on the way of a value into an object would move it, and take as long as a part of the
+//! decision.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,7 +92,7 @@ impl Packed {
 
     #[cold]
     fn write_whole(&self, decision: &Decision) {
-        // Nobody else writes: it is not there yet.
+        // No other thread writes: it is not there yet.
         let _ = self.whole.set(Box::new(*decision));
     }
 

@@ -33,13 +33,13 @@ def picked(kind, name, before, after):
     if handle and handle[1] in STRUCTS:
         return None, f"a_{handle[1]}()"
     if kind == "char *" and after == "capacity":
-        return "struct room room = a_room();", "room.at"
+        return "struct space space = a_space();", "space.at"
     if kind == "char *":
         return f'struct text {name} = a_text("{name}");', f"{name}.at"
     if kind == "uint8_t *":
         return f'struct text {name} = some_bytes("{name}");', f"(const uint8_t *){name}.at"
     if kind == "size_t":
-        return None, "room.capacity" if name == "capacity" else f"{before}.len"
+        return None, "space.capacity" if name == "capacity" else f"{before}.len"
     if kind.endswith("*"):
         return None, "a_place()"
     if name == "now_ms":

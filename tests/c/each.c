@@ -1,7 +1,7 @@
 /* Every function with one argument wrong at a time, whichever it is: NULL, a handle that is closed
  * or of another type, no UTF-8, a struct of a size that it never had, no place for the answer; and
  * every buffer of 0 bytes, of 1, of one too few, and of exactly as many as it takes. What is wrong
- * is told by its number and changes nothing. misuse.c has several at a time, by chance.
+ * is reported by its number and changes nothing. misuse.c has several at a time, by chance.
  *
  * Usage: each [all]; "all": with what may be left out as well, for which every call gets an engine
  * of its own. Texts and structs are as long as is said and no longer, which Valgrind watches. */
@@ -12,7 +12,7 @@ struct text {
     size_t len;
 };
 
-struct room {
+struct space {
     char *at;
     size_t capacity;
 };
@@ -43,7 +43,7 @@ enum wrong {
     NOTHING,
 };
 
-static const int32_t TOLD[] = {
+static const int32_t REPORTED[] = {
     COTAS_E_NULL,        COTAS_E_HANDLE,      COTAS_E_HANDLE,      COTAS_E_NULL,
     COTAS_E_UTF8,        COTAS_E_NULL,        COTAS_E_STRUCT_SIZE, COTAS_E_STRUCT_SIZE,
     COTAS_E_STRUCT_SIZE, COTAS_E_NULL,        COTAS_E_NULL,
@@ -66,7 +66,7 @@ static char receipt[40], reservation[40], answer[65536];
 static size_t capacity = sizeof answer;
 static uint64_t places[4];
 static unsigned places_used;
-static cotas_error told;
+static cotas_error reported;
 /* What the call's arguments point to, until the next call. */
 static void *borrowed[16];
 static unsigned borrowed_count;
@@ -200,14 +200,14 @@ static cotas_payment *a_payment(void) {
 }
 
 static cotas_error *a_error(void) {
-    told.code = -1;
-    told.struct_size = a_size(sizeof told);
-    return is(NULL_ERROR) ? NULL : &told;
+    reported.code = -1;
+    reported.struct_size = a_size(sizeof reported);
+    return is(NULL_ERROR) ? NULL : &reported;
 }
 
-static struct room a_room(void) {
-    struct room room = {is(NULL_BUFFER) ? NULL : answer, capacity};
-    return room;
+static struct space a_space(void) {
+    struct space space = {is(NULL_BUFFER) ? NULL : answer, capacity};
+    return space;
 }
 
 static void *a_place(void) {
@@ -275,7 +275,7 @@ static int32_t call(const struct function *function, enum wrong what, unsigned a
     return code;
 }
 
-/* With handles that nobody has spoilt. */
+/* With handles that are not spoilt. */
 static int32_t call_again(const struct function *function, enum wrong what, unsigned at) {
     close_all();
     open_all();
@@ -285,7 +285,7 @@ static int32_t call_again(const struct function *function, enum wrong what, unsi
 static void expect(int condition, const struct function *function, enum wrong what, int32_t code) {
     if (!condition) {
         fprintf(stderr, "%s with wrong %d returned %d: %s\n", function->name, (int)what, (int)code,
-                told.message);
+                reported.message);
         abort();
     }
 }
@@ -312,8 +312,8 @@ static unsigned with_one_wrong(const struct function *function, const unsigned *
     for (what = NULL_HANDLE; what < NULL_ERROR; what++) {
         for (at = 0; at < has[what] && !takes_null(function, what); at++) {
             int32_t code = call(function, what, at);
-            expect(code == TOLD[what], function, what, code);
-            expect(told.struct_size != sizeof told || has[NULL_ERROR] == 0 || told.code == code,
+            expect(code == REPORTED[what], function, what, code);
+            expect(reported.struct_size != sizeof reported || has[NULL_ERROR] == 0 || reported.code == code,
                    function, what, code);
             count++;
         }
@@ -323,7 +323,7 @@ static unsigned with_one_wrong(const struct function *function, const unsigned *
     return count;
 }
 
-/* What may be left out changes nothing, and what may not is told. */
+/* What may be left out changes nothing, and what may not is an error. */
 static void with_something_left_out(const struct function *function, const unsigned *has) {
     int32_t right = call_again(function, NOTHING, 0), code;
     unsigned at;
@@ -339,7 +339,7 @@ static void with_something_left_out(const struct function *function, const unsig
     open_all();
 }
 
-/* Of no room at all, of 1 byte, of one too few, and of exactly as many as it takes. */
+/* Of no space at all, of 1 byte, of one too few, and of exactly as many as it takes. */
 static void with_buffers(const struct function *function) {
     int32_t right = call(function, NOTHING, 0);
     size_t needed = (size_t)places[0], sizes[4], index;

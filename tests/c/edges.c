@@ -1,4 +1,4 @@
-/* What is wrong is told, and changes nothing: sizes, buffers, texts, handles, and the engine's own
+/* What is wrong is reported, and changes nothing: sizes, buffers, texts, handles, and the engine's own
  * errors. misuse.c has NULL everywhere. */
 #include "test.h"
 
@@ -22,7 +22,7 @@ static void sizes(const cotas_tenant *tenant) {
     OK(cotas_check(tenant, TEXT("sms"), 1, &newer.decision, &error));
     CHECK(newer.decision.struct_size == sizeof newer && newer.decision.allowed == 1);
     CHECK(newer.later[0] == 0 && newer.later[15] == 0);
-    /* Filled with 0 where there is nothing to tell. */
+    /* Filled with 0 where there is nothing to report. */
     decision = empty_decision();
     CHECK(cotas_check(tenant, TEXT("none"), 1, &decision, &wrong) == COTAS_E_UNKNOWN_RESOURCE);
     CHECK(decision.used == 0 && decision.charges[5].units == 0 && decision.receipt[39] == 0);
@@ -151,7 +151,7 @@ static void the_engines_own(const cotas_engine *engine, const cotas_tenant *tena
     int32_t changed = 0;
     char buffer[64];
     CHECK(cotas_engine_open(TEXT("/dev/null/x.db"), NULL, &other, &error) == COTAS_E_OPEN_IO);
-    CHECK(cotas_tenant_open(engine, TEXT("nobody"), &none, &error) == COTAS_E_UNKNOWN_TENANT);
+    CHECK(cotas_tenant_open(engine, TEXT("stranger"), &none, &error) == COTAS_E_UNKNOWN_TENANT);
     CHECK(cotas_create_tenant(engine, TEXT(TENANT), &error) == COTAS_E_TENANT_EXISTS);
     CHECK(cotas_perform(tenant, TEXT("fly"), NONE, NONE, 1, 0, NONE, &decision, &error) ==
           COTAS_E_UNKNOWN_ACTION);

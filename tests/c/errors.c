@@ -1,6 +1,6 @@
 /* Every error that it takes more than a wrong argument to see: files that were exchanged or spoilt,
  * other processes, and a system that says no. Each is provoked in a directory of its own and must
- * be told with its number and a message. edges.c has the others; run.py looks that none of the
+ * be reported with its number and a message. edges.c has the others; run.py looks that none of the
  * header's is forgotten.
  *
  * What the system says is said here: the library finds these functions before the C library's. */
@@ -26,7 +26,7 @@ static struct {
     int write_fails, read_fails, sync_fails, allocate_fails; /* errno */
     int sync_takes_ms;
     int only_reading; /* of the database */
-    int locked;       /* by somebody else; each look at it takes a minute */
+    int locked;       /* by another process; each look at it takes a minute */
     long file_system;
     int live_fails; /* errno of opening the live file; each try takes a minute */
 } system_says;
@@ -102,7 +102,7 @@ int open64(const char *path, int flags, ...) {
 static cotas_engine *engine;
 static cotas_tenant *tenant;
 
-/* Without a thread of the engine's, so that nobody else meets what the system says. */
+/* Without a thread of the engine's, so that no other thread meets what the system says. */
 static cotas_options *options_at(int64_t now_ms, int32_t maintenance) {
     cotas_options *options = NULL;
     OK(cotas_options_new(&options, &error));
@@ -300,7 +300,7 @@ static int32_t another_file_under_the_live_file(void) {
     return open_it();
 }
 
-static int32_t file_system_without_room(void) {
+static int32_t file_system_without_space(void) {
     system_says.file_system = 0x9123683E;
     return open_it();
 }
@@ -319,7 +319,7 @@ static int32_t network_file_system(void) {
     return open_it();
 }
 
-static int32_t somebody_never_ends_opening(void) {
+static int32_t another_process_never_ends_opening(void) {
     system_says.locked = 1;
     return open_it();
 }
@@ -348,7 +348,7 @@ static int32_t the_disk_is_full(void) {
     system_says.write_fails = ENOSPC;
     code = grant();
     system_says.write_fails = 0;
-    CHECK(code != COTAS_OK && grant() == COTAS_OK); /* It is told by the first, and over then. */
+    CHECK(code != COTAS_OK && grant() == COTAS_OK); /* It is reported by the first, and over then. */
     system_says.write_fails = ENOSPC;
     return grant();
 }
@@ -395,14 +395,14 @@ static int32_t restored_while_in_use(void) {
     return code;
 }
 
-static int32_t a_commit_nobody_knows_of(void) {
+static int32_t a_commit_of_unknown_outcome(void) {
     make();
     system_says.sync_fails = EIO;
     return grant();
 }
 
 static int32_t after_such_a_commit(void) {
-    CHECK(a_commit_nobody_knows_of() == COTAS_E_STORE_POISONED);
+    CHECK(a_commit_of_unknown_outcome() == COTAS_E_STORE_POISONED);
     system_says.sync_fails = 0;
     return consume();
 }
@@ -428,7 +428,7 @@ static int32_t impossible_catalog(void) {
 
 /* ---- deciding ------------------------------------------------------------------------------ */
 
-static int32_t no_room_to_grow(void) {
+static int32_t no_space_to_grow(void) {
     char json[64];
     int32_t code = COTAS_OK;
     int number;
@@ -499,11 +499,11 @@ static const struct {
     {COTAS_E_OPEN_SECOND_LIVE_FILE, second_live_file},
     {COTAS_E_OPEN_TOKEN_MISMATCH, restored_backup},
     {COTAS_E_OPEN_NETWORK_FILE_SYSTEM, network_file_system},
-    {COTAS_E_OPEN_BUSY, somebody_never_ends_opening},
+    {COTAS_E_OPEN_BUSY, another_process_never_ends_opening},
     {COTAS_E_OPEN_ALREADY_OPEN, open_with_other_options},
     {COTAS_E_OPEN_SEVERAL_PATHS, hard_link},
     {COTAS_E_OPEN_DATABASE_MOVED, another_file_under_the_live_file},
-    {COTAS_E_OPEN_FILE_SYSTEM, file_system_without_room},
+    {COTAS_E_OPEN_FILE_SYSTEM, file_system_without_space},
     {COTAS_E_OPEN_OWNERS_UNKNOWN, owner_of_another_namespace},
     {COTAS_E_OPEN_DATABASE_REPLACED, restored_under_a_log},
     {COTAS_E_OPEN_IN_USE, restored_while_attached},
@@ -512,9 +512,9 @@ static const struct {
     {COTAS_E_STORE_BUSY, another_program_writes},
     {COTAS_E_STORE_READ_ONLY, the_database_may_only_be_read},
     {COTAS_E_STORE_TOKEN_MISMATCH, restored_while_in_use},
-    {COTAS_E_STORE_POISONED, a_commit_nobody_knows_of},
+    {COTAS_E_STORE_POISONED, a_commit_of_unknown_outcome},
     {COTAS_E_STORE_CORRUPT, impossible_catalog},
-    {COTAS_E_NO_CAPACITY, no_room_to_grow},
+    {COTAS_E_NO_CAPACITY, no_space_to_grow},
     {COTAS_E_DURABILITY_UNKNOWN, a_slow_disk},
     {COTAS_E_POISONED, after_such_a_commit},
     {COTAS_E_OWNER_NOT_ASKED, owner_that_cannot_be_asked},

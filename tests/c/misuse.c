@@ -15,7 +15,7 @@ struct text {
     size_t len;
 };
 
-struct room {
+struct space {
     char *at;
     size_t capacity;
 };
@@ -124,7 +124,7 @@ static const struct {
 };
 
 static _Thread_local uint64_t state;
-static _Thread_local char room[2][4096];
+static _Thread_local char space[2][4096];
 static _Thread_local uint64_t places[4];
 static _Thread_local union {
     uint32_t struct_size;
@@ -160,9 +160,9 @@ static struct text a_text(const char *name) {
         return text;
     }
     if (one_in(30)) {
-        memset(room[0], 'x', sizeof room[0]);
-        text.at = room[0];
-        text.len = random_word() % sizeof room[0];
+        memset(space[0], 'x', sizeof space[0]);
+        text.at = space[0];
+        text.len = random_word() % sizeof space[0];
         return text;
     }
     for (tries = 0; tries < 200 && !one_in(100); tries++) {
@@ -226,7 +226,7 @@ static int32_t close_handle(unsigned type, void *handle) {
                        : cotas_tenant_close(handle);
 }
 
-/* Puts a handle where another was, which is closed, whoever is using it. */
+/* Puts a handle where another was, which is closed, also while it is in use. */
 static void put(unsigned type, size_t place, void *made) {
     (void)close_handle(type, atomic_exchange(&handles[type][place], made));
 }
@@ -238,10 +238,10 @@ static void keep(unsigned type, void *made) {
     }
 }
 
-static struct room a_room(void) {
-    struct room found;
-    found.at = may_be_null() ? NULL : room[1];
-    found.capacity = one_in(3) ? random_word() % 4 : random_word() % (sizeof room[1] + 1);
+static struct space a_space(void) {
+    struct space found;
+    found.at = may_be_null() ? NULL : space[1];
+    found.capacity = one_in(3) ? random_word() % 4 : random_word() % (sizeof space[1] + 1);
     return found;
 }
 

@@ -6,9 +6,9 @@
 static char buffer[65536];
 static size_t needed;
 
-#define ROOM buffer, sizeof buffer, &needed
+#define SPACE buffer, sizeof buffer, &needed
 
-/* The buffer holds a text of the length that was told, and in it this. */
+/* The buffer holds a text of the length that was reported, and in it this. */
 static int says(const char *text) {
     int found = strlen(buffer) + 1 == needed && strstr(buffer, text) != NULL;
     if (!found) {
@@ -20,23 +20,23 @@ static int says(const char *text) {
 #define FORM "{ \"name\": \"aurora\", \"holder\": { \"person\": \"legal\", \"administrator\": { \
     \"name\": \"Ana\", \"email\": \"ana@aurora.example\", \"phone\": \"+55 11 5555-0100\" } } }"
 
-/* What is wrong is told field by field; what is right is created as a whole. */
+/* What is wrong is reported field by field; what is right is created as a whole. */
 static void accounts(const cotas_engine *engine) {
     OK(cotas_validate(engine, TEXT("{ \"name\": \"aurora\", \"holder\": { \"person\": \"legal\" } }"),
-                      ROOM, &error));
+                      SPACE, &error));
     CHECK(says("\"summary\":null") && says("holder.administrator.phone"));
     CHECK(cotas_register(engine, TEXT("{ \"name\": \"aurora\" }"), &error) ==
           COTAS_E_INVALID_FORM);
-    OK(cotas_validate(engine, TEXT(FORM), ROOM, &error));
+    OK(cotas_validate(engine, TEXT(FORM), SPACE, &error));
     CHECK(says("\"problems\":[]") && says("\"name\":\"aurora\""));
     OK(cotas_register(engine, TEXT(FORM), &error));
     CHECK(cotas_register(engine, TEXT(FORM), &error) == COTAS_E_TENANT_EXISTS);
-    OK(cotas_export(engine, TEXT("aurora"), ROOM, &error));
+    OK(cotas_export(engine, TEXT("aurora"), SPACE, &error));
     CHECK(says("ana@aurora.example"));
     CHECK(cotas_erase(engine, TEXT("aurora"), 0, &error) == COTAS_E_INVALID_ARGUMENT);
     OK(cotas_set_status(engine, TEXT("aurora"), TEXT("cancelled"), TEXT("left"), 0, &error));
     OK(cotas_erase(engine, TEXT("aurora"), 0, &error));
-    OK(cotas_erased_accounts(engine, NONE, ROOM, &error));
+    OK(cotas_erased_accounts(engine, NONE, SPACE, &error));
     CHECK(says("[]"));
 }
 
@@ -44,7 +44,7 @@ static void decisions(const cotas_engine *engine, const cotas_tenant *tenant) {
     cotas_decision decision = empty_decision();
     uint32_t sms = 0;
     OK(cotas_resource(engine, TEXT("sms"), &sms, &error));
-    OK(cotas_resource_name(engine, sms, ROOM, &error));
+    OK(cotas_resource_name(engine, sms, SPACE, &error));
     CHECK(says("sms"));
     OK(cotas_check(tenant, TEXT("sms"), 3, &decision, &error));
     CHECK(decision.allowed && decision.used == 3 && decision.available == 7);
@@ -73,9 +73,9 @@ static void decisions(const cotas_engine *engine, const cotas_tenant *tenant) {
     OK(cotas_lease_release(tenant, TEXT("calls"), TEXT("call-1"), decision.fencing, &error));
     OK(cotas_check_action(tenant, TEXT("seal"), TEXT("{\"quantity\": 100}"), &decision, &error));
     CHECK(!decision.allowed && decision.available == 99);
-    OK(cotas_quote(tenant, TEXT("seal"), TEXT("{\"quantity\": 4}"), ROOM, &error));
+    OK(cotas_quote(tenant, TEXT("seal"), TEXT("{\"quantity\": 4}"), SPACE, &error));
     CHECK(says("\"cost\":4") && says("\"resource\":\"credits\""));
-    OK(cotas_feature(tenant, TEXT("analytics"), ROOM, &error));
+    OK(cotas_feature(tenant, TEXT("analytics"), SPACE, &error));
     CHECK(says("\"basic\""));
 }
 
@@ -85,7 +85,7 @@ static void under_keys(const cotas_tenant *tenant) {
     OK(cotas_consume(tenant, TEXT("sms"), 1, TEXT("order-1"), &again, &error));
     CHECK(strcmp(first.receipt, again.receipt) == 0 && first.receipt[0] == 'c');
     CHECK((again.flags & COTAS_FLAG_REPLAYED) != 0 && again.used == first.used);
-    OK(cotas_charges_of(tenant, TEXT(first.receipt), ROOM, &error));
+    OK(cotas_charges_of(tenant, TEXT(first.receipt), SPACE, &error));
     CHECK(says("[{\"resource\":\"sms\",\"source\":\"plan\",\"units\":1}]"));
     OK(cotas_refund(tenant, TEXT(first.receipt), &error));
     CHECK(cotas_refund(tenant, TEXT(first.receipt), &error) == COTAS_E_ALREADY_REFUNDED);
@@ -118,7 +118,7 @@ static void sends(const cotas_tenant *tenant) {
     char details[160];
     int32_t outcome = 0;
     OK(cotas_quote_contacts(tenant, TEXT("send_message"), TEXT("[\"d-1\", \"d-2\", \"d-1\"]"), NONE,
-                            ROOM, &error));
+                            SPACE, &error));
     CHECK(says("\"contacts\":2,\"opens\":2,\"continues\":0"));
     OK(cotas_reserve(tenant, TEXT("{\"sessions\": 2}"), DAY, NONE, &campaign, &error));
     CHECK(campaign.allowed);
@@ -165,17 +165,17 @@ static void held_things(const cotas_engine *engine, const cotas_tenant *tenant) 
     OK(cotas_rate_pass(tenant, TEXT("pair"), TEXT("c-1"), 2, NONE, &decision, &error));
     OK(cotas_rate_pass(tenant, TEXT("pair"), TEXT("c-1"), 1, NONE, &decision, &error));
     CHECK(!decision.allowed && decision.retry_at_ms == MAY_19 + 6000);
-    OK(cotas_seat_warning(tenant, TEXT("channels"), ROOM, &error));
+    OK(cotas_seat_warning(tenant, TEXT("channels"), SPACE, &error));
     CHECK(says("{\"en\":\"Use WhatsApp Business\",\"pt\":\"Use o WhatsApp Business\"}"));
     OK(cotas_seat_occupy(tenant, TEXT("channels"), TEXT("w-1"), 0, TEXT("a secret token"),
                          &decision, &error));
     CHECK(decision.allowed);
-    OK(cotas_verify_token(engine, TEXT("a secret token"), ROOM, &error));
+    OK(cotas_verify_token(engine, TEXT("a secret token"), SPACE, &error));
     CHECK(says("\"holder\":\"w-1\"") && says("\"tenant\":\"padaria\""));
     OK(cotas_seat_replace(tenant, TEXT("channels"), TEXT("w-1"), TEXT("w-2"), &error));
-    OK(cotas_seats(tenant, TEXT("channels"), ROOM, &error));
+    OK(cotas_seats(tenant, TEXT("channels"), SPACE, &error));
     CHECK(says("\"w-2\"") && says("\"has_token\":true") && says("2026-05-19T12:00:00Z"));
-    OK(cotas_channels(engine, TEXT("padaria"), TEXT("channels"), ROOM, &error));
+    OK(cotas_channels(engine, TEXT("padaria"), TEXT("channels"), SPACE, &error));
     CHECK(says("\"holder\":\"w-2\""));
     OK(cotas_seat_release(tenant, TEXT("channels"), TEXT("w-2"), &released, &error));
     CHECK(released == 1);
@@ -185,7 +185,7 @@ static void held_things(const cotas_engine *engine, const cotas_tenant *tenant) 
 
 static void replay(const cotas_tenant *tenant) {
     cotas_decision decision = empty_decision();
-    OK(cotas_progress(tenant, LOG, ROOM, &error));
+    OK(cotas_progress(tenant, LOG, SPACE, &error));
     CHECK(says("null"));
     OK(cotas_perform_next(tenant, LOG, MAY_19, 1, TEXT("receive_message"),
                           TEXT("{\"channel\": \"w\", \"contact\": \"c-1\"}"), NONE, &decision, &error));
@@ -196,7 +196,7 @@ static void replay(const cotas_tenant *tenant) {
     CHECK(cotas_perform_next(tenant, LOG, MAY_19, 7, TEXT("seal"), NONE, NONE, &decision, &error) ==
           COTAS_E_ALREADY_DECIDED);
     OK(cotas_perform_next(tenant, LOG, MAY_19, 8, TEXT("seal"), NONE, TEXT("once"), &decision, &error));
-    OK(cotas_progress(tenant, LOG, ROOM, &error));
+    OK(cotas_progress(tenant, LOG, SPACE, &error));
     CHECK(says("{\"position\":8,\"since\":\"2026-05-19T12:00:00Z\",\"opened\":0,\"continued\":1,"
                "\"others\":1,\"refused\":1,\"refused_quota\":1,\"refused_status\":0,\"too_old\":0}"));
 }
@@ -206,12 +206,12 @@ static void replay(const cotas_tenant *tenant) {
     "\"BR.1\", \"id\": \"m\", \"timestamp\": 9}, 7]}"
 
 static void bodies(void) {
-    OK(cotas_whatsapp_events((const uint8_t *)BODY, strlen(BODY), ROOM, &error));
+    OK(cotas_whatsapp_events((const uint8_t *)BODY, strlen(BODY), SPACE, &error));
     CHECK(says("{\"known\":true,\"events\":[{\"kind\":\"message\",\"opens\":true,\"channel\":\"w\","
                "\"contacts\":[\"c-1\",\"BR.1\"],\"id\":\"m\",\"at\":\"1970-01-01T00:00:09Z\","
                "\"at_ms\":9000,\"status\":null}],\"malformed\":[{\"path\":\"messages[1]\","
                "\"rule\":\"is not an object\"}]}"));
-    CHECK(cotas_whatsapp_events((const uint8_t *)"{", 1, ROOM, &error) ==
+    CHECK(cotas_whatsapp_events((const uint8_t *)"{", 1, SPACE, &error) ==
           COTAS_E_INVALID_ARGUMENT);
 }
 
@@ -234,7 +234,7 @@ static void administration(const cotas_engine *engine) {
     OK(cotas_schedule_plan(engine, TEXT("padaria"), TEXT("full"), NONE, &error));
     OK(cotas_cancel_scheduled_plan(engine, TEXT("padaria"), &yes, &error));
     CHECK(yes == 1);
-    OK(cotas_what_if(engine, TEXT("padaria"), TEXT("full"), ROOM, &error));
+    OK(cotas_what_if(engine, TEXT("padaria"), TEXT("full"), SPACE, &error));
     CHECK(says("["));
     OK(cotas_choose_plan(engine, TEXT("padaria"), TEXT("full"), TEXT("2026-06-20"), 1,
                          TEXT("Asaas"), NONE, &invoice, &error));
@@ -247,14 +247,14 @@ static void administration(const cotas_engine *engine) {
     OK(cotas_change_plan(engine, TEXT("padaria"), TEXT("full"), TEXT("2026-06-10"), -1, NONE, &error));
     OK(cotas_move_to_newest_version(engine, TEXT("padaria"), &yes, &error));
     CHECK(yes == 0);
-    OK(cotas_quote_plan_change(engine, TEXT("padaria"), TEXT("full"), NONE, -1, ROOM, &error));
+    OK(cotas_quote_plan_change(engine, TEXT("padaria"), TEXT("full"), NONE, -1, SPACE, &error));
     CHECK(says("\"due_now_cents\":0") && says("\"withdrawn\":[]"));
-    OK(cotas_quote_plan_change(engine, TEXT("padaria"), TEXT("full"), TEXT("2026-06-20"), -1, ROOM,
+    OK(cotas_quote_plan_change(engine, TEXT("padaria"), TEXT("full"), TEXT("2026-06-20"), -1, SPACE,
                                &error));
     CHECK(says("\"due_now_cents\":") && !says("\"due_now_cents\":0"));
     OK(cotas_carry_plan(engine, TEXT("padaria"), TEXT("full"), TEXT("carry-1"), &error));
     OK(cotas_set_own_price(engine, TEXT("padaria"), TEXT("full"), 12345, &error));
-    OK(cotas_preview_invoice(engine, TEXT("padaria"), ROOM, &error));
+    OK(cotas_preview_invoice(engine, TEXT("padaria"), SPACE, &error));
     CHECK(says("\"amount_cents\":12345"));
     OK(cotas_set_own_price(engine, TEXT("padaria"), TEXT("full"), -1, &error));
     OK(cotas_settle(engine, TEXT("padaria"), &error));
@@ -265,7 +265,7 @@ static void money(const cotas_engine *engine) {
     static const char EVENT[] = "{\"id\": \"evt_1\", \"event\": \"PAYMENT_CREATED\"}";
     cotas_purchase purchase = {.struct_size = sizeof purchase};
     cotas_payment payment = {.struct_size = sizeof payment};
-    OK(cotas_quote_package(engine, TEXT("channels"), 11, ROOM, &error));
+    OK(cotas_quote_package(engine, TEXT("channels"), 11, SPACE, &error));
     CHECK(says("\"amount_cents\":4000") && says("\"packages\":[[10,1],[1,1]]"));
     OK(cotas_buy(engine, TEXT("padaria"), TEXT("channels"), 10, TEXT("buy-1"), &purchase, &error));
     CHECK(purchase.amount_cents == 3500 && !purchase.replayed);
@@ -273,13 +273,13 @@ static void money(const cotas_engine *engine) {
     CHECK(purchase.replayed);
     OK(cotas_buy(engine, TEXT("padaria"), TEXT("channels"), 1, NONE, &purchase, &error));
     OK(cotas_cancel_invoice(engine, purchase.invoice, &error));
-    OK(cotas_invoices(engine, TEXT("padaria"), ROOM, &error));
+    OK(cotas_invoices(engine, TEXT("padaria"), SPACE, &error));
     CHECK(says("\"amount_cents\":3500") && says("\"status\":\"cancelled\""));
     CHECK(cotas_end_purchase(engine, purchase.invoice, &error) == COTAS_E_INVALID_ARGUMENT);
     OK(cotas_buy(engine, TEXT("padaria"), TEXT("lines"), 1, NONE, &purchase, &error));
     CHECK(purchase.next_due[0] != 0);
     OK(cotas_end_purchase(engine, purchase.invoice, &error));
-    OK(cotas_channels(engine, TEXT("padaria"), TEXT("channels"), ROOM, &error));
+    OK(cotas_channels(engine, TEXT("padaria"), TEXT("channels"), SPACE, &error));
     CHECK(!says("\"amount_cents\":900"));
     OK(cotas_set_webhook_token(engine, TEXT("asaas"), TEXT("a webhook's token"), &error));
     OK(cotas_payment_event(engine, TEXT("asaas"), (const uint8_t *)EVENT, strlen(EVENT),
@@ -288,7 +288,7 @@ static void money(const cotas_engine *engine) {
     OK(cotas_payment_event(engine, TEXT("asaas"), (const uint8_t *)EVENT, strlen(EVENT),
                            TEXT("a webhook's token"), &payment, &error));
     CHECK(payment.outcome == COTAS_OUTCOME_UNKNOWN_EVENT);
-    OK(cotas_validate_document(engine, TEXT("529.982.247-25"), TEXT("cpf"), ROOM, &error));
+    OK(cotas_validate_document(engine, TEXT("529.982.247-25"), TEXT("cpf"), SPACE, &error));
     CHECK(says("52998224725"));
 }
 
@@ -302,12 +302,12 @@ static void a_payment_from_a_queue(const cotas_engine *engine) {
                    " \"payment\": \"ch_1\", \"reference\": \"%d\"}", (int)purchase.invoice);
     OK(cotas_apply_payment(engine, TEXT(event), &payment, &error));
     CHECK(payment.outcome == COTAS_OUTCOME_UNMATCHED && payment.invoice == 0);
-    OK(cotas_unmatched_payments(engine, NONE, ROOM, &error));
+    OK(cotas_unmatched_payments(engine, NONE, SPACE, &error));
     CHECK(says("\"payment\":\"ch_1\"") && says("\"unmatched\":\"no_invoice\""));
     OK(cotas_assign_payment(engine, TEXT("pagarme"), TEXT("ch_1"), purchase.invoice, &error));
-    OK(cotas_unmatched_payments(engine, TEXT("padaria"), ROOM, &error));
+    OK(cotas_unmatched_payments(engine, TEXT("padaria"), SPACE, &error));
     CHECK(!says("ch_1"));
-    OK(cotas_payments(engine, TEXT("padaria"), ROOM, &error));
+    OK(cotas_payments(engine, TEXT("padaria"), SPACE, &error));
     CHECK(says("\"payment\":\"ch_1\"") && says("\"state\":\"paid\""));
     OK(cotas_apply_payment(engine, TEXT(event), &payment, &error));
     CHECK(payment.outcome == COTAS_OUTCOME_DUPLICATE);
@@ -323,7 +323,7 @@ static void manual_invoices(const cotas_engine *engine) {
                                    " \"from\": \"2026-05-20\", \"to\": \"2026-05-21\"}"),
                               NONE, &number, &error));
     CHECK(number == invoice);
-    OK(cotas_invoices(engine, TEXT("padaria"), ROOM, &error));
+    OK(cotas_invoices(engine, TEXT("padaria"), SPACE, &error));
     CHECK(says("\"amount_cents\":23050"));
     CHECK(cotas_add_invoice_line(engine, invoice, TEXT("{\"title\": \"Visit\"}"), NONE, &number,
                                  &error) == COTAS_E_INVALID_ARGUMENT);
@@ -334,48 +334,48 @@ static void instalments(const cotas_engine *engine) {
     cotas_purchase purchase = {.struct_size = sizeof purchase};
     OK(cotas_buy(engine, TEXT("padaria"), TEXT("channels"), 10, NONE, &purchase, &error));
     OK(cotas_split_invoice(engine, purchase.invoice, 3, &error));
-    OK(cotas_invoices(engine, TEXT("padaria"), ROOM, &error));
+    OK(cotas_invoices(engine, TEXT("padaria"), SPACE, &error));
     CHECK(says("\"instalment\":[3,3]"));
 }
 
 static void documents(const cotas_engine *engine) {
-    OK(cotas_report(engine, TEXT("padaria"), ROOM, &error));
+    OK(cotas_report(engine, TEXT("padaria"), SPACE, &error));
     CHECK(says("\"name\":\"padaria\"") && says("\"status\":\"active\""));
-    OK(cotas_statement(engine, TEXT("padaria"), ROOM, &error));
+    OK(cotas_statement(engine, TEXT("padaria"), SPACE, &error));
     CHECK(says("\"plan\":{") && says("\"title\":\"Full\""));
-    OK(cotas_statement_page(engine, TEXT("padaria"), TEXT("pt"), ROOM, &error));
+    OK(cotas_statement_page(engine, TEXT("padaria"), TEXT("pt"), SPACE, &error));
     CHECK(says("Minha assinatura"));
-    OK(cotas_balances(engine, TEXT("padaria"), ROOM, &error));
+    OK(cotas_balances(engine, TEXT("padaria"), SPACE, &error));
     CHECK(says("\"sms\":{"));
-    OK(cotas_balances_page(engine, TEXT("padaria"), TEXT("pt"), ROOM, &error));
+    OK(cotas_balances_page(engine, TEXT("padaria"), TEXT("pt"), SPACE, &error));
     CHECK(says("padaria") && says("Sms"));
-    OK(cotas_plan_report(engine, TEXT("padaria"), TEXT("manager"), ROOM, &error));
+    OK(cotas_plan_report(engine, TEXT("padaria"), TEXT("manager"), SPACE, &error));
     CHECK(says("\"max_users\":null") && says("\"unlimited\":["));
-    OK(cotas_plan_report_page(engine, TEXT("padaria"), TEXT("manager"), TEXT("en"), ROOM, &error));
+    OK(cotas_plan_report_page(engine, TEXT("padaria"), TEXT("manager"), TEXT("en"), SPACE, &error));
     CHECK(says("Full") && says("unlimited"));
-    OK(cotas_channels_page(engine, TEXT("padaria"), TEXT("channels"), TEXT("en"), ROOM, &error));
+    OK(cotas_channels_page(engine, TEXT("padaria"), TEXT("channels"), TEXT("en"), SPACE, &error));
     CHECK(says("Channels"));
-    OK(cotas_subscriptions(engine, TEXT("padaria"), ROOM, &error));
+    OK(cotas_subscriptions(engine, TEXT("padaria"), SPACE, &error));
     CHECK(says("\"plan\":\"full\""));
-    OK(cotas_periods(engine, TEXT("padaria"), ROOM, &error));
+    OK(cotas_periods(engine, TEXT("padaria"), SPACE, &error));
     CHECK(says("\"renewed\":false"));
-    OK(cotas_account_holder(engine, TEXT("padaria"), ROOM, &error));
+    OK(cotas_account_holder(engine, TEXT("padaria"), SPACE, &error));
     CHECK(says("null"));
-    OK(cotas_usage(engine, TEXT("padaria"), TEXT("day"), 0, 0, ROOM, &error));
+    OK(cotas_usage(engine, TEXT("padaria"), TEXT("day"), 0, 0, SPACE, &error));
     CHECK(says("\"denied\":{"));
-    OK(cotas_tenants(engine, ROOM, &error));
+    OK(cotas_tenants(engine, SPACE, &error));
     CHECK(says("[\"oficina\",\"padaria\",\"pet-shop\"]"));
-    OK(cotas_catalog(engine, ROOM, &error));
+    OK(cotas_catalog(engine, SPACE, &error));
     CHECK(says("\"version\":1"));
-    OK(cotas_events(engine, 0, 100, ROOM, &error));
+    OK(cotas_events(engine, 0, 100, SPACE, &error));
     CHECK(says("\"kind\":\"plan_changed\""));
-    OK(cotas_opening(engine, ROOM, &error));
+    OK(cotas_opening(engine, SPACE, &error));
     CHECK(says("\"origin\":\"rebuilt\""));
-    OK(cotas_live_path(engine, ROOM, &error));
+    OK(cotas_live_path(engine, SPACE, &error));
     CHECK(needed == 1); /* In memory it lies nowhere. */
-    OK(cotas_audit_trail(engine, TEXT("padaria"), 100, ROOM, &error));
+    OK(cotas_audit_trail(engine, TEXT("padaria"), 100, SPACE, &error));
     CHECK(says("\"what\":\"grant\""));
-    OK(cotas_verify(engine, ROOM, &error));
+    OK(cotas_verify(engine, SPACE, &error));
     CHECK(says("[]"));
 }
 
@@ -407,7 +407,7 @@ static void options(void) {
     OK(cotas_options_set_allow_network_file_system(set, 1, &error));
     OK(cotas_options_set_time(set, MAY_19, &error));
     OK(cotas_engine_open(TEXT("quotas.db"), set, &engine, &error));
-    OK(cotas_live_path(engine, ROOM, &error));
+    OK(cotas_live_path(engine, SPACE, &error));
     CHECK(says("/quotas.db-live") && access(buffer, F_OK) == 0);
     OK(cotas_load_catalog(engine, TEXT(CATALOG), TEXT("test.toml"), NULL, &error));
     OK(cotas_create_tenant(engine, TEXT(TENANT), &error));
@@ -431,7 +431,7 @@ static void options(void) {
     CHECK(decision.allowed && decision.used == 10);
     OK(cotas_create_tenant(engine, TEXT("{\"name\": \"demo\", \"status\": \"demo\"}"), &error));
     OK(cotas_engine_set_time(engine, MAY_19 + 20 * DAY, &error));
-    OK(cotas_ended_demos(engine, ROOM, &error));
+    OK(cotas_ended_demos(engine, SPACE, &error));
     CHECK(says("[\"demo\"]"));
     OK(cotas_remove_ended_trials(engine, &settled, &error));
     CHECK(settled == 0);
@@ -439,7 +439,7 @@ static void options(void) {
     OK(cotas_backup(engine, TEXT("copy.db"), &error));
     CHECK(cotas_restore(TEXT("quotas.db"), NULL, TEXT("copy.db"), &error) == COTAS_E_OPEN_IN_USE);
     OK(cotas_restore(TEXT("restored.db"), NULL, TEXT("copy.db"), &error));
-    OK(cotas_doctor(TEXT("quotas.db"), NULL, ROOM, &error));
+    OK(cotas_doctor(TEXT("quotas.db"), NULL, SPACE, &error));
     CHECK(says("\"concerns\":[]"));
     OK(cotas_acknowledge_events(engine, UINT64_MAX, &forgotten, &error));
     CHECK(forgotten > 0 && access("copy.db", F_OK) == 0);

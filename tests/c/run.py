@@ -136,7 +136,7 @@ def quiet():
     in_a_directory(build(HERE / "quiet.c"))
 
 
-@test("what is wrong is told and changes nothing", "gcc", "valgrind")
+@test("what is wrong is reported and changes nothing", "gcc", "valgrind")
 def edges():
     both(HERE / "edges.c")
 
@@ -180,7 +180,7 @@ def misuse():
         print("     ", said.strip().splitlines()[-1])
 
 
-@test("the library loaded and let go with each of 10,000 requests", "gcc", "valgrind")
+@test("the library loaded and unloaded with each of 10,000 requests", "gcc", "valgrind")
 def unload():
     program = build(HERE / "unload.c", link=())
     library = PREFIX / "lib" / "libcotas.so.1"

@@ -1,12 +1,12 @@
 /* A host that loads the library, decides and lets it go with each of its requests, each of which is
  * a thread of its own. What the first request opened stays open all the while: it belongs to the
- * library, which must therefore stay where it is when nobody has it loaded.
+ * library, which must therefore stay where it is when no program has it loaded.
  *
  * With "thread" a thread of the library's own runs all the while as well. With "external" there is
  * none, and nothing but the library's own wish (-z nodelete) keeps it: run.py also runs this with a
- * copy of the library that has no such wish, where what was opened is gone. (With "thread" that copy
- * crashes only where it is let go before its thread has begun: from then on Rust's standard library
- * happens to keep it, by what it wants called at the thread's end.)
+ * copy of the library that has no such wish, where what was opened is gone. (With "thread" that
+ * copy crashes only where it is unloaded before its thread has begun: from then on Rust's standard
+ * library happens to keep it, by what it wants called at the thread's end.)
  *
  * Usage: unload LIBRARY REQUESTS thread|external */
 #include <dlfcn.h>

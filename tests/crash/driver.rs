@@ -423,7 +423,7 @@ impl Episode<'_> {
     }
 
     /// What a power cut would leave that had let everything written reach the disk: the database
-    /// without the live file. No administrative change is missing, nothing is there that nobody
+    /// without the live file. No administrative change is missing, nothing is there that was not
     /// asked for, and the records add up.
     fn cut_power(&mut self) -> Result<(), Error> {
         let whole = self.home.with_extension("whole");

@@ -205,7 +205,7 @@ impl Model {
             let known = known.entry(record.subject).or_default();
             known.acknowledged = true;
             known.fresh += u32::from(is_fresh);
-            // Administration under a key is not told whether it was done before.
+            // Administration under a key is not reported whether it was done before.
             let reports = !matches!(record.op, Op::Grant | Op::Buy);
             if reports && is_fresh && known.fresh > 1 {
                 self.complain(format!("{:?} {} took effect twice", record.op, record.subject));

@@ -1,4 +1,4 @@
-//! Every kind of operation, each told before and after.
+//! Every kind of operation, each reported before and after.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -65,7 +65,7 @@ impl<'a> Thread<'a> {
         Thread { orders, number, engine, blocking, page, created, added, seated, leased }
     }
 
-    /// One operation. `forking`: held by whoever forks, and by whoever must not be forked.
+    /// One operation. `forking`: held by a thread that forks, and by one that must not be forked.
     pub fn step(&mut self, rng: &mut Rng, forking: &Mutex<()>) {
         let is_child = self.number >= 100;
         match rng.below(1000) {
@@ -93,7 +93,7 @@ impl<'a> Thread<'a> {
         }
     }
 
-    /// Tells that something is about to be done, has it done, and tells what came of it.
+    /// Reports that something is about to be done, has it done, and reports what came of it.
     fn reported(&self, op: Op, subject: u64, units: u64, work: impl FnOnce() -> Outcome) -> Phase {
         let thread = self.number;
         let record =
@@ -152,9 +152,9 @@ impl<'a> Thread<'a> {
                 let denied_by_status = decision.reason() == Some(cotas::Reason::StatusForbids);
                 // A limit that was set below what is used takes back nothing that is used.
                 let used_up = !decision.allowed() && decision.used >= terms.limit();
-                let is_told = decision.limit() == Some(terms.limit()) || used_up;
+                let is_shown = decision.limit() == Some(terms.limit()) || used_up;
                 let fits =
-                    denied_by_status == terms.is_suspended() && (denied_by_status || is_told);
+                    denied_by_status == terms.is_suspended() && (denied_by_status || is_shown);
                 if !fits {
                     let why = format!(
                         "acknowledged: limit {}, suspended {}; decided: {:?} of {:?}",
@@ -267,8 +267,8 @@ impl<'a> Thread<'a> {
         });
     }
 
-    /// Holders are of the worker's place in the driver's table, so that whoever takes the place of
-    /// a killed one begins with clearing up.
+    /// Holders are of the worker's place in the driver's table, so that a worker that takes the
+    /// place of a killed one begins with clearing up.
     fn holder(&self) -> u64 {
         self.orders.slot * 100 + u64::from(self.number)
     }
@@ -413,7 +413,7 @@ pub fn resolve(engine: &Engine, key: u64, id: &cotas::ReservationId) -> Result<(
     };
     match ended {
         Err(Error::AlreadyResolved(how)) if how != wanted => {
-            let why = format!("was ended by {how:?}, and nobody asked for that");
+            let why = format!("was ended by {how:?}, which was not asked for");
             Err(Error::InvalidArgument { what: "reservation", why })
         }
         ended => ended,

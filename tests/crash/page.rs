@@ -35,7 +35,7 @@ impl Page {
             .truncate(false)
             .open(path)
             .expect("opens");
-        file.set_len(PAGE_BYTES as u64).expect("has room");
+        file.set_len(PAGE_BYTES as u64).expect("has space");
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new mapping of PAGE_BYTES of a file that long, which is never unmapped; its
         // words are aligned and only ever used as atomics.
@@ -101,7 +101,7 @@ impl Page {
 pub struct Governed(u64);
 
 impl Governed {
-    /// Its limit; 0: nobody has governed yet.
+    /// Its limit; 0: not set yet.
     pub fn limit(self) -> u64 {
         (self.0 & 0xffff_ffff) >> 2
     }

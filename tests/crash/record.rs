@@ -1,6 +1,6 @@
-//! What a worker tells the driver, through a pipe: one record of 64 bytes before each operation and
-//! one after. A pipe takes so little whole or not at all, so that a record of a killed worker is
-//! there or is not.
+//! What a worker reports to the driver, through a pipe: one record of 64 bytes before each
+//! operation and one after. A pipe takes so little whole or not at all, so that a record of a
+//! killed worker is there or is not.
 
 use std::io::Read;
 
@@ -194,7 +194,7 @@ impl Record {
             }
             let error = std::io::Error::last_os_error();
             if error.kind() != std::io::ErrorKind::Interrupted {
-                // Nobody listens any more: the driver is gone.
+                // No one listens any more: the driver is gone.
                 // SAFETY: a plain system call.
                 unsafe { libc::_exit(0) };
             }

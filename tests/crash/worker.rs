@@ -1,4 +1,4 @@
-//! A worker: threads that do everything at random and tell the driver before and after.
+//! A worker: threads that do everything at random and report to the driver before and after.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use crate::page::Page;
 use crate::record::{Op, Phase, Record, Wrong};
 use crate::rng::Rng;
 
-/// What the driver tells a worker.
+/// What the driver sends a worker.
 #[derive(Clone, Debug)]
 pub struct Orders {
     /// The database.
@@ -125,7 +125,7 @@ pub fn run(orders: &Orders) {
         let _ = std::io::Read::read(&mut std::io::stdin(), &mut [0]);
         reported.store(true, Ordering::Release);
     });
-    // SAFETY: plain system call. Forked children are nobody's to wait for.
+    // SAFETY: plain system call. No one waits for forked children.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
     let mut rng = Rng::new(orders.seed);
     match orders.role {
@@ -139,7 +139,7 @@ pub fn run(orders: &Orders) {
     }
 }
 
-/// Whether an error while opening says that somebody else is at it.
+/// Whether an error while opening says that another process is opening it.
 fn opened(opening: Result<Engine, Error>) -> Option<Engine> {
     match opening {
         Ok(engine) => Some(engine),

@@ -121,8 +121,8 @@ impl Harm {
             return Harm::Word { file, at: at * WORD, value };
         }
         let at = at * WORD;
-        let room = bytes.len() as u64 - at;
-        let some = |rng: &mut Rng, most: u64| (1 + rng.below(most.min(room))) as usize;
+        let capacity = bytes.len() as u64 - at;
+        let some = |rng: &mut Rng, most: u64| (1 + rng.below(most.min(capacity))) as usize;
         match rng.below(5) {
             0 => {
                 let len = some(rng, 64);

@@ -36,10 +36,10 @@ def test(name, *needed):
 def story(*command, expected=None):
     """The same story in every language, word for word."""
     with database() as path:
-        told = run(*command, str(path), str(CATALOG))
+        printed = run(*command, str(path), str(CATALOG))
     expected = expected or (STORIES / "story.txt").read_text(encoding="utf-8")
-    lines = difflib.unified_diff(expected.splitlines(), told.splitlines(), "expected", "told")
-    assert told == expected, "\n".join(lines)
+    lines = difflib.unified_diff(expected.splitlines(), printed.splitlines(), "expected", "printed")
+    assert printed == expected, "\n".join(lines)
 
 
 def koffi():

@@ -138,7 +138,7 @@ def play(server):
     refusal = refused(server, "oficina-tres-irmaos", ("m4", "ana"))
     assert refusal["reason"] == "rate_exceeded" and refusal["retry_at"], refusal
 
-    assert post(server, "nobody", webhook(("m1", "ana")))[0] == 404
+    assert post(server, "stranger", webhook(("m1", "ana")))[0] == 404
     assert post(server, padaria, webhook(("m9", "ana")), secret="wrong")[0] == 401
     for nonsense in ("nonsense", "7", "[1]", '{"entry": 7}', "[" * 5_000):
         status, _, body = post(server, padaria, nonsense)

@@ -116,7 +116,7 @@ fn occupy(scene: &mut Scene<'_>, resource: usize, holder: u8, pending: bool) {
     assert_agree(&decision, &verdict);
     if verdict.allowed() {
         match seat {
-            // Whoever is there is not invited again.
+            // A holder who is there is not invited again.
             Some(at) => scene.model.seats[at].2 &= pending,
             None => scene.model.seats.push((resource, holder, pending)),
         }

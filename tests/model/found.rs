@@ -89,7 +89,8 @@ fn a_reservation_expires_before_the_boundaries_that_come_after_it() {
     buy(&engine, "sms", 1, 1);
     buy(&engine, "credits", 5, 3);
     assert!(tenant.reserve(&[("credits", 65)], 2 * DAY).expect("decides").allowed());
-    // Nobody looks for four days: what was bought came back on the second and ended on the third.
+    // There is no look for four days: what was bought came back on the second and ended on the
+    // third.
     clock.advance_ms(4 * DAY_MS);
     assert_eq!((used(&engine, "credits"), balance(&engine, "acme", "credits").0), (0, 60));
     engine.settle("acme").expect("settles");
@@ -239,7 +240,7 @@ fn a_reservation_expires_at_its_own_end_while_what_gave_to_it_still_lives() {
     // It ends in the first hour of February, and what was bought at noon of that day.
     let days = Duration::from_mins(16 * 24 * 60 + 12 * 60 + 30);
     assert!(tenant.reserve(&[("watched", 15)], days).expect("decides").allowed());
-    // Nobody looks for 23 days.
+    // There is no look for 23 days.
     clock.advance_ms(23 * DAY_MS);
     engine.settle("acme").expect("settles");
     let lost = engine.events(0, 100).expect("reads");

@@ -142,7 +142,7 @@ fn resolve(scene: &mut Scene<'_>, which: usize, how: Resolve) {
 // ---- receipts ----------------------------------------------------------------------------------
 
 fn refund(scene: &mut Scene<'_>, which: usize) {
-    // Whether a receipt is still known when its key has expired is nobody's to say.
+    // Whether a receipt is still known when its key has expired is not specified.
     let now = scene.now;
     let known = |it: &usize| {
         let stored = &scene.model.stored[*it];

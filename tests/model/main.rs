@@ -81,7 +81,7 @@ fn take(subject: &mut Subject, step: &Step) {
 }
 
 fn wait(subject: &mut Subject, ms: i64) {
-    // Nobody is away for more than 400 days at a time.
+    // No tenant is away for more than 400 days at a time.
     for (name, tenant) in TENANTS.into_iter().zip(&mut subject.model) {
         if subject.now + ms - tenant.seen > 390 * DAY_MS {
             subject.engine.as_ref().expect("is open").settle(name).expect("settles");
@@ -153,7 +153,10 @@ fn compare_events(subject: &mut Subject) {
         }
     }
     counts.retain(|_, count| *count != 0);
-    assert!(counts.is_empty(), "told more (or, below zero, less) often than right: {counts:#?}");
+    assert!(
+        counts.is_empty(),
+        "reported more (or, below zero, less) often than right: {counts:#?}"
+    );
     if let Some(last) = events.last() {
         let forgotten = engine.acknowledge_events(last.sequence).expect("forgets");
         assert_eq!(forgotten, events.len());

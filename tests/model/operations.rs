@@ -238,7 +238,7 @@ impl Scene<'_> {
         let mut units = units;
         let decision = if LEASES.contains(&resource) {
             units = 1;
-            self.handle.leases(name).expect("are leases").check("nobody")
+            self.handle.leases(name).expect("are leases").check("stranger")
         } else if is_meter(resource) {
             self.handle.meter(name).expect("is a meter").check(units)
         } else {
@@ -311,9 +311,9 @@ impl Scene<'_> {
             let taken = self.model.message(times, session_of, opens, extends, number);
             let end = self.model.end_for(times, session_of);
             // One that ended long ago is not kept, even if it was opened just now.
-            let told = session.map(|it| it.expires_at.ms());
-            let is_right = end.is_none() || told == end || told == ends_before;
-            assert!(is_right || opens || too_old, "{end:?} {told:?}");
+            let shown = session.map(|it| it.expires_at.ms());
+            let is_right = end.is_none() || shown == end || shown == ends_before;
+            assert!(is_right || opens || too_old, "{end:?} {shown:?}");
             self.store(&decision, what, key, Vec::new());
             if let (Some(number), Some(stored)) = (number, self.model.stored.last_mut()) {
                 (stored.number, stored.session) = (number, taken);

@@ -169,7 +169,7 @@ impl Tenant {
         }
     }
 
-    /// A send arrived; or nobody said so in time.
+    /// A send arrived; or no report came in time.
     pub fn commit_send(&mut self, which: usize) {
         self.sends[which].open = false;
         if let Some(unit) = self.sends[which].unit.filter(|&unit| self.units[unit].open) {
@@ -204,7 +204,7 @@ impl Tenant {
         sends.chain(units).min()
     }
 
-    /// What nobody has reported of in time is committed.
+    /// What has no report in time is committed.
     pub fn commit_unreported(&mut self, now: i64) {
         for which in 0..self.sends.len() {
             if self.sends[which].open && self.sends[which].until <= now {

@@ -134,7 +134,7 @@ pub struct Send {
     pub open: bool,
 }
 
-/// Which thresholds were told, of which limit in which period.
+/// Which thresholds were reported, of which limit in which period.
 #[derive(Clone, Debug, Default)]
 pub struct Reported {
     limit: u64,
@@ -175,7 +175,7 @@ pub struct Tenant {
     pub first_due: NaiveDate,
     pub auto_renew: bool,
     pub lapsed: bool,
-    /// Due dates of what nobody has paid, and how often.
+    /// Due dates of what is not paid, and how often.
     pub owed: BTreeMap<NaiveDate, u32>,
     /// Whether what the present period costs is due on its due date.
     pub billed: bool,
@@ -608,7 +608,7 @@ impl Tenant {
         self.events.push(what);
     }
 
-    /// Tells which thresholds of a resource have been reached that were not told of.
+    /// Reports the thresholds of a resource that have been reached and not been reported yet.
     pub fn report(&mut self, resource: usize) {
         let limit = self.contracted(resource).unwrap_or(0);
         let used = self.in_use(resource);

@@ -8,7 +8,7 @@ use cotas_tests::{Database, NOON, add_tenant, assert_sound, at, date};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// What was told of thresholds of a resource: percentage, used, limit. Then it is forgotten.
+/// What was reported of thresholds of a resource: percentage, used, limit. Then it is forgotten.
 fn reported(engine: &Engine, resource: &str) -> Vec<(u8, u64, u64)> {
     let events = engine.events(0, 1_000).expect("reads");
     if let Some(last) = events.last() {
@@ -73,7 +73,7 @@ fn each_turn_of_a_tenants_life_is_reported_once_and_at_its_own_time() {
     let calls = engine.tenant("acme").expect("exists");
     let lease = allowed(calls.leases("calls").expect("is a lease").acquire("h", None)).lease;
     assert_eq!(events(&engine).len(), 1, "eleven of fourteen are half of them");
-    // Nobody looks until the second renewal is over.
+    // There is no look until the second renewal is over.
     clock.set(at("2026-06-21T12:00:00-03:00"));
     engine.settle("acme").expect("settles");
     let fencing = lease.expect("a lease").fencing;

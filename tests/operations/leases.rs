@@ -37,7 +37,7 @@ fn not_held<T: std::fmt::Debug>(result: Result<T, Error>) {
     assert!(matches!(result, Err(Error::LeaseNotHeld { .. })), "{result:?}");
 }
 
-/// Fencing numbers of the leases that were told to have expired.
+/// Fencing numbers of the leases that were reported to have expired.
 fn expired(engine: &Engine) -> Vec<u64> {
     let events = engine.events(0, 1000).expect("reads");
     let fencing = |event: &cotas::Event| match event.kind {
@@ -107,7 +107,7 @@ fn a_check_says_what_taking_a_lease_would_answer_also_when_leases_have_expired()
     let quote = tenant.quote("start_agent", &agent).expect("quotes");
     assert!(quote.decision.allowed(), "{quote:?}");
     assert!(!fencing.contains(&taken(&engine, "calls", "d").fencing));
-    // Also past a renewal that nobody has settled.
+    // Also past a renewal that is not settled.
     clock.set(cotas_tests::at("2026-05-25T12:00:00-03:00"));
     for holder in ["s", "t", "u"] {
         taken(&engine, "calls", holder);
@@ -215,7 +215,7 @@ fn a_lease_counts_in_the_resources_above_its_own() {
     taken(&engine, "agents.video", "v3");
     assert_eq!(stands(&engine, "acme", "agents"), (3, 0, 0));
     let above = denied(Ok(acquire(&engine, "agents.video", "v4")));
-    assert_eq!(above.limit(), Some(3), "there is no room above: {above:?}");
+    assert_eq!(above.limit(), Some(3), "there is no capacity above: {above:?}");
     assert_sound(&engine);
 }
 

@@ -46,7 +46,7 @@ fn a_meter_moves_those_above_it() {
     add(&engine, "minutes.video", 5);
     add(&engine, "minutes", 4);
     let above = add(&engine, "minutes.video", 2);
-    assert_eq!((above.allowed(), above.limit()), (false, Some(10)), "there is no room above");
+    assert_eq!((above.allowed(), above.limit()), (false, Some(10)), "there is no capacity above");
     assert_eq!(stands(&engine, "acme", "minutes.video"), (5, 1, 0));
     assert!(set(&engine, "minutes.video", 6).allowed());
     assert_eq!(stands(&engine, "acme", "minutes"), (10, 0, 0));

@@ -103,7 +103,7 @@ fn what_the_checkpoint_has_is_kept_and_its_old_handles_are_refused() {
     assert_eq!(stands(&engine, "acme", "sms"), (2, 8, 2));
     assert_eq!(stands(&engine, "acme", "calls"), (1, 2, 0));
     refuses_all(&engine, &old);
-    // Whoever holds the key or the lease gets a handle that is good now.
+    // A caller that holds the key or the lease gets a handle that is good now.
     let tenant = engine.tenant("acme").expect("exists");
     let again = allowed(tenant.once("k").consume("credits", 2));
     assert!(again.replayed);

@@ -52,12 +52,12 @@ fn a_refund_happens_once_and_gives_back_everything_that_was_charged() {
     let mut charged: Vec<_> =
         tenant.charges_of(&receipt).expect("reads").iter().map(|it| it.units).collect();
     charged.sort_unstable();
-    assert_eq!(charged, [1, 1, 2, 3], "the lease is told of as well");
+    assert_eq!(charged, [1, 1, 2, 3], "the lease is reported as well");
     tenant.refund(&receipt.to_string().parse().expect("parses")).expect("refunds");
     for resource in ["credits", "tasks", "minutes"] {
         assert_eq!(stands(&engine, "acme", resource), (0, 10, 0), "{resource}");
     }
-    assert_eq!(stands(&engine, "acme", "agents").0, 1, "the lease is let go by itself");
+    assert_eq!(stands(&engine, "acme", "agents").0, 1, "the lease is released by itself");
     let again = tenant.refund(&receipt);
     assert!(matches!(again, Err(Error::AlreadyRefunded)), "{again:?}");
     let replayed = allowed(tenant.once("k").perform("start_agent", &details));

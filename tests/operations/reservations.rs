@@ -34,7 +34,7 @@ fn what_is_set_aside_is_not_available_and_shown_as_held() {
 }
 
 #[test]
-fn a_reservation_is_resolved_once_and_whoever_comes_second_is_reported_how() {
+fn a_reservation_is_resolved_once_and_the_second_caller_gets_the_outcome() {
     let (engine, clock) = acme(NOON);
     let tenant = engine.tenant("acme").expect("exists");
     let make = || reserve(&engine, &[("credits", 2)], MINUTE);
@@ -55,7 +55,7 @@ fn a_reservation_is_resolved_once_and_whoever_comes_second_is_reported_how() {
         resolved(tenant.release(id), how);
     }
     assert_eq!(stands(&engine, "acme", "credits"), (3, 7, 0));
-    // Seven days after its time nobody knows it any more.
+    // Seven days after its time it is no longer known.
     clock.advance_ms(7 * 86_400_000);
     for id in &ids {
         let gone = tenant.release(id);
@@ -246,7 +246,7 @@ fn what_a_closed_period_set_aside_gives_this_one_only_its_extras() {
                 allowed(tenant.check("credits", 20));
                 let kind = EventKind::ReservationExpired { reservation: both };
                 let events = engine.events(0, 100).expect("reads");
-                assert_eq!(events.iter().filter(|it| it.kind == kind).count(), 1, "told once");
+                assert_eq!(events.iter().filter(|it| it.kind == kind).count(), 1, "reported once");
                 4
             }
             _ => {

@@ -88,7 +88,7 @@ fn a_seat_counts_in_those_above_it() {
     assert_eq!(stands(&engine, "acme", "channels"), (3, 0, 0));
     assert!(whatsapp.release("w1").expect("releases"));
     allowed(all.occupy("instagram"));
-    assert_eq!(denied(whatsapp.occupy("w1")).limit(), Some(3), "there is no room above");
+    assert_eq!(denied(whatsapp.occupy("w1")).limit(), Some(3), "there is no capacity above");
     assert_eq!(stands(&engine, "acme", "channels.whatsapp"), (1, 1, 0));
     assert_eq!(all.list().expect("reads").len(), 2, "each is listed where it is held");
     assert_sound(&engine);
@@ -106,7 +106,7 @@ fn a_smaller_plan_takes_no_seat_away_and_is_forewarned() {
     allowed(tenant.meter("minutes.video").expect("is a meter").add(3));
     allowed(tenant.consume("credits", 9));
     let over = |resource: &str, used, limit| OverLimit { resource: resource.into(), used, limit };
-    let mut forewarned = engine.what_if("acme", "narrow").expect("tells");
+    let mut forewarned = engine.what_if("acme", "narrow").expect("reports");
     forewarned.sort_by(|one, other| one.resource.cmp(&other.resource));
     let expected = [
         over("calls", 2, 1),
@@ -117,7 +117,7 @@ fn a_smaller_plan_takes_no_seat_away_and_is_forewarned() {
         over("users", 2, 1),
     ];
     assert_eq!(forewarned, expected);
-    assert_eq!(engine.what_if("acme", "wide").expect("tells"), []);
+    assert_eq!(engine.what_if("acme", "wide").expect("reports"), []);
     assert!(matches!(engine.what_if("acme", "none"), Err(Error::UnknownPlan(_))));
     let terms = Terms { plan: "narrow", first_due: date("2026-05-20"), auto_renew: true };
     engine.change_plan("acme", &terms, None).expect("changes");

@@ -355,7 +355,7 @@ fn a_campaign_is_quoted_reserved_drawn_from_and_what_is_left_returns() {
     assert_eq!((quote.available, quote.remaining, quote.missing), (Some(98), Some(95), 0));
     assert_eq!(quote.resource, "sessions");
     let id = campaign(&tenant, quote.opens);
-    assert_eq!(sessions(&engine), (5, 95, 4), "nobody else may have them");
+    assert_eq!(sessions(&engine), (5, 95, 4), "no other send may have them");
     for (contact, opens) in
         [("a", false), ("b", false), ("c", true), ("also c", false), ("d", true)]
     {
@@ -501,7 +501,7 @@ fn sends_and_campaigns_survive_the_live_file() {
 }
 
 /// Four processes send to contacts of their own and are killed, again and again. At the end every
-/// unit is used or given back, once: what arrived, and what nobody has reported of, is used.
+/// unit is used or given back, once: what arrived, and what has no report, is used.
 #[test]
 fn i2_kills_during_a_campaign_lose_no_unit_and_double_none() {
     const SENDS: u64 = 400;

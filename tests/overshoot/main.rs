@@ -65,7 +65,7 @@ fn work(contender: Contender, home: &Path, page: Page, threads: u64) {
         for _ in 0..threads {
             scope.spawn(|| {
                 let mut ask = opened.asker(home);
-                // Twice the limit and more is told as that.
+                // Twice the limit and more is shown as that.
                 while admitted.load(Ordering::Relaxed) < 100 * LIMIT && ask() {
                     admitted.fetch_add(1, Ordering::Release);
                 }
@@ -197,7 +197,7 @@ fn document(rows: &[String], skipped: &[String]) -> String {
          are refused. \
          The figures are units admitted beyond the limit (the least and the most of \
          {ROUNDS} rounds); \
-         below zero are units that a killed worker had used up and told nobody of. The shapes are \
+         below zero are units that a killed worker had used up and not reported. The shapes are \
          processes x threads of each, and workers killed and replaced meanwhile.\n\n\
          `make overshoot` has written this page: {}, engine of commit {}, {cores} cores, {} GB of \
          memory, Linux {}, databases in memory.\n\n\

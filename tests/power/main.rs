@@ -241,7 +241,7 @@ fn move_the_log(path: &Path) {
     let connection = rusqlite::Connection::open(path).expect("opens");
     let moved =
         connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0));
-    assert_eq!(moved.expect("moves"), 0, "nobody is in the way");
+    assert_eq!(moved.expect("moves"), 0, "nothing is in the way");
 }
 
 /// Opens what a cut left and compares; gives what is wrong with it.

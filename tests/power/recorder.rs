@@ -231,7 +231,7 @@ unsafe extern "C" fn open(
     flags: c_int,
     out: *mut c_int,
 ) -> c_int {
-    // SAFETY: `file` has room for ours and the one below.
+    // SAFETY: `file` has capacity for ours and the one below.
     unsafe {
         let code = (*below()).xOpen.expect("is there")(below(), name, real(file), flags, out);
         let methods =

@@ -84,7 +84,7 @@ def acme(engine: cotas.Engine) -> cotas.Tenant:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Path]:
-    """A database on disk, which nobody has open, with `acme` in it."""
+    """A database on disk, which no process has open, with `acme` in it."""
     path = tmp_path / "quotas.db"
     with cotas.open(path) as engine:
         furnish(engine)

@@ -350,7 +350,7 @@ def test_usage_comes_in_columns(engine: cotas.Engine, acme: cotas.Tenant) -> Non
     assert engine.usage("acme", since=later)["count"] == []
 
 
-def test_costs_are_told_before(acme: cotas.Tenant) -> None:
+def test_costs_are_reported_before(acme: cotas.Tenant) -> None:
     quote = acme.quote("send_sms", quantity=3)
     assert {cost.resource: cost.cost for cost in quote.costs} == {"sms": 3, "credits": 1}
     assert quote.decision and acme.perform("send_sms", quantity=3, tariff=quote.tariff)

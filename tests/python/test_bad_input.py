@@ -42,7 +42,7 @@ CASES = [
     bad(TypeError, "None is not a str", None, lambda e, t, x: e.tenant(x)),
     bad(cotas.InvalidArgument, r"'a\\udc80b' has a surrogate", LONE, lambda e, t, x: t.consume(x)),
     bad(cotas.InvalidArgument, "surrogate", LONE, lambda e, t, x: e.tenant(x)),
-    bad(cotas.UnknownTenant, '"nobody"', "nobody", lambda e, t, x: e.tenant(x)),
+    bad(cotas.UnknownTenant, '"stranger"', "stranger", lambda e, t, x: e.tenant(x)),
     bad(cotas.InvalidArgument, "129 bytes", "x" * 129, lambda e, t, x: e.tenant(x)),
     bad(cotas.InvalidArgument, "NUL", "a\0b", lambda e, t, x: e.tenant(x)),
     bad(cotas.UnknownResource, '"smss"', "smss", lambda e, t, x: t.consume(x)),

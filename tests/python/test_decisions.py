@@ -148,7 +148,7 @@ MANY_CHARGES = "\n".join(
 )
 
 
-def test_a_decision_tells_that_more_was_charged_than_it_lists(quotas: cotas.Engine) -> None:
+def test_a_decision_shows_that_more_was_charged_than_it_lists(quotas: cotas.Engine) -> None:
     quotas.load_catalog(MANY_CHARGES)
     due = quotas.now.date() + timedelta(days=21)
     wide = quotas.create_tenant("wide", plan="wide", first_due=due)

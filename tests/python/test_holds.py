@@ -122,7 +122,7 @@ def test_seats_are_held_until_released(engine: cotas.Engine, acme: cotas.Tenant)
     assert found is not None and (found.tenant, found.holder) == ("acme", "ana@acme.br")
     assert engine.verify_token("another-token") is None
     with pytest.raises(cotas.NotHeld):
-        users.replace("nobody", "eva@acme.br")
+        users.replace("stranger", "eva@acme.br")
 
 
 def test_a_send_that_fails_gives_its_session_back(acme: cotas.Tenant) -> None:

@@ -50,7 +50,7 @@ def test_eight_threads_share_a_limit(database: Path) -> None:
 
 
 def test_threads_consume_while_others_change_the_tenant(database: Path) -> None:
-    """Decisions wait for the lock that a grant holds over its commit, and nobody for the
+    """Decisions wait for the lock that a grant holds over its commit, and no decision for the
     interpreter."""
     with cotas.open(database) as engine:
         tenant = engine.tenant("acme")
@@ -226,7 +226,7 @@ def test_closing_lets_go_while_others_decide(database: Path) -> None:
         time.sleep(0.05)
         engine.close()
         assert all(each.result() for each in working)
-    # With another maintenance only if the first has really been let go of.
+    # With another maintenance only if the first has really been released.
     with cotas.open(database, maintenance="inline") as again:
         assert again.verify() == ()
 

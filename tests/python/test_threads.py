@@ -175,7 +175,7 @@ def test_an_engine_is_closed_by_all_at_once_while_it_decides(database: Path) -> 
 
         assert max(at_once(work)) < 9_999
         assert engine.closed and repr(engine) == "<Engine closed>"
-    # With another maintenance only if every one has really been let go of.
+    # With another maintenance only if every one has really been released.
     with cotas.open(database, maintenance="inline") as again:
         assert again.verify() == ()
 

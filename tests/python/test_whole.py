@@ -67,8 +67,8 @@ NOWHERE = {
 @cache
 def source() -> str:
     """All of the engine that hosts see."""
-    rooms = ("engine", "report", "billing")
-    files = [file for room in rooms for file in sorted((CORE / room).glob("*.rs"))]
+    modules = ("engine", "report", "billing")
+    files = [file for module in modules for file in sorted((CORE / module).glob("*.rs"))]
     files += [CORE / "rules" / "decision.rs", CORE / "language.rs"]
     return "\n".join(file.read_text("utf-8") for file in files)
 

@@ -77,7 +77,7 @@ fn seed_003_02_sealing_shows_its_cost_first() {
     let decision = allowed(tenant.perform("seal_envelope", &envelope(3)));
     assert_eq!((decision.available, decision.limit()), (47, Some(50)));
     let dear = tenant.quote("seal_envelope", &envelope(48)).expect("is quoted");
-    assert_eq!(dear.decision.reason(), Some(Reason::QuotaExhausted), "told before");
+    assert_eq!(dear.decision.reason(), Some(Reason::QuotaExhausted), "reported before");
     let refusal = denied(tenant.perform("seal_envelope", &envelope(48)), Reason::QuotaExhausted);
     let named = platform.engine.resource("credits").expect("is one");
     assert_eq!((refusal.resource, refusal.units, refusal.available), (Some(named), 48, 47));

@@ -180,7 +180,7 @@ fn seed_001_08_billing_stops_only_when_cancelled() {
     let invoices_of = |status: Status| {
         let platform = platform();
         platform.create(&on_comercial());
-        platform.engine.set_status(TENANT, status, "as told", true).expect("moves");
+        platform.engine.set_status(TENANT, status, "as asked", true).expect("moves");
         let before = platform.engine.invoices(TENANT).expect("reads").len();
         platform.at("2026-04-01T12:00:00-03:00");
         platform.engine.settle(TENANT).expect("settles");
@@ -218,7 +218,7 @@ fn seed_001_09_the_administrator_is_mandatory_and_becomes_the_first_user() {
 }
 
 #[test]
-fn seed_001_10_the_address_is_given_by_hand_with_its_cep() {
+fn seed_001_10_the_address_is_given_manually_with_its_cep() {
     let full = Address {
         cep: "01310-100",
         street: "Avenida Paulista",
@@ -248,7 +248,7 @@ fn seed_001_10_the_address_is_given_by_hand_with_its_cep() {
 }
 
 #[test]
-fn seed_001_11_a_plan_is_preset_or_made_by_hand() {
+fn seed_001_11_a_plan_is_preset_or_made_manually() {
     let platform = platform();
     platform.create(&on_comercial());
     assert_eq!(platform.left(TENANT, "boards").1, Some(5), "as preset");
@@ -327,7 +327,7 @@ fn seed_001_14_quantities_limit_chatbots_boards_users_and_channels() {
     for (all, most) in [("users", 10), ("channels", 4)] {
         assert_eq!(platform.left(TENANT, all), (Some(0), Some(most)), "{all} of any kind");
     }
-    // A kind that has room cannot pass the number of all.
+    // A kind that has capacity cannot pass the number of all.
     platform.engine.set_limit(TENANT, "channels.whatsapp", Limit::Finite(9)).expect("changes");
     let whatsapp = tenant.seats("channels.whatsapp").expect("are seats");
     denied(whatsapp.occupy("one-more"), Reason::QuotaExhausted);
@@ -348,7 +348,7 @@ fn seed_001_15_everything_is_checked_together_before_the_account_is_saved() {
         ("plan", 404, NewTenant { ..good.clone().plan("gold", date("2026-03-31"), true) }),
         ("due date", 406, good.clone().plan("comercial", date("2026-02-28"), true)),
         (
-            "no room for the administrator",
+            "for the administrator",
             406,
             NewTenant {
                 limits: &[("users", Limit::Finite(0))],

@@ -268,7 +268,7 @@ fn seed_000_11_recurring_is_the_invoice_s() {
     let debited = invoices.iter().find(|it| it.due == date("2026-06-20")).expect("is there");
     assert!(debited.recurring, "debited by the gateway: {debited:?}");
     let bought = invoices.iter().find(|it| it.title == "Conversas extras").expect("is there");
-    assert!(!bought.recurring, "made by hand, of the same plan: {bought:?}");
+    assert!(!bought.recurring, "made manually, of the same plan: {bought:?}");
     let page = platform.statement(TENANT).to_page(PT);
     assert_eq!(row_with(&page, "20/06/2026").len(), 7, "of the plan's table");
     assert!(row_with(&page, "Conversas extras").contains(&"Não"));
@@ -367,6 +367,6 @@ fn seed_000_16_new_sessions_come_with_a_number_a_plan_or_extras_where_there_are_
     allowed(again(&by_plan));
     assert_eq!(by_plan.left(TENANT, "sessions"), (Some(299), Some(300)));
     let sold = refused(by_plan.engine.buy(TENANT, EXTRAS, 100, None), 424);
-    assert!(sold.to_string().contains("sells nothing"), "{sold}");
+    assert!(sold.to_string().contains("its plan has no extras"), "{sold}");
     assert_eq!(by_plan.left(TENANT, "sessions"), (Some(299), Some(300)), "the switch is off");
 }

@@ -88,7 +88,7 @@ impl Platform {
         invoices.find(|it| it.id == invoice).expect("an invoice").reference
     }
 
-    /// Tells what Asaas tells of a payment.
+    /// Reports what Asaas reports of a payment.
     fn reported(&self, id: &str, event: &str, payment: &str, invoice: i64) -> PaymentOutcome {
         let body = asaas(id, event, payment, &self.reference(invoice));
         self.engine.payment_event(Gateway::Asaas, &body, WEBHOOK_TOKEN).expect("is answered")

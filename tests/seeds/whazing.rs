@@ -129,7 +129,7 @@ fn seed_002_05_api_plus_is_for_premium_only() {
     denied(connect(&tenant.seats(BUSINESS).expect("are seats"), "canal-1"), Reason::NotInPlan);
     let sold = platform.engine.buy("comum", PACKAGE, 1, None);
     let error = refused(sold, 424);
-    assert!(error.to_string().contains("a feature is missing"), "{error}");
+    assert!(error.to_string().contains("it lacks the feature that the package needs"), "{error}");
     assert_eq!(platform.engine.invoices("comum").expect("reads").len(), 1, "only the plan's");
     buy(&platform, 1);
 }

@@ -27,7 +27,7 @@ pub fn act(engine: &Engine, words: &[&str]) -> Option<Result<String, Error>> {
             let both = races::receive_together(engine, (Path::new(path), 2), number(contacts));
             both.map(|(opened, continued)| words_of(&[opened, continued]))
         }
-        ["tell", directory, order, members] => {
+        ["report", directory, order, members] => {
             payments::report(engine, directory, order, number(members))
         }
         ["administer", operation, invoice, key] => {
@@ -73,8 +73,8 @@ pub fn act(engine: &Engine, words: &[&str]) -> Option<Result<String, Error>> {
         }
         ["delivery", tenant, message, report] => {
             let report = Delivery::from_code(report).expect("a report");
-            let told = engine.tenant(tenant).and_then(|it| it.report_delivery(message, report));
-            told.map(|outcome| outcome.code().to_owned())
+            let answer = engine.tenant(tenant).and_then(|it| it.report_delivery(message, report));
+            answer.map(|outcome| outcome.code().to_owned())
         }
         ["campaign", tenant, who, sends, campaign] => {
             campaign_of(engine, tenant, who, number(sends), campaign)
@@ -254,6 +254,6 @@ fn administer(
         // The other invoice is the plan's.
         "cancel" => done(keyed.cancel_invoice(if otherwise { 1 } else { invoice })),
         "split" => keyed.split_invoice(invoice, parts).map(|all| format!("{all:?}")),
-        _ => panic!("nobody administers {operation}"),
+        _ => panic!("no administrator calls {operation}"),
     }
 }

@@ -1,5 +1,5 @@
 //! What the integration tests share: a small catalog, databases in temporary directories, and
-//! the helper process, a second process that does what a test tells it to.
+//! the helper process, a second process that does what a test asks for.
 
 pub mod acts;
 pub mod meeting;
@@ -293,7 +293,7 @@ impl Database {
     }
 
     /// Runs the helper process so that it crashes at a crash point. `false`: it did what it was
-    /// told and went without closing the engine, so that the point lies in the operation or
+    /// answered and went without closing the engine, so that the point lies in the operation or
     /// nowhere.
     pub fn crashes_at(&self, point: &str, words: &[&str]) -> bool {
         use std::os::unix::process::ExitStatusExt;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long the others are waited for: whoever died is not to hang the test.
+/// How long the others are waited for: a killed process is not to hang the test.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A counter in a file that all who meet have mapped.
@@ -24,7 +24,7 @@ impl Meeting {
             .truncate(false)
             .open(path)
             .expect("opens");
-        file.set_len(8).expect("has room for the counter");
+        file.set_len(8).expect("has space for the counter");
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new mapping of a file of 8 bytes, which is never unmapped; a word of it is
         // aligned and only ever used as an atomic.

@@ -72,7 +72,7 @@ pub fn asaas_of_subscription(
     .into_bytes()
 }
 
-/// Meets the others, then tells of the events in `directory` in this order, numbers with commas
+/// Meets the others, then reports the events in `directory` in this order, numbers with commas
 /// between; says what came of each.
 pub fn report(
     engine: &Engine,

@@ -24,7 +24,7 @@ pub enum Prize {
     Credit,
     /// Units, set aside.
     Reservation,
-    /// A place, until it is let go.
+    /// A place, until it is released.
     Seat,
 }
 

@@ -54,9 +54,9 @@ impl Scale {
     }
 }
 
-/// Every how many intervals there is room for a label of `room` pixels, where an interval has
+/// Every how many intervals there is space for a label of `width` pixels, where an interval has
 /// `pixels`: steps that fit into days, weeks and years.
-pub fn label_step(interval: Interval, room: usize, pixels: usize) -> usize {
+pub fn label_step(interval: Interval, width: usize, pixels: usize) -> usize {
     let round: &[usize] = match interval {
         Interval::Hour => &[1, 2, 3, 6, 12, 24, 48, 168],
         Interval::Day => &[1, 2, 7, 14, 28],
@@ -65,7 +65,7 @@ pub fn label_step(interval: Interval, room: usize, pixels: usize) -> usize {
     let last = round.last().copied().unwrap_or(1);
     let longer = std::iter::successors(Some(last * 2), |step| step.checked_mul(2));
     let mut steps = round.iter().copied().chain(longer);
-    steps.find(|step| step.saturating_mul(pixels) >= room).unwrap_or(usize::MAX)
+    steps.find(|step| step.saturating_mul(pixels) >= width).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

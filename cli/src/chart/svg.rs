@@ -21,7 +21,7 @@ const BARS_MAX: usize = 10_000;
 /// Pixels of all bars together, where they are few enough.
 const PLOT_WIDTH: usize = 880;
 const BAR_WIDTH_MAX: usize = 56;
-/// Room for the longest name a tenant can have.
+/// Capacity for the longest name a tenant can have.
 const WIDTH_MIN: usize = 760;
 const LEFT: usize = 70;
 const RIGHT: usize = 44;

@@ -10,7 +10,7 @@ use terminal_size::{Width, terminal_size_of};
 use super::{NOTHING, metrics, resources, total};
 use crate::output::{grouped, number, printable, right, table, words};
 
-/// Columns where nobody says how many there are: in a pipe.
+/// Columns where no width is known: in a pipe.
 const WIDTH: usize = 80;
 const BAR_MIN: usize = 8;
 const BAR_MAX: usize = 60;

@@ -1,4 +1,4 @@
-//! The commands, each with its arguments; `replay` has a room of its own.
+//! The commands, each with its arguments; `replay` has a module of its own.
 
 pub mod account;
 pub mod audit;

@@ -1,4 +1,4 @@
-//! `cotas quote`: what an action would cost, told before it is done.
+//! `cotas quote`: what an action would cost, shown before it is done.
 
 use std::io;
 use std::path::{Path, PathBuf};

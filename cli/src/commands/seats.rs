@@ -45,7 +45,7 @@ enum Operation {
         /// Who has it
         holder: String,
     },
-    /// Give a seat to somebody else, which always passes
+    /// Give a seat to another holder, which always passes
     Replace {
         /// Who has it
         old: String,
@@ -88,7 +88,7 @@ impl Seats {
 
     fn held(&self, seats: &[Seat]) -> String {
         if seats.is_empty() {
-            return format!("nobody holds {} of {}", self.resource, self.tenant);
+            return format!("no one holds {} of {}", self.resource, self.tenant);
         }
         let yes = |it: bool| words(if it { "yes" } else { "" });
         let rows = seats

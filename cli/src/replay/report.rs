@@ -11,11 +11,11 @@ use super::player::{Counts, Player};
 use crate::failure::Failure;
 use crate::traffic::{FaultCounts, Format};
 
-/// Everything that is told at the end.
+/// Everything that is reported at the end.
 pub struct Report {
     /// What came of the traffic, by tenant, since its first line.
     pub tenants: BTreeMap<String, Outcome>,
-    /// How the file told of it.
+    /// How the file wrote it.
     pub format: Format,
     /// The times of the first and the last line.
     pub times: Option<(Timestamp, Timestamp)>,

@@ -1,4 +1,4 @@
-//! Assin (docs/sources.md): two balances, and what an action costs is told before it is done.
+//! Assin (docs/sources.md): two balances, and what an action costs is shown before it is done.
 
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ pub(super) fn play() -> Result<Story, Failure> {
     let plan = stage.engine.statement(TENANT)?.plan;
     if let Some(plan) = plan {
         let due = shown(plan.due);
-        stage.say(format!("{TENANT} subscribes to {}, paid by hand, due {due}", plan.title));
+        stage.say(format!("{TENANT} subscribes to {}, paid manually, due {due}", plan.title));
     }
     stage.say("Ana, the administrator, is the first user");
     stage.say_balance(TENANT, "users", Language::English)?;
@@ -64,7 +64,7 @@ pub(super) fn play() -> Result<Story, Failure> {
     Ok(stage.end("LiveChat 360: conversations and extras", (page, statement.to_json())))
 }
 
-/// Contacts write; tells how many sessions that opened.
+/// Contacts write; gives how many sessions that opened.
 fn write(stage: &mut Stage, contacts: Range<u32>, what: &str) -> Result<(), Failure> {
     let tenant = stage.engine.tenant(TENANT)?;
     let (mut opened, mut continued, mut refused) = (0, 0, 0);

@@ -45,7 +45,7 @@ enum Platform {
     Helena,
     /// Channels: examples A and B, nothing is prorated
     Whazing,
-    /// Credits and notification credits, told before they are used
+    /// Credits and notification credits, shown before they are used
     Assin,
     /// Registration, payment, calls at a time, the plan report
     Voki,
@@ -60,7 +60,7 @@ struct Story {
 }
 
 impl Tour {
-    /// Tells one story, or all.
+    /// Prints one story, or all.
     pub fn run(&self, output: Output) -> Result<(), Failure> {
         let platforms = match &self.platform {
             Some(platform) => std::slice::from_ref(platform),
@@ -129,7 +129,7 @@ impl Stage {
         self.lines.push(format!("  {}", line.into()));
     }
 
-    /// Tells how an attempt ended that must not succeed.
+    /// Prints how an attempt ended that must not succeed.
     fn say_error<T>(&mut self, what: &str, attempt: Result<T, Error>) {
         let answer = attempt.map_or_else(|error| error.to_string(), |_| "done".to_owned());
         self.say(format!("{what}: {answer}"));
@@ -140,7 +140,7 @@ impl Stage {
         Ok(balance.ok_or_else(|| Error::UnknownResource(resource.into()))?)
     }
 
-    /// Tells what is left of a resource.
+    /// Prints what is left of a resource.
     fn say_balance(
         &mut self,
         tenant: &str,

@@ -64,7 +64,7 @@ fn register(stage: &mut Stage) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The gateway tells of the payment: with the wrong token, then twice.
+/// The gateway reports the payment: with the wrong token, then twice.
 fn pay(stage: &mut Stage) -> Result<(), Failure> {
     let waiting = stage.engine.invoices(TENANT)?.into_iter().find(|it| it.paid_on.is_none());
     let Some(invoice) = waiting else { return Ok(()) };
@@ -88,7 +88,7 @@ fn pay(stage: &mut Stage) -> Result<(), Failure> {
             PaymentOutcome::Ignored(_) => "ignored".to_owned(),
             PaymentOutcome::Refused => "refused".to_owned(),
         };
-        stage.say(format!("{what} tells PAYMENT_CONFIRMED over {}: {said}", invoice.amount));
+        stage.say(format!("{what} reports PAYMENT_CONFIRMED over {}: {said}", invoice.amount));
     }
     if let Some(subscription) = stage.engine.report(TENANT)?.subscription {
         stage.say(format!("the plan is {} now", subscription.plan));

@@ -63,7 +63,7 @@ fn connect(stage: &mut Stage, kind: &str, channel: &str, token: &str) -> Result<
     };
     stage.say(format!("{A} connects {channel}: {said}"));
     if let Some(warning) = seats.warning()? {
-        stage.say(format!("  and is told: {}", warning.en));
+        stage.say(format!("  and is warned: {}", warning.en));
     }
     Ok(())
 }

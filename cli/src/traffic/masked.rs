@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_shows_its_form_and_nobody_s_data() {
+    fn a_line_shows_its_form_and_no_personal_data() {
         for (line, shown) in [
             (
                 r#"{"event":"messages.upsert","data":{"from":"5500900001","n":7},"k":["Oi","a"]}"#,

@@ -1,6 +1,6 @@
 //! Traffic that has already happened, read from a file for `cotas replay`.
 //!
-//! Two formats, told apart by the first byte that is not blank:
+//! Two formats, distinguished by the first byte that is not blank:
 //!
 //! - `{` or `[`: one webhook body per line;
 //! - anything else: CSV with a header line. `at`, `tenant` and `action` are required, `channel`,
@@ -40,7 +40,7 @@ const WAITING_MAX: usize = 10_000;
 /// How many lines are kept to be shown.
 const HEAD_LEN: usize = 3;
 
-/// What can be read, for whoever gave something else.
+/// What can be read, for a user who gave something else.
 pub const FORMATS: [&str; 4] = [
     "CSV with a header line: at,tenant,action and, where needed, channel,contact,quantity,key \
      (--map reads other names)",
@@ -134,7 +134,7 @@ fn constant_hint(column: &str) -> String {
     }
 }
 
-/// How a file tells of its traffic.
+/// How a file writes its traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// CSV with a header line.
@@ -235,7 +235,7 @@ impl Traffic {
         Ok(traffic)
     }
 
-    /// How the file tells of its traffic.
+    /// How the file writes its traffic.
     pub fn format(&self) -> Format {
         match self.parser {
             Parser::Csv(_) => Format::Csv,

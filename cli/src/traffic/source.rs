@@ -1,7 +1,7 @@
 //! Where traffic comes from: a file that can be read again, packed by gzip or not.
 //!
 //! A replay may have to look through the whole traffic before it decides ([`Source::reader`] gives
-//! it from its start, as often as it is asked). So a pipe is first copied into a file that nobody
+//! it from its start, as often as it is asked). So a pipe is first copied into a file that no one
 //! else sees.
 
 use std::fs::File;

@@ -64,7 +64,7 @@ fn a_line_may_have_a_mebibyte_and_no_more() {
 }
 
 #[test]
-fn the_format_is_told_by_the_first_byte() {
+fn the_format_is_known_by_the_first_byte() {
     let body = r#"{"object":"page"}"#;
     for whatsapp in [body.to_owned(), format!("\u{feff}\n\r\n \t{body}\n"), format!("[{body}]")] {
         assert_eq!(read(whatsapp).format(), Format::Whatsapp);

@@ -1,8 +1,8 @@
 //! Webhooks of Asaas, as they really are (docs/sources.md, Voki).
 //!
 //! They come at least once, in any order and up to 14 days late, from several queues at once. One
-//! charge is told as confirmed *and* received, on cards 32 days apart; Pix only as received; a
-//! chargeback that was won as either of them again: whoever settles goes by the payment's id.
+//! charge is reported as confirmed *and* received, on cards 32 days apart; Pix only as received; a
+//! chargeback that was won as either of them again: settling goes by the payment's id.
 //! Overdue comes early in the morning, for a due Friday only on Monday: the day that counts is the
 //! payment's `due`, not that of the event.
 
@@ -18,9 +18,9 @@ pub const TOKEN_HEADER: &str = "asaas-access-token";
 
 /// Reads the body of a webhook.
 ///
-/// Where the event is of a kind that nobody acts on, [`PaymentEventKind::Other`], nothing but its
-/// name is demanded: an error would make Asaas hold back all that follows. `paid_on` is the day on
-/// which the customer paid, or else the one on which Asaas noted it.
+/// Where the event is of a kind that the engine does not act on, [`PaymentEventKind::Other`],
+/// nothing but its name is demanded: an error would make Asaas hold back all that follows.
+/// `paid_on` is the day on which the customer paid, or else the one on which Asaas noted it.
 ///
 /// Blocks on nothing; at most [`BODY_BYTES_MAX`](super::BODY_BYTES_MAX) bytes are read.
 pub fn parse(body: &[u8]) -> Result<PaymentEvent, PayloadError> {
@@ -85,7 +85,7 @@ fn method(object: &Object) -> Result<PaymentMethod, PayloadError> {
 fn ignored(envelope: &Object) -> PaymentEvent {
     let id = envelope.text("id").ok().flatten().unwrap_or_default();
     let event = PaymentEvent::bare(Gateway::Asaas, id, PaymentEventKind::Other);
-    // As much of the payment as can be read, for whoever looks into the log.
+    // As much of the payment as can be read, for the reader of the log.
     payment_event(envelope, PaymentEventKind::Other).unwrap_or(event)
 }
 

@@ -7,7 +7,7 @@ use super::DocumentError;
 /// A postal code, written `01310-100` or `01310100`; it displays with the hyphen. Whether it has
 /// been assigned is not looked up.
 ///
-/// [`Debug`] does not tell it: with a house number it is somebody's address.
+/// [`Debug`] does not show it: with a house number it is a person's address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cep(stdbr_core::cep::Cep);
 

@@ -131,7 +131,7 @@ pub enum DocumentError {
 
 /// A valid registration number in its normal form: two are equal if they are the same number.
 ///
-/// It displays with its punctuation; [`Debug`] does not tell the number.
+/// It displays with its punctuation; [`Debug`] does not show the number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Document(Number);
 

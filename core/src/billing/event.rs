@@ -1,4 +1,4 @@
-//! What a payment gateway tells, in the engine's own terms.
+//! What a payment gateway reports, in the engine's own terms.
 //!
 //! Each gateway has an adapter that reads its webhooks into a [`PaymentEvent`]; the rest of the
 //! engine knows no gateway's format. Names, cards and addresses stay behind in the payload.
@@ -156,12 +156,12 @@ impl PaymentMethod {
 
 /// A webhook of a gateway, read.
 ///
-/// Webhooks come at least once, in any order and up to weeks late: `id` tells a repetition from
-/// something new, and `payment` tells two events of one payment from two payments.
+/// Webhooks come at least once, in any order and up to weeks late: `id` distinguishes a repetition
+/// from something new, and `payment` distinguishes two events of one payment from two payments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentEvent {
-    /// Who told.
+    /// Who reported it.
     pub gateway: Gateway,
     /// The event's own id at the gateway, whole: it has no parts that mean anything.
     pub id: String,
@@ -270,14 +270,14 @@ mod tests {
 
     #[test]
     fn an_event_is_the_document_that_it_is_written_as() {
-        let told = r#"{ "gateway": "pagarme", "id": "hook_1", "kind": "paid", "payment": "ch_1",
+        let reported = r#"{ "gateway": "pagarme", "id": "hook_1", "kind": "paid", "payment": "ch_1",
             "reference": "17", "amount_cents": 29900, "method": "pix", "due": "2026-06-10",
             "paid_on": "2026-06-09", "occurred_at": "2026-06-09T16:45:03-03:00" }"#;
-        let told = event(told).unwrap();
-        assert_eq!(told.amount.map(Cents::get), Some(29_900));
-        assert_eq!(told.occurred_at, Timestamp::parse_rfc3339("2026-06-09T19:45:03Z"));
-        assert_eq!(told.check(), Ok(()));
-        assert_eq!(event(&serde_json::to_string(&told).unwrap()).unwrap(), told);
+        let reported = event(reported).unwrap();
+        assert_eq!(reported.amount.map(Cents::get), Some(29_900));
+        assert_eq!(reported.occurred_at, Timestamp::parse_rfc3339("2026-06-09T19:45:03Z"));
+        assert_eq!(reported.check(), Ok(()));
+        assert_eq!(event(&serde_json::to_string(&reported).unwrap()).unwrap(), reported);
         let bare = event(r#"{ "gateway": "asaas", "id": "evt_1", "kind": "other" }"#).unwrap();
         let expected = PaymentEvent::bare(Gateway::Asaas, "evt_1".into(), PaymentEventKind::Other);
         assert_eq!(bare, expected);

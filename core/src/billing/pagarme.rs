@@ -14,9 +14,9 @@ use super::{Cents, Gateway, PayloadError, PaymentEvent, PaymentEventKind, Paymen
 
 /// Reads the body of a webhook.
 ///
-/// Where the event is of a kind that nobody acts on, [`PaymentEventKind::Other`], nothing but its
-/// name is demanded. Amounts are whole cents. A due date is the day as it is written; `paid_on` is
-/// the day in São Paulo at the instant of the payment.
+/// Where the event is of a kind that the engine does not act on, [`PaymentEventKind::Other`],
+/// nothing but its name is demanded. Amounts are whole cents. A due date is the day as it is
+/// written; `paid_on` is the day in São Paulo at the instant of the payment.
 ///
 /// Blocks on nothing; at most [`BODY_BYTES_MAX`](super::BODY_BYTES_MAX) bytes are read.
 pub fn parse(body: &[u8]) -> Result<PaymentEvent, PayloadError> {

@@ -1,7 +1,7 @@
 //! Reading the JSON of a webhook, field by field, so that an error can name the field.
 //!
-//! Values stay the pieces of text that they are until somebody asks for them: a number is never a
-//! float, and what nobody asks for, cards and names, is never taken out of the body.
+//! Values stay the pieces of text that they are until they are asked for: a number is never a
+//! float, and what is not asked for, cards and names, is never taken out of the body.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub enum PayloadError {
         /// The column, from 1.
         column: usize,
     },
-    /// A field without which the event cannot be told from others.
+    /// A field without which the event cannot be distinguished from others.
     #[error("the field {field:?} is missing")]
     Missing {
         /// Its path, such as `payment.id`.
@@ -103,7 +103,7 @@ pub(super) fn shown(text: &str) -> String {
 
 /// As [`shown`], of what should be a date: one of 16 digits is a card's, whatever it should be.
 fn shown_date(text: &str) -> String {
-    // Date, time and offset; fractions of a second are seldom told.
+    // Date, time and offset; fractions of a second are seldom given.
     const DIGITS_MAX: usize = 8 + 6;
     if text.chars().filter(char::is_ascii_digit).count() <= DIGITS_MAX {
         return shown(text);

@@ -1,9 +1,9 @@
 //! Calendar caps: what a plan allows of a resource in one day or one week, beside the period.
 //!
 //! A cap is a meter of its own, called after the resource, that begins again with each day or week
-//! and stands above the resource: both must have room, and what is given back lowers it only while
-//! its day or week lasts. So everything that is known of meters and of resources above others holds
-//! for caps.
+//! and stands above the resource: both must have capacity, and what is given back lowers it only
+//! while its day or week lasts. So everything that is known of meters and of resources above others
+//! holds for caps.
 
 use std::collections::BTreeMap;
 

@@ -50,7 +50,7 @@ pub(crate) struct CompiledAction {
 #[derive(Clone, Debug)]
 pub(crate) struct CompiledSession {
     pub(crate) resource: ResourceId,
-    /// The resources that must have room as well, nearest first.
+    /// The resources that must have capacity as well, nearest first.
     pub(crate) parents: Vec<ResourceId>,
     pub(crate) open: Open,
     pub(crate) extends: bool,
@@ -294,7 +294,7 @@ fn compile_action(catalog: &Catalog, names: &Names, action: &Action) -> Compiled
     });
     CompiledAction {
         gate: action.gate,
-        // A feature that no plan has ever given has no number; nobody has it.
+        // A feature that no plan has ever given has no number; no tenant has it.
         feature: feature.or(action.feature.as_ref().map(|_| FeatureId(u16::MAX))),
         session: action.session.as_ref().and_then(|rule| compile_session(catalog, names, rule)),
         charges: compile_charges(catalog, names, &action.charge),

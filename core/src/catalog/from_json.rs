@@ -1,6 +1,6 @@
 //! JSON into a tree.
 //!
-//! `serde_json` tells no positions, but a borrowed [`RawValue`] is a piece of the text itself:
+//! `serde_json` gives no positions, but a borrowed [`RawValue`] is a piece of the text itself:
 //! where it begins is its position. Objects are therefore taken apart level by level, each into
 //! raw keys and raw values.
 

@@ -109,7 +109,7 @@ fn syntax_error(
 
 /// The path of the key at `span`, which stands there a second time.
 ///
-/// The parser tells only the position. Under another name the key would be no duplicate: so give
+/// The parser gives only the position. Under another name the key would be no duplicate: so give
 /// it one, and see where in the tree it comes to stand.
 fn path_of_duplicate(text: &str, span: &Range<usize>, file: &Rc<Location>) -> Option<String> {
     let key = text.get(span.clone())?;

@@ -26,7 +26,7 @@ pub struct Catalog {
     pub currency: String,
     /// The zone of tenants that have none of their own.
     pub time_zone: Tz,
-    /// Days of a demonstration account (seed 001: 14).
+    /// Days of a demonstration account (docs/sources.md, Helena: 14).
     pub demo_days: u32,
     /// What becomes of demonstration accounts that have ended.
     #[serde(default)]
@@ -93,7 +93,7 @@ impl Default for Trial {
 pub struct Resource {
     /// How it is counted, with the parameters of that kind.
     pub kind: Kind,
-    /// A resource that must have room as well (`channels` for `channels.whatsapp`).
+    /// A resource that must have capacity as well (`channels` for `channels.whatsapp`).
     pub parent: Option<String>,
     /// What becomes of that which passes the limit.
     #[serde(default)]
@@ -102,10 +102,11 @@ pub struct Resource {
     /// 100). A rate has none.
     #[serde(default = "default_thresholds")]
     pub thresholds: Vec<u8>,
-    /// Whether a seat of it, or within it, is taken only with a token of its own (seed 002).
+    /// Whether a seat of it, or within it, is taken only with a token of its own (docs/sources.md,
+    /// Whazing).
     #[serde(default)]
     pub token_required: bool,
-    /// What somebody who takes a seat of it should know before (seed 002).
+    /// A warning to the person who takes a seat of it (docs/sources.md, Whazing).
     #[serde(default)]
     pub warning: Option<Wording>,
 }
@@ -243,7 +244,7 @@ pub struct Plan {
     /// How a subscription that begins without a payment is billed.
     #[serde(default)]
     pub billing: BillingMode,
-    /// Whether extras and packages may be bought on top (seed 000: "if available").
+    /// Whether extras and packages may be bought on top (docs/sources.md: "if available").
     #[serde(default = "yes")]
     pub extras: bool,
     /// Units of an allowance that a renewal carries over, at most.
@@ -292,7 +293,7 @@ impl BillingMode {
     }
 }
 
-/// Something that is sold on top of a plan in sizes with prices of their own (seed 002).
+/// Something that is sold on top of a plan in sizes with prices of their own (docs/sources.md).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
     /// What people call it.
@@ -313,7 +314,7 @@ pub struct Package {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnLapse {
-    /// What is left stays usable (seed 000).
+    /// What is left stays usable (docs/sources.md, LiveChat 360).
     #[default]
     Keep,
     /// Decisions are denied with `plan_lapsed` after the due date and the grace days.

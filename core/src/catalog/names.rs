@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::model::{Catalog, Feature};
 use crate::rules::{FeatureId, ResourceId};
 
-/// Bits that a tenant's features have room for.
+/// Bits that a tenant's features have capacity for.
 const FEATURES_MAX: usize = 256;
-/// Resources that a database has room for, over all its catalogs.
+/// Resources that a database has capacity for, over all its catalogs.
 const RESOURCES_MAX: usize = 1_024;
 
 /// The names that have numbers, in the order of their numbers. They are only ever added to.
@@ -24,7 +24,7 @@ pub(crate) struct Names {
 #[serde(from = "Stored")]
 pub(crate) struct NamedResource {
     pub(crate) name: String,
-    /// The kind's name; empty where an older version wrote no kind down, until a catalog tells.
+    /// The kind's name; empty where an older version wrote no kind down, until a catalog names it.
     pub(crate) kind: String,
 }
 

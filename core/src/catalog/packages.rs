@@ -33,7 +33,7 @@ fn package(node: &Node, resources: &Resources, plans: &Plans) -> Result<Package>
             .location
             .error("has no prices; write prices = { 1 = \"5.00\" }".to_owned()));
     }
-    // What could never be quoted is refused here, and not when somebody wants to buy it.
+    // What could never be quoted is refused here, and not when a tenant wants to buy it.
     let prices = PriceTable::new(sizes.into_values());
     let prices = prices.map_err(|error| node.location.error(error.to_string()))?;
     let resource = table.required("resource", |node| sold(node, resources))?;

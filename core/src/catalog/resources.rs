@@ -18,7 +18,7 @@ pub(super) type Resources = BTreeMap<String, Resource>;
 /// The most resources of a catalog.
 pub(super) const MAX_RESOURCES: usize = 256;
 /// The most resources above a resource: its parent, that one's parent, and so on. The entry of a
-/// lease keeps its resource and all above it in one word, which has room for four.
+/// lease keeps its resource and all above it in one word, which has capacity for four.
 pub(super) const MAX_PARENTS: usize = 3;
 /// The most thresholds of a resource.
 const MAX_THRESHOLDS: usize = 8;

@@ -657,7 +657,7 @@ full = { en = 'All of it' }";
     assert_eq!(title("users"), both("Users", "Users"));
     assert_eq!(title("recording"), both("Gravação", "Gravação"));
     assert_eq!(title("full"), both("All of it", "All of it"));
-    assert_eq!(title("credits"), both("Credits", "Credits"), "nobody said");
+    assert_eq!(title("credits"), both("Credits", "Credits"), "no title was given");
     let refused = |body: &str, expected: &str| {
         assert_refused(&format!("[titles]\n{body}"), &format!("catalog.toml:18: {expected}"));
     };
@@ -1060,7 +1060,7 @@ fn names_without_kinds_take_that_of_the_first_catalog_that_names_them() {
 }
 
 #[test]
-fn there_is_room_for_so_many_names() {
+fn there_is_capacity_for_so_many_names() {
     let mut names = Names::default();
     for round in 0..4 {
         let rows = (0..256).map(|i| format!("resources.r{round}-{i}.kind = 'seat'\n"));

@@ -237,7 +237,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// The lines of a text, to tell on which one an offset lies.
+/// The lines of a text, to find on which one an offset lies.
 pub(super) struct Lines {
     ends: Vec<usize>,
 }

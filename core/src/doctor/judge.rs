@@ -12,9 +12,9 @@ use crate::store::Meta;
 
 /// Bytes that should be free, so that live file and log can grow.
 const FREE_BYTES_MIN: u64 = 64 << 20;
-/// A lag from which on something is slow, and from which on nobody makes checkpoints.
+/// A lag from which on something is slow, and from which on no process makes checkpoints.
 const LAG_MS: (u64, u64) = (5_000, 60_000);
-/// How far tenants may be ahead of the clock: machines that were set by hand differ by as much.
+/// How far tenants may be ahead of the clock: machines that were set manually differ by as much.
 const AHEAD_MS_MAX: i64 = 60_000;
 
 use Severity::{Error, Warning};
@@ -68,7 +68,7 @@ fn file_systems(seen: &Diagnosis, subject: &Subject<'_>, concerns: &mut Vec<Conc
         }
         if let Some(free) = it.free_bytes.filter(|&free| free < FREE_BYTES_MIN && !it.is_read_only)
         {
-            let what = format!("{free} bytes are free where the {role} lies; make room");
+            let what = format!("{free} bytes are free where the {role} lies; free some space");
             note(concerns, if free < 1 << 20 { Error } else { Warning }, about, what);
         }
         let what = match (role, it.verdict) {
@@ -81,7 +81,7 @@ fn file_systems(seen: &Diagnosis, subject: &Subject<'_>, concerns: &mut Vec<Conc
                  separate; use `cotas backup`, not `cp`"
             ),
             ("live file", "by_process_id") => format!(
-                "the live file is on {name}, where processes of other containers cannot be told \
+                "the live file is on {name}, where processes of other containers cannot be known \
                  alive from dead; use a volume"
             ),
             ("live file", "unknown") => {
@@ -191,8 +191,8 @@ fn live(seen: &Diagnosis, concerns: &mut Vec<Concern>) {
     if let Some(lag) = live.lag_ms_at_least.filter(|&lag| lag > LAG_MS.0) {
         let tenants = live.unsaved_tenants;
         let what = format!(
-            "changes of {tenants} tenants are not in the database, for {lag} ms or longer: nobody \
-             makes checkpoints. Run `cotas maintain`, or open the database with maintenance"
+            "changes of {tenants} tenants are not in the database, for {lag} ms or longer: no \
+             process makes checkpoints. Run `cotas maintain`, or open the database with maintenance"
         );
         note(concerns, if lag > LAG_MS.1 { Error } else { Warning }, "lag", what);
     }
@@ -208,7 +208,7 @@ fn owners(seen: &Diagnosis, concerns: &mut Vec<Concern>) {
     }
     let unknown = seen.owners.iter().filter(|it| it.is_alive.is_none()).count();
     if unknown > 0 {
-        let what = format!("whether {unknown} owners live cannot be told from this PID namespace");
+        let what = format!("whether {unknown} owners live cannot be known from this PID namespace");
         note(concerns, Warning, "owners", what);
     }
     if let Some(failed) = seen.live.as_ref().map(|it| it.inquiries_failed).filter(|&it| it > 0) {
@@ -280,7 +280,7 @@ pub(super) fn second_live_file(meta: &Meta, seen: &Diagnosis, concerns: &mut Vec
 }
 
 /// Whether database and live file belong together. While processes are attached they see to that
-/// themselves, and the words that tell it change all the time.
+/// themselves, and the words that say it change all the time.
 pub(super) fn identity(
     file: &Inspected,
     meta: &Meta,

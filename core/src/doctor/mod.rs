@@ -161,9 +161,9 @@ pub struct OwnerView {
     pub is_same_namespace: bool,
     /// For how long it has run.
     pub age_seconds: Option<u64>,
-    /// Whether it lives; absent: that cannot be told from here.
+    /// Whether it lives; absent: that is not known here.
     pub is_alive: Option<bool>,
-    /// Whether it is stopped; absent: that cannot be told from here.
+    /// Whether it is stopped; absent: that is not known here.
     pub is_stopped: Option<bool>,
 }
 

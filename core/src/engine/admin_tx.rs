@@ -1,7 +1,7 @@
-//! The administrative lane: one writer at a time, everything that changes what a tenant may do.
+//! Admin transactions: one writer at a time, everything that changes what a tenant may do.
 //!
-//! lane lock, `BEGIN IMMEDIATE`, block lock, `pending`, settle and compute, write, `COMMIT`,
-//! apply, `pending` off, unlock. `docs/live-file.md` says what a death at each step leaves behind.
+//! writer lock, `BEGIN IMMEDIATE`, record lock, `pending`, settle and compute, write, `COMMIT`,
+//! apply, `pending` off, unlock. `docs/live-file.md` says what a crash at each step leaves behind.
 
 use std::time::Duration;
 
@@ -30,14 +30,14 @@ pub(super) const WRITER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Grants in force per tenant, at most.
 const GRANTS_MAX: usize = 1_024;
 
-/// What an administrative verb works with: the tenant's account, settled.
+/// What an administrative operation works with: the tenant's account, settled.
 pub(super) struct AdminTx<'a> {
     pub(super) write: &'a Write<'a>,
     pub(super) loaded: &'a mut Loaded,
     pub(super) compiled: &'a Compiled,
     /// The instant at which the change is made: the clock's, but not before what the tenant saw.
     pub(super) now: Timestamp,
-    /// What the change makes happen, for those who want to be told.
+    /// What the change makes happen, for those who read events.
     pub(super) events: Vec<TenantEvent>,
 }
 
@@ -56,15 +56,15 @@ pub(super) struct CommitOptions {
     pub(super) confirm_jump: bool,
 }
 
-/// Being in the lane.
+/// The writer lock, held.
 pub(super) struct WriterLock<'a> {
     _lock: HeldLong<'a>,
     _fork_guard: ForkGuard,
 }
 
 impl Shared {
-    /// Takes the lane. Nobody who is in it waits for a fork, which might wait for somebody who
-    /// waits for the lane.
+    /// Takes the writer lock. Its holder waits for no fork, which might wait for a thread that
+    /// waits for the writer lock.
     pub(super) fn lock_writer(&self) -> Result<WriterLock<'_>, Error> {
         self.lock_writer_within(WRITER_TIMEOUT)
     }
@@ -74,9 +74,10 @@ impl Shared {
         self.check_database()?;
         let (turn, lock) = (header::WRITER_TURN, header::WRITER_LOCK);
         loop {
-            // What a dead writer left is resolved block by block, by whoever comes to it.
+            // What a dead writer left is resolved record by record, by the process that comes to
+            // it.
             let lock = lock::take_in_turn(&self.live.memory, turn, lock, timeout)
-                .map_err(|error| not_locked("the administrative lane", error))?;
+                .map_err(|error| not_locked("the writer lock", error))?;
             if let Some(fork_guard) = store::try_enter() {
                 return Ok(WriterLock { _lock: lock, _fork_guard: fork_guard });
             }
@@ -109,8 +110,8 @@ impl Shared {
         self.change(at, name, instant, options, None, |_, _| Ok(()))
     }
 
-    /// Gives back in the lane what a claim took, once `may_be_done` has looked at it under
-    /// the lock.
+    /// Gives back in an admin transaction what an entry took, once `may_be_done` has looked at it
+    /// under the lock.
     pub(super) fn administer_entry(
         &self,
         at: u64,
@@ -188,7 +189,7 @@ impl Shared {
                 guard.put(record::STATE, 0);
                 guard.put(record::PENDING, 0);
             }
-            // It was committed, with everything the block held: the lock was held throughout.
+            // It was committed, with everything the record held: the lock was held throughout.
             Some(mut loaded) if loaded.admin_seq >= pending => {
                 let rules = &self.compiled()?.rulebook;
                 count_seats(&mut loaded.account, rules);
@@ -204,7 +205,7 @@ impl Shared {
                 guard.write_entitlements(&entitlements, loaded.admin_seq);
                 guard.confirm_snapshot(loaded.seq, write.number());
             }
-            // It was not: the block stands as it is, with units SQLite does not know of.
+            // It was not: the record stands as it is, with units SQLite does not know of.
             Some(_) => {
                 guard.put(record::ADMIN_ENTRY, 0);
                 guard.put(record::PENDING, 0);
@@ -213,7 +214,7 @@ impl Shared {
         Ok(())
     }
 
-    /// [`resolve`](Self::resolve)s a block that was found with a change under way.
+    /// [`resolve`](Self::resolve)s a record that was found with a change under way.
     pub(super) fn resolve_record(&self, at: u64) -> Result<(), Error> {
         let _writer_lock = self.lock_writer()?;
         self.finish_pending_catalog()?;
@@ -231,7 +232,7 @@ impl Shared {
     }
 
     /// Publishes a catalog whose process died between its commit and its publication. The caller
-    /// holds the lane.
+    /// holds the writer lock.
     pub(super) fn finish_pending_catalog(&self) -> Result<(), Error> {
         if self.live.header(header::CATALOG_PENDING) == 0 {
             return Ok(());
@@ -251,7 +252,7 @@ impl Shared {
         Ok(self.live.write_catalog(version, &compiled.to_bytes())?)
     }
 
-    /// Puts a catalog in force. What blocks hold of its status table is out of date: they are
+    /// Puts a catalog in force. What records hold of its status table is out of date: they are
     /// settled at their next decision, as at a boundary.
     fn publish_catalog(&self, at: u64) {
         self.live.publish_catalog(at);
@@ -279,7 +280,7 @@ impl Engine {
             let (version, mut names) = match write.newest_catalog()? {
                 Some((version, newest, _)) if newest == *catalog => return Ok(version),
                 Some((version, newest, mut names)) => {
-                    // It tells the kinds where an older version kept the names without.
+                    // It gives the kinds where an older version kept the names without.
                     names.add(&newest)?;
                     (version + 1, names)
                 }
@@ -359,7 +360,7 @@ impl Change<'_, '_> {
     }
 }
 
-/// Brings the account up to what the block holds: SQLite is a checkpoint behind.
+/// Brings the account up to what the record holds: SQLite is a checkpoint behind.
 pub(super) fn merge(account: &mut Account, rules: &Rulebook, guard: &RecordGuard<'_>) {
     account.high_water_mark = account.high_water_mark.max(guard.high_water_mark());
     count_seats(account, rules);

@@ -219,7 +219,7 @@ pub(super) fn session(
     made
 }
 
-/// An entry for a lease that nobody holds, with the next fencing number.
+/// An entry for a lease without a holder, with the next fencing number.
 pub(super) fn new_lease(
     guard: &mut RecordGuard<'_>,
     lease: &LeaseCall<'_>,
@@ -250,7 +250,7 @@ fn next_fence(guard: &mut RecordGuard<'_>, epoch: u32) -> u64 {
 }
 
 /// Whether a fencing number was given out by the live file of this epoch. One from before may
-/// be that of a holder whose place another has had since: nobody knows any more.
+/// be that of a holder whose place another has had since: that is no longer known.
 pub(super) fn is_of_epoch(fencing: u64, epoch: u32) -> bool {
     fencing >> FENCE_BITS == u64::from(epoch)
 }
@@ -372,8 +372,8 @@ impl<'a> Rule<'a> {
 }
 
 impl Shared {
-    /// Makes room for the events of an operation that charges so much, and opens a session by
-    /// this rule. The undo log must be empty.
+    /// Reserves capacity for the events of an operation that charges so much, and opens a session
+    /// by this rule. The undo log must be empty.
     #[cold]
     pub(super) fn prepare_events(
         &self,
@@ -427,7 +427,7 @@ impl Shared {
         let (due, used) = (counter.get(counter::NEXT_EVENT), counter.used());
         let Some(policy) = self.compiled()?.rulebook.policy(resource) else { return Ok(()) };
         let limit = counter.get(counter::LIMIT);
-        // Without a limit there is nothing to reach; the next one goes on from what was told.
+        // Without a limit there is nothing to reach; the next one goes on from what was reported.
         if used < due || limit == 0 {
             return Ok(());
         }

@@ -89,7 +89,7 @@ pub(super) struct OnceCall {
     pub(super) lifetime_ms: i64,
 }
 
-/// What tells the arguments of calls under one key apart.
+/// What distinguishes the arguments of calls under one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint(pub(super) u64);
 
@@ -153,10 +153,10 @@ pub(super) struct LeaseCall<'a> {
     charges: usize,
 }
 
-/// Room for what one call charges.
+/// Capacity for what one call charges.
 pub(super) type Charges = [Charge; CHARGES_MAX];
 
-/// Room in which nothing is charged yet.
+/// Capacity in which nothing is charged yet.
 pub(super) const NO_CHARGES: Charges =
     [Charge { resource: ResourceId::NONE, units: 0 }; CHARGES_MAX];
 
@@ -198,7 +198,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The charges that can be given back: not the lease's, which is let go by itself.
+    /// The charges that can be given back: not the lease's, which is released by itself.
     #[inline(always)]
     pub(super) fn recorded(&self) -> &'a [Charge] {
         self.charges(false)
@@ -353,7 +353,7 @@ pub(super) fn lifetime_ms(what: &'static str, lifetime: std::time::Duration) -> 
 
 impl Engine {
     /// Makes of an empty `call` the one that an action of the catalog in force makes of `details`.
-    /// `charges` is room for what it charges.
+    /// `charges` is capacity for what it charges.
     pub(super) fn call_of<'a>(
         &'a self,
         action: &str,
@@ -447,7 +447,7 @@ impl Engine {
         }
     }
 
-    /// The call that takes or prolongs a lease. `charges` is room for what it charges.
+    /// The call that takes or prolongs a lease. `charges` is capacity for what it charges.
     pub(super) fn lease_call<'a>(
         &'a self,
         resource: ResourceId,
@@ -500,7 +500,7 @@ impl Shared {
     }
 }
 
-/// What tells keys of several kinds and resources apart.
+/// What distinguishes keys of several kinds and resources.
 const fn prefix(kind: EntryKind, resource: ResourceId) -> [u8; 4] {
     (kind as u32 | (resource.0 as u32) << 8).to_le_bytes()
 }

@@ -257,8 +257,8 @@ pub(super) fn feed_action(hasher: &mut SipHasher13, action: &str, details: &Deta
     feed_details(hasher, details);
 }
 
-/// What an action is about. Not its time, a second id of its contact or its message's id: whoever
-/// tries again may name another.
+/// What an action is about. Not its time, a second id of its contact or its message's id: a caller
+/// that tries again may name another.
 fn feed_details(hasher: &mut SipHasher13, details: &Details<'_>) {
     for text in [details.channel, details.contact, details.category, details.holder] {
         feed_text(hasher, text);

@@ -52,7 +52,7 @@ pub struct CampaignQuote {
 }
 
 impl Tenant {
-    /// How long these units are reserved where nobody says how long: sessions for a day, others for
+    /// How long these units are reserved where no length is given: sessions for a day, others for
     /// five minutes.
     pub fn ttl_of_units(&self, units: &[(&str, u64)]) -> Result<Duration, Error> {
         let compiled = self.engine().shared.compiled()?;
@@ -99,10 +99,10 @@ impl Caller<'_> {
             let guard = shared.lock_record(self.at)?;
             let high_water_mark = now.max(guard.high_water_mark());
             for &contact in some {
-                let mut room = NO_CHARGES;
+                let mut space = NO_CHARGES;
                 let mut call = Call::consume(&[]);
                 let details = Details { contact, ..*details };
-                engine.call_of(action, &details, &mut room, &mut call)?;
+                engine.call_of(action, &details, &mut space, &mut call)?;
                 let Some(session) = &call.session else { return Err(no_session()) };
                 resource = Some(session.rule.resource);
                 // Its names form a ring: the least of them stands for all.

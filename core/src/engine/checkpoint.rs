@@ -23,11 +23,11 @@ const ROWS_PER_COMMIT: usize = 2_000;
 /// Rows of others that it writes where a caller waits for a tenant in it.
 const ROWS_BESIDE_AWAITED: usize = 200;
 /// Rows written by this process after which the write-ahead log is moved into the database:
-/// well before SQLite would do it in the middle of somebody's commit.
+/// well before SQLite would do it in the middle of a commit.
 const ROWS_PER_TRIM: usize = 10_000;
 /// How long one round waits for another process's.
 const ROUND_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a checkpoint waits for a tenant that somebody holds: it comes again.
+/// How long a checkpoint waits for a tenant that another thread holds: it comes again.
 const RECORD_TIMEOUT: Duration = Duration::from_millis(50);
 /// How long a decision waits for capacity that only a checkpoint can make.
 const CAPACITY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -213,7 +213,8 @@ impl Shared {
         let mut guard = self.lock_record_within(at, RECORD_TIMEOUT)?;
         self.resolve(&mut guard, write)?;
         if !guard.is_live() {
-            // What a purged tenant has left unwritten is nobody's; its name may be another's.
+            // What a purged tenant has left unwritten belongs to no tenant; its name may be
+            // another's.
             guard.mark_clean();
             return Ok(None);
         }
@@ -288,7 +289,7 @@ impl Shared {
     /// Whether SQLite has what a tenant's record held when this was first asked.
     fn is_written(&self, at: u64, seq: &mut Option<u64>, on_disk: bool) -> bool {
         let Ok(guard) = self.lock_record_within(at, RECORD_TIMEOUT) else { return false };
-        // What a purged tenant has left unwritten is nobody's.
+        // What a purged tenant has left unwritten belongs to no tenant.
         if !guard.is_live() {
             return true;
         }

@@ -25,7 +25,7 @@ use crate::store::{Loaded, Overrides, Sync, Write};
 
 /// Blocks locked by one transaction.
 const BATCH: usize = 200;
-/// Slots that a new block has to spare for resources of later catalogs.
+/// Counters that a new record has to spare for resources of later catalogs.
 const SPARE_COUNTERS: u16 = 2;
 
 /// A tenant to be created.
@@ -99,7 +99,7 @@ impl<'a> NewTenant<'a> {
     }
 }
 
-/// A tenant that is being created: its block, locked, and its account.
+/// A tenant that is being created: its record, locked, and its account.
 struct Creation<'a> {
     guard: RecordGuard<'a>,
     loaded: Loaded,
@@ -108,8 +108,8 @@ struct Creation<'a> {
 
 impl Engine {
     /// Creates a tenant with its plan and its extras, in one transaction: registers it, where it
-    /// has a holder and pays first (seed 004). One that exists is an error, unless it was created
-    /// under the same key, see [`once`](Self::once). Waits for the disk.
+    /// has a holder and pays first (docs/sources.md, Voki). One that exists is an error, unless it
+    /// was created under the same key, see [`once`](Self::once). Waits for the disk.
     pub fn create_tenant(&self, new: &NewTenant<'_>) -> Result<(), Error> {
         if self.ensure_tenant(new)? {
             Ok(())
@@ -181,7 +181,7 @@ impl Shared {
         let mut replayed = 0;
         for new in batch {
             let hash = self.live.hash_name(new.name);
-            // A block without a row belongs to a creation that was not committed.
+            // A record without a row belongs to a creation that was not committed.
             if let Some(loaded) = write.load_tenant(hash)? {
                 let before = key
                     .map_or(Ok(false), |key| self.was_created_under(key, write, loaded.row, new))?;
@@ -233,18 +233,18 @@ impl Shared {
         }
     }
 
-    /// What a creation is told from another by.
+    /// What distinguishes a creation from another.
     fn creation_of(&self, row: i64, new: &NewTenant<'_>) -> Hash128 {
         self.admin_hash(row, &["create", &format!("{new:?}")])
     }
 
-    /// A block for a tenant that does not exist: published, locked and pending.
+    /// A record for a tenant that does not exist: published, locked and pending.
     fn vacant_record(&self, hash: Hash128, compiled: &Compiled) -> Result<RecordGuard<'_>, Error> {
         let memory = &self.live.memory;
         let found = directory::find(memory, hash);
         if let Some(at) = found {
             let guard = self.lock_record(at)?;
-            // One that was a tenant's, which has been purged, is nobody's ever after.
+            // One that was a tenant's, which has been purged, belongs to no tenant ever after.
             if guard.get(word::ADMIN_SEQ) == 0 {
                 guard.put(word::STATE, 0);
                 guard.put(word::PENDING, 1);

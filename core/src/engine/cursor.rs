@@ -27,7 +27,7 @@ pub struct Cursor<'a> {
     pub since: Timestamp,
     /// The event's place in the file, from 1, rising.
     pub position: u64,
-    /// A hash of the file's content up to the event, or 0. [`Progress`] gives it back: it tells
+    /// A hash of the file's content up to the event, or 0. [`Progress`] gives it back: it shows
     /// whether another file begins with all that was decided.
     pub content: u64,
 }

@@ -24,7 +24,7 @@ use crate::live::record::RecordGuard;
 use crate::rules::decide::decide_into;
 use crate::rules::{Charge, Decision, ResourceId};
 
-/// Times that a decision makes room and tries again; each time something has been settled.
+/// Times that a decision reserves capacity and tries again; each time something has been settled.
 const TRIES: u32 = 64;
 /// Kinds of usage that an operation records besides its charges, at most: a refusal, and what a
 /// session with all above it charges.
@@ -51,7 +51,7 @@ pub(super) enum RetryReason {
     NotSimple,
     /// The tenant does not exist.
     Unknown,
-    /// In a box: a decision that meets none is not to carry the room for one.
+    /// Boxed: a decision that meets none is not to carry the size of one.
     Error(Box<Error>),
 }
 
@@ -196,8 +196,8 @@ impl Engine {
     }
 
     /// Everything that a call does where nothing stands in its way, to be made part of a function
-    /// that makes calls of one kind. Whoever resolves retry reasons is told of the call again: it
-    /// is never in memory until then, and the compiler knows what it does not ask for.
+    /// that makes calls of one kind. The function that resolves retry reasons receives the call
+    /// again: it is never in memory until then, and the compiler knows what it does not ask for.
     #[inline(always)]
     pub(super) fn run_here<'c>(
         &self,

@@ -176,8 +176,8 @@ impl Shared {
     }
 
     /// Takes a send that has failed out of its session. The last one closes a session that nothing
-    /// has used, and what paid for it is given back. Steps of their own: whoever goes on after a
-    /// crash finds what is left to be given back due.
+    /// has used, and what paid for it is given back. Steps of their own: the process that goes on
+    /// after a crash finds what is left to be given back due.
     pub(super) fn leave_session(
         &self,
         guard: &mut RecordGuard<'_>,
@@ -210,7 +210,7 @@ impl Shared {
             return Ok(());
         }
         match self.reclaim(guard, guard.hold_heap(), high_water_mark, BATCH, &mut 0) {
-            // Left to whoever takes back what is due, in the admin transaction.
+            // Left to the expiry of what is due, in the admin transaction.
             Err(RetryReason::LateHold(_)) => Err(RetryReason::HoldsDue),
             done => done,
         }

@@ -244,7 +244,7 @@ fn drop_offers(
     cancel_offers(write, tenant, |_| true)
 }
 
-/// Cancels offers that nobody has paid, with all their instalments.
+/// Cancels offers that are not paid, with all their instalments.
 pub(super) fn cancel_offers(
     write: &Write<'_>,
     tenant: i64,
@@ -284,7 +284,7 @@ pub(super) fn end_offers(
     cancel_offers(write, tenant, |it| has_run_out(&it))
 }
 
-/// The tenant is cancelled by somebody: its period ends, and nothing follows.
+/// The tenant is cancelled by an operator: its period ends, and nothing follows.
 pub(super) fn cancel_tenant(tx: &mut AdminTx<'_>, was_billed: bool) -> Result<(), Error> {
     let (now, write, row) = (tx.now, tx.write, tx.loaded.row);
     let today = tx.today();

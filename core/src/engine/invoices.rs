@@ -32,7 +32,7 @@ pub struct Invoice {
     pub lines: Vec<InvoiceLine>,
     /// How it is paid: an opaque label.
     pub payment_type: String,
-    /// How it is paid at the gateway; `None`: nobody chose.
+    /// How it is paid at the gateway; `None`: not chosen.
     pub payment_method: Option<PaymentMethod>,
     /// How it stands.
     pub status: InvoiceStatus,
@@ -45,7 +45,7 @@ pub struct Invoice {
     pub due: NaiveDate,
     /// "Data de pagamento".
     pub paid_on: Option<NaiveDate>,
-    /// What was paid, which may be another amount; `None`: nothing, or nobody said how much.
+    /// What was paid, which may be another amount; `None`: nothing, or an amount that is not known.
     #[serde(rename = "paid_cents")]
     pub paid: Option<Cents>,
     /// The gateway's id of the charge that pays it, or is under way.
@@ -59,7 +59,7 @@ pub struct Invoice {
 pub struct InvoiceLine {
     /// What it is for.
     pub kind: LineKind,
-    /// The plan's or the package's title, or what somebody wrote.
+    /// The plan's or the package's title, or what an operator wrote.
     pub title: String,
     /// The first day that it pays; `None`: it pays no period, or the days were not noted.
     pub from: Option<NaiveDate>,

@@ -33,7 +33,7 @@ pub(super) struct PaymentState {
     pub(super) label: String,
     /// What the gateway calls the subscription.
     pub(super) gateway_id: Option<String>,
-    /// The code of the way in which its invoices are paid; empty: nobody chose.
+    /// The code of the way in which its invoices are paid; empty: not chosen.
     pub(super) method: String,
 }
 
@@ -254,7 +254,7 @@ pub(super) fn drop_pending(tx: &mut AdminTx<'_>) -> Result<(), Error> {
     invoices::cancel_unpaid(tx, row.id)
 }
 
-/// Tells that a tenant is on another plan.
+/// Reports that a tenant is on another plan.
 pub(super) fn emit_plan_change(tx: &mut AdminTx<'_>, plan: &str) {
     let kind = EventKind::PlanChanged { plan: plan.to_owned() };
     tx.events.push(TenantEvent { at: tx.now, resource: None, kind });

@@ -3,7 +3,8 @@
 //! now.
 //!
 //! The entry's new state is written to SQLite in the same transaction, and to the live file after
-//! the commit; `ADMIN_ENTRY` says which entry that is, for whoever comes after a crash between.
+//! the commit; `ADMIN_ENTRY` says which entry that is, for the process that recovers from a crash
+//! between.
 
 use super::Shared;
 use super::admin_tx::{AdminTx, CommitOptions};
@@ -50,7 +51,7 @@ impl Shared {
     }
 
     /// Expires a reservation in the admin transaction if it is due at `now`: as of its own end, so
-    /// that it comes to the same whoever looks first, and before any boundary that it shares.
+    /// that it comes to the same at every time of looking, and before any boundary that it shares.
     pub(super) fn expire_late(
         &self,
         at: u64,
@@ -176,7 +177,7 @@ pub(super) fn bring_entry(guard: &mut RecordGuard<'_>, index: EntryIndex, meta: 
     }
     guard.entry_set(index, entry::META, meta);
     let stood = guard.finish();
-    debug_assert!(stood, "the undo record had room when the reservation was made");
+    debug_assert!(stood, "the undo record had capacity when the reservation was made");
 }
 
 /// Notes which entry the change under way brings into another state.

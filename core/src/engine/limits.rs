@@ -1,4 +1,4 @@
-//! Numbers and features of one tenant: those of its plan as somebody changed them, and its own.
+//! Numbers and features of one tenant: those of its plan as an operator changed them, and its own.
 
 use std::collections::BTreeMap;
 
@@ -115,7 +115,7 @@ fn keep_schedule(tx: &mut AdminTx<'_>) -> Result<(), Error> {
 }
 
 /// Brings limits to those of another version of the plan: only where its number is another, so
-/// that what somebody changed for this tenant stays.
+/// that what an operator changed for this tenant stays.
 pub(super) fn bring_limits(
     tx: &mut AdminTx<'_>,
     old: &BTreeMap<ResourceId, Limit>,
@@ -129,7 +129,8 @@ pub(super) fn bring_limits(
     }
 }
 
-/// Brings all limits to those of a plan that is joined: what somebody changed was the old plan's.
+/// Brings all limits to those of a plan that is joined: what an operator changed was the old
+/// plan's.
 pub(super) fn join_limits(tx: &mut AdminTx<'_>, new: &BTreeMap<ResourceId, Limit>) {
     let present: Vec<_> = tx.loaded.account.limits.keys().copied().collect();
     for resource in present.into_iter().chain(new.keys().copied()) {

@@ -137,7 +137,7 @@ fn keep(shared: &Weak<Shared>) {
     process::block_all_signals();
     let mut settled_at: Option<Instant> = None;
     while let Some(shared) = shared.upgrade() {
-        // Held over the wait below: whoever closes the engine sets `stop` and wakes us.
+        // Held over the wait below: the thread that closes the engine sets `stop` and wakes us.
         let shared = ForkSafe::protect(shared, |shared| &shared.maintenance_thread.fork_safe);
         if shared.maintenance_thread.stop.load(Ordering::Acquire) {
             return;
@@ -165,7 +165,7 @@ pub(super) struct Opened {
 }
 
 impl Drop for Opened {
-    /// Ends the thread and leaves nothing to a checkpoint that nobody makes.
+    /// Ends the thread and leaves nothing to a checkpoint that will not be made.
     fn drop(&mut self) {
         let maintenance_thread = &self.shared.maintenance_thread;
         maintenance_thread.stop.store(true, Ordering::Release);

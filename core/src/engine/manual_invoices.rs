@@ -1,4 +1,4 @@
-//! Invoices and lines that somebody writes manually ("fatura criada manualmente").
+//! Invoices and lines that an operator writes manually ("fatura criada manualmente").
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -19,7 +19,7 @@ const TITLE_BYTES_MAX: usize = 256;
 /// The most lines of an invoice that is written manually.
 const LINES_MAX: usize = 100;
 
-/// A line that somebody writes.
+/// A line that an operator writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ManualLine<'a> {
     /// What it is for.

@@ -139,7 +139,8 @@ pub struct Engine {
     /// `None`: the machine's, which is read without a detour.
     clock: Option<Arc<dyn Clock>>,
     durability: Durability,
-    /// How long a decision waits for whoever holds the tenant; zero: it waits for nothing at all.
+    /// How long a decision waits for the holder of the tenant's lock; zero: it waits for nothing at
+    /// all.
     timeout: Duration,
     /// How long `Durability::Disk` waits.
     disk_timeout: Duration,
@@ -151,7 +152,7 @@ pub struct Engine {
 struct Shared {
     live: LiveFile,
     store: Arc<Store>,
-    /// Every catalog that this process has seen in force. They are few, and whoever reads one
+    /// Every catalog that this process has seen in force. They are few, and a reader of one
     /// needs no count of readers.
     catalogs: boxcar::Vec<Compiled>,
     /// Place of the one in force.
@@ -179,7 +180,7 @@ impl Engine {
         Builder::new(Some(path.as_ref()))
     }
 
-    /// Options for a database in memory, which nobody else sees: for tests of a host.
+    /// Options for a database in memory, which no other process sees: for tests of a host.
     #[must_use]
     pub fn in_memory() -> Builder {
         Builder::new(None)
@@ -215,7 +216,7 @@ impl Engine {
 
     /// The same engine, whose decisions never wait: where one would have to, for another thread's
     /// lock, for SQLite or for the disk, it is not made and the answer is
-    /// [`Busy`](Error::Busy). For hosts with a lock of their own, which they let go of before they
+    /// [`Busy`](Error::Busy). For hosts with a lock of their own, which they release before they
     /// ask again in earnest. `None`: by its options this engine waits in any case, for each
     /// decision to be on disk or to make a checkpoint.
     #[must_use]

@@ -22,7 +22,7 @@ use crate::store::{self, Meta, Store};
 /// What an acknowledged decision survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// The death of any and all processes; a power cut costs at most one checkpoint interval.
+    /// The crash of any and all processes; a power cut costs at most one checkpoint interval.
     #[default]
     Process,
     /// A power cut as well: the call returns when the decision is on disk, with everything that was
@@ -79,18 +79,18 @@ pub struct Builder {
     keep_open: bool,
 }
 
-/// Engines open in this process, by database file. Whoever locks this is inside the store, so that
-/// no fork finds it locked.
+/// Engines open in this process, by database file. The thread that locks this is inside the store,
+/// so that no fork finds it locked.
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, OpenFile>>> = LazyLock::new(Mutex::default);
 
 /// A database file in this process.
 struct OpenFile {
     opened: Weak<Opened>,
-    /// The same, kept open while nobody uses it.
+    /// The same, kept open while it is not in use.
     kept: Option<Arc<Opened>>,
 }
 
-/// How long opening waits for somebody else who is adopting or rebuilding the live file.
+/// How long opening waits for another process that is adopting or rebuilding the live file.
 const OPENING_TIMEOUT: Duration = Duration::from_mins(1);
 /// Times that a live file of others may refuse us before it is not their leaving.
 const REFUSALS: u32 = 20;
@@ -168,8 +168,8 @@ impl Builder {
     }
 
     /// Keeps the engine open in this process when its last handle is dropped, for hosts that open
-    /// it anew for every request: opening it again then only looks it up. Whoever opens it last
-    /// says whether it is kept. It is let go when it is opened without this and dropped, or else
+    /// it again for every request: opening it then only looks it up. The last to open it
+    /// says whether it is kept. It is released when it is opened without this and dropped, or else
     /// with the process, which then leaves the last checkpoint interval to the next one, as a
     /// process does that is killed. Without meaning in memory.
     #[must_use]
@@ -220,7 +220,7 @@ impl Builder {
         // Dropped where nothing is locked: closing waits for a thread and for the disk.
         drop(take_unusable(&path));
         // Dropped after what follows: should it be the last, closing waits for a thread, which may
-        // wait for a fork, which waits for whoever is inside.
+        // wait for a fork, which waits for the threads inside.
         let found;
         // No fork of this process while a database is being opened.
         let _fork_guard = store::enter();
@@ -346,15 +346,15 @@ struct Attached {
     database: KnownDatabase,
 }
 
-/// The engine that is kept for a database file, if it must be opened anew: a live file that refuses
-/// everything is put right only when the last has detached.
+/// The engine that is kept for a database file, if it must be opened again: a live file that
+/// refuses everything is put right only when the last has detached.
 fn take_unusable(path: &Path) -> Option<Arc<Opened>> {
     let _fork_guard = store::enter();
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     open.get_mut(path)?.kept.take_if(|kept| kept.shared.live.poison().is_some())
 }
 
-/// With nobody else attached: adopts the live file, or makes a new one. `None`: somebody
+/// With no other process attached: adopts the live file, or makes a new one. `None`: another
 /// slipped in while the lock was handed down.
 fn attach_first(
     attachment: &Attachment,
@@ -385,7 +385,7 @@ fn attach_first(
     Ok(stands.then_some((live, opening)))
 }
 
-/// What becomes of a live file that nobody is attached to.
+/// What becomes of a live file that no process is attached to.
 enum Fate {
     Adopt(LiveFile),
     Rebuild { why: &'static str, may_miss_consumption: bool },

@@ -58,7 +58,7 @@ pub enum PaymentOutcome {
 /// Why a payment event changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IgnoredBecause {
-    /// It tells of something that quotas do not care about.
+    /// It reports something that has no effect on quotas.
     UnknownEvent,
     /// No invoice is known for that charge, and no money came.
     UnknownPayment,
@@ -153,7 +153,7 @@ impl Engine {
             write.save_charge(&mut row)?;
             if row.is_paid() && !was_paid {
                 let kind = charges::unmatched(&row);
-                write.report_of_nobody(&TenantEvent { at: now, resource: None, kind })?;
+                write.report_without_tenant(&TenantEvent { at: now, resource: None, kind })?;
             }
             note(&write, event, now, None, "kept")?;
             crash_points::point("payment.kept");

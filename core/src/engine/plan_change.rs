@@ -20,8 +20,8 @@ use crate::store::SCHEDULED;
 
 impl Engine {
     /// Puts a tenant on a plan now: the period is closed and a new one begins with the plan's
-    /// units; extras stay (seed 000). For operators: each period that is begun is billed in full,
-    /// see [`quote_plan_change`](Self::quote_plan_change); a customer's own page uses
+    /// units; extras stay (docs/sources.md). For operators: each period that is begun is billed in
+    /// full, see [`quote_plan_change`](Self::quote_plan_change); a customer's own page uses
     /// [`choose_plan`](Self::choose_plan), and [`carry_plan`](Self::carry_plan) leaves the period
     /// alone. It is paid as the plan before it was. What was chosen or scheduled is dropped, and
     /// invoices for periods that will not come are withdrawn. Waits for the disk.
@@ -38,10 +38,10 @@ impl Engine {
         })
     }
 
-    /// Chooses another plan that begins when its first invoice is paid (seed 004): what a
+    /// Chooses another plan that begins when its first invoice is paid (docs/sources.md): what a
     /// customer's own page may call. Until then the present one goes on. Its first period begins
     /// with the payment, and ends on the first due date, which is moved on by whole periods until
-    /// it lies days enough after the payment (`min_first_days`). An invoice that nobody pays is
+    /// it lies days enough after the payment (`min_first_days`). An invoice that is not paid is
     /// cancelled after `offer_days`. Gives the number of that invoice; `None`: the plan costs
     /// nothing, and has begun. Waits for the disk.
     pub fn choose_plan(
@@ -114,9 +114,9 @@ impl Engine {
 
     /// Moves a tenant to its plan as the catalog in force has it: until then it keeps the version
     /// that it joined. The period goes on. Where the new version gives another number the tenant
-    /// gets it, as by [`set_limit`](Self::set_limit); what somebody changed for this tenant alone
-    /// stays otherwise. Invoices that exist keep their amount. Says whether the tenant was on an
-    /// older version. A version with another billing period or cadence is joined with
+    /// gets it, as by [`set_limit`](Self::set_limit); what an operator changed for this tenant
+    /// alone stays otherwise. Invoices that exist keep their amount. Says whether the tenant was on
+    /// an older version. A version with another billing period or cadence is joined with
     /// [`schedule_plan`](Self::schedule_plan) instead. Waits for the disk.
     pub fn move_to_newest_version(&self, tenant: &str) -> Result<bool, Error> {
         self.change_once(tenant, &Operation::new("move_to_newest_version", None, &()), |tx| {

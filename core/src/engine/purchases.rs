@@ -57,7 +57,7 @@ impl Engine {
     ) -> Result<Purchase, Error> {
         check_amount(quantity)?;
         let operation = Operation::new("buy", key, &(package, quantity));
-        // Composing a large quantity takes a while, for which nobody else shall wait.
+        // Composing a large quantity takes a while, for which no other call shall wait.
         let compiled = self.shared.compiled()?;
         let quoted = quote(compiled, package, quantity);
         let answer = self.answer_once(tenant, &operation, |tx| {

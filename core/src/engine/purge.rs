@@ -13,7 +13,7 @@ use crate::store::{Loaded, Sync, Write, overwrite_deleted};
 /// Who removes a demonstration.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
-    /// Somebody who names it.
+    /// An operator who names it.
     Operator,
     /// Maintenance, which leaves those who have paid, or may yet pay.
     Maintenance,

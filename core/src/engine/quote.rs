@@ -1,4 +1,4 @@
-//! What an action would cost, told before it is done (docs/sources.md, Assin).
+//! What an action would cost, reported before it is done (docs/sources.md, Assin).
 
 use super::call::{Details, NO_CHARGES};
 use super::caller::Caller;
@@ -41,9 +41,9 @@ impl Caller<'_> {
         let compiled = shared.compiled()?;
         let with = With { once: None, ..With::CHECK };
         let decision = engine.perform_at(self.at, self.name, action, details, with)?;
-        let mut room = NO_CHARGES;
+        let mut space = NO_CHARGES;
         let mut call = super::call::Call::consume(&[]);
-        engine.call_of(action, details, &mut room, &mut call)?;
+        engine.call_of(action, details, &mut space, &mut call)?;
         let mut costs = call.charges(decision.lease.is_none_or(|lease| lease.acquired)).to_vec();
         if let (Some(session), true) = (&call.session, decision.session.is_some_and(|it| it.opened))
         {

@@ -132,7 +132,7 @@ impl Shared {
     }
 
     /// Expires all reservations whose time is over, each before the boundaries that come after
-    /// it, so that settling comes to the same whoever looks first. A clock too far ahead to be
+    /// it, so that settling comes to the same at every time of looking. A clock too far ahead to be
     /// believed expires nothing, unless it is `confirmed`. With `leases` the same of them: where
     /// settling is to be written down, they must not be counted in a period that they did not see.
     pub(super) fn expire_due(

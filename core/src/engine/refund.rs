@@ -73,7 +73,7 @@ impl Shared {
         }
         if needs_admin_tx(&guard, (index, EntryKind::Key), back) {
             if let Some(session) = session {
-                // Whoever asks again after a crash in between has the units given back.
+                // A caller that asks again after a crash in between has the units given back.
                 let seq = guard.begin();
                 close_session(&mut guard, session, high_water_mark, seq);
                 guard.set_entry_state(index, REFUNDING);

@@ -1,5 +1,5 @@
-//! Decisions stored under idempotency keys: given again to whoever asks again, and what a refund
-//! goes by.
+//! Decisions stored under idempotency keys: given again to a caller that asks again, and what a
+//! refund goes by.
 
 use super::Shared;
 use super::call::{Fingerprint, OnceCall};

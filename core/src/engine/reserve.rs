@@ -1,5 +1,5 @@
 //! Reservations: units set aside until they are committed, released, or out of time. Each is
-//! resolved once, and whoever comes later is told how.
+//! resolved once, and later callers get the outcome.
 
 use std::hash::Hasher;
 use std::sync::atomic::AtomicU64;
@@ -75,7 +75,7 @@ impl Resolution {
 #[derive(Clone, Copy)]
 pub(super) enum Back<'a> {
     All,
-    /// Also what is only told of: the session that a decision opened is closed.
+    /// Also what is only reported: the session that a decision opened is closed.
     Everything,
     /// All but so much of these resources.
     Except(&'a [Charge]),
@@ -272,12 +272,12 @@ impl Shared {
         }
     }
 
-    /// Refuses what was given out by a live file that has been made anew since.
+    /// Refuses what was given out by a live file that has been rebuilt since.
     pub(super) fn check_epoch(&self, handle: EntryHandle, what: &'static str) -> Result<(), Error> {
         if handle.epoch == self.epoch() { Ok(()) } else { Err(Error::Stale { what }) }
     }
 
-    /// Makes room for what giving back the units of a record writes. Nothing may be armed.
+    /// Reserves capacity for what giving back the units of a record writes. Nothing may be pending.
     pub(super) fn prepare_return(
         guard: &mut RecordGuard<'_>,
         index: EntryIndex,
@@ -310,7 +310,7 @@ pub(super) fn charges(guard: &RecordGuard<'_>, handle: EntryHandle) -> SourceCha
     charges
 }
 
-/// Makes `claim` an open reservation of `charges`, which its record says whence, and gives it its
+/// Makes `entry` an open reservation of `charges`, which its record says whence, and gives it its
 /// id.
 pub(super) fn hold(
     guard: &mut RecordGuard<'_>,
@@ -339,9 +339,9 @@ pub(super) fn hold(
     ReservationId(EntryHandle { epoch, index: entry.index.0, number })
 }
 
-/// Whether giving a record back needs the lane, which knows what the block does not: of a closed
-/// period, the grants that still live; of the present one, what the plan's number says of units
-/// that were taken when there was another number, or none.
+/// Whether giving a record back needs an admin transaction, which knows what the record does not:
+/// of a closed period, the grants that still live; of the present one, what the limit of the plan
+/// says of units that were taken when there was another number, or none.
 pub(super) fn needs_admin_tx(
     guard: &RecordGuard<'_>,
     (index, kind): (EntryIndex, EntryKind),
@@ -363,7 +363,7 @@ pub(super) fn needs_admin_tx(
     })
 }
 
-/// Whether a claim's units were taken in the present period.
+/// Whether an entry's units were taken in the present period.
 pub(super) fn is_of_this_period(
     guard: &RecordGuard<'_>,
     index: EntryIndex,
@@ -372,7 +372,7 @@ pub(super) fn is_of_this_period(
     was_taken_in(guard, index, kind, guard.get(record::PERIOD))
 }
 
-/// Whether a claim's units were taken in the period with this number.
+/// Whether an entry's units were taken in the period with this number.
 pub(super) fn was_taken_in(
     guard: &RecordGuard<'_>,
     index: EntryIndex,
@@ -385,7 +385,7 @@ pub(super) fn was_taken_in(
     }
 }
 
-/// Whether the grant that gave units outlives the period: all but the plan's do. The block need
+/// Whether the grant that gave units outlives the period: all but the plan's do. The record need
 /// not know it any more: it may have held nothing when the period ended.
 fn outlives_period(taken: Taken) -> bool {
     taken.grant != 0 && taken.source != Some(Source::Plan)
@@ -411,7 +411,7 @@ pub(super) fn give_back(
 }
 
 /// Gives units back to where they came from, if that still is; says how many. What a closed
-/// period used is the lane's to give back.
+/// period used is given back by an admin transaction.
 pub(super) fn return_units(
     guard: &mut RecordGuard<'_>,
     taken: Taken,
@@ -517,8 +517,8 @@ pub(super) fn resolve(
     guard.touch_entry(index, seq);
 }
 
-/// Lets go of what an open reservation holds: it hangs from now on among what is remembered. The
-/// room was made with it.
+/// Releases what an open reservation reserves: from now on it is listed among what is remembered.
+/// The capacity was reserved with it.
 pub(super) fn count_out(guard: &mut RecordGuard<'_>, index: EntryIndex) {
     count_out_held(guard, index);
     guard.heap_remove(guard.hold_heap(), index);
@@ -552,7 +552,7 @@ pub(super) fn note_next_due(guard: &mut RecordGuard<'_>) {
     }
 }
 
-/// Tells that a reservation's time ran out.
+/// Reports that a reservation's time ran out.
 pub(super) fn emit_expired(
     guard: &mut RecordGuard<'_>,
     epoch: u32,

@@ -127,8 +127,8 @@ fn check_backup(backup: &Path, path: &Path) -> Result<About, Error> {
     Ok(about)
 }
 
-/// The log of a database that cannot be read is kept beside it, for whoever wants to look at it,
-/// under a name by which SQLite does not find it.
+/// The log of a database that cannot be read is kept beside it, for a reader who wants to look at
+/// it, under a name by which SQLite does not find it.
 fn set_log_aside(path: &Path) -> Result<(), OpenError> {
     let (log, aside) = (with_suffix(path, "-wal"), with_suffix(path, "-wal.damaged"));
     match fs::rename(&log, aside) {

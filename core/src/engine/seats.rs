@@ -31,7 +31,7 @@ pub struct Occupancy<'a> {
     pub token: Option<&'a str>,
 }
 
-/// A seat that somebody holds.
+/// A seat with its holder.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Seat {
     /// Who holds it.
@@ -75,7 +75,7 @@ impl Tenant {
 
 impl Seats<'_> {
     /// May `holder` have a seat? If so it is taken, until it is released. A holder that has one
-    /// keeps it; somebody invited who is there now takes the seat that was held for them. Waits
+    /// keeps it; an invited person who is there now takes the seat that was held for them. Waits
     /// for the disk.
     pub fn occupy(&self, holder: &str) -> Result<Decision, Error> {
         self.occupy_as(holder, &Occupancy::default())
@@ -107,7 +107,7 @@ impl Seats<'_> {
                 tx.write.record_history(tx.loaded.row, key, 1)?;
                 return Ok(decision);
             }
-            // Inviting somebody who is there already changes nothing.
+            // Inviting a holder who is there already changes nothing.
             let pending = pending && had.as_ref().is_none_or(|had| had.pending);
             let since = had.as_ref().map_or(tx.now, |had| had.since);
             let token = token.or(had.and_then(|had| had.token));
@@ -119,7 +119,7 @@ impl Seats<'_> {
         })
     }
 
-    /// What somebody who takes a seat here should know before, by the catalog (docs/sources.md,
+    /// A warning to the person who takes a seat here, by the catalog (docs/sources.md,
     /// Whazing: a channel on plain WhatsApp).
     pub fn warning(&self) -> Result<Option<Wording>, Error> {
         let compiled = self.caller.engine.shared.compiled()?;

@@ -18,7 +18,7 @@ const SETTLED_AT_ONCE: u32 = 1_000;
 /// Blocks locked by one transaction.
 const BATCH: usize = 240;
 
-/// A tenant whose settlement is written and waits for its commit; its block is locked.
+/// A tenant whose settlement is written and waits for its commit; its record is locked.
 struct Due<'a> {
     guard: RecordGuard<'a>,
     loaded: Loaded,
@@ -130,7 +130,7 @@ impl Shared {
     }
 
     /// How the settlement of tenants is committed: what it writes can be derived again, unless it
-    /// is an invoice, which somebody may have read.
+    /// is an invoice, which a host may have read.
     pub(super) fn sync_of_settling(&self, records: &[u64]) -> Result<Sync, Error> {
         for &at in records {
             let hash = directory::hash_of(&self.live.memory, at);

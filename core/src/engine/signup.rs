@@ -109,7 +109,7 @@ impl std::fmt::Debug for AccountHolderView {
 }
 
 impl Engine {
-    /// Whose account a tenant is; `None`: nobody said so. Reads SQLite.
+    /// Whose account a tenant is; `None`: not known. Reads SQLite.
     pub fn account_holder(&self, tenant: &str) -> Result<Option<AccountHolderView>, Error> {
         let row = self.shared.store.account_holder(self.row_of(tenant)?)?;
         Ok(row.map(|row| AccountHolderView {
@@ -260,7 +260,7 @@ fn check_text(what: &'static str, text: &str) -> Result<(), Error> {
 }
 
 /// Writes who has the account, and gives the administrator a seat. The plan, also one that waits
-/// to be paid, must have room for it.
+/// to be paid, must have capacity for it.
 pub(super) fn write_account_holder(
     write: &Write<'_>,
     loaded: &mut Loaded,

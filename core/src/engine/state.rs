@@ -1,4 +1,4 @@
-//! What a decision looks at: a record under its lock, or the entitlements that nobody has
+//! What a decision looks at: a record under its lock, or the entitlements that have not
 //! persisted.
 
 use super::contacts::NAMES_MAX;

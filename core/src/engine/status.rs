@@ -11,9 +11,9 @@ use crate::store::InvoiceRow;
 
 impl Engine {
     /// Moves a tenant to another status, giving a reason. A move that the table of Helena
-    /// (docs/sources.md) does not have needs `as_operator`, which the audit trail notes. Whoever
-    /// becomes liable to pay is billed for the present period; whoever is cancelled is billed no
-    /// more. Waits for the disk.
+    /// (docs/sources.md) does not have needs `as_operator`, which the audit trail notes. A tenant
+    /// that becomes liable to pay is billed for the present period; one that is cancelled is billed
+    /// no more. Waits for the disk.
     pub fn set_status(
         &self,
         tenant: &str,
@@ -43,7 +43,7 @@ impl Engine {
     }
 }
 
-/// Somebody else may have registered with the document of a tenant while it was cancelled.
+/// Another tenant may have registered with the document of a tenant while it was cancelled.
 fn entry_document(tx: &AdminTx<'_>) -> Result<(), Error> {
     let document = tx.write.account_holder(tx.loaded.row)?.and_then(|it| it.document);
     match document {
@@ -72,7 +72,7 @@ pub(super) fn change_status(
     }
 }
 
-/// Puts a status in force, and says so to whoever wants to know.
+/// Puts a status in force, and reports it.
 pub(super) fn become_status(
     tx: &mut AdminTx<'_>,
     to: Status,
@@ -92,8 +92,8 @@ pub(super) fn become_status(
     Ok(tx.write.audit(Some(tx.loaded.row), tx.now, "status", &detail)?)
 }
 
-/// A trial is over. Whoever is billed from here on begins a new period at this instant: what was
-/// used of the trial's is not charged to it. Seats, extras and the due date stay.
+/// A trial is over. A tenant that is billed from here on begins a new period at this instant: what
+/// was used of the trial's is not charged to it. Seats, extras and the due date stay.
 fn end_trial(tx: &mut AdminTx<'_>, from: Status, to: Status) -> Result<(), Error> {
     tx.write.note_removal_announced(tx.loaded.row, None)?;
     let rules = &tx.compiled.rulebook;
@@ -108,7 +108,7 @@ fn end_trial(tx: &mut AdminTx<'_>, from: Status, to: Status) -> Result<(), Error
     Ok(tx.write.save_period(tx.loaded.row, &closed)?)
 }
 
-/// A change of status as the audit trail tells it.
+/// A change of status as the audit trail has it.
 pub(super) fn detail(from: Status, to: Status, reason: &str, as_operator: bool) -> String {
     let by = if as_operator { " (operator)" } else { "" };
     format!("{} -> {}{by}: {reason}", from.code(), to.code())

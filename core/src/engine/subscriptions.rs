@@ -18,7 +18,7 @@ const LABEL_BYTES_MAX: usize = 128;
 
 /// The status of a subscription in force, in a list.
 pub(super) const IN_FORCE: &str = "active";
-/// And of one that permits nothing any more, since nobody renewed it.
+/// And of one that permits nothing any more, since it was not renewed.
 const LAPSED: &str = "lapsed";
 
 /// A subscription in a list: the current one, or a past one (docs/sources.md, LiveChat 360, "Plano
@@ -35,7 +35,7 @@ pub struct SubscriptionRecord {
     pub gateway_id: Option<String>,
     /// How it is paid: an opaque label.
     pub payment_type: String,
-    /// How its next invoices are paid at the gateway; `None`: nobody chose.
+    /// How its next invoices are paid at the gateway; `None`: not chosen.
     pub payment_method: Option<PaymentMethod>,
     /// Whether its periods are paid before they begin, or when they end.
     pub billing: BillingMode,

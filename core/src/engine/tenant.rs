@@ -69,8 +69,8 @@ impl Tenant {
         self.engine.check_at(self.at, &self.name, resource, units)
     }
 
-    /// As [`consume`](Self::consume), and has `tell` look at what was decided where it was decided:
-    /// for bindings, which tell of a decision in a form of their own. Moving one takes longer than
+    /// As [`consume`](Self::consume), and has `emit` look at what was decided where it was decided:
+    /// for bindings, which report a decision in a form of their own. Moving one takes longer than
     /// making it.
     #[inline]
     pub fn consume_then<R>(
@@ -88,7 +88,7 @@ impl Tenant {
         }
     }
 
-    /// As [`check`](Self::check), told as by [`consume_then`](Self::consume_then).
+    /// As [`check`](Self::check), reported as by [`consume_then`](Self::consume_then).
     #[inline]
     pub fn check_then<R>(
         &self,
@@ -130,7 +130,7 @@ impl Tenant {
     }
 
     /// What an action would cost of each balance, and by which tariff (docs/sources.md, Assin).
-    /// Changes nothing. Reads SQLite where a boundary has passed that nobody has settled yet.
+    /// Changes nothing. Reads SQLite where a boundary has passed that is not settled yet.
     pub fn quote(&self, action: &str, details: &Details<'_>) -> Result<Quote, Error> {
         self.caller().quote(action, details)
     }

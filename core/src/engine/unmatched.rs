@@ -136,7 +136,7 @@ impl Engine {
         list(self.shared.store.charges(Some(row), false, CHARGES_MAX)?)
     }
 
-    /// Money that came and pays nothing, of a tenant or of all and of nobody: its invoice is not
+    /// Money that came and pays nothing, of one tenant, or of all and of none: its invoice is not
     /// written yet, was cancelled, or had been paid before; or nothing says whose it is. The
     /// latest first, at most 10,000. Reads SQLite.
     pub fn unmatched_payments(&self, tenant: Option<&str>) -> Result<Vec<Charge>, Error> {

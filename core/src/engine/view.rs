@@ -1,4 +1,4 @@
-//! What reports show: the settled view of a tenant, which nobody persists by looking.
+//! What reports show: the settled view of a tenant, which looking does not persist.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -440,7 +440,7 @@ impl Shared {
         Ok(Some(Copied { admin_seq, account: loaded }))
     }
 
-    /// What a call would be answered at `now`, past a boundary that nobody has settled yet.
+    /// What a call would be answered at `now`, past a boundary that is not settled yet.
     pub(super) fn check_settled(
         &self,
         at: u64,

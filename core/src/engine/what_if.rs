@@ -1,4 +1,4 @@
-//! What a downgrade would leave over its limits, told before it is done.
+//! What a downgrade would leave over its limits, reported before it is done.
 
 use super::Engine;
 use super::decide::RetryReason;

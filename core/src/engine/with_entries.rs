@@ -1,4 +1,4 @@
-//! Decisions that have to do with claims: sessions, leases, rates, reservations, idempotency keys
+//! Decisions that have to do with entries: sessions, leases, rates, reservations, idempotency keys
 //! and replay cursors. One critical section, as for those that have not.
 
 use super::call::{Call, OnceCall};
@@ -17,11 +17,11 @@ use crate::live::takings::{TAKEN_MAX, TakingsWriter};
 use crate::rules::decide::decide_into;
 use crate::rules::{Changes, Decision, LeaseOutcome, Reason};
 
-/// Claims that a look at a heap reclaims at most: twice what an operation adds to it.
+/// Entries that a look at a heap reclaims at most: twice what an operation adds to it.
 const RECLAIMED_AT_ONCE: u32 = 2;
 
 impl Shared {
-    /// As [`try_run`](Self::try_run), for calls that have to do with claims. Part of each function
+    /// As [`try_run`](Self::try_run), for calls that have to do with entries. Part of each function
     /// that makes such calls, with all that it calls here: see `frequent.rs`.
     #[inline(always)]
     pub(super) fn run_with_entries(
@@ -38,7 +38,7 @@ impl Shared {
         }
         let mut looked = None;
         if !call.looks_entries_up() {
-            // What no claim has a say in is decided while the bucket of the key is on its way.
+            // What no entry has a say in is decided while the bucket of the key is on its way.
             looked = Some(self.look_up(guard, call, now, high_water_mark, decision)?);
         }
         let mut key = None;
@@ -99,7 +99,7 @@ impl Shared {
         self.finish(guard)
     }
 
-    /// Gives the decision again that is stored in the claim of a key, unless it has expired.
+    /// Gives the decision again that is stored in the entry of a key, unless it has expired.
     pub(super) fn replay(
         &self,
         guard: &RecordGuard<'_>,
@@ -179,7 +179,7 @@ impl Shared {
         self.apply_with_entries(guard, &call, found, decision, &changes, at)
     }
 
-    /// Makes room for a decision that is stored without a record. Nothing may be armed.
+    /// Reserves capacity for a decision that is stored without a record. Nothing may be pending.
     pub(super) fn prepare_key(guard: &mut RecordGuard<'_>) -> Result<(), RetryReason> {
         if !guard.has_entries() {
             guard.create_entries()?;
@@ -431,7 +431,7 @@ impl Shared {
     }
 }
 
-/// Whether a lease was denied for want of room while leases have expired that hold some.
+/// Whether a lease was denied for want of capacity while leases have expired that hold some.
 fn may_reclaim_leases(
     guard: &RecordGuard<'_>,
     decision: &Decision,
@@ -440,7 +440,7 @@ fn may_reclaim_leases(
     decision.reasons.contains(Reason::QuotaExhausted) && guard.lease_is_due(high_water_mark)
 }
 
-/// Makes room for all that the call will write in the claim table.
+/// Reserves capacity for all that the call will write in the entry table.
 #[inline(always)]
 fn ensure_capacity(
     guard: &mut RecordGuard<'_>,

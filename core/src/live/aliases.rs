@@ -19,7 +19,7 @@ impl RecordGuard<'_> {
         Some(Hash128 { low: self.entry_word(index, 0), high: self.entry_word(index, 1) })
     }
 
-    /// Makes `next` the name after `name`. Room has been made.
+    /// Makes `next` the name after `name`. Its capacity has been reserved.
     pub(crate) fn set_next_name(&mut self, name: Hash128, next: Hash128, seq: u64) {
         let key = alias_key(name);
         let index = self.find_entry(key).unwrap_or_else(|| {

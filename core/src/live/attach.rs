@@ -53,7 +53,7 @@ impl Attachment {
         locked(self.file()?.try_lock_shared())
     }
 
-    /// Lets go of the lock, to try again.
+    /// Releases the lock, to try again.
     pub(crate) fn release(&self) -> io::Result<()> {
         self.file()?.unlock()
     }
@@ -70,7 +70,7 @@ impl Attachment {
         Ok(())
     }
 
-    /// Detaches, and becomes the only one again if nobody else is attached.
+    /// Detaches, and becomes the only one again if no other process is attached.
     pub(crate) fn try_to_be_last(self) -> io::Result<Option<Attachment>> {
         let Attachment { path, inode, file, pin } = self;
         // The lock of this process must go first: it is another open file's.
@@ -237,7 +237,8 @@ pub(crate) fn join(
         return Err(OpenError::LiveFileForeign { path: path.to_owned(), why });
     }
     live.memory.attach();
-    // Whoever grows the file holds this lock: it never outgrows what all who are attached can see.
+    // A process that grows the file holds this lock: it never outgrows what all who are attached
+    // can see.
     let _held = lock::take(&live.memory, header::ALLOCATOR_LOCK, ALLOCATOR_TIMEOUT)
         .map_err(|error| not_locked(error, path))?;
     check_is_seen_whole(live, path)?;
@@ -267,7 +268,7 @@ fn check_is_seen_whole(live: &LiveFile, path: &Path) -> Result<(), OpenError> {
 /// The furthest that the number of the next owner may be ahead of the clock: more is damage.
 const AHEAD_NS_MAX: u64 = CLOCK_JUMP_MS as u64 * 1_000_000;
 
-/// Takes over a usable file that nobody is attached to. Owners of before are dead from here on,
+/// Takes over a usable file that no process is attached to. Owners of before are dead from here on,
 /// whatever they left locked, and their ids are never given again.
 pub(crate) fn adopt(
     live: &LiveFile,
@@ -300,8 +301,8 @@ pub(crate) fn adopt(
     Ok(())
 }
 
-/// Refuses a file whose owners may live although nobody holds the lock file: where a mapping does
-/// not hold it, a host that closes descriptors lets it go.
+/// Refuses a file whose owners may live although no process holds the lock file: where a mapping
+/// does not hold it, a host that closes descriptors lets it go.
 fn check_no_owner_lives(live: &LiveFile, path: &Path) -> Result<(), OpenError> {
     match owners::all(&live.memory).into_iter().find(|it| !it.is_pinned && !it.is_gone()) {
         Some(owner) => Err(OpenError::OwnersUnknown { path: path.to_owned(), pid: owner.pid }),
@@ -330,7 +331,7 @@ pub(crate) fn create(path: &Path, like: &Path, identity: Identity) -> Result<Liv
         _ => {}
     }
     let file = open_like(&path, like).map_err(io_error("create", &path))?;
-    file::reserve(&file, 0, FIRST_BYTES).map_err(io_error("reserve room for", &path))?;
+    file::reserve(&file, 0, FIRST_BYTES).map_err(io_error("reserve space for", &path))?;
     let memory = Memory::map(&file, &path).map_err(io_error("map", &path))?;
     let made = init(memory, identity).map_err(io_error("initialise", &path))?;
     // From the first on: who made the file may die before it has adopted it.
@@ -422,7 +423,7 @@ mod tests {
         let attachment = Attachment::open(&directory.path().join("lock"), &path).expect("opens");
         let database = DatabaseFile::at(&path).expect("is there");
         let file = open_like(&path, &path).expect("opens");
-        file::reserve(&file, 0, FIRST_BYTES).expect("has room");
+        file::reserve(&file, 0, FIRST_BYTES).expect("has space");
         let large = init(Memory::map(&file, &path).expect("is mapped"), identity).expect("is made");
         adopt(&large, &attachment, &path, database).expect("is adopted");
         let small = Memory::map_within(&file, &path, &[SMALL]).expect("is mapped");
@@ -432,7 +433,7 @@ mod tests {
             lock::take(&large.memory, header::ALLOCATOR_LOCK, ALLOCATOR_TIMEOUT).expect("is free");
         thread::scope(|scope| {
             let joins = scope.spawn(|| join(&small, &attachment, &path, database));
-            file::reserve(&file, 0, 2 * SMALL).expect("has room");
+            file::reserve(&file, 0, 2 * SMALL).expect("has space");
             large.set_header(header::FILE_LEN, 2 * SMALL);
             drop(held);
             let refused = joins.join().expect("ends").expect_err("it cannot see all of it");

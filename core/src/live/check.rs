@@ -63,7 +63,7 @@ impl Check<'_> {
     }
 
     fn record(&self) -> Checked {
-        ensure(self.is_allocated(self.at, record::FIRST_COUNTERS), "a record lies in no room")?;
+        ensure(self.is_allocated(self.at, record::FIRST_COUNTERS), "a record is not allocated")?;
         let number = directory::record_at(self.memory, self.get(record::INDEX));
         ensure(number == Some(self.at), "a record is not what its number leads to")?;
         let (undo, capacity) = unpack(self.get(record::UNDO));
@@ -72,7 +72,7 @@ impl Check<'_> {
         let is_larger = capacity > record::FIRST_UNDO_ENTRIES
             && capacity.is_power_of_two()
             && self.is_allocated(undo, capacity * record::UNDO_ENTRY);
-        ensure(is_first || is_larger, "an undo log lies in no room")?;
+        ensure(is_first || is_larger, "an undo log is not allocated")?;
         let seq = self.get(record::SEQ);
         let is_behind = |offset| self.get(offset) <= seq;
         ensure(
@@ -81,7 +81,7 @@ impl Check<'_> {
         )?;
         ensure(
             self.get(record::HISTORY_COUNT) <= record::HISTORY_ENTRIES,
-            "a record's history is longer than its room",
+            "a record's history is longer than its capacity",
         )?;
         self.events()?;
         self.counters()?;
@@ -90,7 +90,7 @@ impl Check<'_> {
 
     fn undo_log(&self, pending: u64) -> Checked {
         let (undo, capacity) = unpack(self.get(record::UNDO));
-        ensure(pending <= capacity, "an undo log is longer than its room")?;
+        ensure(pending <= capacity, "an undo log is longer than its capacity")?;
         let log = undo..undo + capacity * record::UNDO_ENTRY;
         for [target, _] in self.memory.pairs(undo, pending) {
             let target = target.load(Relaxed);
@@ -108,20 +108,20 @@ impl Check<'_> {
             [record::EVENT_HEAD, record::EVENT_SNAPSHOT, record::EVENT_TAIL].map(|it| self.get(it));
         ensure(head <= noted && noted <= tail, "a record's events are out of order")?;
         if self.get(record::EVENTS) == 0 {
-            return ensure(head == tail, "a record has events and no room for them");
+            return ensure(head == tail, "a record has events and no capacity for them");
         }
         ensure(
             log2 < LOG2_MAX && self.is_allocated(ring, event::BYTES << log2),
-            "a record's events lie in no room",
+            "a record's events are not allocated",
         )?;
-        ensure(tail - head <= 1 << log2, "a record has more events than room")
+        ensure(tail - head <= 1 << log2, "a record has more events than capacity")
     }
 
     fn counters(&self) -> Checked {
         let (counters, count) = unpack(self.get(record::COUNTERS));
         ensure(
             self.is_allocated(counters, count * counter::BYTES),
-            "a record's counters lie in no room",
+            "a record's counters are not allocated",
         )?;
         (0..count).try_for_each(|nth| self.counter(counters + nth * counter::BYTES))
     }
@@ -133,10 +133,10 @@ impl Check<'_> {
             (grants, capacity) == (at + counter::FIRST_GRANTS, counter::FIRST_GRANT_ENTRIES);
         ensure(
             is_first || self.is_allocated(grants, capacity * counter::GRANT_ENTRY),
-            "a burn-down list lies in no room",
+            "a burn-down list is not allocated",
         )?;
         let count = get(counter::GRANT_COUNT);
-        ensure(count <= capacity, "a burn-down list is longer than its room")?;
+        ensure(count <= capacity, "a burn-down list is longer than its capacity")?;
         for [_, remaining] in self.memory.pairs(grants, count) {
             ensure(remaining.load(Relaxed) <= UNITS_MAX, "a grant has more than there can be")?;
         }
@@ -152,15 +152,15 @@ impl Check<'_> {
         if at == 0 {
             return Ok(());
         }
-        ensure(self.is_allocated(at, heap::BYTES), "an expiry heap lies in no room")?;
+        ensure(self.is_allocated(at, heap::BYTES), "an expiry heap is not allocated")?;
         let capacity = self.chunks(at + heap::CHUNKS, heap::FIRST_CHUNK, heap::ENTRY)?;
         ensure(
             self.memory.get(at + heap::LEN) <= capacity,
-            "an expiry heap is longer than its room",
+            "an expiry heap is longer than its capacity",
         )
     }
 
-    /// How much room a row of chunks has, each twice as large as the one before. Those that are
+    /// How much capacity a row of chunks has, each twice as large as the one before. Those that are
     /// missing come last.
     fn chunks(&self, at: u64, first: u64, bytes: u64) -> Result<u64, &'static str> {
         let mut capacity = 0;
@@ -171,7 +171,7 @@ impl Check<'_> {
                 root => {
                     let places = first << chunk;
                     let stands = !ends && self.is_allocated(root, places * bytes);
-                    ensure(stands, "a chunk lies in no room")?;
+                    ensure(stands, "a chunk is not allocated")?;
                     capacity += places;
                 }
             }
@@ -184,7 +184,7 @@ impl Check<'_> {
         if at == 0 {
             return Ok(());
         }
-        ensure(self.is_allocated(at, entries::BYTES), "an entry table lies in no room")?;
+        ensure(self.is_allocated(at, entries::BYTES), "an entry table is not allocated")?;
         let get = |offset| self.memory.get(at + offset);
         let capacity = self.chunks(at + entries::CHUNKS, entries::FIRST_CHUNK, entry::BYTES)?;
         let touched = get(entries::TOUCHED);
@@ -194,10 +194,10 @@ impl Check<'_> {
                 && get(entries::LIVE) <= touched
                 && get(entries::FREE) <= touched
                 && get(entries::ALIASES) <= touched,
-            "an entry table counts more entries than it has room for",
+            "an entry table counts more entries than it has capacity for",
         )?;
         let (index, old) = (self.index(get(entries::INDEX))?, get(entries::OLD_INDEX));
-        ensure(get(entries::FILLED) <= index, "an index has more in it than room")?;
+        ensure(get(entries::FILLED) <= index, "an index has more in it than capacity")?;
         if old != 0 {
             let old = self.index(old)?;
             ensure(get(entries::OLD_CURSOR) <= old, "an index is moved beyond its end")?;
@@ -208,7 +208,7 @@ impl Check<'_> {
         let (ring, log2) = unpack(get(entries::RING));
         ensure(
             log2 < LOG2_MAX && self.is_allocated(ring, WORD << log2),
-            "a ring of changes lies in no room",
+            "a ring of changes is not allocated",
         )?;
         let (head, tail) = (get(entries::RING_HEAD), get(entries::RING_TAIL));
         ensure(
@@ -223,6 +223,6 @@ impl Check<'_> {
     fn index(&self, index: u64) -> Result<u64, &'static str> {
         let (at, log2) = unpack(index);
         let stands = log2 < LOG2_MAX && self.is_allocated(at, WORD << log2);
-        ensure(stands, "an index lies in no room").map(|()| 1 << log2)
+        ensure(stands, "an index is not allocated").map(|()| 1 << log2)
     }
 }

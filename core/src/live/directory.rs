@@ -20,7 +20,7 @@ pub(crate) const FIRST_LOG2: u64 = 10;
 pub(super) const FIRST_CHUNK_LOG2: u32 = 10;
 const TIMEOUT: Duration = Duration::from_secs(10);
 const TAG_BITS: u32 = 16;
-/// log2 of the buckets of a table, at most: twice as many as tenants have room in the file.
+/// log2 of the buckets of a table, at most: twice as many as tenants have capacity in the file.
 const TABLE_LOG2_MAX: u64 = 28;
 
 /// A bucket: the record's offset and 16 bits of its hash, so that strangers are not looked up.
@@ -82,7 +82,7 @@ pub(crate) fn insert(memory: &Memory, record: u64, hash: Hash128) -> Result<(), 
     Ok(())
 }
 
-/// Publishes `block` in the place of `old`, whose tenant is no more: whoever holds the old one
+/// Publishes `block` in the place of `old`, whose tenant is no more: a holder of the old one
 /// finds it vacant.
 pub(crate) fn replace(
     memory: &Memory,
@@ -107,7 +107,7 @@ pub(crate) fn replace(
 }
 
 /// Copies the directory into a larger table and makes that the current one. The old one stays
-/// where it is: somebody may be reading it.
+/// where it is: another process may be reading it.
 fn enlarge(memory: &Memory, log2: u64) -> Result<(), GrowError> {
     let new = pack(memory.allocate((1 << log2) * WORD)?, log2);
     let (old, old_log2) = unpack(memory.get(header::DIRECTORY));
@@ -220,7 +220,7 @@ fn mark_bit(memory: &Memory, mark: Mark, index: u64) -> (u64, u64) {
 
 /// Calls `visit` with the offset of every record, or of every record that is marked.
 pub(crate) fn for_each_record(memory: &Memory, marked: Option<Mark>, mut visit: impl FnMut(u64)) {
-    // No more than there is room for: a damaged count would take years.
+    // No more than there is capacity for: a damaged count would take years.
     let most = memory.get(header::FILE_LEN) / record::FIRST_COUNTERS;
     let count = memory.cell(header::RECORD_COUNT).load(Ordering::Acquire).min(most);
     let mut index = 0;

@@ -147,8 +147,8 @@ impl<'a> RecordGuard<'a> {
 
     // ---- making and changing -------------------------------------------------------------
 
-    /// Makes an entry, which [`prepare_entries`](Self::prepare_entries) has made room for. Without
-    /// a key it is reached by its index alone.
+    /// Makes an entry, which [`prepare_entries`](Self::prepare_entries) has reserved capacity for.
+    /// Without a key it is reached by its index alone.
     #[inline]
     pub(crate) fn make_entry(
         &mut self,
@@ -197,7 +197,7 @@ impl<'a> RecordGuard<'a> {
         self.set_cell(entry.cell(entry::CHANGED), seq);
     }
 
-    /// Adds an index to the ring. Its word needs no undo: beyond the tail nobody reads.
+    /// Adds an index to the ring. Its word needs no undo: no process reads beyond the tail.
     #[inline]
     fn note_change(&mut self, index: EntryIndex) {
         let table = self.table();
@@ -366,7 +366,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Writes a word of an entry that this operation has made. It needs no undo: should the entry
-    /// come to nothing, its place is free again, and of a free place nobody reads anything but
+    /// come to nothing, its place is free again, and of a free place no process reads anything but
     /// its kind, its position and when it changed.
     #[inline(always)]
     pub(crate) fn fill(self, offset: u64, value: u64) {

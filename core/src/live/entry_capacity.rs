@@ -1,5 +1,5 @@
-//! Room for entries, made before the operation that may make them: places in the slab, buckets of
-//! the index, entries of the ring.
+//! Capacity for entries, made before the operation that may make them: places in the slab, buckets
+//! of the index, entries of the ring.
 
 use super::entries::{FIRST_CHUNK_LOG2, ring_word};
 use super::entry_index::index_has_capacity;
@@ -92,7 +92,7 @@ impl RecordGuard<'_> {
         Ok(())
     }
 
-    /// Room in the slab, in places.
+    /// Capacity in the slab, in places.
     fn slab_capacity(&self) -> u64 {
         let chunks = (0..entries::CHUNK_COUNT)
             .take_while(|chunk| self.entries_get(entries::CHUNKS + chunk * WORD) != 0)

@@ -166,8 +166,8 @@ impl<'a> RecordGuard<'a> {
     }
 
     /// Moves a few buckets of the old index into the new one and empties them. Needs no undo: a
-    /// bucket is copied, then the cursor passes it, then it is emptied, and whoever goes on after
-    /// a crash does again what may have been done. The undo log must be empty.
+    /// bucket is copied, then the cursor passes it, then it is emptied, and the process that goes
+    /// on after a crash does again what may have been done. The undo log must be empty.
     pub(super) fn move_buckets(&self) {
         let table = self.table();
         let old = table.get(entries::OLD_INDEX);
@@ -200,7 +200,7 @@ impl<'a> RecordGuard<'a> {
 
     // ---- changing --------------------------------------------------------------------------
 
-    /// Enters an entry into the index. Room has been made.
+    /// Enters an entry into the index. Its capacity has been reserved.
     #[inline(always)]
     pub(super) fn enter(&mut self, table: EntryTable<'a>, key: Hash128, entry: EntryIndex) {
         let buckets = self.buckets(table.get(entries::INDEX));

@@ -1,5 +1,5 @@
 //! Events of a tenant that wait to be written to SQLite's outbox, in the same critical section
-//! as what they tell of.
+//! as what they report.
 
 use super::entry_capacity::EntryError;
 use super::layout::{WORD, event, pack, record, unpack};
@@ -36,7 +36,7 @@ impl RecordGuard<'_> {
         if waiting + more > 1 << log2 { Err(EntryError::CheckpointNeeded) } else { Ok(()) }
     }
 
-    /// Gives the ring room for so many at least, keeping what it holds.
+    /// Gives the ring capacity for so many at least, keeping what it holds.
     #[cold]
     fn enlarge_events(&self, capacity: u64) -> Result<(), EntryError> {
         let log2 = u64::from(capacity.next_power_of_two().ilog2());
@@ -51,7 +51,7 @@ impl RecordGuard<'_> {
         Ok(())
     }
 
-    /// Notes an event. Room has been made.
+    /// Notes an event. Its capacity has been reserved.
     pub(crate) fn note_event(&mut self, image: &EventImage) {
         let tail = self.get(record::EVENT_TAIL);
         let at = self.event_at(tail);

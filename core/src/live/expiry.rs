@@ -103,7 +103,7 @@ impl<'a> RecordGuard<'a> {
     }
 
     /// The same of what is remembered; what is set aside now will be remembered as well, and to
-    /// resolve it must not need room.
+    /// resolve it must not need capacity.
     pub(crate) fn ensure_kept(&self, more: u64) -> Result<(), GrowError> {
         let open = self.nodes(self.hold_heap()).map_or(0, Nodes::len);
         self.ensure_heap(self.kept_heap(), open.saturating_add(more))
@@ -137,16 +137,18 @@ impl<'a> RecordGuard<'a> {
         Some((Timestamp::from_ms(until), index))
     }
 
-    /// Inserts an entry. Room has been made.
+    /// Inserts an entry. Its capacity has been reserved.
     #[inline]
     pub(crate) fn heap_insert(&mut self, of: Heap, entry: Entry<'_>, until: Timestamp) {
-        let Some(nodes) = self.nodes(of) else { return debug_assert!(false, "room was made") };
+        let Some(nodes) = self.nodes(of) else {
+            return debug_assert!(false, "capacity was reserved");
+        };
         let (len, item) = (nodes.len(), (until.ms(), entry.index));
         self.set_cell(word(nodes.cells, heap::LEN), len + 1);
         if len > 0 && nodes.item((len - 1) / CHILDREN).0 > item.0 {
             return self.rise(nodes, len, item);
         }
-        // Nearly always: what comes last goes last. It needs no undo: beyond its length nobody
+        // Nearly always: what comes last goes last. It needs no undo: beyond its length no process
         // reads a heap, and what was there before need not be waited for.
         let [due, which] = nodes.cells_of(len);
         due.store(item.0 as u64, Relaxed);

@@ -29,7 +29,7 @@ const READY_BYTES: u64 = 16 << 20;
 /// How long to wait for another thread that is growing the file.
 pub(super) const ALLOCATOR_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why there is no more room in the live file.
+/// Why there is no more capacity in the live file.
 #[derive(Debug)]
 pub(crate) enum GrowError {
     /// The file system said no: it is full, or the file may not be larger.
@@ -69,7 +69,7 @@ pub(crate) struct Memory {
     nowhere: Box<[AtomicU64; NOWHERE_WORDS]>,
 }
 
-/// Where a live file lies, and what tells it from others.
+/// Where a live file lies, and what distinguishes it from others.
 #[derive(Debug)]
 struct FileLocation {
     path: PathBuf,
@@ -115,8 +115,8 @@ impl Memory {
         for &bytes in sizes {
             let Ok(len) = usize::try_from(bytes) else { continue };
             // The mapping reaches past the end of the file on purpose: pages become usable as the
-            // file grows, and stay where they are. Until then nobody can touch them, nor does
-            // whoever looks through all of a process's memory, as Valgrind does for leaks.
+            // file grows, and stay where they are. Until then no thread can touch them, nor does
+            // a tool that looks through all of a process's memory, as Valgrind does for leaks.
             match map(len) {
                 Ok(map) => {
                     protect(
@@ -230,7 +230,7 @@ impl Memory {
         }
     }
 
-    /// What the file itself says, whoever asks: of a file that this process has not attached to.
+    /// What the file itself says, for any reader: of a file that this process has not attached to.
     pub(super) fn is_damaged(&self) -> bool {
         self.get(header::POISON) & Poison::Damaged as u64 != 0
     }
@@ -289,7 +289,7 @@ impl Memory {
     }
 
     /// The word at `offset`. An offset outside the file, which only a damaged file holds, poisons
-    /// the file and gives a word that nobody else sees.
+    /// the file and gives a word that no other process sees.
     #[inline]
     pub(crate) fn cell(&self, offset: u64) -> &AtomicU64 {
         if !offset.is_multiple_of(WORD) || !self.holds(offset, WORD) {
@@ -357,7 +357,8 @@ impl Memory {
         first
     }
 
-    /// As [`words`](Self::words); where they lie outside the file, words that nobody else sees.
+    /// As [`words`](Self::words); where they lie outside the file, words that no other process
+    /// sees.
     #[inline(always)]
     pub(crate) fn words_or_nowhere<const N: usize>(&self, offset: u64) -> &[AtomicU64; N] {
         const { assert!(N <= NOWHERE_WORDS) };
@@ -400,7 +401,7 @@ impl Memory {
         self.cell(header::ALLOCATOR_LOCK)
     }
 
-    /// Room for `bytes`, all zero, aligned to a cache line. It is never given back.
+    /// Capacity for `bytes`, all zero, aligned to a cache line. It is never given back.
     pub(crate) fn allocate(&self, bytes: u64) -> Result<u64, GrowError> {
         let held = lock::take(self, header::ALLOCATOR_LOCK, ALLOCATOR_TIMEOUT)?;
         // A predecessor that died left the two words as they were or as they should be.
@@ -418,7 +419,7 @@ impl Memory {
 
     /// Grows the file before it is full, also for the `wanted` bytes that tenants will soon ask
     /// for, and has the pages that will be written next made ready, so that no decision waits for
-    /// either. Failing is no harm: whoever needs the room is told.
+    /// either. Failing is no harm: a caller that needs the space gets an error.
     pub(crate) fn grow_ahead(&self, wanted: u64) {
         if let Ok(held) = lock::take(self, header::ALLOCATOR_LOCK, Duration::ZERO) {
             let len = self.get(header::FILE_LEN);
@@ -430,7 +431,7 @@ impl Memory {
             }
             drop(held);
         }
-        // What was given out before this process came was written by somebody.
+        // What was given out before this process came was written by another process.
         let from = match self.ready_to.load(Ordering::Relaxed) {
             0 => self.get(header::NEXT_FREE).next_multiple_of(PAGE),
             known => known,
@@ -539,7 +540,7 @@ mod tests {
     #[test]
     fn what_lies_past_the_end_of_the_file_is_out_of_reach_until_it_has_grown() {
         let file = tempfile::NamedTempFile::new().expect("a file");
-        reserve(file.as_file(), 0, FIRST_BYTES).expect("has room");
+        reserve(file.as_file(), 0, FIRST_BYTES).expect("has space");
         let memory = Memory::map(file.as_file(), file.path()).expect("is mapped");
         let limit = memory.address_space();
         assert!(limit > FIRST_BYTES);
@@ -550,7 +551,7 @@ mod tests {
         assert_eq!(reachable(&memory), FIRST_BYTES);
         memory.put(header::NEXT_FREE, FIRST_BYTES);
         memory.put(header::NEXT_ID, 1);
-        let at = memory.allocate(WORD).expect("has room");
+        let at = memory.allocate(WORD).expect("has space");
         memory.put(at, 7);
         assert_eq!(reachable(&memory), memory.get(header::FILE_LEN));
         assert!(reachable(&memory) > FIRST_BYTES);

@@ -1,4 +1,4 @@
-//! What a thread holds and a forked child lets go in its stead.
+//! What a thread holds and a forked child releases in its stead.
 
 use std::ops::Deref;
 use std::ptr;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use super::process::fork_generation;
 
 /// A reference to `T` that one thread has, noted in `T` itself. In a forked child that thread does
-/// not exist, and nobody would ever drop what it had: a live file would stay mapped and attached
+/// not exist, and nothing would ever drop what it had: a live file would stay mapped and attached
 /// to for as long as the child lives, whatever it closes.
 #[derive(Debug)]
 pub(crate) struct ForkSafe<T> {
@@ -39,7 +39,7 @@ impl<T> ForkSafe<T> {
         ForkSafeRef { of, protected }
     }
 
-    /// In a forked child: drops the reference of the thread that does not exist here. Whoever calls
+    /// In a forked child: drops the reference of the thread that does not exist here. A caller
     /// has a reference of its own.
     pub(crate) fn release_in_child(&self) {
         if self.forks.load(Ordering::Relaxed) == fork_generation() {

@@ -99,7 +99,7 @@ impl RecordGuard<'_> {
             && self.entry_state(index) == ReservationState::Open as u8
     }
 
-    /// Gives a entry that was reached by its place alone a key. Room has been made.
+    /// Gives a entry that was reached by its place alone a key. Its capacity has been reserved.
     pub(crate) fn name_entry(&mut self, index: EntryIndex, key: super::Hash128) {
         self.entry_set(index, entry::KEY, key.low);
         self.entry_set(index, entry::KEY + WORD, key.high);

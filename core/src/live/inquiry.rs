@@ -28,24 +28,25 @@ pub(super) enum Verdict {
 /// from a lock with `Acquire`.
 pub(super) fn is_known_dead(memory: &Memory, id: u64) -> bool {
     if memory.is_anonymous() {
-        // Nobody else sees this memory: whoever is not this process is its parent.
+        // No other process sees this memory: a process that is not this one is its parent.
         return id != memory.owner().id();
     }
     let number = owner_number(id);
     // NEXT_ID was raised before the id was first used. What lies beyond it was never drawn, and
-    // what lies below the floor was drawn before the file was adopted: nobody was attached then.
+    // what lies below the floor was drawn before the file was adopted: no process was attached
+    // then.
     number < memory.get(header::FLOOR)
         || number >= memory.cell(header::NEXT_ID).load(Ordering::SeqCst)
         || dead_cell(memory, id).load(Ordering::Relaxed) == id
 }
 
-/// Whether the owner is dead, by what is known or by asking; what cannot be told is alive.
+/// Whether the owner is dead, by what is known or by asking; what is not known counts as alive.
 pub(super) fn is_dead(memory: &Memory, own: u64, id: u64) -> bool {
     ask(memory, own, id) == Verdict::Dead
 }
 
-/// Asks whether the owner lives, unless that has been done just now. `own` is the id of whoever
-/// asks.
+/// Asks whether the owner lives, unless that has been done just now. `own` is the id of the owner
+/// that asks.
 #[cold]
 pub(super) fn ask(memory: &Memory, own: u64, id: u64) -> Verdict {
     if id == own {

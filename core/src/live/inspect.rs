@@ -12,7 +12,7 @@ use super::lock::WAITERS;
 use super::owners::{self, OwnerRow};
 use super::{Poison, directory, pin, process};
 
-/// Tenants that are looked at, so that a damaged number keeps nobody busy for ever.
+/// Tenants that are looked at, so that a damaged number keeps no process busy for ever.
 const RECORDS_MAX: u64 = 1 << 20;
 /// Bytes that are read at once.
 const BLOCK_BYTES: u64 = 64 << 10;
@@ -31,7 +31,7 @@ struct Block {
     bytes: Vec<u8>,
 }
 
-/// A lock that somebody holds.
+/// A lock and its holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HeldLock {
     /// Where its word lies.
@@ -151,7 +151,7 @@ impl Inspected {
         (0..header::OWNER_COUNT).filter_map(row).collect()
     }
 
-    /// Whether the owner lives; `None`: that cannot be told from here.
+    /// Whether the owner lives; `None`: that is not known here.
     pub(crate) fn lives(&self, row: &OwnerRow) -> Option<bool> {
         if row.is_pinned {
             return pin::is_byte_locked(&self.file, row.id).ok();
@@ -167,12 +167,12 @@ impl Inspected {
         number >= floor && number < next && pin::is_byte_locked(&self.file, id).unwrap_or(true)
     }
 
-    /// The locks of the header that somebody holds.
+    /// The locks of the header that are held.
     pub(crate) fn held_in_header(&self) -> Vec<HeldLock> {
         LOCKS.iter().filter_map(|&(at, _)| self.held(at, 0)).collect()
     }
 
-    /// The lock at `at`, if somebody holds it.
+    /// The lock at `at`, if it is held.
     pub(crate) fn held(&self, at: u64, seq: u64) -> Option<HeldLock> {
         let owner = self.word(at)? & !WAITERS;
         (owner != 0).then_some(HeldLock { at, owner, seq })

@@ -38,7 +38,7 @@ pub(crate) mod header {
     pub(crate) const EPOCH: u64 = 10 * WORD;
     /// Bytes of the file that are backed by disk space.
     pub(crate) const FILE_LEN: u64 = 11 * WORD;
-    /// First byte that nobody has been given.
+    /// First byte that is not allocated.
     pub(crate) const NEXT_FREE: u64 = 12 * WORD;
     pub(crate) const TOKEN_CURRENT: u64 = 13 * WORD;
     pub(crate) const TOKEN_INTENDED: u64 = 14 * WORD;
@@ -51,7 +51,7 @@ pub(crate) mod header {
     /// Version of the catalog that is being committed; 0: none.
     pub(crate) const CATALOG_PENDING: u64 = 19 * WORD;
     /// Adoption number `<< 2`, and why the file may not be used: 0, or bits of `Poison`. One
-    /// comparison tells a process both.
+    /// comparison shows a process both.
     pub(crate) const POISON: u64 = 20 * WORD;
     /// Number of the last transaction that was begun. Written under the writer lock.
     pub(crate) const COMMITS: u64 = 21 * WORD;
@@ -81,7 +81,7 @@ pub(crate) mod header {
     pub(crate) const CHECKPOINT_LOCK: u64 = 1024 + 64;
     pub(crate) const DIRECTORY_LOCK: u64 = 1024 + 128;
     pub(crate) const ALLOCATOR_LOCK: u64 = 1024 + 192;
-    /// Held by the one who waits for the lane next, and for a round of checkpoints.
+    /// Held by the one who waits for the writer lock next, and for a round of checkpoints.
     pub(crate) const WRITER_TURN: u64 = 1024 + 256;
     pub(crate) const CHECKPOINT_TURN: u64 = 1024 + 320;
     /// When an owner was last asked about, by its number modulo the places.
@@ -90,7 +90,7 @@ pub(crate) mod header {
     pub(crate) const FOUND_DEAD: u64 = 1792;
     pub(crate) const INQUIRY_BUCKETS: u64 = 32;
 
-    /// Chunks of the block table, one word each.
+    /// Chunks of the record table, one word each.
     pub(crate) const RECORD_CHUNKS: u64 = 2048;
     pub(crate) const RECORD_CHUNK_COUNT: u64 = 24;
 
@@ -134,7 +134,7 @@ pub(crate) const fn owner_number(word: u64) -> u64 {
     word >> (WAITERS_BIT + 1) << WAITERS_BIT | low
 }
 
-/// Words of a block, one per tenant.
+/// Words of a record, one per tenant.
 pub(crate) mod record {
     use super::WORD;
 
@@ -159,15 +159,15 @@ pub(crate) mod record {
     /// `SEQ` up to which SQLite has everything.
     pub(crate) const CHECKPOINTED_SEQ: u64 = 7 * WORD;
 
-    /// Packed: undo record, how many entries it has room for.
+    /// Packed: undo record, how many entries it has capacity for.
     pub(crate) const UNDO: u64 = 8 * WORD;
-    /// Packed: slot table, number of slots.
+    /// Packed: counter table, number of counters.
     pub(crate) const COUNTERS: u64 = 9 * WORD;
     pub(crate) const GATES: u64 = 10 * WORD;
     /// The latest instant this tenant has seen.
     pub(crate) const HIGH_WATER_MARK: u64 = 11 * WORD;
     pub(crate) const HISTORY_COUNT: u64 = 12 * WORD;
-    /// Offset of the claim table; 0: none yet.
+    /// Offset of the entry table; 0: none yet.
     pub(crate) const ENTRIES: u64 = 13 * WORD;
     pub(crate) const HASH: u64 = 14 * WORD;
 
@@ -177,21 +177,21 @@ pub(crate) mod record {
     pub(crate) const SNAPSHOT_SEQ: u64 = 17 * WORD;
     /// When the plan's units are next restored (milliseconds since 1970); `MAX`: not foreseen.
     pub(crate) const RESTORES_AT: u64 = 18 * WORD;
-    /// This block's number.
+    /// This record's number.
     pub(crate) const INDEX: u64 = 19 * WORD;
     /// Number of the tenant's current period.
     pub(crate) const PERIOD: u64 = 20 * WORD;
     /// Leases given out so far: what fencing numbers are made of.
     pub(crate) const FENCE: u64 = 21 * WORD;
-    /// The claim whose state the change under way writes, plus one; 0: none.
+    /// The entry whose state the change under way writes, plus one; 0: none.
     pub(crate) const ADMIN_ENTRY: u64 = 22 * WORD;
-    /// When meters begin anew that do so each month (milliseconds since 1970); `MAX`: there are
+    /// When meters begin again that do so each month (milliseconds since 1970); `MAX`: there are
     /// none.
     pub(crate) const MONTH_ENDS_AT: u64 = 23 * WORD;
 
     pub(crate) const FEATURES: u64 = 24 * WORD;
     pub(crate) const FEATURE_WORDS: u64 = 4;
-    /// Packed: ring of events, log2 of its room; 0: none yet.
+    /// Packed: ring of events, log2 of its capacity; 0: none yet.
     pub(crate) const EVENTS: u64 = 28 * WORD;
     /// First event that SQLite does not have.
     pub(crate) const EVENT_HEAD: u64 = 29 * WORD;
@@ -204,7 +204,7 @@ pub(crate) mod record {
     pub(crate) const COMMIT: u64 = 32 * WORD;
     // The rest of the line is left for checksums.
 
-    /// Usage not yet booked in SQLite: entries of key, count, count at the last snapshot.
+    /// Usage not yet recorded in SQLite: entries of key, count, count at the last snapshot.
     pub(crate) const HISTORY: u64 = 40 * WORD;
     pub(crate) const HISTORY_ENTRIES: u64 = 32;
     pub(crate) const HISTORY_ENTRY: u64 = 3 * WORD;
@@ -214,13 +214,13 @@ pub(crate) mod record {
     pub(crate) const FIRST_UNDO_ENTRIES: u64 = 96;
     pub(crate) const UNDO_ENTRY: u64 = 2 * WORD;
 
-    /// The first slot table follows.
+    /// The first counter table follows.
     pub(crate) const FIRST_COUNTERS: u64 = FIRST_UNDO + FIRST_UNDO_ENTRIES * UNDO_ENTRY;
-    /// Words that every block has.
+    /// Words that every record has.
     pub(crate) const WORDS: usize = (FIRST_COUNTERS / WORD) as usize;
 }
 
-/// Words of a slot: one resource of one tenant. What a decision needs comes first.
+/// Words of a counter: one resource of one tenant. What a decision needs comes first.
 pub(crate) mod counter {
     use super::WORD;
 
@@ -230,10 +230,10 @@ pub(crate) mod counter {
     pub(crate) const TERMS: u64 = 0;
     /// Units used since the period began; of what is held: how much is held.
     pub(crate) const USED: u64 = WORD;
-    /// Packed: burn-down list, how many entries it has room for.
+    /// Packed: burn-down list, how many entries it has capacity for.
     pub(crate) const GRANTS: u64 = 2 * WORD;
     pub(crate) const GRANT_COUNT: u64 = 3 * WORD;
-    /// Where this resource's usage was last written in the block's history.
+    /// Where this resource's usage was last written in the record's history.
     pub(crate) const HISTORY_HINT: u64 = 4 * WORD;
     /// Used units at which the next event is due; `MAX`: none.
     pub(crate) const NEXT_EVENT: u64 = 5 * WORD;
@@ -249,23 +249,23 @@ pub(crate) mod counter {
     pub(crate) const BEYOND: u64 = 12 * WORD;
     /// Used units that open reservations hold.
     pub(crate) const HELD: u64 = 13 * WORD;
-    /// Expiry heap of the resource's claims; 0: none yet.
+    /// Expiry heap of the resource's entries; 0: none yet.
     pub(crate) const EXPIRY: u64 = 14 * WORD;
     /// Which count a meter is in: changes whenever it starts again.
     pub(crate) const CYCLE: u64 = 15 * WORD;
 }
 
-/// Words of a tenant's claim table.
+/// Words of a tenant's entry table.
 pub(crate) mod entries {
     use super::WORD;
 
-    /// Claims that have ever been in use; the slots above are untouched.
+    /// Entries that have ever been in use; the counters above are untouched.
     pub(crate) const TOUCHED: u64 = 0;
-    /// First free claim plus one; 0: none.
+    /// First free entry plus one; 0: none.
     pub(crate) const FREE: u64 = WORD;
     /// Buckets of the index that are not empty, tombstones included.
     pub(crate) const FILLED: u64 = 2 * WORD;
-    /// Claims in use.
+    /// Entries in use.
     pub(crate) const LIVE: u64 = 3 * WORD;
     /// Packed: index, log2 of its buckets.
     pub(crate) const INDEX: u64 = 4 * WORD;
@@ -275,7 +275,7 @@ pub(crate) mod entries {
     pub(crate) const OLD_CURSOR: u64 = 6 * WORD;
     /// Packed: an emptied index, to be used again; 0: none.
     pub(crate) const SPARE_INDEX: u64 = 7 * WORD;
-    /// Packed: ring of changed claims, log2 of its room.
+    /// Packed: ring of changed entries, log2 of its capacity.
     pub(crate) const RING: u64 = 8 * WORD;
     /// First entry of the ring that SQLite does not have.
     pub(crate) const RING_HEAD: u64 = 9 * WORD;
@@ -290,7 +290,7 @@ pub(crate) mod entries {
     pub(crate) const HOLDS: u64 = 13 * WORD;
     /// Contacts that have more than one name.
     pub(crate) const ALIASES: u64 = 14 * WORD;
-    /// Chunks of the slab, one word each: chunk k has room for `FIRST_CHUNK << k` claims.
+    /// Chunks of the slab, one word each: chunk k has capacity for `FIRST_CHUNK << k` entries.
     pub(crate) const CHUNKS: u64 = 16 * WORD;
     pub(crate) const CHUNK_COUNT: u64 = 24;
     pub(crate) const FIRST_CHUNK: u64 = 16;
@@ -298,7 +298,7 @@ pub(crate) mod entries {
     pub(crate) const WORDS: usize = (BYTES / WORD) as usize;
 }
 
-/// Words of a claim.
+/// Words of an entry.
 pub(crate) mod entry {
     use super::WORD;
 
@@ -310,9 +310,9 @@ pub(crate) mod entry {
     pub(crate) const META: u64 = 2 * WORD;
     pub(crate) const START: u64 = 3 * WORD;
     pub(crate) const END: u64 = 4 * WORD;
-    /// Place in its expiry heap plus one, 0: in none; of a free claim: the next free one plus one.
+    /// Place in its expiry heap plus one, 0: in none; of a free entry: the next free one plus one.
     pub(crate) const POSITION: u64 = 5 * WORD;
-    /// The block's `SEQ` when the claim last changed.
+    /// The record's `SEQ` when the entry last changed.
     pub(crate) const CHANGED: u64 = 6 * WORD;
     pub(crate) const PAYLOAD: u64 = 7 * WORD;
     pub(crate) const PAYLOAD_WORDS: usize = 9;
@@ -324,17 +324,17 @@ pub(crate) mod heap {
 
     /// Entries in use.
     pub(crate) const LEN: u64 = 0;
-    /// Chunks of entries, one word each: chunk k has room for `FIRST_CHUNK << k` entries.
+    /// Chunks of entries, one word each: chunk k has capacity for `FIRST_CHUNK << k` entries.
     pub(crate) const CHUNKS: u64 = WORD;
     pub(crate) const CHUNK_COUNT: u64 = 24;
     pub(crate) const FIRST_CHUNK: u64 = 16;
-    /// When it is due, and which claim.
+    /// When it is due, and which entry.
     pub(crate) const ENTRY: u64 = 2 * WORD;
     pub(crate) const BYTES: u64 = CHUNKS + CHUNK_COUNT * WORD;
     pub(crate) const WORDS: usize = (BYTES / WORD) as usize;
 }
 
-/// Words of an event in a block's ring.
+/// Words of an event in a record's ring.
 pub(crate) mod event {
     use super::WORD;
 
@@ -368,7 +368,7 @@ pub(crate) const fn chunk_of(index: u64, first_log2: u32) -> (u64, u64) {
     (chunk as u64, index - (((1u64 << chunk) - 1) << first_log2))
 }
 
-// The parts of a block, a slot and a claim do not overlap.
+// The parts of a record, a counter and an entry do not overlap.
 const _: () = {
     assert!(record::HASH + 2 * WORD == 2 * LINE);
     assert!(record::FEATURES + record::FEATURE_WORDS * WORD == record::EVENTS);

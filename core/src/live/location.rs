@@ -13,7 +13,7 @@ use super::LiveFile;
 use super::layout::header;
 use crate::error::OpenError;
 
-/// What tells the database file from others.
+/// What distinguishes the database file from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DatabaseFile {
     pub(crate) device: u64,
@@ -111,7 +111,7 @@ fn unescape(text: &[u8]) -> Vec<u8> {
 /// Whether a live file may lie on a file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Room can be reserved, and memory is shared by all processes of the host.
+    /// Space can be reserved, and memory is shared by all processes of the host.
     Fit,
     /// As [`Fit`](Self::Fit), but for files that share their bytes with a copy: `cp` makes such.
     Shares,
@@ -119,7 +119,7 @@ pub(crate) enum Verdict {
     ByProcessId,
     /// Other hosts may be writing, or another program's cache lies between processes.
     Network,
-    /// Room cannot be reserved: a full disk would end the process.
+    /// Space cannot be reserved: a full disk would end the process.
     NoReserve,
     /// Nothing is known of it. It is used.
     Unknown,
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_file_is_not_a_mount_and_a_root_is() {
         let file = tempfile::NamedTempFile::new().expect("a file");
-        assert!(!is_mount(file.path()).expect("is told"));
-        assert!(is_mount(Path::new("/proc")).expect("is told"));
+        assert!(!is_mount(file.path()).expect("is known"));
+        assert!(is_mount(Path::new("/proc")).expect("is known"));
     }
 }

@@ -1,10 +1,10 @@
 //! Locks that several processes share and that outlive their holder.
 //!
 //! A lock is one word of the file: the id of its owner, and a bit that says that others wait. Its
-//! owner is a process, as [`owner`](super::owner) names it. Where the owner has died, whoever waits
-//! finds that out ([`inquiry`]) and takes the lock over: ids are never used again, so that the
-//! word cannot have come to mean another meanwhile. The lock is recovered then, the data is not;
-//! that is what the undo log of a record is for.
+//! owner is a process, as [`owner`](super::owner) names it. Where the owner has died, the waiting
+//! process finds that out ([`inquiry`]) and takes the lock over: ids are never used again, so that
+//! the word cannot have come to mean another meanwhile. The lock is recovered then, the data is
+//! not; that is what the undo log of a record is for.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -59,7 +59,7 @@ pub(crate) fn take(
     if crate::crash_points::off(crate::crash_points::Guard::Lock) {
         return Ok(LockGuard { word, memory, owner });
     }
-    // Release as well: whoever sees the id sees that it was drawn.
+    // Release as well: a process that sees the id sees that it was drawn.
     if owner != 0 && word.compare_exchange(0, owner, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
         return Ok(LockGuard { word, memory, owner });
     }
@@ -92,7 +92,7 @@ fn take_slowly<'a>(
     }
 }
 
-/// Most holders let go within nanoseconds; going to sleep takes a thousand times as long. A
+/// Most holders release it within nanoseconds; going to sleep takes a thousand times as long. A
 /// microsecond or two at most.
 fn spin(word: &AtomicU64, owner: u64) -> bool {
     for round in 0..=SPIN_ROUNDS {
@@ -113,7 +113,7 @@ fn swap(word: &AtomicU64, from: u64, to: u64) -> bool {
 
 fn wait(memory: &Memory, word: &AtomicU64, owner: u64, timeout: Duration) -> Result<(), LockError> {
     let until = Instant::now() + timeout;
-    // Whoever has slept cannot know whether others still do.
+    // A process that has slept cannot know whether others still do.
     let mut others = 0;
     let mut nap = NAPS.0;
     let mut not_asked = None;
@@ -156,10 +156,10 @@ pub(crate) struct HeldLong<'a> {
     _uncancelled: Uncancelled,
 }
 
-/// As [`take`], of a lock that is held for long. A lock goes to whoever asks for it while it is
-/// free: a thread that takes it again and again would have it before those who sleep have woken
-/// up. So one at a time waits for it, with the turn in hand, and the others wait for the turn. That
-/// is a courtesy: who has the turn may have been stopped, and the lock be free.
+/// As [`take`], of a lock that is held for long. A lock goes to the process that asks for it while
+/// it is free: a thread that takes it again and again would have it before those who sleep have
+/// woken up. So one at a time waits for it, with the turn in hand, and the others wait for the
+/// turn. That is a courtesy: who has the turn may have been stopped, and the lock be free.
 pub(crate) fn take_in_turn(
     memory: &Memory,
     turn: u64,
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_stopped_in_its_turn_keeps_nobody_from_a_lock_that_is_free() {
+    fn who_is_stopped_in_its_turn_keeps_no_process_from_a_lock_that_is_free() {
         let memory = &memory();
         let (turn, lock) = (header::WRITER_TURN, header::WRITER_LOCK);
         let _stopped = take(memory, turn, TIMEOUT).expect("is free");
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_lets_go_has_it_again_after_those_who_wait() {
+    fn a_holder_that_releases_has_it_again_after_those_who_wait() {
         let memory = &memory();
         let (turn, lock) = (header::WRITER_TURN, header::WRITER_LOCK);
         for round in 0..200 {

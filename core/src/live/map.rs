@@ -1,4 +1,4 @@
-//! Address space: a mapping that is let go with its owner.
+//! Address space: a mapping that is released with its owner.
 
 use std::fs::File;
 use std::io;
@@ -6,7 +6,7 @@ use std::ptr::{self, NonNull};
 
 use rustix::mm::{self, MapFlags, ProtFlags};
 
-/// A mapping, which nobody can touch at first.
+/// A mapping, which no thread can touch at first.
 #[derive(Debug)]
 pub(super) struct Map {
     address: NonNull<u8>,
@@ -53,7 +53,7 @@ impl Map {
 
 impl Drop for Map {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this value's, and nobody refers to it any more.
+        // SAFETY: the mapping is this value's, and nothing refers to it any more.
         let _ = unsafe { mm::munmap(self.address.as_ptr().cast(), self.len) };
     }
 }

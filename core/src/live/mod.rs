@@ -215,7 +215,7 @@ impl LiveFile {
     }
 
     /// Puts the catalog that was written at `at` in force. The one before stays where it is:
-    /// somebody may be reading it.
+    /// another thread may be reading it.
     pub(crate) fn publish_catalog(&self, at: u64) {
         self.set_header(header::CATALOG, at);
     }

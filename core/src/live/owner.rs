@@ -112,7 +112,7 @@ impl Owner {
     /// The owner's id; 0: this process has not registered yet.
     #[inline(always)]
     pub(super) fn id(&self) -> u64 {
-        // Acquire: whoever uses the id has also seen NEXT_ID raised for it.
+        // Acquire: a process that uses the id has also seen NEXT_ID raised for it.
         self.page().id.load(Ordering::Acquire)
     }
 

@@ -11,7 +11,7 @@ use super::{Identity, LiveFile, Poison, owners};
 
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(300);
-/// A word in which two processes of a test meet. Nobody else uses it.
+/// A word in which two processes of a test meet. No other process uses it.
 const MEETING: u64 = header::ADDRESS_LIMIT + 20 * WORD;
 const LOCK: u64 = header::WRITER_LOCK;
 
@@ -110,7 +110,7 @@ impl Child {
 }
 
 impl Drop for Child {
-    /// Also where a test fails: nobody is left behind.
+    /// Also where a test fails: no process is left behind.
     fn drop(&mut self) {
         if self.0 > 0 {
             // SAFETY: plain system calls with a child's own number.
@@ -203,7 +203,7 @@ fn a_program_that_another_starts_is_no_owner() {
 }
 
 #[test]
-fn whoever_is_stopped_keeps_its_lock_until_it_goes_on() {
+fn a_stopped_process_keeps_its_lock_until_it_goes_on() {
     let scene = scene();
     let holder = scene.holder(|| scene.await_word(2));
     holder.signal(libc::SIGSTOP);
@@ -237,17 +237,17 @@ fn who_cannot_be_asked_counts_as_alive_and_the_error_says_why() {
     let holder = scene.holder(wait_for_a_signal);
     scene.try_take(Duration::ZERO).expect_err("is held");
     std::fs::rename(scene.path(), scene.directory.path().join("elsewhere")).expect("is moved");
-    let error = scene.try_take(SHORT).expect_err("nobody can be asked");
+    let error = scene.try_take(SHORT).expect_err("no owner can be asked");
     assert!(matches!(error, LockError::NotAsked(why) if why.errno == libc::ENOENT), "{error:?}");
     assert!(scene.live.header(header::INQUIRIES_FAILED) > 0);
     holder.kill();
-    scene.try_take(SHORT).expect_err("nobody can be asked");
+    scene.try_take(SHORT).expect_err("no owner can be asked");
     std::fs::rename(scene.directory.path().join("elsewhere"), scene.path()).expect("is back");
     scene.assert_had();
 }
 
 #[test]
-fn who_may_not_open_the_file_is_told_so() {
+fn who_may_not_open_the_file_gets_an_error() {
     let scene = scene();
     scene.live.memory.owner().resign(&scene.live.memory);
     scene.live.set_header(header::NEXT_ID, 1 << 62);
@@ -275,7 +275,7 @@ fn a_child_of_a_process_with_memory_of_its_own_has_a_copy() {
     let held = lock::take(&live.memory, LOCK, LONG).expect("is free");
     let child = Child::of(|| {
         // The thread that holds it is not here.
-        lock::take(&live.memory, LOCK, LONG).map(std::mem::forget).expect("nobody has it");
+        lock::take(&live.memory, LOCK, LONG).map(std::mem::forget).expect("the lock is free");
         live.set_header(MEETING, 7);
     });
     assert_eq!(child.ended(), 0);

@@ -35,7 +35,7 @@ impl OwnerRow {
         Ok(OwnerRow { id, namespace, pid, is_pinned, started })
     }
 
-    /// Whether the process is gone, as far as can be told from within its PID namespace.
+    /// Whether the process is gone, as far as is known within its PID namespace.
     pub(super) fn is_gone(&self) -> bool {
         self.is_here() && process::is_gone(self.pid, self.started)
     }
@@ -87,7 +87,7 @@ pub(super) fn row(id: u64, namespace: u64, process: u64, started: u64) -> OwnerR
     OwnerRow { id, namespace, pid: process as u32, is_pinned: process & PINNED != 0, started }
 }
 
-/// Frees every row, for whoever adopts the file: nobody else is attached.
+/// Frees every row, for the process that adopts the file: no other is attached.
 pub(super) fn clear_all(memory: &Memory) {
     for row in 0..header::OWNER_COUNT {
         memory.put(at(row) + owner::ID, 0);

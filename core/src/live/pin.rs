@@ -2,7 +2,7 @@
 //!
 //! A kernel lock on an open file (`flock`, an OFD lock) ends when the last reference to the open
 //! file does. A descriptor is a poor reference: hosts close every number that they do not know. A
-//! mapping is one that nobody closes by accident. It ends with the address space: when the process
+//! mapping is not closed by accident. It ends with the address space: when the process
 //! has died or runs another program, however it was killed.
 
 use std::fs::File;
@@ -26,7 +26,7 @@ pub(super) struct Pin {
 impl Pin {
     /// Maps `file`, which may be closed then. `in_children`: forked children keep it open as well.
     pub(super) fn new(file: &File, in_children: bool) -> io::Result<Pin> {
-        // SAFETY: a new mapping at an address that the kernel chooses. Nobody can touch it.
+        // SAFETY: a new mapping at an address that the kernel chooses. No thread can touch it.
         let address = unsafe {
             mm::mmap(ptr::null_mut(), PINNED_BYTES, ProtFlags::empty(), MapFlags::SHARED, file, 0)?
         };
@@ -38,7 +38,7 @@ impl Pin {
         Ok(pin)
     }
 
-    /// Gives the address away: whoever has it [`unpin`]s it.
+    /// Gives the address away: its owner [`unpin`]s it.
     pub(super) fn into_address(mut self) -> *mut c_void {
         std::mem::replace(self.address.get_mut(), ptr::null_mut())
     }
@@ -50,7 +50,7 @@ impl Drop for Pin {
     }
 }
 
-/// Lets go of what a [`Pin`] kept open; NULL: there is nothing.
+/// Releases what a [`Pin`] kept open; NULL: there is nothing.
 pub(super) fn unpin(address: *mut c_void) {
     if !address.is_null() {
         // SAFETY: `Pin::new` made this mapping, and gave its address to one owner.
@@ -91,7 +91,7 @@ pub(super) fn is_byte_locked(file: &File, byte: u64) -> io::Result<bool> {
 }
 
 /// Whether mappings of files at this place keep them open. On overlayfs they keep another open:
-/// the file of the layer below. `open` opens the file again; `byte` is one that nobody locks.
+/// the file of the layer below. `open` opens the file again; `byte` is one that is never locked.
 pub(super) fn holds(open: impl Fn() -> io::Result<File>, byte: u64) -> io::Result<bool> {
     let file = open()?;
     lock_byte(&file, byte)?;

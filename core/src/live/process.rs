@@ -32,7 +32,7 @@ pub(crate) fn coarse_realtime() -> Timestamp {
 /// 64 bits from the system's random source.
 pub(crate) fn random_u64() -> u64 {
     // It fails only on kernels from before 2014 in a sandbox without `/dev/urandom`; there the
-    // time will do: tokens tell copies apart, they keep no secret.
+    // time will do: tokens distinguish copies, they keep no secret.
     getrandom::u64().unwrap_or_else(|_| coarse_realtime().ms() as u64)
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn started(pid: u32) -> io::Result<u64> {
 }
 
 /// Whether no process of this PID namespace is the one that was `pid` and started then. What
-/// cannot be told is not gone.
+/// is not known is not gone.
 pub(crate) fn is_gone(pid: u32, since: u64) -> bool {
     match i32::try_from(pid).ok().and_then(Pid::from_raw).map(test_kill_process) {
         Some(Err(rustix::io::Errno::SRCH)) => true,
@@ -99,7 +99,7 @@ pub(crate) fn realtime_ns() -> u64 {
 }
 
 /// How often this process has been forked off, over all its ancestors since the library was
-/// loaded. It lies in a page that the kernel empties in a child; 0: nobody has looked since.
+/// loaded. It lies in a page that the kernel empties in a child; 0: not looked up since.
 static GENERATION: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 /// The last generation that was counted. A child has its parent's, and goes on from there.
 static GENERATIONS: AtomicU64 = AtomicU64::new(0);

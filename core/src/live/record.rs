@@ -2,9 +2,10 @@
 //! nothing, whenever its process crashes.
 //!
 //! An operation writes through [`RecordGuard::set`], which first notes the old value, then counts
-//! it, then changes; [`RecordGuard::finish`] clears the undo log. Whoever locks a record whose undo
-//! log is pending puts the old values back. A thread's stores become visible in the order in which
-//! it made them, also when it is killed, so that compiler fences are all the ordering this needs.
+//! it, then changes; [`RecordGuard::finish`] clears the undo log. A process that locks a record
+//! whose undo log is pending puts the old values back. A thread's stores become visible in the
+//! order in which it made them, also when it is killed, so that compiler fences are all the
+//! ordering this needs.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
@@ -32,7 +33,7 @@ pub(crate) struct RecordGuard<'a> {
     /// What the word that makes the log pending holds beside the count: see [`undo_tag`].
     tag: u64,
     undo_pending: usize,
-    /// More was written than the undo record has room for: the operation must not stand.
+    /// More was written than the undo record has capacity for: the operation must not stand.
     overflow: bool,
     // Dropped last, after the roll-back.
     _held: LockGuard<'a>,
@@ -154,7 +155,7 @@ impl<'a> RecordGuard<'a> {
         (self.undo_pending, self.overflow) = (0, false);
     }
 
-    /// Doubles the room of the undo record. The undo log must be empty.
+    /// Doubles the capacity of the undo record. The undo log must be empty.
     #[cold]
     pub(crate) fn enlarge_undo(&mut self) -> Result<(), GrowError> {
         debug_assert_eq!(self.undo_pending, 0);
@@ -262,7 +263,7 @@ pub(super) fn word<const N: usize>(cells: &[AtomicU64; N], offset: u64) -> &Atom
     &cells[(offset / WORD) as usize]
 }
 
-/// Looks at a record that nobody has looked at since the file was adopted, and notes that it holds
+/// Looks at a record that was not looked at since the file was adopted, and notes that it holds
 /// together.
 #[cold]
 fn check_record(
@@ -411,7 +412,7 @@ pub(crate) const fn grant_source(word: u64) -> Source {
 
 const GRANT_BITS: u32 = 48;
 
-/// Makes a record for `hash` with room for `slots` resources: vacant, in no table yet.
+/// Makes a record for `hash` with capacity for `slots` resources: vacant, in no table yet.
 pub(crate) fn create(memory: &Memory, hash: Hash128, counters: u16) -> Result<u64, GrowError> {
     let counters = u64::from(counters);
     let at = memory.allocate(record::FIRST_COUNTERS + counters * counter::BYTES)?;
@@ -426,7 +427,7 @@ pub(crate) fn create(memory: &Memory, hash: Hash128, counters: u16) -> Result<u6
     Ok(at)
 }
 
-/// Points the burn-down lists of new counters at the room that they bring along.
+/// Points the burn-down lists of new counters at the capacity that they bring along.
 fn init_counters(memory: &Memory, counters: u64, first: u64, count: u64) {
     for index in first..count {
         let at = counters + index * counter::BYTES;
@@ -439,7 +440,7 @@ fn init_counters(memory: &Memory, counters: u64, first: u64, count: u64) {
 }
 
 impl RecordGuard<'_> {
-    /// Gives the record at least `wanted` counters. Nothing changes for whoever reads it.
+    /// Gives the record at least `wanted` counters. Nothing changes for its readers.
     pub(crate) fn ensure_counters(&self, wanted: u16) -> Result<(), GrowError> {
         let (old, count) = unpack(self.get(record::COUNTERS));
         let wanted = u64::from(wanted);
@@ -465,7 +466,8 @@ impl RecordGuard<'_> {
         Ok(())
     }
 
-    /// Gives the counter's burn-down list room for at least `wanted` grants, keeping what it holds.
+    /// Gives the counter's burn-down list capacity for at least `wanted` grants, keeping what it
+    /// holds.
     pub(crate) fn ensure_grants(
         &self,
         counter: CounterRef<'_>,

@@ -13,8 +13,8 @@ use crate::clock::Timestamp;
 use crate::rules::{self, CounterTerms, Counting, Entitlements, ResourceId};
 
 impl RecordGuard<'_> {
-    /// Makes room for `entitlements`, so that [`write_entitlements`](Self::write_entitlements)
-    /// cannot fail.
+    /// Reserves capacity for `entitlements`, so that
+    /// [`write_entitlements`](Self::write_entitlements) cannot fail.
     pub(crate) fn ensure_entitlements(&self, entitlements: &Entitlements) -> Result<(), GrowError> {
         let highest =
             entitlements.counters.iter().map(|counter| counter.resource.0 + 1).max().unwrap_or(0);
@@ -27,8 +27,8 @@ impl RecordGuard<'_> {
         Ok(())
     }
 
-    /// Writes what the tenant may do from now on. Room has been made. How many leases are held is
-    /// the record's to know.
+    /// Writes what the tenant may do from now on. Its capacity has been reserved. How many leases
+    /// are held is the record's to know.
     pub(crate) fn write_entitlements(&self, entitlements: &Entitlements, admin_seq: u64) {
         for (resource, to) in self.counters() {
             match entitlements.counters.iter().find(|counter| counter.resource == resource) {

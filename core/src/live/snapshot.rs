@@ -166,7 +166,7 @@ impl RecordGuard<'_> {
         self.set(self.at + record::COMMIT, commit);
         self.set(self.at + record::CHECKPOINTED_SEQ, seq);
         let stood = self.finish();
-        debug_assert!(stood, "the first undo record has room for a confirmation");
+        debug_assert!(stood, "the first undo record has capacity for a confirmation");
         if self.get(record::SEQ) == seq {
             self.mark_clean();
         }

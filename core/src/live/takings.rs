@@ -19,7 +19,7 @@ pub(crate) struct Taken {
     pub(crate) units: u64,
     /// How many of them sends have drawn from a campaign.
     pub(crate) drawn: u64,
-    /// Whether it is only told of, and never given back: what opening a session or taking a lease
+    /// Whether it is only reported, and never given back: what opening a session or taking a lease
     /// charges ends with them.
     pub(crate) stays: bool,
 }
@@ -56,7 +56,7 @@ const RESOURCE_SHIFT: u32 = 48;
 const SOURCE_SHIFT: u32 = 44;
 const SOURCE_MASK: u64 = 0xf;
 const NO_SOURCE: u64 = 0xf;
-/// The same of what is only told of: sources are numbered from here on.
+/// The same of what is only reported: sources are numbered from here on.
 const STAYS: u64 = 4;
 const STAYS_NO_SOURCE: u64 = 0xe;
 /// An entry's second word of a campaign: units, and above them how many of them are drawn.
@@ -68,11 +68,11 @@ const GRANT_MASK: u64 = (1 << SOURCE_SHIFT) - 1;
 /// Where a record begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeadKind {
-    /// A reservation, which has room for two entries.
+    /// A reservation, which has capacity for two entries.
     Reservation,
-    /// A key whose decision says nothing of sessions and leases: room for one.
+    /// A key whose decision says nothing of sessions and leases: capacity for one.
     Key,
-    /// A key without room.
+    /// A key without capacity.
     FullKey,
 }
 
@@ -100,7 +100,8 @@ impl HeadKind {
     }
 }
 
-/// Writes a record, entry by entry, into entries that the operation makes. Room has been made.
+/// Writes a record, entry by entry, into entries that the operation makes. Its capacity has been
+/// reserved.
 pub(crate) struct TakingsWriter<'a> {
     head: Entry<'a>,
     kind: HeadKind,
@@ -116,7 +117,7 @@ impl<'a> TakingsWriter<'a> {
         TakingsWriter { head, kind, last: head, stays: false }
     }
 
-    /// What comes from now on is only told of.
+    /// What comes from now on is only reported.
     pub(crate) fn stays(&mut self) {
         self.stays = true;
     }
@@ -148,7 +149,7 @@ impl<'a> TakingsWriter<'a> {
         let from = resource | source << SOURCE_SHIFT | grant & GRANT_MASK;
         self.last.fill_word(word, from);
         self.last.fill_word(word + 1, units);
-        // No record has more entries than its count has room for.
+        // No record has more entries than its count has capacity for.
         self.head.fill_word(LINK, self.head.word(LINK) + (1 << COUNT_SHIFT));
     }
 
@@ -181,7 +182,7 @@ impl<'a> RecordGuard<'a> {
         std::iter::from_fn(move || entries.next(self))
     }
 
-    /// The same for whoever writes to the record between them.
+    /// The same for a caller that writes to the record between them.
     pub(crate) fn takings_cursor(&self, head: EntryIndex, kind: EntryKind) -> TakingsCursor<'a> {
         let head = self.entry(head);
         let link = head.word(LINK);

@@ -43,7 +43,7 @@ pub struct Channel {
     pub title: Wording,
     /// Since when.
     pub since: Timestamp,
-    /// Whether a token opens it. Which one, nobody can tell any more.
+    /// Whether a token opens it. Which one is not known.
     pub has_token: bool,
     /// What its owner should know of channels of this kind.
     pub warning: Option<Wording>,

@@ -12,11 +12,11 @@ use crate::language::{Language, Wording};
 /// Who asks for a report: the host says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Somebody who works with the platform.
+    /// A person who works with the platform.
     Agent,
-    /// Somebody who may see the plan.
+    /// A person who may see the plan.
     Manager,
-    /// Somebody who may change it.
+    /// A person who may change it.
     Administrator,
 }
 

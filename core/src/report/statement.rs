@@ -39,7 +39,7 @@ pub struct PlanSummary {
     pub title: String,
     /// How it is paid: an opaque label.
     pub payment_type: String,
-    /// How the next invoices are paid at the gateway; `None`: nobody chose.
+    /// How the next invoices are paid at the gateway; `None`: not chosen.
     pub payment_method: Option<PaymentMethod>,
     /// "Próximo vencimento".
     #[serde(rename = "next_due")]

@@ -1,6 +1,6 @@
 //! Usage by hour, day or month in a tenant's zone.
 //!
-//! The history is recorded by UTC hour, which is the finest that can be told. An hour belongs to
+//! The history is recorded by UTC hour, which is the finest that is recorded. An hour belongs to
 //! the local day, and so to the month, in which it begins: in a zone whose offset is no whole
 //! number of hours, up to 59 minutes after midnight count as the day before.
 
@@ -94,7 +94,7 @@ impl Interval {
     }
 
     /// How people write the interval that begins at `start`: `2026-05`, `2026-05-20`, or for an
-    /// hour its local time with the offset, which tells apart the hours of a clock set back.
+    /// hour its local time with the offset, which distinguishes the hours of a clock set back.
     #[must_use]
     pub fn label(self, start: Timestamp, zone: Tz) -> String {
         let local = start.to_utc().with_timezone(&zone);
@@ -123,7 +123,7 @@ impl Interval {
 
 impl Metric {
     /// How reports name it: what is counted, and the reason where there is one. Nothing else in
-    /// reports and charts tells metrics apart.
+    /// reports and charts distinguishes metrics.
     #[must_use]
     pub const fn parts(self) -> (&'static str, Option<Reason>) {
         match self {
@@ -281,7 +281,7 @@ mod tests {
         expect(&spring, &[("2026-03-07", 24), ("2026-03-08", 23), ("2026-03-09", 1)]);
         let autumn = hourly(Interval::Day, New_York, "2026-10-31T04:00:00Z", 24 + 25 + 1);
         expect(&autumn, &[("2026-10-31", 24), ("2026-11-01", 25), ("2026-11-02", 1)]);
-        // The hour that comes twice is told apart by its offset.
+        // The hour that comes twice is distinguished by its offset.
         expect(
             &hourly(Interval::Hour, New_York, "2026-11-01T05:00:00Z", 2),
             &[("2026-11-01T01:00:00-04:00", 1), ("2026-11-01T01:00:00-05:00", 1)],

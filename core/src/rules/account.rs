@@ -36,7 +36,7 @@ pub struct Account {
     /// What takes the current subscription's place when its period ends.
     pub scheduled: Option<Scheduled>,
     /// Due dates of invoices that wait to be paid and that the clock makes overdue: those paid by
-    /// hand, of which no gateway tells, and those of which one has told too early.
+    /// hand, which no gateway reports on, and those that one has reported too early.
     pub owed: BTreeSet<NaiveDate>,
     /// Due dates of invoices that wait to be paid and that a gateway reports on: the clock makes
     /// them overdue only when the gateway has been silent for a while.
@@ -64,7 +64,7 @@ pub struct Account {
     pub held: BTreeMap<ResourceId, u64>,
     /// Which event is due next, by resource.
     pub watches: BTreeMap<ResourceId, Watch>,
-    /// Start of the calendar month in which meters are counted that begin anew each month.
+    /// Start of the calendar month in which meters are counted that begin again each month.
     pub month_start: Timestamp,
     /// Number of the current period, from 1.
     pub period: u64,
@@ -103,8 +103,8 @@ impl Watch {
     /// Limits of one count that are remembered, at most.
     const BEFORE_MAX: usize = 64;
 
-    /// Goes on with a limit in a count: what was told of it then is not told again. `None`: it is
-    /// a limit that there has not been in this count.
+    /// Goes on with a limit in a count: what was reported of it then is not reported again. `None`:
+    /// it is a limit that there has not been in this count.
     fn turn_to(&mut self, limit: u64, period: u64) -> Option<u64> {
         if self.period != period {
             *self = Watch { limit, period, next: 0, before: BTreeMap::new() };
@@ -130,7 +130,7 @@ impl Account {
     }
 
     /// What is contracted of a resource with a finite limit: of what is used up from grants, what
-    /// they gave in this period; of everything else the plan's number and what was added to it.
+    /// they gave in this period; of everything else the limit of the plan and what was added to it.
     #[must_use]
     pub fn contracted(&self, rules: &Rulebook, resource: ResourceId, now: Timestamp) -> u64 {
         let Some(&Limit::Finite(units)) = self.limits.get(&resource) else { return 0 };
@@ -153,7 +153,7 @@ impl Account {
     }
 
     /// Number of the count that thresholds are followed in: of the day, week or month, of a meter
-    /// that begins anew with each; of the period, of everything else.
+    /// that begins again with each; of the period, of everything else.
     fn count(&self, rules: &Rulebook, kind: Kind) -> u64 {
         match kind {
             Kind::Meter { reset: Reset::CalendarMonth } => self.month(),
@@ -170,7 +170,7 @@ impl Account {
         interval.map_or(0, |(_, end)| end.ms().unsigned_abs())
     }
 
-    /// Number of the calendar month in which meters are counted that begin anew each month.
+    /// Number of the calendar month in which meters are counted that begin again each month.
     pub(super) fn month(&self) -> u64 {
         let date = calendar::date_of(self.month_start, self.time_zone);
         u64::from(date.year().unsigned_abs()) * 12 + u64::from(date.month0())
@@ -277,7 +277,7 @@ pub struct Subscription {
     /// Its payment was taken back: it waits to be paid again.
     #[serde(default)]
     pub pending: bool,
-    /// Whether it is paid by hand: no gateway tells that it was not paid in time. Stored as the
+    /// Whether it is paid manually: no gateway reports that it was not paid in time. Stored as the
     /// type of payment.
     #[serde(skip)]
     pub manual: bool,
@@ -421,7 +421,7 @@ pub enum Source {
     Extra,
     /// A bought package.
     Package,
-    /// Given by hand.
+    /// Given manually.
     Manual,
 }
 

@@ -42,7 +42,7 @@ pub struct Charge {
 pub struct SessionRequest<'a> {
     /// The session resource.
     pub resource: ResourceId,
-    /// Resources that must have room as well.
+    /// Resources that must have capacity as well.
     pub parents: &'a [ResourceId],
     /// When the message was sent, not later than the clock's now.
     pub at: Timestamp,

@@ -145,7 +145,7 @@ pub struct LeaseOutcome {
     /// It was taken by this; otherwise its holder had it already, and it was prolonged.
     pub acquired: bool,
     /// Rises with every lease of the tenant: what a slow holder writes under an old number can be
-    /// told from what the present holder writes.
+    /// distinguished from what the present holder writes.
     pub fencing: u64,
     /// The first instant after it, unless it is renewed.
     #[serde(serialize_with = "crate::json::text")]
@@ -306,11 +306,11 @@ impl FromIterator<SourceCharge> for SourceCharges {
 /// The answer: allowed or denied, and every number that explains it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // Each says a thing of its own.
-#[must_use = "a decision that nobody looks at limits nothing"]
+#[must_use = "a decision that is not looked at limits nothing"]
 pub struct Decision {
     /// All failing rules; empty: allowed.
     pub reasons: Reasons,
-    /// Rules that would have denied it, had their limits not been told only to watch.
+    /// Rules that would have denied it, had their limits not been set only to watch.
     pub shadowed: Reasons,
     /// The resource that the numbers are about: the first that fell short, else the last charged.
     pub resource: Option<ResourceId>,

@@ -193,8 +193,8 @@ fn gates(account: &Account, statuses: &GateTable, now: Timestamp) -> Gates {
 }
 
 /// A counter for every resource that the tenant has, or has had: what was measured, is held or was
-/// bought stays counted while the plan does not name it, and what was told stays told. Also for
-/// what only a shadow limits: that counts whether it is in the plan or not.
+/// bought stays counted while the plan does not name it, and what was reported stays reported. Also
+/// for what only a shadow limits: that counts whether it is in the plan or not.
 fn counters(account: &Account, rules: &Rulebook, now: Timestamp) -> Vec<Counter> {
     let named = account.limits.keys().chain(account.used.keys()).chain(account.held.keys());
     let named = named.chain(account.watches.keys());

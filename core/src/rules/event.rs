@@ -1,4 +1,4 @@
-//! What happens to a tenant and somebody wants to be told of.
+//! What happens to a tenant and a host wants to know.
 
 use super::{EntryHandle, ReservationId, ResourceId, Status};
 use crate::clock::Timestamp;

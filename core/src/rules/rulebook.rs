@@ -16,7 +16,7 @@ pub struct Policy {
     pub enforcement: Enforcement,
     /// Percentages of its limit at which an event is written, rising.
     pub thresholds: Vec<u8>,
-    /// The resources that must have room as well, nearest first.
+    /// The resources that must have capacity as well, nearest first.
     pub parents: Vec<ResourceId>,
 }
 

@@ -14,8 +14,8 @@ use crate::clock::{DAY_MS, Timestamp};
 /// A clock further ahead than this of all that a tenant has seen is not believed.
 pub const CLOCK_JUMP_MS: i64 = 400 * DAY_MS;
 /// Boundaries that one settlement applies at most: far more than 400 days have, with a thousand
-/// grants that begin and end, and as many as 170 years of periods and months. Whoever asks for more
-/// at once would keep everybody else waiting.
+/// grants that begin and end, and as many as 170 years of periods and months. A call that asks for
+/// more at once would keep everybody else waiting.
 pub const BOUNDARIES_MAX: u32 = 4_096;
 
 /// A period that has ended, as history keeps it.
@@ -107,7 +107,7 @@ pub struct Settled {
     pub cancelled: Option<CancelledByClock>,
     /// Grants that it ended, with their last figures.
     pub ended: Vec<Grant>,
-    /// What somebody may want to be told of, in order.
+    /// What a host may want to know, in order.
     pub events: Vec<TenantEvent>,
     /// Whether it changed anything at all.
     pub changed: bool,
@@ -139,8 +139,9 @@ pub fn settle(account: &mut Account, rules: &Rulebook, now: Timestamp) -> Settle
         if period_end(account) == Some(at) {
             end_period(account, rules, at, &mut settled);
         }
-        // Told at each boundary, so that it comes to the same in however many steps.
-        // A month may be closed late, when a monthly meter joins: nothing before the mark is told.
+        // Reported at each boundary, so that it comes to the same in however many steps.
+        // A month may be closed late, when a monthly meter joins: nothing before the mark is
+        // reported.
         let reported = account.watch(rules, account.high_water_mark);
         settled.events.extend(reported);
         // Or else each of many periods would look at what all those before it gave.
@@ -217,7 +218,7 @@ fn become_for_debt(account: &mut Account, to: Status, settled: &mut Settled) {
     settled.events.push(TenantEvent { at: account.high_water_mark, resource: None, kind });
 }
 
-/// When the first offers run out: what nobody paid for is not offered for ever.
+/// When the first offers run out: what is not paid is not offered for ever.
 fn offers_end(account: &Account, rules: &Rulebook) -> Option<Timestamp> {
     let (first, _) = account.offers.first_key_value()?;
     Some(calendar::end_of_grace(*first, rules.billing.offer_days, account.time_zone))

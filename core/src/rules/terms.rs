@@ -54,7 +54,7 @@ pub enum Counting {
     /// Used up from grants.
     #[default]
     Granted,
-    /// Held by named holders until they let go.
+    /// Held by named holders until they release them.
     Seats,
     /// Held by named holders for a limited time.
     Leases,
@@ -110,7 +110,7 @@ pub struct CounterTerms {
     pub counting: Counting,
     /// What happens at the limit.
     pub firmness: Firmness,
-    /// Whether other resources must have room as well.
+    /// Whether other resources must have capacity as well.
     pub has_parents: bool,
     /// Whether the plan has given more than its number says by now: the admin transaction sees to
     /// what comes back.

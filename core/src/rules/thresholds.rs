@@ -1,4 +1,4 @@
-//! At which part of a limit somebody wants to be told.
+//! At which part of a limit a host wants a report.
 
 /// Units at which `percent` of `limit` are reached.
 #[must_use]

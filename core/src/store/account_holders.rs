@@ -13,7 +13,7 @@ pub(crate) struct AccountHolderRow {
     pub(crate) document: Option<String>,
     pub(crate) trade_name: String,
     pub(crate) legal_name: String,
-    /// The code of a legal form; empty: nobody said.
+    /// The code of a legal form; empty: not known.
     pub(crate) company_type: String,
     /// The legal form in words of their own, where the list does not have it.
     pub(crate) company_type_text: String,

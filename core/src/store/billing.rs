@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::rules::{Account, ResourceId};
 
-/// How a subscription is paid unless somebody says otherwise; no gateway tells of its invoices.
+/// How a subscription is paid unless stated otherwise; no gateway reports on its invoices.
 pub(crate) const MANUAL: &str = "Manual";
 
 /// [`InvoiceRow::is_owed`] in SQL.
@@ -21,7 +21,7 @@ const IS_AT_GATEWAY: &str = "status = 'pending' AND payment_type <> 'Manual' \
                              AND told_overdue = 0 AND effect NOT IN ('activate', 'give')";
 
 /// An invoice with the charge that pays it, or is under way. One that failed, was not paid in
-/// time or was withdrawn stands in nobody's way.
+/// time or was withdrawn hinders no other.
 pub(super) const SELECT: &str = "SELECT i.*, (SELECT c.id FROM charges c WHERE c.invoice = i.id \
                       AND c.state IN ('paid', 'open', 'reversed') \
                       ORDER BY c.state <> 'paid', c.state <> 'open', c.number LIMIT 1) \
@@ -51,9 +51,9 @@ pub(crate) struct InvoiceRow {
     pub(crate) settled: bool,
     /// What paying it does, as the engine writes it.
     pub(crate) effect: String,
-    /// The code of the way in which it is paid; empty: nobody chose.
+    /// The code of the way in which it is paid; empty: not chosen.
     pub(crate) payment_method: String,
-    /// What was paid, as a gateway told.
+    /// What was paid, as a gateway reported.
     pub(crate) paid_cents: Option<i64>,
     /// Whether a gateway reported that it was not paid in time.
     pub(crate) reported_overdue: bool,

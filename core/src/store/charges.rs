@@ -338,7 +338,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Forgets the charges of a tenant that is deleted. What was paid stays, and is nobody's.
+    /// Forgets the charges of a tenant that is deleted. What was paid stays, and belongs to no
+    /// tenant.
     pub(super) fn detach_charges(&self, tenant: i64) -> Result<(), StoreError> {
         for sql in [
             "UPDATE charges SET tenant = NULL, invoice = NULL WHERE tenant = ?1 AND state = 'paid'",

@@ -54,7 +54,7 @@ impl Write<'_> {
     }
 
     /// Makes the invoices anonymous that were due before a day and belong to erased tenants: they
-    /// lead to nobody any more. Says how many.
+    /// lead to no one any more. Says how many.
     pub(crate) fn anonymise_invoices(&self, due_before: NaiveDate) -> Result<usize, StoreError> {
         let before = due_before.to_string();
         run(
@@ -141,8 +141,8 @@ impl Store {
         })
     }
 
-    /// Empties the write-ahead log, as far as nobody stands in the way: what was overwritten in the
-    /// database would stay readable there.
+    /// Empties the write-ahead log, as far as no reader stands in the way: what was overwritten in
+    /// the database would stay readable there.
     pub(crate) fn empty_log(&self) -> Result<(), StoreError> {
         self.with(|connection| {
             connection

@@ -1,5 +1,6 @@
 //! No connection crosses a fork: SQLite's locks belong to a process, and its list of open files
-//! would be inherited. Connections are closed before a fork and nobody is inside SQLite during it.
+//! would be inherited. Connections are closed before a fork and no thread is inside SQLite during
+//! it.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +12,7 @@ use crate::live::process::{self, ForkHooks};
 
 /// How many threads are using a connection.
 static GUARDS: AtomicU32 = AtomicU32::new(0);
-/// Forks that are under way, in as many threads: nobody may go in.
+/// Forks that are under way, in as many threads: no thread may go in.
 static FORKING: AtomicU32 = AtomicU32::new(0);
 /// Threads that wait to go in: the next fork lets them.
 static WAITING: AtomicU32 = AtomicU32::new(0);
@@ -68,8 +69,8 @@ impl Drop for ForkGuard {
     }
 }
 
-/// Watches the forks of this process. Whoever goes in or takes a lock that a child may need has
-/// called this before.
+/// Watches the forks of this process. A thread that goes in or takes a lock that a child may need
+/// has called this before.
 pub(crate) fn watch_forks() {
     static HOOKS: ForkHooks =
         ForkHooks { before: close_all, after_in_parent: let_in, after_in_child: let_in_child };
@@ -85,7 +86,7 @@ pub(super) fn close_before_forks(store: &Arc<Store>) {
 }
 
 fn close_all() {
-    // Whoever found the gate shut goes in first: forks of several threads, one after another,
+    // A thread that found the gate shut goes in first: forks of several threads, one after another,
     // would keep it shut for ever.
     while WAITING.load(Ordering::SeqCst) != 0 {
         std::thread::sleep(LOOK_AGAIN);
@@ -94,7 +95,7 @@ fn close_all() {
     while GUARDS.load(Ordering::SeqCst) != 0 {
         std::thread::sleep(LOOK_AGAIN);
     }
-    // Nobody is inside and nobody can go in: the locks below are free, also in the child.
+    // No thread is inside and none can go in: the locks below are free, also in the child.
     for store in STORES.lock().unwrap_or_else(PoisonError::into_inner).iter() {
         if let Some(store) = store.upgrade() {
             store.close_inside();
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fork_lets_in_whoever_waits_for_another() {
+    fn a_fork_lets_in_a_thread_that_waits_for_another() {
         let (is_in, is_shut) = (&AtomicBool::new(false), &AtomicBool::new(false));
         close_all();
         thread::scope(|scope| {
@@ -142,7 +143,7 @@ mod tests {
             thread::sleep(Duration::from_millis(20)); // It may shut the gate now, if it ever does.
             let was_shut_twice = is_shut.load(Ordering::SeqCst);
             let_in();
-            assert!(!was_shut_twice, "somebody waited to go in");
+            assert!(!was_shut_twice, "a thread waited to go in");
         });
     }
 }

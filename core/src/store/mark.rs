@@ -1,10 +1,10 @@
-//! What tells whether a write-ahead log is of the database file beside it.
+//! What shows whether a write-ahead log is of the database file beside it.
 //!
 //! SQLite applies a log to whatever file lies beside it: a backup that was copied over a database
 //! whose log remains would become a mixture of both. So the file bears a mark, a random number.
-//! Whoever writes first to an empty log changes it there, and notes the one before. The file by
-//! itself then has the mark that the log has, or, as long as the log was never begun again, the one
-//! before. Anything else is another file, or an older state of it.
+//! The process that writes first to an empty log changes it there, and notes the one before. The
+//! file by itself then has the mark that the log has, or, as long as the log was never begun again,
+//! the one before. Anything else is another file, or an older state of it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

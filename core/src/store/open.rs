@@ -251,8 +251,8 @@ impl Store {
         })
     }
 
-    /// Folds the write-ahead log into the database, for whoever closes it last: the file alone is
-    /// the whole database then.
+    /// Folds the write-ahead log into the database, for the last process to close it: the file
+    /// alone is the whole database then.
     pub(crate) fn fold_log(&self) -> Result<(), StoreError> {
         let Some(path) = self.path() else { return Ok(()) };
         if !has_log(path) {
@@ -289,7 +289,7 @@ pub(super) fn copy(from: &Connection, target: &Path, epoch: Option<u64>) -> Resu
     fold(&copy, doing)
 }
 
-/// Moves the whole log of a database into it. An error where somebody stands in the way.
+/// Moves the whole log of a database into it. An error where another process stands in the way.
 fn fold(connection: &Connection, doing: &'static str) -> Result<(), StoreError> {
     connection.busy_timeout(Duration::ZERO).map_err(sqlite(doing))?;
     let is_busy = connection
@@ -298,7 +298,7 @@ fn fold(connection: &Connection, doing: &'static str) -> Result<(), StoreError> 
     if is_busy == 0 { Ok(()) } else { Err(StoreError::Busy { doing }) }
 }
 
-/// Folds the log of the database at `path` into it, for whoever has no store of it.
+/// Folds the log of the database at `path` into it, for a caller that has no store of it.
 pub(super) fn fold_file(path: &Path) -> Result<(), StoreError> {
     fold(&connect(Some(path))?, "folding the log into the database")
 }
@@ -365,7 +365,7 @@ mod tests {
             )
             .unwrap();
         migrate(&mut connection).unwrap();
-        let nobody_said: bool = connection
+        let is_unknown: bool = connection
             .query_row(
                 "SELECT i.payment_method = '' AND s.payment_method = ''
                  AND s.limits IS NULL AND s.features IS NULL AND p.expires_ms IS NULL
@@ -378,7 +378,7 @@ mod tests {
                 |row| row.get(0),
             )
             .unwrap();
-        assert!(nobody_said, "what nobody could say then is not said now");
+        assert!(is_unknown, "what was not known then is not made up now");
         let version: i64 =
             connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
         assert_eq!(version, SCHEMA_VERSION);

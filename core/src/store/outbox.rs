@@ -38,7 +38,7 @@ impl Write<'_> {
     }
 
     /// Adds what happened to no tenant that is known.
-    pub(crate) fn report_of_nobody(&self, event: &TenantEvent) -> Result<(), StoreError> {
+    pub(crate) fn report_without_tenant(&self, event: &TenantEvent) -> Result<(), StoreError> {
         self.emit(0, event)
     }
 

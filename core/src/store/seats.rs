@@ -12,7 +12,7 @@ use crate::rules::ResourceId;
 const DOING: &str = "writing seats";
 const READING: &str = "reading seats";
 
-/// A seat that somebody holds.
+/// A seat with its holder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SeatRow {
     pub(crate) resource: ResourceId,

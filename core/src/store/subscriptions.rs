@@ -23,7 +23,7 @@ pub(crate) struct SubscriptionRow {
     pub(crate) payment_type: String,
     /// What the gateway calls it.
     pub(crate) gateway_id: Option<String>,
-    /// The code of the way in which its invoices are paid; empty: nobody chose.
+    /// The code of the way in which its invoices are paid; empty: not chosen.
     pub(crate) payment_method: String,
     pub(crate) terms: Subscription,
 }

@@ -272,7 +272,7 @@ impl Write<'_> {
     }
 
     /// Deletes a tenant and all that is stored of it, but for the audit trail and the payment
-    /// events, which name nobody.
+    /// events, which name no one.
     pub(crate) fn delete_tenant(&self, tenant: i64) -> Result<(), StoreError> {
         self.note_invoices()?;
         self.detach_charges(tenant)?;

@@ -14,7 +14,8 @@ const NOTICE_MS: i64 = 7 * DAY_MS;
 
 const DOING: &str = "looking for ended demonstrations";
 
-/// Whether a demonstration may go: nobody has paid for it, or may yet pay. SQL, of the tenant `t`.
+/// Whether a demonstration may go: it was not paid for, and cannot be paid any more. SQL, of the
+/// tenant `t`.
 const MAY_BE_REMOVED: &str = "NOT EXISTS (SELECT 1 FROM invoices i WHERE i.tenant = t.id \
     AND (i.status != 'cancelled' OR i.paid_cents IS NOT NULL)) \
     AND NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.tenant = t.id AND s.state = 'pending') \

@@ -17,7 +17,8 @@ pub(crate) struct Write<'a> {
     number: u64,
     sync: Sync,
     open: bool,
-    /// The token is that of a commit nobody saw, and stays in force whatever becomes of this.
+    /// The token is that of a commit whose outcome is unknown, and stays in force whatever becomes
+    /// of this.
     settling: bool,
 }
 

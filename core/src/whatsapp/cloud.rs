@@ -104,7 +104,7 @@ impl<'a> About<'a> {
             Some(metadata) => metadata.id("phone_number_id")?,
             None => None,
         };
-        // A list of contacts that is broken names nobody; the parts may do without.
+        // A list of contacts that is broken names no contact; the parts may do without.
         let contacts = node.list("contacts").unwrap_or_default();
         let messages = node.list("messages").unwrap_or_default();
         let senders: HashSet<_> = messages.iter().filter_map(sender).collect();
@@ -181,7 +181,7 @@ fn read_message(node: &Node<'_>, about: &About<'_>) -> Result<(Kind, Part), Malf
     };
     let mut part = about.part(node, SENDER)?;
     if let Some(group) = node.id("group_id")? {
-        // A group is one contact, whoever of it writes.
+        // A group is one contact, whichever member writes.
         part.contacts = vec![group];
     }
     checked(kind, part, node)

@@ -58,7 +58,7 @@ fn read_message(node: &Node<'_>, channel: Option<&str>) -> Result<(Kind, Part), 
     }
     let address = key.text("remoteJid")?.unwrap_or_default();
     if address.ends_with("@g.us") {
-        // A group is one contact, whoever of it writes.
+        // A group is one contact, whichever member writes.
         contacts.truncate(1);
     }
     let part = Part {
@@ -83,7 +83,7 @@ fn kind(node: &Node<'_>, key: &Node<'_>, address: &str) -> Kind {
     if key.get("fromMe").is_some_and(|it| it.value.as_bool() == Some(true)) {
         return Kind::Echo;
     }
-    // Somebody's status or a channel's post: nobody wrote to the business.
+    // A contact's status or a channel's post: no contact wrote to the business.
     if is_broadcast || node.get("messageStubType").is_some() {
         return Kind::Notice;
     }

@@ -29,7 +29,7 @@ public final class Cotas {
 
     /**
      * The answer to a request. A refusal says which rule failed, with its figures. What there is
-     * nothing to tell of is null.
+     * nothing to report is null.
      */
     public record Decision(
             boolean allowed,
@@ -73,8 +73,8 @@ public final class Cotas {
 
     /** What a webhook's body says, its parts and which open a session: a JSON document. */
     public static String whatsappEvents(byte[] body) {
-        return C.document((room, needed, error) -> C.cotas_whatsapp_events(
-                body, body.length, room, room.length, needed, error));
+        return C.document((space, needed, error) -> C.cotas_whatsapp_events(
+                body, body.length, space, space.length, needed, error));
     }
 
     /** The quota engine of one database. */
@@ -132,8 +132,8 @@ public final class Cotas {
         /** What a tenant subscribed to, has left and owes: a JSON document. */
         public String statement(String tenant) {
             byte[] name = C.bytes(tenant);
-            return C.document((room, needed, error) -> C.cotas_statement(
-                    handle, name, name.length, room, room.length, needed, error));
+            return C.document((space, needed, error) -> C.cotas_statement(
+                    handle, name, name.length, space, space.length, needed, error));
         }
 
         /** Closing the last engine of a process writes what is not on disk yet. */
@@ -289,23 +289,23 @@ public final class Cotas {
 
         /** A function that writes a document into a buffer. */
         interface Writer {
-            int write(byte[] room, LongByReference needed, Error error);
+            int write(byte[] space, LongByReference needed, Error error);
         }
 
         /** The JSON document that a function writes. */
         static String document(Writer writer) {
             byte[] buffer = new byte[4096];
             while (true) { // What is reported may have grown since its length was asked.
-                byte[] room = buffer;
+                byte[] space = buffer;
                 LongByReference needed = new LongByReference();
-                if (call(error -> writer.write(room, needed, error)) == OK) {
-                    return textIn(room);
+                if (call(error -> writer.write(space, needed, error)) == OK) {
+                    return textIn(space);
                 }
                 buffer = new byte[Math.toIntExact(needed.getValue())];
             }
         }
 
-        /** The handle that a function puts where it is told. */
+        /** The handle that a function puts at the given place. */
         static Pointer opened(ToIntBiFunction<PointerByReference, Error> function) {
             PointerByReference to = new PointerByReference();
             call(error -> function.applyAsInt(to, error));

@@ -190,8 +190,8 @@ public final class Webhook {
         Mac mac = Mac.getInstance("HmacSHA256");
         mac.init(secret);
         String expected = "sha256=" + HexFormat.of().formatHex(mac.doFinal(body));
-        byte[] told = Objects.requireNonNullElse(signature, "").getBytes(StandardCharsets.UTF_8);
-        return MessageDigest.isEqual(expected.getBytes(StandardCharsets.UTF_8), told);
+        byte[] given = Objects.requireNonNullElse(signature, "").getBytes(StandardCharsets.UTF_8);
+        return MessageDigest.isEqual(expected.getBytes(StandardCharsets.UTF_8), given);
     }
 
     private void serve(HttpExchange exchange) throws IOException {

@@ -55,7 +55,7 @@ function cotas.whatsapp_events(body)
   return document("cotas_whatsapp_events", ffi.cast("const uint8_t *", body), #body)
 end
 
--- A number, or nil for 0: there is nothing to tell.
+-- A number, or nil for 0: there is none.
 local function some(number)
   number = tonumber(number)
   return number ~= 0 and number or nil
@@ -78,7 +78,7 @@ local function decision_of(from)
     reason = text_at(C.cotas_reason_name(from.reason)),
     units = tonumber(from.units),
     used = tonumber(from.used),
-    -- nil where there is no number to tell: it is unlimited, or about no resource.
+    -- nil where there is no number: it is unlimited, or about no resource.
     available = finite and tonumber(from.available) or nil,
     limit = finite and tonumber(from.limit) or nil,
     -- Milliseconds since 1970, as all instants here; nil: it cannot be foreseen.

@@ -53,7 +53,7 @@ class Decision {
     this.reason = c.reasonName(from.reason);
     this.units = from.units;
     this.used = from.used;
-    // Null where there is no number to tell: it is unlimited, or about no resource.
+    // Null where there is no number: it is unlimited, or about no resource.
     this.available = finite ? from.available : null;
     this.limit = finite ? from.limit : null;
     // Milliseconds since 1970, as Date.now().
@@ -234,7 +234,7 @@ function load(path = 'libcotas.so.1') {
     /** What a tenant subscribed to, has left and owes. */
     async statement(tenant) {
       const needed = [1];
-      for (;;) { // What is told may have grown since its length was asked.
+      for (;;) { // The text may have grown since its length was asked.
         const buffer = Buffer.alloc(needed[0]);
         const given = [...text(tenant), buffer, buffer.length, needed];
         if (await c.statement.async(this.#handle, ...given) === OK) {

@@ -23,7 +23,7 @@ final class Decision
         public readonly ?string $reason,
         public readonly int $units,
         public readonly int $used,
-        /** Null where there is no number to tell: it is unlimited, or about no resource. */
+        /** Null where there is no number: it is unlimited, or about no resource. */
         public readonly ?int $available,
         public readonly ?int $limit,
         /** Milliseconds since 1970, as all instants here; null: it cannot be foreseen. */
@@ -98,12 +98,12 @@ final class Library
         $length = strlen($body);
         $bytes = $this->ffi->new('uint8_t[' . max(1, $length) . ']');
         FFI::memcpy($bytes, $body, $length);
-        return json_decode($this->document(fn (...$room) => $this->call(
-            'cotas_whatsapp_events', $bytes, $length, ...$room,
+        return json_decode($this->document(fn (...$space) => $this->call(
+            'cotas_whatsapp_events', $bytes, $length, ...$space,
         )), true, flags: JSON_THROW_ON_ERROR);
     }
 
-    /** The text that $write puts into a buffer, of which it is handed room and length. */
+    /** The text that $write puts into a buffer, of which it is handed space and length. */
     public function document(callable $write): string
     {
         $needed = $this->ffi->new('size_t');
@@ -126,8 +126,8 @@ final class Library
 }
 
 /**
- * The quota engine of one database. A request opens it and closes it, by its destructor; the process
- * keeps it open in between, so that only its first request touches the disk for that.
+ * The quota engine of one database. A request opens it and closes it, by its destructor; the
+ * process keeps it open in between, so that only its first request touches the disk for that.
  */
 final class Engine
 {
@@ -188,8 +188,8 @@ final class Engine
     /** What a tenant subscribed to, has left and owes. */
     public function statement(string $tenant): array
     {
-        return json_decode($this->library->document(fn (...$room) => $this->library->call(
-            'cotas_statement', $this->handle, $tenant, strlen($tenant), ...$room,
+        return json_decode($this->library->document(fn (...$space) => $this->library->call(
+            'cotas_statement', $this->handle, $tenant, strlen($tenant), ...$space,
         )), true, flags: JSON_THROW_ON_ERROR);
     }
 

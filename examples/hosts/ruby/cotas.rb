@@ -3,7 +3,7 @@
 require "fiddle/import"
 require "json"
 
-# libcotas by Fiddle, which lets go of Ruby's lock during a call: other threads run on.
+# libcotas by Fiddle, which releases Ruby's lock during a call: other threads run on.
 module Cotas
   # Why a call did not do what was asked. A denied request is no error.
   class Error < StandardError
@@ -93,24 +93,24 @@ module Cotas
       loop do # What is reported may have grown since its length was asked.
         buffer = Fiddle::Pointer.malloc(capacity, Fiddle::RUBY_FREE)
         code = nil
-        needed = number { |room| code = call(name, *arguments, buffer, capacity, room) }
+        needed = number { |space| code = call(name, *arguments, buffer, capacity, space) }
         return JSON.parse(buffer[0, needed - 1].force_encoding(Encoding::UTF_8)) if code == OK
 
         capacity = needed
       end
     end
 
-    # Calls the block with room for a number of eight bytes and returns what is put there.
+    # Calls the block with space for a number of eight bytes and returns what is put there.
     def self.number(first = 0)
-      room = Fiddle::Pointer.malloc(Fiddle::SIZEOF_LONG_LONG, Fiddle::RUBY_FREE)
-      room[0, Fiddle::SIZEOF_LONG_LONG] = [first].pack("Q")
-      yield room
-      room[0, Fiddle::SIZEOF_LONG_LONG].unpack1("Q")
+      space = Fiddle::Pointer.malloc(Fiddle::SIZEOF_LONG_LONG, Fiddle::RUBY_FREE)
+      space[0, Fiddle::SIZEOF_LONG_LONG] = [first].pack("Q")
+      yield space
+      space[0, Fiddle::SIZEOF_LONG_LONG].unpack1("Q")
     end
   end
 
   # The answer to a request. A refusal says which rule failed, with its figures. Instants are
-  # milliseconds since 1970; nil where there is nothing to tell.
+  # milliseconds since 1970; nil where there is none.
   Decision = Struct.new(
     :allowed, :reason, :units, :used, :available, :limit, :retry_at, :session_opened,
     :session_expires_at, :notice, :replayed, :receipt, keyword_init: true
@@ -141,10 +141,10 @@ module Cotas
   class Engine
     # `now` gives it a clock of its own, for tests: milliseconds since 1970.
     def initialize(path, now: nil)
-      options = C.number { |room| C.call(:cotas_options_new, room) }
+      options = C.number { |space| C.call(:cotas_options_new, space) }
       C.call(:cotas_options_set_time, options, now) if now
-      @handle = C.number do |room|
-        C.call(:cotas_engine_open, *C.text(path), options, room)
+      @handle = C.number do |space|
+        C.call(:cotas_engine_open, *C.text(path), options, space)
       end
     ensure
       C.cotas_options_close(options) if options
@@ -156,17 +156,17 @@ module Cotas
 
     # Puts a catalog in force and returns its number.
     def load_catalog(text, name)
-      C.number { |room| C.call(:cotas_load_catalog, @handle, *C.text(text), *C.text(name), room) }
+      C.number { |space| C.call(:cotas_load_catalog, @handle, *C.text(text), *C.text(name), space) }
     end
 
     # Creates a tenant. Returns false if there is one of that name already.
     def ensure_tenant(document)
       json = JSON.generate(document)
-      C.number { |room| C.call(:cotas_ensure_tenant, @handle, *C.text(json), room) } == 1
+      C.number { |space| C.call(:cotas_ensure_tenant, @handle, *C.text(json), space) } == 1
     end
 
     def tenant(name)
-      Tenant.new(C.number { |room| C.call(:cotas_tenant_open, @handle, *C.text(name), room) })
+      Tenant.new(C.number { |space| C.call(:cotas_tenant_open, @handle, *C.text(name), space) })
     end
 
     # What a tenant subscribed to, has left and owes.

@@ -27,7 +27,7 @@ func must(err error) {
 	}
 }
 
-func told(decision cotas.Decision) string {
+func shown(decision cotas.Decision) string {
 	if decision.Allowed {
 		session := "goes on"
 		if decision.SessionOpened {
@@ -47,7 +47,7 @@ func told(decision cotas.Decision) string {
 	)
 }
 
-func tellError(err error) {
+func printError(err error) {
 	var from *cotas.Error
 	if errors.As(err, &from) {
 		fmt.Printf("error %d: %s\n", from.Code, from.Message)
@@ -69,7 +69,7 @@ func sendSms(tenant *cotas.Tenant) cotas.Decision {
 	return decision
 }
 
-func tellSms(tenant *cotas.Tenant) {
+func printSms(tenant *cotas.Tenant) {
 	sms, again := sendSms(tenant), sendSms(tenant)
 	fmt.Printf("sms: %d units, %d left\n", sms.Units, sms.Available)
 	same, once := "another", "a new decision"
@@ -82,7 +82,7 @@ func tellSms(tenant *cotas.Tenant) {
 	fmt.Printf("sms with the same key: %s, %s receipt, %d left\n", once, same, again.Available)
 }
 
-func tellStatement(engine *cotas.Engine) {
+func printStatement(engine *cotas.Engine) {
 	document, err := engine.Statement(tenantName)
 	must(err)
 	var statement struct {
@@ -125,7 +125,7 @@ func main() {
 		fmt.Println(map[bool]string{true: "created", false: "there already"}[created])
 	}
 	_, err = engine.Tenant("açougue")
-	tellError(err)
+	printError(err)
 
 	tenant, err := engine.Tenant(tenantName)
 	must(err)
@@ -135,18 +135,18 @@ func main() {
 	}
 	fmt.Printf("%d contacts were admitted\n", number-1)
 	must(engine.SetTime(at("2026-05-20T08:00:00-03:00")))
-	fmt.Printf("contact-%d: %s\n", number, told(receive(tenant, number)))
-	fmt.Printf("contact-1: %s\n", told(receive(tenant, 1)))
+	fmt.Printf("contact-%d: %s\n", number, shown(receive(tenant, number)))
+	fmt.Printf("contact-1: %s\n", shown(receive(tenant, 1)))
 
-	tellSms(tenant)
+	printSms(tenant)
 
 	for _, now := range []string{"2026-05-20T23:59:59-03:00", "2026-05-21T00:00:00-03:00"} {
 		must(engine.SetTime(at(now)))
-		fmt.Printf("contact-%d: %s\n", number, told(receive(tenant, number)))
+		fmt.Printf("contact-%d: %s\n", number, shown(receive(tenant, number)))
 	}
-	tellStatement(engine)
+	printStatement(engine)
 	tenant.Close()
 	engine.Close()
 	_, err = engine.Statement(tenantName)
-	tellError(err)
+	printError(err)
 }

@@ -24,7 +24,7 @@ public final class Story {
         return OffsetDateTime.parse(text).toInstant();
     }
 
-    private static String told(Cotas.Decision decision) {
+    private static String shown(Cotas.Decision decision) {
         if (!decision.allowed()) {
             return "denied, %s, %d of %d used, %d left, again at %s".formatted(
                     decision.reason().replace('_', ' '), decision.used(), decision.limit(),
@@ -43,7 +43,7 @@ public final class Story {
         return tenant.perform("receive_message", about);
     }
 
-    private static void tellError(Runnable what) {
+    private static void printError(Runnable what) {
         try {
             what.run();
         } catch (Cotas.Failure failure) {
@@ -51,7 +51,7 @@ public final class Story {
         }
     }
 
-    private static void tellSms(Cotas.Tenant tenant) {
+    private static void printSms(Cotas.Tenant tenant) {
         var about = new Cotas.Details("", "", 150, null, "pedido-1");
         var sms = tenant.perform("send_sms", about);
         var again = tenant.perform("send_sms", about);
@@ -63,7 +63,7 @@ public final class Story {
                 isSame ? "the same" : "another", again.available());
     }
 
-    private static void tellStatement(String text) {
+    private static void printStatement(String text) {
         JsonObject statement = JsonParser.parseString(text).getAsJsonObject();
         JsonObject plan = statement.getAsJsonObject("plan");
         for (JsonElement element : statement.getAsJsonArray("balances")) {
@@ -85,7 +85,7 @@ public final class Story {
         for (int time = 0; time < 2; time++) {
             OUT.println(engine.ensureTenant(DOCUMENT) ? "created" : "there already");
         }
-        tellError(() -> engine.tenant("açougue"));
+        printError(() -> engine.tenant("açougue"));
 
         Cotas.Tenant tenant = engine.tenant(TENANT);
         int number = 1;
@@ -94,18 +94,18 @@ public final class Story {
         }
         OUT.printf("%d contacts were admitted%n", number - 1);
         engine.setTime(at("2026-05-20T08:00:00-03:00"));
-        OUT.printf("contact-%d: %s%n", number, told(receive(tenant, number)));
-        OUT.printf("contact-1: %s%n", told(receive(tenant, 1)));
+        OUT.printf("contact-%d: %s%n", number, shown(receive(tenant, number)));
+        OUT.printf("contact-1: %s%n", shown(receive(tenant, 1)));
 
-        tellSms(tenant);
+        printSms(tenant);
 
         engine.setTime(at("2026-05-20T23:59:59-03:00"));
-        OUT.printf("contact-%d: %s%n", number, told(receive(tenant, number)));
+        OUT.printf("contact-%d: %s%n", number, shown(receive(tenant, number)));
         engine.setTime(at("2026-05-21T00:00:00-03:00"));
-        OUT.printf("contact-%d: %s%n", number, told(receive(tenant, number)));
-        tellStatement(engine.statement(TENANT));
+        OUT.printf("contact-%d: %s%n", number, shown(receive(tenant, number)));
+        printStatement(engine.statement(TENANT));
         tenant.close();
         engine.close();
-        tellError(() -> engine.statement(TENANT));
+        printError(() -> engine.statement(TENANT));
     }
 }

@@ -15,7 +15,7 @@ local function instant(at)
   return os.date("!%Y-%m-%dT%H:%M:%SZ", at / 1000)
 end
 
-local function told(decision)
+local function shown(decision)
   if decision.allowed then
     local session = decision.session_opened and "opened" or "goes on"
     local expires = instant(decision.session_expires_at)
@@ -28,8 +28,8 @@ local function told(decision)
     instant(decision.retry_at))
 end
 
--- Tells the error that `attempt` ends with.
-local function tell_error(attempt)
+-- Prints the error that `attempt` ends with.
+local function print_error(attempt)
   local done, failure = pcall(attempt)
   if done then return end
   if type(failure) ~= "table" then error(failure, 0) end
@@ -45,7 +45,7 @@ local document = [[{ "name": "%s",
 for _ = 1, 2 do
   print(engine:ensure_tenant(document:format(TENANT)) and "created" or "there already")
 end
-tell_error(function() engine:tenant("açougue") end)
+print_error(function() engine:tenant("açougue") end)
 
 local tenant = engine:tenant(TENANT)
 local function receive(number)
@@ -55,8 +55,8 @@ local number = 1
 while receive(number).allowed do number = number + 1 end
 print(number - 1 .. " contacts were admitted")
 engine:set_time(ms(20, 11, 0, 0))
-print("contact-" .. number .. ": " .. told(receive(number)))
-print("contact-1: " .. told(receive(1)))
+print("contact-" .. number .. ": " .. shown(receive(number)))
+print("contact-1: " .. shown(receive(1)))
 
 local function send_sms()
   return tenant:perform("send_sms", { quantity = 150, key = "pedido-1" })
@@ -68,10 +68,10 @@ local once = again.replayed and "the stored decision" or "a new decision"
 print(("sms with the same key: %s, %s receipt, %d left"):format(once, same, again.available))
 
 engine:set_time(ms(21, 2, 59, 59))
-print("contact-" .. number .. ": " .. told(receive(number)))
+print("contact-" .. number .. ": " .. shown(receive(number)))
 engine:set_time(ms(21, 3, 0, 0))
-print("contact-" .. number .. ": " .. told(receive(number)))
--- LuaJIT reads no JSON: nginx has cjson, this story looks for what it tells.
+print("contact-" .. number .. ": " .. shown(receive(number)))
+-- LuaJIT reads no JSON: nginx has cjson, this story looks for what it has.
 local statement = engine:statement(TENANT)
 local function of(pattern) return statement:match(pattern) end
 print(("statement of %s: %s, next due %s, sessions %s of %s"):format(
@@ -80,4 +80,4 @@ print(("statement of %s: %s, next due %s, sessions %s of %s"):format(
   of('"contracted":(%d+),[^}]*"resource":"sessions"')))
 tenant:close()
 engine:close()
-tell_error(function() engine:statement(TENANT) end)
+print_error(function() engine:statement(TENANT) end)

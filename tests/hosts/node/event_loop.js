@@ -1,7 +1,7 @@
 'use strict';
 
 // What waits for the disk leaves the event loop free. Another process holds the database's write
-// lock while a tenant is created and one is renewed, and is told to let go of it only after
+// lock while a tenant is created and one is renewed, and is asked to release it only after
 // decisions that this event loop makes meanwhile: if either held the loop, it would never end.
 // Arguments: a new database, a catalog.
 

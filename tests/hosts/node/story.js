@@ -11,7 +11,7 @@ function instant(at) {
   return new Date(at).toISOString().replace('.000Z', 'Z');
 }
 
-function told(decision) {
+function shown(decision) {
   if (decision.allowed) {
     const session = decision.sessionOpened ? 'opened' : 'goes on';
     const text = `allowed, session ${session} until ${instant(decision.sessionExpiresAt)}`;
@@ -23,8 +23,8 @@ function told(decision) {
   return `denied, ${reason}, ${figures}, again at ${instant(decision.retryAt)}`;
 }
 
-/** Tells the error that `attempt` ends with. */
-async function tellError(attempt) {
+/** Prints the error that `attempt` ends with. */
+async function printError(attempt) {
   try {
     await attempt();
   } catch (error) {
@@ -43,7 +43,7 @@ async function play(path, catalog) {
     const created = await engine.ensureTenant({ name: TENANT, plan });
     console.log(created ? 'created' : 'there already');
   }
-  await tellError(() => engine.tenant('açougue'));
+  await printError(() => engine.tenant('açougue'));
 
   const tenant = await engine.tenant(TENANT);
   const receive = (number) =>
@@ -52,8 +52,8 @@ async function play(path, catalog) {
   while ((await receive(number)).allowed) number += 1;
   console.log(`${number - 1} contacts were admitted`);
   engine.setTime(Date.parse('2026-05-20T08:00:00-03:00'));
-  console.log(`contact-${number}: ${told(await receive(number))}`);
-  console.log(`contact-1: ${told(await receive(1))}`);
+  console.log(`contact-${number}: ${shown(await receive(number))}`);
+  console.log(`contact-1: ${shown(await receive(1))}`);
 
   const sendSms = () => tenant.perform('send_sms', { quantity: 150, key: 'pedido-1' });
   const [sms, again] = [await sendSms(), await sendSms()];
@@ -63,9 +63,9 @@ async function play(path, catalog) {
   console.log(`sms with the same key: ${once}, ${same} receipt, ${again.available} left`);
 
   engine.setTime(Date.parse('2026-05-20T23:59:59-03:00'));
-  console.log(`contact-${number}: ${told(await receive(number))}`);
+  console.log(`contact-${number}: ${shown(await receive(number))}`);
   engine.setTime(Date.parse('2026-05-21T00:00:00-03:00'));
-  console.log(`contact-${number}: ${told(await receive(number))}`);
+  console.log(`contact-${number}: ${shown(await receive(number))}`);
   const statement = await engine.statement(TENANT);
   const sessions = statement.balances.find((it) => it.resource === 'sessions');
   console.log(
@@ -74,7 +74,7 @@ async function play(path, catalog) {
     + `sessions ${sessions.available} of ${sessions.contracted}`);
   await tenant.close();
   await engine.close();
-  await tellError(() => engine.statement(TENANT));
+  await printError(() => engine.statement(TENANT));
 }
 
 play(process.argv[2], process.argv[3]);

@@ -18,17 +18,17 @@ const TENANT = 'padaria-aurora';
 const { Engine } = load();
 const [kind, path, catalog] = process.argv.slice(2);
 
-/** How workers are started, told something, and tell something, by kind. */
-const { start, tell, answer, port } = {
+/** How workers are started, given something, and answer something, by kind. */
+const { start, post, answer, port } = {
   cluster: {
     start: () => cluster.fork(),
-    tell: (worker, it) => worker.send(it),
+    post: (worker, it) => worker.send(it),
     answer: (it) => process.send(it),
     port: process,
   },
   threads: {
     start: () => new threads.Worker(__filename, { argv: process.argv.slice(2) }),
-    tell: (worker, it) => worker.postMessage(it),
+    post: (worker, it) => worker.postMessage(it),
     answer: (it) => threads.parentPort.postMessage(it),
     port: threads.parentPort,
   },
@@ -47,15 +47,15 @@ async function play() {
   await prepare();
   const workers = Array.from({ length: WORKERS }, start);
   await Promise.all(workers.map((worker) => once(worker, 'message')));
-  const told = workers.map((worker) => once(worker, 'message'));
-  workers.forEach((worker) => tell(worker, 'begin'));
-  const units = (await Promise.all(told)).flatMap(([used]) => used);
+  const answered = workers.map((worker) => once(worker, 'message'));
+  workers.forEach((worker) => post(worker, 'begin'));
+  const units = (await Promise.all(answered)).flatMap(([used]) => used);
   const eachOnce = new Set(units).size === units.length && Math.max(...units) === LIMIT;
   console.log(`${WORKERS} workers: ${units.length} of ${LIMIT} admitted`);
   console.log(`each unit once: ${eachOnce}`);
 }
 
-/** Decides until it is denied; tells how many units were used after each decision. */
+/** Decides until it is denied; gives how many units were used after each decision. */
 async function work() {
   const engine = await Engine.open(path);
   const tenant = await engine.tenant(TENANT);

@@ -20,7 +20,7 @@ function instant(int $at): string
     return gmdate('Y-m-d\TH:i:s\Z', intdiv($at, 1000));
 }
 
-function told(Decision $decision): string
+function shown(Decision $decision): string
 {
     if ($decision->allowed) {
         $session = $decision->sessionOpened ? 'opened' : 'goes on';
@@ -33,22 +33,22 @@ function told(Decision $decision): string
     return "denied, $reason, $figures, again at " . instant($decision->retryAt);
 }
 
-function tell(string $line): void
+function say(string $line): void
 {
     echo $line, "\n";
 }
 
 $library = Library::load(getenv('COTAS_HEADER'));
 $engine = new Engine($library, $argv[1], ms('2026-05-19T12:00:00-03:00'));
-tell('catalog ' . $engine->loadCatalog(file_get_contents($argv[2]), 'help_desk.toml'));
+say('catalog ' . $engine->loadCatalog(file_get_contents($argv[2]), 'help_desk.toml'));
 $plan = ['name' => 'starter', 'first_due' => '2026-05-20', 'auto_renew' => true];
 foreach ([1, 2] as $_) {
-    tell($engine->ensureTenant(['name' => TENANT, 'plan' => $plan]) ? 'created' : 'there already');
+    say($engine->ensureTenant(['name' => TENANT, 'plan' => $plan]) ? 'created' : 'there already');
 }
 try {
     $engine->tenant('açougue');
 } catch (Error $error) {
-    tell("error {$error->getCode()}: {$error->getMessage()}");
+    say("error {$error->getCode()}: {$error->getMessage()}");
 }
 
 $tenant = $engine->tenant(TENANT);
@@ -58,25 +58,25 @@ $number = 1;
 while ($receive($number)->allowed) {
     $number++;
 }
-tell($number - 1 . ' contacts were admitted');
+say($number - 1 . ' contacts were admitted');
 $engine->setTime(ms('2026-05-20T08:00:00-03:00'));
-tell("contact-$number: " . told($receive($number)));
-tell('contact-1: ' . told($receive(1)));
+say("contact-$number: " . shown($receive($number)));
+say('contact-1: ' . shown($receive(1)));
 
 $sms = $tenant->perform('send_sms', quantity: 150, key: 'pedido-1');
 $again = $tenant->perform('send_sms', quantity: 150, key: 'pedido-1');
-tell("sms: $sms->units units, $sms->available left");
+say("sms: $sms->units units, $sms->available left");
 $same = $again->receipt === $sms->receipt && $sms->receipt !== '' ? 'the same' : 'another';
 $once = $again->replayed ? 'the stored decision' : 'a new decision';
-tell("sms with the same key: $once, $same receipt, $again->available left");
+say("sms with the same key: $once, $same receipt, $again->available left");
 
 $engine->setTime(ms('2026-05-20T23:59:59-03:00'));
-tell("contact-$number: " . told($receive($number)));
+say("contact-$number: " . shown($receive($number)));
 $engine->setTime(ms('2026-05-21T00:00:00-03:00'));
-tell("contact-$number: " . told($receive($number)));
+say("contact-$number: " . shown($receive($number)));
 $statement = $engine->statement(TENANT);
 $sessions = array_column($statement['balances'], null, 'resource')['sessions'];
-tell("statement of {$statement['tenant']}: {$statement['plan']['title']}, "
+say("statement of {$statement['tenant']}: {$statement['plan']['title']}, "
     . "next due {$statement['plan']['next_due']}, "
     . "sessions {$sessions['available']} of {$sessions['contracted']}");
 unset($receive, $tenant);
@@ -84,5 +84,5 @@ $engine->close();
 try {
     $engine->statement(TENANT);
 } catch (Error $error) {
-    tell("error {$error->getCode()}: {$error->getMessage()}");
+    say("error {$error->getCode()}: {$error->getMessage()}");
 }

@@ -1,4 +1,4 @@
-"""libcotas by ctypes: as much of it as the story tells.
+"""libcotas by ctypes: as much of it as the story needs.
 
 Programs use the package `cotas`, which is made of the same engine; this is the C ABI from Python.
 """

@@ -17,7 +17,7 @@ def instant(at_ms):
     return datetime.fromtimestamp(at_ms / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def told(decision):
+def shown(decision):
     if decision.allowed:
         session = "opened" if decision.flags & SESSION_OPENED else "goes on"
         text = f"allowed, session {session} until {instant(decision.session_expires_at_ms)}"
@@ -50,8 +50,8 @@ def play(path, catalog):
         number += 1
     print(f"{number - 1} contacts were admitted")
     engine.set_time(ms("2026-05-20T08:00:00-03:00"))
-    print(f"contact-{number}: {told(receive(f'contact-{number}'))}")
-    print(f"contact-1: {told(receive('contact-1'))}")
+    print(f"contact-{number}: {shown(receive(f'contact-{number}'))}")
+    print(f"contact-1: {shown(receive('contact-1'))}")
 
     def send_sms():
         return tenant.perform("send_sms", quantity=150, key="pedido-1")
@@ -63,9 +63,9 @@ def play(path, catalog):
     print(f"sms with the same key: {once}, {same} receipt, {again.available} left")
 
     engine.set_time(ms("2026-05-20T23:59:59-03:00"))
-    print(f"contact-{number}: {told(receive(f'contact-{number}'))}")
+    print(f"contact-{number}: {shown(receive(f'contact-{number}'))}")
     engine.set_time(ms("2026-05-21T00:00:00-03:00"))
-    print(f"contact-{number}: {told(receive(f'contact-{number}'))}")
+    print(f"contact-{number}: {shown(receive(f'contact-{number}'))}")
     statement = json.loads(engine.statement(TENANT))
     [sessions] = [it for it in statement["balances"] if it["resource"] == "sessions"]
     print(

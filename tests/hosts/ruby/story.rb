@@ -15,7 +15,7 @@ def instant(at)
   Time.at(at / 1000).utc.iso8601
 end
 
-def told(decision)
+def shown(decision)
   if decision.allowed?
     session = decision.session_opened ? "opened" : "goes on"
     text = "allowed, session #{session} until #{instant(decision.session_expires_at)}"
@@ -28,8 +28,8 @@ def told(decision)
   "denied, #{reason}, #{figures}, again at #{instant(decision.retry_at)}"
 end
 
-# Tells the error that the block ends with.
-def tell_error
+# Prints the error that the block ends with.
+def print_error
   yield
 rescue Cotas::Error => e
   puts "error #{e.code}: #{e.message}"
@@ -41,7 +41,7 @@ version = engine.load_catalog(File.read(catalog, encoding: "UTF-8"), "help_desk.
 puts "catalog #{version}"
 plan = { name: "starter", first_due: "2026-05-20", auto_renew: true }
 2.times { puts engine.ensure_tenant({ name: TENANT, plan: }) ? "created" : "there already" }
-tell_error { engine.tenant("açougue") }
+print_error { engine.tenant("açougue") }
 
 tenant = engine.tenant(TENANT)
 receive = lambda do |number|
@@ -51,8 +51,8 @@ number = 1
 number += 1 while receive.(number).allowed?
 puts "#{number - 1} contacts were admitted"
 engine.time = ms("2026-05-20T08:00:00-03:00")
-puts "contact-#{number}: #{told(receive.(number))}"
-puts "contact-1: #{told(receive.(1))}"
+puts "contact-#{number}: #{shown(receive.(number))}"
+puts "contact-1: #{shown(receive.(1))}"
 
 sms, again = Array.new(2) { tenant.perform("send_sms", quantity: 150, key: "pedido-1") }
 puts "sms: #{sms.units} units, #{sms.available} left"
@@ -61,9 +61,9 @@ once = again.replayed ? "the stored decision" : "a new decision"
 puts "sms with the same key: #{once}, #{same} receipt, #{again.available} left"
 
 engine.time = ms("2026-05-20T23:59:59-03:00")
-puts "contact-#{number}: #{told(receive.(number))}"
+puts "contact-#{number}: #{shown(receive.(number))}"
 engine.time = ms("2026-05-21T00:00:00-03:00")
-puts "contact-#{number}: #{told(receive.(number))}"
+puts "contact-#{number}: #{shown(receive.(number))}"
 statement = engine.statement(TENANT)
 sessions = statement["balances"].find { |it| it["resource"] == "sessions" }
 puts "statement of #{statement['tenant']}: #{statement['plan']['title']}, " \
@@ -71,4 +71,4 @@ puts "statement of #{statement['tenant']}: #{statement['plan']['title']}, " \
      "sessions #{sessions['available']} of #{sessions['contracted']}"
 tenant.close
 engine.close
-tell_error { engine.statement(TENANT) }
+print_error { engine.statement(TENANT) }

@@ -165,8 +165,8 @@ func (engine *Engine) EnsureTenant(document any) (created bool, err error) {
 // Statement reads what a tenant subscribed to, has left and owes: a JSON document.
 func (engine *Engine) Statement(tenant string) ([]byte, error) {
 	handle := C.uintptr_t(engine.handle)
-	return document(func(to *C.char, room C.size_t, needed *C.size_t, from *C.cotas_error) C.int32_t {
-		return C.statement(handle, tenant, to, room, needed, from)
+	return document(func(to *C.char, space C.size_t, needed *C.size_t, from *C.cotas_error) C.int32_t {
+		return C.statement(handle, tenant, to, space, needed, from)
 	})
 }
 
@@ -177,8 +177,8 @@ func WhatsappEvents(body []byte) (read Body, err error) {
 	if len(body) > 0 {
 		first = (*C.uint8_t)(unsafe.Pointer(&body[0]))
 	}
-	text, err := document(func(to *C.char, room C.size_t, needed *C.size_t, from *C.cotas_error) C.int32_t {
-		return C.whatsapp_events(first, C.size_t(len(body)), to, room, needed, from)
+	text, err := document(func(to *C.char, space C.size_t, needed *C.size_t, from *C.cotas_error) C.int32_t {
+		return C.whatsapp_events(first, C.size_t(len(body)), to, space, needed, from)
 	})
 	if err == nil {
 		err = json.Unmarshal(text, &read)
