@@ -14,6 +14,8 @@ const BASE: &str = r#"
 #for titles
 [catalog]
 #in catalog
+[billing]
+#in billing
 [trial]
 #in trial
 [resources.things]

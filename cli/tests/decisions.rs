@@ -82,7 +82,7 @@ fn a_reserved_send_is_committed_or_given_back_by_what_is_reported_of_it() {
     assert_eq!(used(&desk, "sessions", NOW), json!(1));
     let wrong = desk.run(&at(&["report-delivery", "acme", "m2", "lost"], NOW));
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(stderr(&wrong).contains("possible values: sent, delivered, read, failed"));
+    assert!(stderr(&wrong).contains("expected sent, delivered, read or failed"));
 }
 
 #[test]

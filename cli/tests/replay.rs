@@ -176,7 +176,7 @@ fn lines_that_cannot_be_decided_about_are_reported_and_passed_over() {
     for (complaint, expected) in complaints.iter().zip([
         "cotas: line 3: at is \"yesterday\"",
         "cotas: line 4: unknown action \"dance\"",
-        "cotas: line 5: contact: it is empty",
+        "cotas: line 5: contact: action receive_message needs a contact",
         "cotas: line 6: has 2 fields",
         "cotas: line 7: tenant name: it has 200 bytes",
     ]) {
@@ -197,7 +197,10 @@ fn a_strict_run_ends_at_the_first_and_keeps_what_came_before() {
     ];
     let desk = desk(&lines);
     let strict = [&["replay", "traffic.csv", "--strict"][..], &SMALL].concat();
-    assert_eq!(desk.failure(&strict), "line 3: unknown action \"dance\"");
+    assert_eq!(
+        desk.failure(&strict),
+        "line 3: unknown action \"dance\" (expected receive_message, send_message or send_sms)"
+    );
     let show = ["tenant", "show", "padaria", "--at", "2026-05-20T13:00:00Z"];
     assert_eq!(desk.json(&show)["balances"]["sessions"]["used"], 1);
     // The line is put right, and the run goes on behind it.

@@ -291,7 +291,10 @@ fn assert_package_refused(body: &str, expected: &str) {
 fn a_package_that_could_never_be_quoted_is_refused() {
     let none = "has no prices; write prices = { 1 = \"5.00\" }";
     assert_package_refused("prices = {}", none);
-    assert_package_refused("prices = { 0 = '35.00' }", "0 is not a package size: 1 to 100000");
+    assert_package_refused(
+        "prices = { 0 = '35.00' }",
+        "0 is not a package size (expected 1 to 100000)",
+    );
     assert_package_refused(
         "prices = { 1 = '5.00', 100001 = '9.00' }",
         "100001 is not a package size (expected 1 to 100000)",
