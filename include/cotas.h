@@ -952,7 +952,8 @@ int32_t cotas_options_set_checkpoint_interval_ms(struct cotas_options *options,
 
 /**
  * Sets how many milliseconds a call with COTAS_DURABILITY_DISK waits for the disk (default 5,000,
- * at most a day) before it returns COTAS_E_DURABILITY_UNKNOWN.
+ * at most a day) before it returns COTAS_E_DURABILITY_UNKNOWN. A call that has begun to write, for
+ * itself and for others, returns when the disk has answered.
  *
  * Threads: any. Blocks: never. Fork: no matter.
  */

@@ -110,7 +110,10 @@ fn open(orders: &Orders, page: Page, rng: &mut Rng) -> Result<Engine, Error> {
 
 /// Says that something is wrong that no kill explains.
 pub fn broken(thread: u32, op: Op, wrong: Wrong, units: u64, why: &str) {
-    eprintln!("worker, {op:?}: {wrong:?}: {why}");
+    let line = format!("worker, {op:?}: {wrong:?}: {why}\n");
+    // Not by `eprintln`: a forked child may have inherited the lock of standard error, held.
+    // SAFETY: the text is as long as its length says.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
     let (phase, subject) = (Phase::Broken, wrong as u64);
     Record { phase, op, thread, subject, units, used: 0, number: 0 }.report();
 }

@@ -99,6 +99,7 @@ impl Shared {
         let _round = self.begin_round(Duration::ZERO)?;
         let mut round = Round::default();
         self.checkpoint_batch(&[], timeout, &mut round)?;
+        crash_points::point("round.end");
         // Where there is a maintenance thread, that spares callers this work.
         if self.maintenance != Maintenance::Thread {
             self.trim_log();

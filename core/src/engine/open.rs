@@ -151,8 +151,8 @@ impl Builder {
     }
 
     /// How long [`Durability::Disk`] waits before it answers
-    /// [`DurabilityUnknown`](Error::DurabilityUnknown) (default 5 s, at most a
-    /// day).
+    /// [`DurabilityUnknown`](Error::DurabilityUnknown) (default 5 s, at most a day). A caller
+    /// that has begun to write, for itself and for others, returns when the disk has answered.
     #[must_use]
     pub fn disk_timeout(mut self, timeout: Duration) -> Self {
         self.disk_timeout = timeout.min(DAY);
