@@ -46,7 +46,8 @@ fn without_the_commit_token_the_crash_test_fails() {
 
 #[test]
 fn with_checkpoints_of_two_instants_the_crash_test_fails() {
-    assert_says(&failure("instant"), &["after a cut"]);
+    // Where the live file is lost, by a cut or in order, SQLite has counters of another instant.
+    assert_says(&failure("instant"), &["after a cut", "verify"]);
 }
 
 #[test]
