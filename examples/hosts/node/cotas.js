@@ -7,6 +7,9 @@
 const { promisify } = require('node:util');
 const koffi = require('koffi');
 
+// What waits for the disk goes through SQLite: koffi's 128 KiB of stack for a call are too little.
+koffi.config({ async_stack_size: 1 << 20 });
+
 const OK = 0;
 const E_BUFFER = 5;
 const E_BUSY = 500;
