@@ -344,7 +344,7 @@ pub struct Decision {
     /// The tenant is in arrears.
     pub past_due: bool,
     /// The message is older than a session and the time for which an ended one is kept: it opens
-    /// no session, continues none, and charges nothing for one.
+    /// no session, continues none, and charges nothing at all.
     pub too_old: bool,
     /// This is the stored decision of an earlier call with the same idempotency key.
     pub replayed: bool,
