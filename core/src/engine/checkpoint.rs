@@ -95,7 +95,6 @@ impl Shared {
 
     /// Writes the tenants that callers wait for, in one transaction. `Busy`: another is at it.
     fn checkpoint_awaited(&self, timeout: Duration) -> Result<(), Error> {
-        self.check_database()?;
         let _round = self.begin_round(Duration::ZERO)?;
         let mut round = Round::default();
         self.checkpoint_batch(&[], timeout, &mut round)?;
@@ -172,7 +171,7 @@ impl Shared {
             if batch.rows >= ROWS_PER_COMMIT {
                 return records;
             }
-            // Before the snapshot: who marks it again from here on waits for the next one.
+            // Before the snapshot: a caller that marks it again waits for the next one.
             directory::clear_mark(memory, Mark::Awaited, memory.get(at + record::INDEX));
             self.write_once(batch, write, at, round);
             rows_max = batch.rows + ROWS_BESIDE_AWAITED;
@@ -242,9 +241,7 @@ impl Shared {
 
     /// Waits until everything that was applied to a tenant so far is on disk.
     pub(super) fn wait_for_disk(&self, at: u64, timeout: Duration) -> Result<(), Error> {
-        // What fails is tried again until the time is over: the decision stands already.
-        let mut ignored = |_| Ok(());
-        let is_synced = self.await_checkpoint(at, timeout, true, &mut ignored)?;
+        let is_synced = self.await_checkpoint(at, timeout, true)?;
         if is_synced { Ok(()) } else { Err(Error::DurabilityUnknown) }
     }
 
@@ -252,18 +249,12 @@ impl Shared {
     /// a decision waits for SQLite.
     pub(super) fn ensure_capacity(&self, at: u64) -> Result<(), Error> {
         // Whether there is capacity now is seen when the decision is tried again.
-        self.await_checkpoint(at, CAPACITY_TIMEOUT, false, &mut Err).map(|_| ())
+        self.await_checkpoint(at, CAPACITY_TIMEOUT, false).map(|_| ())
     }
 
     /// Has everything that was applied to a tenant so far written, by this caller or by one who is
     /// at it. Says whether that was done in time; `on_disk`: whether it is on the disk as well.
-    fn await_checkpoint(
-        &self,
-        at: u64,
-        timeout: Duration,
-        on_disk: bool,
-        failed: &mut dyn FnMut(Error) -> Result<(), Error>,
-    ) -> Result<bool, Error> {
+    fn await_checkpoint(&self, at: u64, timeout: Duration, on_disk: bool) -> Result<bool, Error> {
         let until = Instant::now() + timeout;
         let mut seq = None;
         loop {
@@ -281,7 +272,9 @@ impl Shared {
             match self.checkpoint_awaited(left) {
                 Ok(()) => continue,
                 Err(Error::Busy { .. } | Error::OwnerNotAsked { .. }) => {}
-                Err(error) => failed(error)?,
+                // The decision stands already: writing it is tried again until the time is over.
+                Err(_) if on_disk => {}
+                Err(error) => return Err(error),
             }
             self.live.wait_for_commit(seen, LOOK_AGAIN.min(left));
         }
