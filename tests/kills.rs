@@ -1,6 +1,5 @@
-//! Crashes inside every operation, at every word, at random, and at every step of what is given
-//! back
-//! late: all or nothing, and nothing acknowledged is lost.
+//! Crashes inside every operation, at every word, at random, and at every step of a late release or
+//! refund: all or nothing, and nothing acknowledged is lost.
 #![allow(unused_must_use)] // `allowed` has looked at the decision.
 
 use std::collections::BTreeSet;

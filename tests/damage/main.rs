@@ -3,7 +3,8 @@
 //! Again and again the files of a database are put back as they were, one is damaged, and a child
 //! opens the database, uses it up, verifies it and goes on to another period. The child must not
 //! die, hang or panic, and where more was admitted than the limit, `verify` or an error must say
-//! that something is wrong. A case is named by its number and the seed: `--case` plays one again.
+//! that something is wrong. A case is named by its number and the seed: `--case` makes the
+//! same choices again. The database has new ids and hashes, so that a byte may have another value.
 #![allow(missing_docs)]
 
 #[path = "../crash/rng.rs"]

@@ -31,7 +31,7 @@ pub(super) fn of_database(error: &OpenError) -> Concern {
     Concern { severity, about: "database", what: error.to_string() }
 }
 
-/// What is wrong where there is none.
+/// The concern that the database does not exist.
 pub(super) fn no_database(path: &Path) -> Concern {
     let what = format!("there is no database at {}", path.display());
     Concern { severity: Error, about: "database", what }

@@ -51,7 +51,7 @@ pub(super) enum RetryReason {
     NotSimple,
     /// The tenant does not exist.
     Unknown,
-    /// Boxed: a decision that meets none is not to carry the size of one.
+    /// Boxed to keep `RetryReason` small.
     Error(Box<Error>),
 }
 

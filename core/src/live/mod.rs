@@ -262,7 +262,7 @@ impl LiveFile {
         number
     }
 
-    /// Number of the last transaction that was begun; none has the first one.
+    /// Number of the last transaction that was begun. Numbers of transactions start with 2.
     pub(crate) fn last_commit(&self) -> u64 {
         last_commit(&self.memory)
     }
@@ -307,8 +307,8 @@ impl LiveFile {
     }
 }
 
-/// Number of the last transaction that was begun. The first is drawn by none, so that what a new
-/// file holds is not taken for synced before a transaction has waited for the disk.
+/// Number of the last transaction that was begun. No transaction has number 1: the records of a new
+/// file bear it, so that they do not count as synced before a transaction has waited for the disk.
 pub(crate) fn last_commit(memory: &Memory) -> u64 {
     memory.get(header::COMMITS).max(1)
 }

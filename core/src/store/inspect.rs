@@ -28,8 +28,8 @@ pub(crate) struct About {
     pub(crate) meta: Option<Meta>,
 }
 
-/// Reads what the database at `path` says of itself. An error where it is none, and where another
-/// program keeps it locked.
+/// Reads what the database at `path` says of itself. Fails where the file is not a database of
+/// Cotas, and where another program keeps it locked.
 pub(crate) fn inspect(path: &Path) -> Result<About, OpenError> {
     let _fork_guard = fork_guard::enter();
     let connection = connect(path)?;

@@ -21,7 +21,8 @@ use crate::live::process;
 const MARK: &str = "mark";
 const MARK_BEFORE: &str = "mark_before";
 
-/// Half of it is random, the rest its complement: what a power cut left half written is none.
+/// Half of it is random, the rest its complement, so that one which a power cut left half written
+/// is found out.
 type Mark = [u8; 16];
 
 /// What the file by itself says, read without its log.
