@@ -23,7 +23,7 @@ const ACCOUNT_DOCUMENT: &str = "account document";
 
 /// Longest document of one tenant, and of many, in bytes.
 const FORM_BYTES_MAX: usize = 1 << 20;
-const FORMS_BYTES_MAX: usize = 64 << 20;
+pub(crate) const FORMS_BYTES_MAX: usize = 64 << 20;
 
 /// A tenant to be created: [`NewTenant`] with text of its own. Only `name` is mandatory; a key
 /// that is not known is an error.

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+use crate::engine::{InvoiceStatus, PaymentOutcome};
 use crate::rules::{Decision, LeaseOutcome, Mode, Reason, ResourceId, SessionOutcome};
 
 /// Writes a value as its text: an instant, an id.
@@ -73,5 +74,49 @@ impl Serialize for Decision {
             too_old: self.too_old,
         };
         decision.serialize(to)
+    }
+}
+
+/// What came of a payment event, in a document.
+#[derive(Default, Serialize)]
+struct PaymentOutcomeJson {
+    outcome: &'static str,
+    invoice: Option<i64>,
+    status: Option<&'static str>,
+    subscription: Option<i64>,
+    because: Option<&'static str>,
+}
+
+impl From<&PaymentOutcome> for PaymentOutcomeJson {
+    fn from(outcome: &PaymentOutcome) -> Self {
+        let named = |outcome| PaymentOutcomeJson { outcome, ..PaymentOutcomeJson::default() };
+        match *outcome {
+            PaymentOutcome::Applied { invoice, status } => PaymentOutcomeJson {
+                invoice: Some(invoice),
+                status: Some(status.code()),
+                ..named("applied")
+            },
+            PaymentOutcome::SubscriptionEnded { subscription } => PaymentOutcomeJson {
+                subscription: Some(subscription),
+                ..named("subscription_ended")
+            },
+            PaymentOutcome::Unmatched => named("unmatched"),
+            PaymentOutcome::PaidAgain { invoice } => PaymentOutcomeJson {
+                invoice: Some(invoice),
+                status: Some(InvoiceStatus::Paid.code()),
+                ..named("paid_again")
+            },
+            PaymentOutcome::Duplicate => named("duplicate"),
+            PaymentOutcome::Ignored(because) => {
+                PaymentOutcomeJson { because: Some(because.code()), ..named("ignored") }
+            }
+            PaymentOutcome::Refused => named("refused"),
+        }
+    }
+}
+
+impl Serialize for PaymentOutcome {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        PaymentOutcomeJson::from(self).serialize(to)
     }
 }

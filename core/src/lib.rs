@@ -49,6 +49,7 @@ pub mod billing;
 pub mod catalog;
 mod clock;
 mod closable;
+pub mod control;
 mod crash_points;
 mod doctor;
 mod engine;

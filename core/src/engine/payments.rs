@@ -66,6 +66,18 @@ pub enum IgnoredBecause {
     NothingToDo,
 }
 
+impl IgnoredBecause {
+    /// The reason's name in programs.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            IgnoredBecause::UnknownEvent => "unknown_event",
+            IgnoredBecause::UnknownPayment => "unknown_payment",
+            IgnoredBecause::NothingToDo => "nothing_to_do",
+        }
+    }
+}
+
 impl Engine {
     /// Sets the token that a gateway sends with its events. Only its keyed hash is kept. Waits for
     /// the disk.
