@@ -9,6 +9,7 @@
 # make bench-compare BASE=<commit>: ratios of pairs that run in turns, and instructions
 # make bench   how fast, beside peers in the same run; writes docs/performance.md
 # make docs    the documents as a book, in target/book
+# make reference   writes docs/cli.md, as the command line says
 # make deps    installs the interpreters that the tests of other languages use
 # make wheel   the Python package, in target/python/dist
 # make install PREFIX=/usr/local: libcotas.so.1, libcotas.a, the headers and cotas.pc
@@ -23,7 +24,7 @@ CRASH_TESTS := --package cotas-tests --features crash_points
 .PHONY: test-quick test-crash torture power-cuts faults damage filesystems libc overshoot
 .PHONY: bench-compare
 .PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
-    header install install-built traffic docs
+    header install install-built traffic docs reference
 
 demo: export COTAS_DB := $(DEMO)/help-desk.db
 demo:
@@ -149,6 +150,10 @@ docs: $(MDBOOK)
 	$(MDBOOK) build
 $(MDBOOK):
 	$(CARGO) install mdbook --version 0.4.52 --locked --root target/tools
+
+reference:
+	$(CARGO) build --bin cotas
+	target/debug/cotas reference > docs/cli.md
 
 bench:
 	$(CARGO) bench --package cotas --bench decisions --bench opening --bench renewals -- --noplot

@@ -23,8 +23,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
     account, audit, backup, bodies, catalog, decisions, doctor, events, export, grant, maintain,
-    money, opening, pages, payments, plan, quote, reservations, restore, seats, tenant, usage,
-    verify, webhook,
+    manual, money, opening, pages, payments, plan, quote, reservations, restore, seats, tenant,
+    usage, verify, webhook,
 };
 use crate::database::Database;
 use crate::failure::Failure;
@@ -142,6 +142,13 @@ enum Command {
     Maintain(maintain::Maintain),
     /// Open the database and say how its live file was found
     Open,
+    /// Print what completes this program's commands in a shell; needs no database
+    Completions(manual::Completions),
+    /// Write the pages for `man`; needs no database
+    Manual(manual::Manual),
+    /// Print the page of the documents that lists all commands
+    #[command(hide = true)]
+    Reference,
 }
 
 fn main() -> ExitCode {
@@ -160,60 +167,61 @@ fn main() -> ExitCode {
 impl Cli {
     fn run(self) -> Result<(), Failure> {
         let output = Output { json: self.json };
-        match &self.command {
-            Command::Tour(tour) => return tour.run(output),
-            Command::WhatsappEvents(command) => return command.run(output),
-            _ => {}
-        }
-        let Some(path) = self.db else {
-            let message = "the database is not named: give --db PATH, or set COTAS_DB";
-            Cli::command().error(ErrorKind::MissingRequiredArgument, message).exit();
+        // Asked for by the commands that use one.
+        let database = || {
+            let Some(path) = self.db else {
+                let message = "the database is not named: give --db PATH, or set COTAS_DB";
+                Cli::command().error(ErrorKind::MissingRequiredArgument, message).exit();
+            };
+            Database { path, live_directory: self.live_directory }
         };
-        let database = Database { path, live_directory: self.live_directory };
         match self.command {
-            Command::Catalog(command) => command.run(&database, output),
-            Command::Tenant(command) => command.run(&database, output),
-            Command::Register(command) => command.run(&database, output),
-            Command::Validate(command) => command.run(&database, output),
-            Command::Plan(command) => command.run(&database, output),
-            Command::Grant(command) => command.run(&database, output),
-            Command::Usage(command) => command.run(&database, output),
-            Command::Statement(command) => command.run(&database, output),
-            Command::PlanReport(command) => command.run(&database, output),
-            Command::Balances(command) => command.run(&database, output),
-            Command::Channels(command) => command.run(&database, output),
-            Command::Consume(command) => command.run(&database, output),
-            Command::Perform(command) => command.run(&database, output),
-            Command::Admit(command) => command.run(&database, output),
-            Command::Reserve(command) => command.run(&database, output),
-            Command::ReserveAction(command) => command.run(&database, output),
-            Command::Commit(command) => command.run(&database, output),
-            Command::Release(command) => command.run(&database, output),
-            Command::Sent(command) => command.run(&database, output),
-            Command::ReportDelivery(command) => command.run(&database, output),
-            Command::Quote(command) => command.run(&database, output),
-            Command::WhatIf(command) => command.run(&database, output),
-            Command::Invoices(command) => command.run(&database, output),
-            Command::Invoice(command) => command.run(&database, output),
-            Command::Price(command) => command.run(&database, output),
-            Command::Buy(command) => command.run(&database, output),
-            Command::PaymentEvent(command) => command.run(&database, output),
-            Command::Payments(command) => command.run(&database, output),
-            Command::WebhookToken(command) => command.run(&database, output),
-            Command::Seats(command) => command.run(&database, output),
-            Command::Events(command) => command.run(&database, output),
-            Command::Audit(command) => command.run(&database, output),
-            Command::Document(command) => command.run(&database, output),
-            Command::Replay(command) => command.run(&database, output),
+            Command::Catalog(command) => command.run(&database(), output),
+            Command::Tenant(command) => command.run(&database(), output),
+            Command::Register(command) => command.run(&database(), output),
+            Command::Validate(command) => command.run(&database(), output),
+            Command::Plan(command) => command.run(&database(), output),
+            Command::Grant(command) => command.run(&database(), output),
+            Command::Usage(command) => command.run(&database(), output),
+            Command::Statement(command) => command.run(&database(), output),
+            Command::PlanReport(command) => command.run(&database(), output),
+            Command::Balances(command) => command.run(&database(), output),
+            Command::Channels(command) => command.run(&database(), output),
+            Command::Consume(command) => command.run(&database(), output),
+            Command::Perform(command) => command.run(&database(), output),
+            Command::Admit(command) => command.run(&database(), output),
+            Command::Reserve(command) => command.run(&database(), output),
+            Command::ReserveAction(command) => command.run(&database(), output),
+            Command::Commit(command) => command.run(&database(), output),
+            Command::Release(command) => command.run(&database(), output),
+            Command::Sent(command) => command.run(&database(), output),
+            Command::ReportDelivery(command) => command.run(&database(), output),
+            Command::Quote(command) => command.run(&database(), output),
+            Command::WhatIf(command) => command.run(&database(), output),
+            Command::Invoices(command) => command.run(&database(), output),
+            Command::Invoice(command) => command.run(&database(), output),
+            Command::Price(command) => command.run(&database(), output),
+            Command::Buy(command) => command.run(&database(), output),
+            Command::PaymentEvent(command) => command.run(&database(), output),
+            Command::Payments(command) => command.run(&database(), output),
+            Command::WebhookToken(command) => command.run(&database(), output),
+            Command::Seats(command) => command.run(&database(), output),
+            Command::Events(command) => command.run(&database(), output),
+            Command::Audit(command) => command.run(&database(), output),
+            Command::Document(command) => command.run(&database(), output),
+            Command::Replay(command) => command.run(&database(), output),
             Command::WhatsappEvents(command) => command.run(output),
             Command::Tour(command) => command.run(output),
-            Command::Export(command) => command.run(&database, output),
-            Command::Verify => verify::run(&database, output),
-            Command::Doctor(command) => command.run(&database, output),
-            Command::Backup(command) => command.run(&database, output),
-            Command::Restore(command) => command.run(&database, output),
-            Command::Maintain(command) => command.run(&database, output),
-            Command::Open => opening::run(&database, output),
+            Command::Completions(command) => command.run(Cli::command()),
+            Command::Manual(command) => command.run(Cli::command()),
+            Command::Reference => manual::reference(&Cli::command()),
+            Command::Export(command) => command.run(&database(), output),
+            Command::Verify => verify::run(&database(), output),
+            Command::Doctor(command) => command.run(&database(), output),
+            Command::Backup(command) => command.run(&database(), output),
+            Command::Restore(command) => command.run(&database(), output),
+            Command::Maintain(command) => command.run(&database(), output),
+            Command::Open => opening::run(&database(), output),
         }
     }
 }

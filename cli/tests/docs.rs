@@ -9,7 +9,7 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use tempfile::TempDir;
 
 /// Lines of the README: it is read on one screen or two.
-const README_LINES_MAX: usize = 125;
+const README_LINES_MAX: usize = 120;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository").to_owned()
@@ -19,13 +19,17 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The pages of `docs/`, and those beside it that a reader begins with.
+/// The folders of the book's pages.
+const BOOK: [&str; 2] = ["docs", "docs/guides"];
+
+/// The pages of the book, and those beside it that a reader begins with.
 fn pages() -> Vec<PathBuf> {
     let markdown = |path: &PathBuf| path.extension().is_some_and(|it| it == "md");
-    let inside = |folder: PathBuf| {
-        fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path())
+    let inside = |folder: &str| {
+        let entries = fs::read_dir(root().join(folder)).expect("a folder");
+        entries.map(|entry| entry.expect("an entry").path()).collect::<Vec<_>>()
     };
-    let mut found: Vec<_> = inside(root()).chain(inside(root().join("docs"))).collect();
+    let mut found: Vec<_> = ["."].iter().chain(&BOOK).flat_map(|it| inside(it)).collect();
     found.retain(markdown);
     found.push(root().join("examples/hosts/README.md"));
     found.sort();
@@ -219,8 +223,9 @@ fn every_page_is_in_the_book_once() {
     for link in links(&read(&docs.join("SUMMARY.md"))) {
         *listed.entry(link).or_default() += 1;
     }
-    for page in pages().iter().filter(|page| page.parent() == Some(&docs)) {
-        let name = page.file_name().and_then(|it| it.to_str()).expect("a name");
+    for page in pages() {
+        let Ok(name) = page.strip_prefix(&docs) else { continue };
+        let name = name.to_str().expect("UTF-8");
         if name != "SUMMARY.md" {
             assert_eq!(listed.get(name), Some(&1), "docs/SUMMARY.md lists {name}");
         }
@@ -261,4 +266,67 @@ fn every_error_has_its_row() {
         }
     }
     assert_eq!(rows, codes_of_the_header(), "docs/errors.md on the left, cotas.h on the right");
+}
+
+/// What the program prints without a database.
+fn printed(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_cotas"))
+        .args(arguments)
+        .env_remove("COTAS_DB")
+        .output()
+        .expect("the program");
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn the_reference_of_the_command_line_is_current() {
+    let page = read(&root().join("docs/cli.md"));
+    assert!(
+        page == printed(&["reference"]),
+        "run `make reference`: docs/cli.md is another version's"
+    );
+}
+
+#[test]
+fn the_page_of_versions_has_the_present_ones() {
+    let directory = TempDir::new().expect("a directory");
+    let database = directory.path().join("quotas.db");
+    let database = database.to_str().expect("UTF-8");
+    let catalog = root().join("examples/catalogs/help_desk.toml");
+    printed(&["--db", database, "catalog", "load", catalog.to_str().expect("UTF-8")]);
+    let doctor = printed(&["--db", database, "--json", "doctor"]);
+    let doctor: serde_json::Value = serde_json::from_str(&doctor).expect("JSON");
+    let version = |name: &str| doctor["versions"][name].to_string().replace('"', "");
+    let header = read(&root().join("include/cotas.h"));
+    let abi = header.lines().find_map(|line| line.strip_prefix("#define COTAS_ABI_VERSION "));
+    let rows = [
+        ("version", version("library")),
+        ("ABI", abi.expect("the header").to_owned()),
+        ("schema", version("schema")),
+        ("layout", version("layout")),
+    ];
+    let page = read(&root().join("docs/versions.md"));
+    for (name, present) in rows {
+        assert!(page.contains(&format!("\n| {name} | {present} |")), "{name} is {present}");
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_name_every_command() {
+    let commands: Vec<_> = read(&root().join("docs/cli.md"))
+        .lines()
+        .filter_map(|line| line.strip_prefix("## `cotas ")?.strip_suffix('`').map(str::to_owned))
+        .collect();
+    assert!(commands.len() > 50, "{commands:?}");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = printed(&["completions", shell]);
+        assert!(script.contains("report-delivery"), "{shell}");
+    }
+    let directory = TempDir::new().expect("a directory");
+    printed(&["manual", directory.path().to_str().expect("UTF-8")]);
+    for command in commands {
+        let page = directory.path().join(format!("cotas-{}.1", command.replace(' ', "-")));
+        assert!(read(&page).contains(".SH SYNOPSIS"), "{}", page.display());
+    }
 }

@@ -22,6 +22,7 @@ from ._cotas import (
     Rate,
     SessionOutcome,
     Tenant,
+    __version__,
 )
 from .engine import Durability, Engine, Maintenance, doctor, in_memory, open, restore
 from .errors import (
@@ -127,6 +128,7 @@ __all__ = [
     "UnknownResource",
     "UnknownTenant",
     "WrongKind",
+    "__version__",
     "doctor",
     "in_memory",
     "open",

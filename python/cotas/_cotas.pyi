@@ -24,10 +24,13 @@ __all__ = [
     "Rate",
     "SessionOutcome",
     "Tenant",
+    "__version__",
     "_doctor",
     "_restore",
     "_whatsapp_events",
 ]
+
+__version__: str
 
 _Durability = Literal["process", "disk"]
 _Maintenance = Literal["thread", "inline", "external"]

@@ -37,6 +37,10 @@ mod whatsapp;
 /// What the package `cotas` imports.
 #[pyo3::pymodule(gil_used = false)]
 mod _cotas {
+    /// The version of the package, and of the engine in it.
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)] // The name is Python's.
+    const __version__: &str = env!("CARGO_PKG_VERSION");
     #[pymodule_export]
     use super::clock::ManualClock;
     #[pymodule_export]

@@ -11,6 +11,7 @@ pub mod events;
 pub mod export;
 pub mod grant;
 pub mod maintain;
+pub mod manual;
 pub mod money;
 pub mod opening;
 pub mod pages;
