@@ -9,6 +9,8 @@
 # make bench-compare BASE=<commit>: ratios of pairs that run in turns, and instructions
 # make bench   how fast, beside peers in the same run; writes docs/performance.md
 # make docs    the documents as a book, in target/book
+# make deny    licences, advisories and sources of dependencies, with cargo-deny
+# make third-party   writes THIRD-PARTY.md
 # make reference   writes docs/cli.md, as the command line says
 # make deps    installs the interpreters that the tests of other languages use
 # make wheel   the Python package, in target/python/dist
@@ -24,7 +26,7 @@ CRASH_TESTS := --package cotas-tests --features crash_points
 .PHONY: test-quick test-crash torture power-cuts faults damage filesystems libc overshoot
 .PHONY: bench-compare
 .PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
-    header install install-built traffic docs reference
+    header install install-built traffic docs reference deny third-party
 
 demo: export COTAS_DB := $(DEMO)/help-desk.db
 demo:
@@ -154,6 +156,16 @@ $(MDBOOK):
 reference:
 	$(CARGO) build --bin cotas
 	target/debug/cotas reference > docs/cli.md
+
+third-party:
+	COTAS_WRITE=1 $(CARGO) test --package cotas-tests --test licences
+
+# cargo-deny is built once, into target/tools.
+DENY := target/tools/bin/cargo-deny
+deny: $(DENY)
+	$(DENY) check
+$(DENY):
+	$(CARGO) install cargo-deny --locked --root target/tools
 
 bench:
 	$(CARGO) bench --package cotas --bench decisions --bench opening --bench renewals -- --noplot
