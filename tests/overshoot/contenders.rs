@@ -1,5 +1,6 @@
 //! Those who are compared, each as it is used.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::Command;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use cotas::{Catalog, Engine, NewTenant};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use limitador::limit::Limit;
 use rusqlite::Connection;
 
 use crate::servers::{Lines, redis_path};
@@ -20,6 +22,7 @@ pub const LIMIT: u64 = 1_000;
 pub enum Contender {
     Cotas,
     Governor,
+    Limitador,
     SqliteCount,
     SqliteGuarded,
     SqliteLocked,
@@ -30,9 +33,10 @@ pub enum Contender {
 }
 
 impl Contender {
-    pub const ALL: [Contender; 9] = [
+    pub const ALL: [Contender; 10] = [
         Contender::Cotas,
         Contender::Governor,
+        Contender::Limitador,
         Contender::SqliteCount,
         Contender::SqliteGuarded,
         Contender::SqliteLocked,
@@ -42,9 +46,10 @@ impl Contender {
         Contender::RedisLua,
     ];
 
-    const NAMES: [(&'static str, &'static str); 9] = [
+    const NAMES: [(&'static str, &'static str); 10] = [
         ("cotas", "**Cotas**"),
         ("governor", "governor, in each process"),
+        ("limitador", "limitador, in the memory of each process"),
         ("sqlite-count", "SQLite, count, then insert"),
         ("sqlite-guarded", "SQLite, guarded UPDATE"),
         ("sqlite-locked", "SQLite, row lock"),
@@ -100,7 +105,7 @@ impl Contender {
             Contender::RedisLua => {
                 Lines::redis(&redis_path(home)).command(&["DEL", "used"]);
             }
-            Contender::Governor => {}
+            Contender::Governor | Contender::Limitador => {}
         }
     }
 
@@ -112,6 +117,12 @@ impl Contender {
                 let all = NonZeroU32::new(LIMIT as u32).expect("some");
                 let never = Quota::with_period(Duration::from_secs(86_400)).expect("a period");
                 Opened::Governor(Arc::new(RateLimiter::direct(never.allow_burst(all))))
+            }
+            Contender::Limitador => {
+                let limiter = limitador::RateLimiter::new(100);
+                let tenant = "tenant".try_into().expect("is a variable");
+                limiter.add_limit(Limit::new("app", LIMIT, 86_400, [], [tenant]));
+                Opened::Limitador(Arc::new(limiter))
             }
             other => Opened::Elsewhere(other),
         }
@@ -136,6 +147,7 @@ fn catalog() -> Catalog {
 pub enum Opened {
     Cotas(Engine),
     Governor(Arc<DefaultDirectRateLimiter>),
+    Limitador(Arc<limitador::RateLimiter>),
     Elsewhere(Contender),
 }
 
@@ -147,6 +159,11 @@ impl Opened {
                 Box::new(|| engine.consume("acme", "units", 1).expect("decides").allowed())
             }
             Opened::Governor(limiter) => Box::new(|| limiter.check().is_ok()),
+            Opened::Limitador(limiter) => Box::new(|| {
+                let call = HashMap::from([("tenant".to_owned(), "acme".to_owned())]).into();
+                let answer = limiter.check_rate_limited_and_update(&"app".into(), &call, 1);
+                !answer.expect("decides").limited
+            }),
             Opened::Elsewhere(contender) => elsewhere(*contender, home),
         }
     }
