@@ -30,9 +30,9 @@ def run(*command: str | pathlib.Path, cwd: pathlib.Path = ROOT) -> str:
     return done.stdout
 
 
-def artifact(tree: pathlib.Path, target: pathlib.Path, *what: str) -> pathlib.Path:
-    """Builds one program of a tree and says where it lies."""
-    place = ["--target-dir", str(target), "--message-format", "json"]
+def artifact(tree: pathlib.Path, *what: str) -> pathlib.Path:
+    """Builds one program of a tree and says where it lies. Both trees share what they depend on."""
+    place = ["--target-dir", str(WORK / "target"), "--message-format", "json"]
     lines = run("cargo", *what, *place, cwd=tree).splitlines()
     found = [json.loads(line).get("executable") for line in lines if line.startswith("{")]
     return pathlib.Path([it for it in found if it][-1])
@@ -85,15 +85,15 @@ def main() -> None:
         example = pathlib.Path("core/examples/instructions.rs")
         (tree / example).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / example, tree / example)
-        ours = artifact(ROOT, ROOT / "target", "bench", *BENCH, "--no-run")
-        theirs = artifact(tree, WORK / "target", "bench", *BENCH, "--no-run")
+        ours = artifact(ROOT, "bench", *BENCH, "--no-run")
+        theirs = artifact(tree, "bench", *BENCH, "--no-run")
         compare(ours, theirs, pairs, wanted)
         if shutil.which("valgrind") is None:
             print("instructions are not counted: there is no valgrind")
             return
-        counted = ["build", "--release", *COUNTED]
-        mine = instructions(artifact(ROOT, ROOT / "target", *counted))
-        other = instructions(artifact(tree, WORK / "target", *counted))
+        counted = ["build", "--profile", "bench", *COUNTED]
+        mine = instructions(artifact(ROOT, *counted))
+        other = instructions(artifact(tree, *counted))
         print(f"\n{'instructions per operation':<44} {base:>10} {'this tree':>10}  ratio")
         for name, count in mine.items():
             before = other[name]

@@ -293,6 +293,10 @@ pub enum Left {
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     files: BTreeMap<String, Kept>,
+    /// Files that were deleted since the last sync of any file: each may be back, in the place of
+    /// a new one of its name. A file system that keeps a journal loses no earlier change of names
+    /// than the last that it was made to keep.
+    deleted: BTreeMap<String, Kept>,
 }
 
 impl Disk {
@@ -307,13 +311,16 @@ impl Disk {
                 self.files.entry(name.clone()).or_default().later.push(Change::Truncate(*size));
             }
             Event::Sync(name) => {
+                self.deleted.clear();
                 let file = self.files.entry(name.clone()).or_default();
                 for change in std::mem::take(&mut file.later) {
                     change.apply(&mut file.synced, None);
                 }
             }
             Event::Delete(name) => {
-                self.files.remove(name);
+                if let Some(file) = self.files.remove(name) {
+                    self.deleted.entry(name.clone()).or_insert(file);
+                }
             }
             Event::Fact(_) => {}
         }
@@ -321,30 +328,43 @@ impl Disk {
 
     /// Whether something has been written and not synced.
     pub fn has_more(&self) -> bool {
-        self.files.values().any(|file| !file.later.is_empty())
+        !self.deleted.is_empty() || self.files.values().any(|file| !file.later.is_empty())
     }
 
-    /// Writes the files as a cut left them into an empty directory.
-    pub fn put(&self, directory: &Path, left: Left) {
-        for (name, file) in &self.files {
-            let mut bytes = file.synced.clone();
-            let mut rng = match left {
-                Left::Torn(seed) => Some(Rng::new(seed)),
-                _ => None,
-            };
-            for change in &file.later {
-                match rng.as_mut() {
-                    _ if left == Left::Synced => {}
-                    None => change.apply(&mut bytes, None),
-                    Some(rng) => {
-                        if !rng.one_in(3) {
-                            change.apply(&mut bytes, Some(rng));
-                        }
+    /// The files as a cut left them.
+    pub fn left(&self, left: Left) -> BTreeMap<String, Vec<u8>> {
+        let mut rng = match left {
+            Left::Torn(seed) => Some(Rng::new(seed)),
+            _ => None,
+        };
+        let mut files = self.files.clone();
+        for (name, file) in &self.deleted {
+            let is_back = rng.as_mut().map_or(left == Left::Synced, |rng| rng.one_in(2));
+            if is_back {
+                files.insert(name.clone(), file.clone());
+            }
+        }
+        let bytes = files.into_iter().map(|(name, file)| (name, file.left(left, rng.as_mut())));
+        bytes.collect()
+    }
+}
+
+impl Kept {
+    /// Its bytes as a cut left them.
+    fn left(self, left: Left, mut rng: Option<&mut Rng>) -> Vec<u8> {
+        let mut bytes = self.synced;
+        for change in &self.later {
+            match rng.as_deref_mut() {
+                _ if left == Left::Synced => {}
+                None => change.apply(&mut bytes, None),
+                Some(rng) => {
+                    if !rng.one_in(3) {
+                        change.apply(&mut bytes, Some(rng));
                     }
                 }
             }
-            std::fs::write(directory.join(name), bytes).expect("is written");
         }
+        bytes
     }
 }
 
