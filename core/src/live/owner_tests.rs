@@ -150,48 +150,89 @@ fn a_host_that_closes_every_descriptor_is_not_taken_for_dead() {
     scene.assert_had();
 }
 
+unsafe extern "C" {
+    /// POSIX since 2024: `fork` without its handlers. Both C libraries of Linux have it.
+    safe fn _Fork() -> libc::pid_t;
+}
+
+fn raw_clone() -> libc::pid_t {
+    // SAFETY: as `fork`, past the C library and its handlers.
+    unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) as libc::pid_t }
+}
+
 #[test]
-fn a_raw_clone_keeps_no_dead_owner_alive_and_is_an_owner_of_its_own() {
+fn a_child_without_fork_handlers_keeps_no_dead_owner_alive_and_is_an_owner_of_its_own() {
+    for fork in [raw_clone, || _Fork()] {
+        let scene = scene();
+        let holder = scene.holder(|| {
+            let mine = scene.live.memory.owner().id();
+            if fork() == 0 {
+                let own = lock::take(&scene.live.memory, header::CHECKPOINT_LOCK, LONG);
+                let its = scene.live.memory.owner().id();
+                if own.is_ok() && its != mine && its != 0 {
+                    scene.say(2);
+                }
+                std::thread::sleep(10 * SHORT);
+                // SAFETY: nothing that this process has is to be closed in order.
+                unsafe { libc::_exit(0) };
+            }
+            wait_for_a_signal();
+        });
+        scene.await_word(2);
+        let other = || lock::take(&scene.live.memory, header::CHECKPOINT_LOCK, SHORT).map(drop);
+        assert_eq!(other(), Err(LockError::Busy), "the child lives");
+        holder.kill();
+        scene.assert_had();
+        assert_eq!(other(), Err(LockError::Busy), "the child lives on");
+    }
+}
+
+/// What the child of a `vfork` does: it waits for a word, in its parent's memory.
+extern "C" fn linger(scene: *mut libc::c_void) -> libc::c_int {
+    // SAFETY: the parent's, whose memory this is.
+    let scene = unsafe { &*scene.cast::<Scene>() };
+    scene.say(2);
+    scene.await_word(3);
+    0
+}
+
+#[test]
+fn memory_that_a_vfork_shares_lives_until_the_child_has_left_it() {
     let scene = scene();
     let holder = scene.holder(|| {
-        let mine = scene.live.memory.owner().id();
-        // SAFETY: as `fork`, past the C library and its handlers.
-        if unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } == 0 {
-            let own = lock::take(&scene.live.memory, header::CHECKPOINT_LOCK, LONG);
-            let its = scene.live.memory.owner().id();
-            if own.is_ok() && its != mine && its != 0 {
-                scene.say(2);
-            }
-            std::thread::sleep(10 * SHORT);
-            // SAFETY: nothing that this process has is to be closed in order.
-            unsafe { libc::_exit(0) };
+        let mut stack = vec![0_u128; 1 << 14];
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        // SAFETY: the stack outlives the child: this thread goes on when the child has ended.
+        unsafe {
+            let top = stack.as_mut_ptr().add(stack.len()).cast();
+            libc::clone(linger, top, flags, (&raw const scene).cast_mut().cast());
         }
-        wait_for_a_signal();
     });
     scene.await_word(2);
-    let other = || lock::take(&scene.live.memory, header::CHECKPOINT_LOCK, SHORT).map(drop);
-    assert_eq!(other(), Err(LockError::Busy), "the clone lives");
     holder.kill();
+    assert_eq!(scene.try_take(SHORT), Err(LockError::Busy), "the child may use what is locked");
+    scene.say(3);
     scene.assert_had();
-    assert_eq!(other(), Err(LockError::Busy), "the clone lives on");
 }
 
 #[test]
 fn a_program_that_another_starts_is_no_owner() {
     let scene = scene();
     let sleep = [c"sleep".as_ptr(), c"1000".as_ptr(), std::ptr::null()];
-    // Of a child of the owner's, which the owner outlives.
+    // Of a child of the owner's, which outlives the owner.
     let holder = scene.holder(|| {
         // It shares this memory until it runs the program.
-        let ended = std::process::Command::new("true").status().expect("runs");
-        assert!(ended.success());
+        let started = std::process::Command::new("sleep").arg("5").spawn();
+        assert!(started.is_ok());
         scene.say(2);
         wait_for_a_signal();
     });
     scene.await_word(2);
     assert_eq!(scene.try_take(SHORT), Err(LockError::Busy));
     holder.kill();
+    let began = Instant::now();
     scene.assert_had();
+    assert!(began.elapsed() < Duration::from_secs(4), "the program kept its parent's lock");
     // In the place of the owner: its memory is gone.
     scene.say(0);
     let holder = scene.holder(|| {
@@ -200,6 +241,66 @@ fn a_program_that_another_starts_is_no_owner() {
     });
     scene.assert_had();
     holder.kill();
+}
+
+/// Whether this process may become another user: the tests of that do nothing without root.
+fn may_change_user() -> bool {
+    // SAFETY: a plain system call.
+    unsafe { libc::geteuid() == 0 }
+}
+
+fn give_up_rights() {
+    // SAFETY: a plain system call, in a child that has one thread.
+    assert_eq!(unsafe { libc::setuid(65_534) }, 0);
+}
+
+#[test]
+fn an_owner_that_gives_up_its_rights_lives_on_and_dies_as_others_do() {
+    if !may_change_user() {
+        return;
+    }
+    let scene = scene();
+    let holder = scene.holder(|| {
+        give_up_rights();
+        scene.say(2);
+        wait_for_a_signal();
+    });
+    scene.await_word(2);
+    assert_eq!(scene.try_take(SHORT), Err(LockError::Busy));
+    holder.kill();
+    scene.assert_had();
+}
+
+#[test]
+fn a_process_without_rights_is_refused_as_an_owner_and_cannot_ask_about_others() {
+    if !may_change_user() {
+        return;
+    }
+    let scene = scene();
+    let child = Child::of(|| {
+        give_up_rights();
+        let error = scene.try_take(SHORT).expect_err("it may not open the file");
+        assert!(
+            matches!(error, LockError::NotRegistered(why) if why.errno == libc::EACCES),
+            "{error:?}"
+        );
+    });
+    assert_eq!(child.ended(), 0);
+    let holder = scene.holder(wait_for_a_signal);
+    let child = Child::of(|| {
+        // An owner already, it may use what is free.
+        let other = lock::take(&scene.live.memory, header::CHECKPOINT_LOCK, LONG);
+        assert!(other.is_ok());
+        give_up_rights();
+        let error = scene.try_take(SHORT).expect_err("is held");
+        assert!(
+            matches!(error, LockError::NotAsked(why) if why.errno == libc::EACCES),
+            "{error:?}"
+        );
+    });
+    assert_eq!(child.ended(), 0);
+    holder.kill();
+    scene.assert_had();
 }
 
 #[test]
