@@ -75,17 +75,20 @@ test-crash:
 	$(MAKE) torture SECONDS=60
 	$(CARGO) test $(CRASH_TESTS) --test controls -- --test-threads 1
 	$(CARGO) test $(CRASH_TESTS) --test power -- --nocapture
+	$(CARGO) build $(CRASH_TESTS) --bin faults
 	COTAS_FAULTS_STEP=41 target/debug/faults
 	$(MAKE) damage CASES=300 SEED=1
 
-# Every write of a longer run, every call with every fault, and every file system.
+# Every write of a longer run, every call with every fault, and every file system. The first two
+# take thousands of turns: optimised, with all checks of a debug build.
 CUTS ?= 200
+LONG_CARGO := CARGO_PROFILE_DEV_OPT_LEVEL=1 $(CARGO)
 power-cuts:
-	COTAS_CUTS=$(CUTS) $(if $(SEED),COTAS_SEED=$(SEED)) $(CARGO) test $(CRASH_TESTS) --test power \
+	COTAS_CUTS=$(CUTS) $(if $(SEED),COTAS_SEED=$(SEED)) $(LONG_CARGO) test $(CRASH_TESTS) --test power \
 	    -- --nocapture
 
 faults:
-	$(CARGO) build $(CRASH_TESTS) --bin faults
+	$(LONG_CARGO) build $(CRASH_TESTS) --bin faults
 	target/debug/faults
 
 # Damaged files at rest: each case in a child.

@@ -19,6 +19,8 @@ pub enum Fault {
     Files,
     /// There is no memory.
     Memory,
+    /// The kernel has no lock left.
+    Locks,
     /// A signal came.
     Interrupted,
     /// Half of it is written.
@@ -27,11 +29,12 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, with its name.
-    pub const ALL: [(Fault, &'static str); 6] = [
+    pub const ALL: [(Fault, &'static str); 7] = [
         (Fault::NoSpace, "ENOSPC"),
         (Fault::Io, "EIO"),
         (Fault::Files, "EMFILE"),
         (Fault::Memory, "ENOMEM"),
+        (Fault::Locks, "ENOLCK"),
         (Fault::Interrupted, "EINTR"),
         (Fault::Short, "short"),
     ];
@@ -42,6 +45,7 @@ impl Fault {
             Fault::Io => libc::EIO,
             Fault::Files => libc::EMFILE,
             Fault::Memory => libc::ENOMEM,
+            Fault::Locks => libc::ENOLCK,
             Fault::Interrupted => libc::EINTR,
         }
     }
@@ -53,8 +57,9 @@ impl Fault {
             Fault::NoSpace => matches!(call, Write | Allocate | Truncate | Sync | Open | Name),
             Fault::Io => matches!(call, Read | Write | Allocate | Truncate | Sync | Open | Name),
             Fault::Files => matches!(call, Open),
-            // Not `Lock`: fcntl(2) reports a lack of memory as ENOLCK, which SQLite takes for busy.
+            // Not `Lock`: fcntl(2) reports a lack of memory as ENOLCK.
             Fault::Memory => matches!(call, Map | Protect | Advise | Open),
+            Fault::Locks => matches!(call, Lock),
             // Not `Sync`: that it may be interrupted is said of no file system on a local disk.
             Fault::Interrupted => matches!(call, Open | Read | Write | Allocate | Truncate | Lock),
             Fault::Short => matches!(call, Write),

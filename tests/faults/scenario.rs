@@ -16,6 +16,8 @@ use crate::calls::{self, Fault};
 /// How long one operation may take with a fault that stays: SQLite's busy timeout, and as much
 /// again for a machine that has much else to do.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// The same without locks: SQLite tries those of its log for 10 seconds.
+const LONGEST_WAIT_WITHOUT_LOCKS: Duration = Duration::from_secs(20);
 
 /// What the kernel allows the process, while the fault lasts.
 #[derive(Clone, Debug, Default)]
@@ -281,8 +283,13 @@ pub fn with_fault(
     calls::heal();
     limits.lift(home);
     let (errors, codes) = (play.errors, play.codes.clone());
-    if play.slowest.0 > LONGEST_WAIT {
-        return Err(format!("operation {} of the play took {:?}", play.slowest.1, play.slowest.0));
+    let longest = match fault {
+        Fault::Locks => LONGEST_WAIT_WITHOUT_LOCKS,
+        _ => LONGEST_WAIT,
+    };
+    if play.slowest.0 > longest {
+        let (took, number) = play.slowest;
+        return Err(format!("operation {number} of the play took {took:?}; it gave {codes:?}"));
     }
     let explain = |why: String| format!("{why}; the fault gave {codes:?}");
     // A commit whose outcome is unknown says so until all have closed it.
