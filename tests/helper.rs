@@ -24,6 +24,9 @@ fn main() {
     if let ["copy", from, to, bytes] = words {
         return copy(from, to, number(bytes) as usize);
     }
+    if let ["doctor"] = words {
+        return doctor(path);
+    }
     if let ["restore", backup] = words {
         return Engine::builder(path).restore(backup).expect("is restored");
     }
@@ -118,6 +121,9 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
         }
         ["consume", name, units, times] => return consume(engine, name, number(units), times),
         ["drain", name, threads, gate] => return drain(engine, name, number(threads), gate),
+        ["fork-drain", name, children, gate] => {
+            return fork_drain(engine, name, number(children), gate);
+        }
         ["acks", name, times] => return acks(engine, name, number(times)),
         ["disk-acks", name, times] => {
             return acks(&engine.with_durability(Durability::Disk), name, number(times));
@@ -154,6 +160,14 @@ impl Clock for Wall {
 
     fn is_wall(&self) -> bool {
         true
+    }
+}
+
+/// What is found in the files from outside, without opening an engine: the sentences.
+fn doctor(path: &str) {
+    let report = Engine::builder(path).doctor().expect("looks");
+    for concern in &report.concerns {
+        println!("{}", concern.what);
     }
 }
 
@@ -230,6 +244,37 @@ fn drain(engine: &Engine, name: &str, threads: u64, gate: &str) -> Result<String
         started.into_iter().map(|thread| thread.join().expect("ends")).sum::<Result<u64, _>>()
     })?;
     Ok(sum.to_string())
+}
+
+/// As [`drain`], in forked children that go on with what they inherited: each prints its own line.
+fn fork_drain(engine: &Engine, name: &str, children: u64, gate: &str) -> Result<String, Error> {
+    // Used before the fork, so that the children inherit an owner that is registered.
+    let first = u64::from(engine.consume(name, "credits", 1)?.allowed());
+    let mut started = Vec::new();
+    for _ in 0..children {
+        // SAFETY: the engine's own threads are all that there are, and it knows of forks.
+        match unsafe { libc::fork() } {
+            0 => {
+                let said = drain(engine, name, 1, gate);
+                let code = i32::from(said.is_err());
+                let line = said.unwrap_or_else(|error| format!("{} {error}", error.code())) + "\n";
+                // SAFETY: one short line, whole; then it goes without closing the parent's engine.
+                unsafe {
+                    libc::write(1, line.as_ptr().cast(), line.len());
+                    libc::_exit(code);
+                }
+            }
+            child => started.push(child),
+        }
+    }
+    let own = first + number(&drain(engine, name, 1, gate)?);
+    for child in started {
+        let mut status = 0;
+        // SAFETY: it writes one number.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert_eq!(status, 0, "a child failed");
+    }
+    Ok(own.to_string())
 }
 
 /// Consumes one unit at a time and writes one byte for each that is acknowledged, at once.

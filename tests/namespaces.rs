@@ -204,6 +204,35 @@ fn a_directory_that_is_mounted_elsewhere_is_the_same_database() {
 }
 
 #[test]
+fn a_read_only_mount_is_refused_and_what_is_there_can_be_looked_at() {
+    if !may("mount namespaces") {
+        return;
+    }
+    let database = database();
+    drop(database.with_acme());
+    let listing = || {
+        let entries = fs::read_dir(database.directory()).expect("lists");
+        let mut all: Vec<_> = entries
+            .map(|entry| entry.expect("is there"))
+            .map(|entry| (entry.file_name(), entry.metadata().expect("is there").len()))
+            .collect();
+        all.sort();
+        all
+    };
+    let before = listing();
+    let read_only = "mount --bind $1 $1 && mount -o remount,bind,ro $1 && ";
+    let opened = format!("{read_only} $0 $1/app.db origin");
+    let (said, error) = out(&in_mount_namespace(&database, &opened));
+    assert_eq!(said, "");
+    assert!(error.starts_with("100 ") && error.contains("Read-only file system"), "{error}");
+    let looked = format!("{read_only} $0 $1/app.db doctor");
+    let (said, error) = out(&in_mount_namespace(&database, &looked));
+    assert!(said.contains("mounted read-only"), "{said} {error}");
+    assert_eq!(listing(), before, "nothing was made or changed");
+    assert_eq!(balance(&database.open(), "acme", "credits").0, 993);
+}
+
+#[test]
 fn i11_a_second_path_to_a_database_is_refused() {
     let database = database();
     drop(database.with_acme());
