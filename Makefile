@@ -11,6 +11,7 @@
 # make docs    the documents as a book, in target/book
 # make deny    licences, advisories and sources of dependencies, with cargo-deny
 # make third-party   writes THIRD-PARTY.md
+# make pictures   draws docs/pictures
 # make reference   writes docs/cli.md, as the command line says
 # make deps    installs the interpreters that the tests of other languages use
 # make wheel   the Python package, in target/python/dist
@@ -26,7 +27,7 @@ CRASH_TESTS := --package cotas-tests --features crash_points
 .PHONY: test-quick test-crash torture power-cuts faults damage filesystems libc overshoot
 .PHONY: bench-compare
 .PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
-    header install install-built traffic docs reference deny third-party
+    header install install-built traffic docs reference deny third-party pictures
 
 demo: export COTAS_DB := $(DEMO)/help-desk.db
 demo:
@@ -159,6 +160,9 @@ $(MDBOOK):
 reference:
 	$(CARGO) build --bin cotas
 	target/debug/cotas reference > docs/cli.md
+
+pictures:
+	COTAS_WRITE=1 $(CARGO) test --package cotas-cli --test sample_day simulated
 
 third-party:
 	COTAS_WRITE=1 $(CARGO) test --package cotas-tests --test licences

@@ -96,6 +96,20 @@ fn the_day_comes_out_as_simulated() {
     set_up(&database);
     assert_expected(report(replay(&database, None)));
     done(&database, &["verify"]);
+    picture(&database, &directory.path().join("usage.svg"));
+}
+
+/// The picture of the documents is this day's. `make pictures` writes it.
+fn picture(database: &Path, drawn: &Path) {
+    let file = drawn.to_str().expect("UTF-8");
+    let chart = ["usage", "padaria-aurora", "--by", "hour", "--resource", "sessions"];
+    done(database, &[&chart[..], &["--svg", file]].concat());
+    let kept = repository().join("docs/pictures/usage.svg");
+    if std::env::var_os("COTAS_WRITE").is_some() {
+        std::fs::copy(drawn, &kept).expect("docs/pictures");
+    }
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a picture");
+    assert!(read(drawn) == read(&kept), "run `make pictures`: {} is another's", kept.display());
 }
 
 #[test]
