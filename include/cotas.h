@@ -505,7 +505,11 @@ typedef enum cotas_reason {
     /**
      * Too many in too short a time.
      */
-    COTAS_REASON_RATE_EXCEEDED = 10
+    COTAS_REASON_RATE_EXCEEDED = 10,
+    /**
+     * The subscription pauses. It is evaluated after COTAS_REASON_PLAN_LAPSED.
+     */
+    COTAS_REASON_PAUSED = 11
 } cotas_reason;
 
 /**
@@ -1954,6 +1958,49 @@ int32_t cotas_set_auto_renew(const struct cotas_engine *engine,
                              int32_t auto_renew,
                              int32_t *changed,
                              struct cotas_error *error);
+
+/**
+ * Sets the due date of the period that follows the present one, YYYY-MM-DD: later than the present
+ * due date, at most two periods after it. Its day is the day of all later ones. *amount_cents,
+ * unless NULL, becomes what that period costs: one full price. Under a key (NULL: none) it takes
+ * effect once.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_set_due_date(const struct cotas_engine *engine,
+                           const char *tenant,
+                           size_t tenant_len,
+                           const char *next_due,
+                           size_t next_due_len,
+                           const char *key,
+                           size_t key_len,
+                           int64_t *amount_cents,
+                           struct cotas_error *error);
+
+/**
+ * Pauses a tenant's subscription when its running period ends: no units, periods or invoices until
+ * cotas_resume_subscription; decisions are denied for COTAS_REASON_PAUSED.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_pause_subscription(const struct cotas_engine *engine,
+                                 const char *tenant,
+                                 size_t tenant_len,
+                                 struct cotas_error *error);
+
+/**
+ * Resumes a subscription that pauses: a period begins now, due on first_due (YYYY-MM-DD; NULL: on
+ * the same day of the month one period later). Before its running period has ended, that goes on,
+ * and first_due must be NULL.
+ *
+ * Threads: any. Blocks: waits for the disk. Fork: no matter.
+ */
+int32_t cotas_resume_subscription(const struct cotas_engine *engine,
+                                  const char *tenant,
+                                  size_t tenant_len,
+                                  const char *first_due,
+                                  size_t first_due_len,
+                                  struct cotas_error *error);
 
 /**
  * Has a tenant join another plan when its present period ends. Under a key (NULL: none) it takes

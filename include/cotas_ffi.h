@@ -119,7 +119,8 @@ typedef enum cotas_reason {
     COTAS_REASON_SESSION_REQUIRED = 7,
     COTAS_REASON_NOT_IN_PLAN = 8,
     COTAS_REASON_QUOTA_EXHAUSTED = 9,
-    COTAS_REASON_RATE_EXCEEDED = 10
+    COTAS_REASON_RATE_EXCEEDED = 10,
+    COTAS_REASON_PAUSED = 11
 } cotas_reason;
 
 typedef enum cotas_mode {
@@ -774,6 +775,28 @@ int32_t cotas_set_auto_renew(const struct cotas_engine *engine,
                              int32_t auto_renew,
                              int32_t *changed,
                              struct cotas_error *error);
+
+int32_t cotas_set_due_date(const struct cotas_engine *engine,
+                           const char *tenant,
+                           size_t tenant_len,
+                           const char *next_due,
+                           size_t next_due_len,
+                           const char *key,
+                           size_t key_len,
+                           int64_t *amount_cents,
+                           struct cotas_error *error);
+
+int32_t cotas_pause_subscription(const struct cotas_engine *engine,
+                                 const char *tenant,
+                                 size_t tenant_len,
+                                 struct cotas_error *error);
+
+int32_t cotas_resume_subscription(const struct cotas_engine *engine,
+                                  const char *tenant,
+                                  size_t tenant_len,
+                                  const char *first_due,
+                                  size_t first_due_len,
+                                  struct cotas_error *error);
 
 int32_t cotas_schedule_plan(const struct cotas_engine *engine,
                             const char *tenant,

@@ -1,12 +1,13 @@
 //! Accounts: registered as a whole or not at all, and what becomes of them when they end.
 
-use cotas::billing::{CompanyType, DocumentType, PersonType};
+use cotas::billing::{CompanyType, DocumentType, Gateway, PersonType};
 use std::sync::Arc;
 
 use cotas::{
     AccountHolder, Administrator, Catalog, Engine, Error, EventKind, Extra, FieldProblem, Invoice,
-    Limit, ManualClock, NewTenant, Status, Terms, Validation,
+    Limit, ManualClock, NewTenant, PaymentOutcome, Status, Terms, Validation,
 };
+use cotas_tests::payments::{TOKEN, asaas, reference};
 use cotas_tests::{add_tenant, assert_sound, at, balance, date, in_memory};
 
 const CNPJ: &str = "11.222.333/0001-81";
@@ -349,6 +350,33 @@ fn a_trial_stays_that_has_paid_or_may_yet_pay() {
 
     // An operator removes it all the same only while it has ended and is a demonstration.
     engine.purge_demo("trial").expect("is removed");
+}
+
+#[test]
+fn a_trial_stays_whose_only_payment_waits_to_be_assigned() {
+    let (engine, clock) = trial("30 days");
+    engine.set_webhook_token(Gateway::Asaas, TOKEN).expect("is set");
+    let terms = Terms { plan: "full", first_due: date("2026-12-20"), auto_renew: true };
+    let chosen = engine.choose_plan("trial", &terms, "Asaas", None).expect("chooses");
+    let reference = reference(&engine, "trial", chosen.expect("is to be paid"));
+    let report = |what: &str| {
+        // Less than the invoice, of a customer who is not known: it pays nothing by itself.
+        let body = asaas(what, what, "pay_1", &reference, "2026-05-21");
+        let body = String::from_utf8(body).expect("is text").replace("100.00", "1.00");
+        engine.payment_event(Gateway::Asaas, body.as_bytes(), TOKEN).expect("is answered")
+    };
+    clock.set(at("2026-05-21T12:00:00-03:00"));
+    assert_eq!(report("PAYMENT_RECEIVED"), PaymentOutcome::Unmatched);
+    assert!(is_there_after(&engine, &clock, "2026-12-01T12:00:00Z"));
+    let invoices = engine.invoices("trial").expect("reads");
+    assert!(invoices.iter().all(|it| it.status.code() == "cancelled"), "the offer ran out");
+    assert!(is_there_after(&engine, &clock, "2027-06-01T12:00:00Z"), "its money is here");
+    assert_eq!(announced(&engine), []);
+    // Given back, nothing of it is left here.
+    report("PAYMENT_REFUNDED");
+    assert!(is_there_after(&engine, &clock, "2027-06-02T12:00:00Z"), "its notice");
+    assert!(!is_there_after(&engine, &clock, "2027-06-09T12:00:00Z"));
+    assert_sound(&engine);
 }
 
 #[test]

@@ -107,6 +107,11 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
             let terms = Terms { plan, first_due: due, auto_renew: true };
             engine.change_plan(name, &terms, None)?;
         }
+        ["due", name, day, key] => {
+            engine.set_due_date(name, day.parse().expect("a date"), Some(key))?;
+        }
+        ["pause", name, key] => drop(engine.once(key).pause_subscription(name)?),
+        ["resume", name, key] => drop(engine.once(key).resume_subscription(name, None)?),
         ["limit", name, units] => {
             engine.set_limit(name, "credits", Limit::Finite(number(units)))?;
         }

@@ -77,16 +77,21 @@ fn ledger(engine: &Engine) -> String {
 
 /// A process applies an event and is killed at a point; whether it got there.
 fn is_killed_at(database: &Database, point: &str, event: usize) -> bool {
-    use std::os::unix::process::ExitStatusExt;
     let directory = database.directory().to_str().expect("UTF-8").to_owned();
-    let mut command = database.command(&["report", &directory, &event.to_string(), "1"]);
-    command.env("COTAS_NOW", at(LATE).ms().to_string());
+    dies_at(database, point, LATE, &["report", &directory, &event.to_string(), "1"])
+}
+
+/// A process does something and is killed at a point. A panic: it lived.
+fn dies_at(database: &Database, point: &str, now: &str, words: &[&str]) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    let mut command = database.command(words);
+    command.env("COTAS_NOW", at(now).ms().to_string());
     command.env("COTAS_CRASH", point).env("COTAS_ABANDON", "1");
     let output = command.output().expect("starts");
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     match output.status.signal() {
         Some(libc::SIGKILL) => true,
-        _ => panic!("{point}, event {event}: {:?} {error}", output.status),
+        _ => panic!("{point}, {words:?}: {:?} {error}", output.status),
     }
 }
 
@@ -117,6 +122,71 @@ fn a_kill_between_any_two_steps_of_a_payment_has_one_effect() {
             deliver(&engine, database.directory(), event);
             deliver(&engine, database.directory(), event);
             assert_eq!(ledger(&engine), after[event + 1], "{point}, event {event}: one effect");
+            assert_sound(&engine);
+            drop(engine);
+            assert_whole(&database.open());
+        }
+    }
+}
+
+/// What happens to the period that follows, in order, and when.
+const NEXT_PERIOD: [(&str, &[&str]); 3] = [
+    ("2026-05-11T12:00:00-03:00", &["due", "acme", "2026-07-05", "k1"]),
+    ("2026-06-01T12:00:00-03:00", &["pause", "acme", "k2"]),
+    ("2026-08-20T12:00:00-03:00", &["resume", "acme", "k3"]),
+];
+
+/// Acme on a plan that is billed in advance, due on 10 June; the first `done` operations are done.
+fn with_next_period(done: usize) -> (Database, Engine) {
+    let database = Database::new(env!("CARGO_BIN_EXE_helper"));
+    let engine = database.open();
+    let text = CATALOG.replace("renew_on = \"payment\"", "billing = \"advance\"");
+    engine.load_catalog(&Catalog::parse(&text, "shop.toml").expect("is valid")).expect("loads");
+    let clock = |now: &str| Arc::new(ManualClock::new(at(now)));
+    let engine = engine.with_clock(clock(NEXT_PERIOD[0].0));
+    let new = NewTenant::new("acme").plan("prepaid", date("2026-06-10"), true);
+    let created = at("2026-05-11T09:00:00-03:00");
+    let new = NewTenant { first_period_paid: true, created_at: Some(created), ..new };
+    engine.create_tenant(&new).expect("is created");
+    let mut engine = engine;
+    for (now, words) in &NEXT_PERIOD[..done] {
+        engine = engine.with_clock(clock(now));
+        operate(&engine, words);
+    }
+    let (now, _) = NEXT_PERIOD[done.min(NEXT_PERIOD.len() - 1)];
+    let engine = engine.with_clock(clock(now));
+    engine.settle("acme").expect("settles");
+    (database, engine)
+}
+
+fn operate(engine: &Engine, words: &[&str]) {
+    match *words {
+        ["due", name, day, key] => {
+            drop(engine.set_due_date(name, date(day), Some(key)).expect(day))
+        }
+        ["pause", name, key] => drop(engine.once(key).pause_subscription(name).expect(key)),
+        ["resume", name, key] => drop(engine.once(key).resume_subscription(name, None).expect(key)),
+        _ => panic!("{words:?}"),
+    }
+}
+
+#[test]
+fn a_kill_between_any_two_steps_of_a_pause_or_a_due_date_has_one_effect() {
+    for (number, (now, words)) in NEXT_PERIOD.iter().enumerate() {
+        let (_whole, engine) = with_next_period(number);
+        let before = ledger(&engine);
+        operate(&engine, words);
+        let after = ledger(&engine);
+        assert_ne!(before, after, "{words:?} did nothing");
+        for (point, stands) in STEPS {
+            let (database, engine) = with_next_period(number);
+            assert_eq!(ledger(&engine), before, "{words:?}");
+            assert!(dies_at(&database, point, now, words));
+            let found = ledger(&engine);
+            assert_eq!(found, if stands { &after } else { &before }[..], "{point}, {words:?}");
+            operate(&engine, words);
+            operate(&engine, words);
+            assert_eq!(ledger(&engine), after, "{point}, {words:?}: one effect");
             assert_sound(&engine);
             drop(engine);
             assert_whole(&database.open());

@@ -314,3 +314,19 @@ fn a_document_is_checked() {
         json!({ "document": "11144477735", "document_type": "cpf" })
     );
 }
+
+#[test]
+fn a_due_date_is_set_and_a_plan_pauses_from_the_command_line() {
+    let desk = desk(VOKI, "basic");
+    assert_eq!(
+        desk.ok(&at(&["plan", "due", "whaz", "2026-06-30"])),
+        "the next period is 2026-05-16 to 2026-06-30: BRL 99.00, due 2026-06-30\n"
+    );
+    let said = desk.failure(&at(&["plan", "due", "whaz", "2026-05-15"]));
+    assert!(said.contains("not between 2026-05-16 and 2026-07-15"), "{said}");
+    assert!(desk.ok(&at(&["plan", "pause", "whaz"])).contains("due 2026-05-15, pauses then"));
+    let june = ["--at", "2026-06-20T10:00:00-03:00"];
+    assert!(desk.ok(&[&["tenant", "show", "whaz"][..], &june].concat()).contains("paused"));
+    let resumed = desk.ok(&[&["plan", "resume", "whaz"][..], &june].concat());
+    assert!(resumed.contains("due 2026-07-20, renews"), "{resumed}");
+}

@@ -77,9 +77,9 @@ pub use engine::{
     Details, Direction, Durability, Engine, ErasedAccount, Event, Extra, FieldProblem, Finding,
     GrantView, IgnoredBecause, Invoice, InvoiceLine, InvoicePreview, InvoiceStatus, KEY_BYTES_MAX,
     LIFETIME_MS_MAX, Leases, Maintained, Maintenance, ManualLine, Meter, Metric, NewGrant,
-    NewTenant, Occupancy, Once, Opening, Origin, OverLimit, PaymentOutcome, PeriodView, PlanChange,
-    PlanChangeQuote, PlanOffer, Progress, Purchase, Quote, QuotedInvoice, Rates, Resolution,
-    ResourceRef, Seat, Seats, SubscriptionRecord, SubscriptionView, SummaryInvoice,
+    NewTenant, NextPeriod, Occupancy, Once, Opening, Origin, OverLimit, PaymentOutcome, PeriodView,
+    PlanChange, PlanChangeQuote, PlanOffer, Progress, Purchase, Quote, QuotedInvoice, Rates,
+    Resolution, ResourceRef, Seat, Seats, SubscriptionRecord, SubscriptionView, SummaryInvoice,
     TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms, TokenSeat, Unmatched, UsageRow, Validation,
 };
 pub use error::{Error, OpenError, StoreError};
@@ -90,8 +90,8 @@ pub use report::{
     PlanSummary, Role, Statement, UsageBucket, UsageReport,
 };
 pub use rules::{
-    Decision, EventKind, LeaseOutcome, LineKind, Mode, Reason, Reasons, Receipt, ReservationId,
-    ResourceId, SessionOutcome, Source, SourceCharge, SourceCharges, Status,
+    Decision, EventKind, LeaseOutcome, LineKind, Mode, Pause, Reason, Reasons, Receipt,
+    ReservationId, ResourceId, SessionOutcome, Source, SourceCharge, SourceCharges, Status,
 };
 pub use unknown::UnknownName;
 

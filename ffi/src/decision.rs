@@ -35,6 +35,8 @@ pub enum cotas_reason {
     COTAS_REASON_QUOTA_EXHAUSTED = 9,
     /// Too many in too short a time.
     COTAS_REASON_RATE_EXCEEDED = 10,
+    /// The subscription pauses. It is evaluated after COTAS_REASON_PLAN_LAPSED.
+    COTAS_REASON_PAUSED = 11,
 }
 
 /// How a resource is limited for a tenant.
@@ -275,7 +277,7 @@ mod tests {
 
     #[test]
     fn reasons_have_the_engine_s_numbers() {
-        let last = cotas_reason::COTAS_REASON_RATE_EXCEEDED as usize;
+        let last = cotas_reason::COTAS_REASON_PAUSED as usize;
         assert_eq!(Reason::ALL.len(), last);
         for (index, reason) in Reason::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, index + 1);

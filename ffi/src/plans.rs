@@ -125,6 +125,80 @@ pub unsafe extern "C" fn cotas_set_auto_renew(
     })
 }
 
+/// Sets the due date of the period that follows the present one, YYYY-MM-DD: later than the present
+/// due date, at most two periods after it. Its day is the day of all later ones. *amount_cents,
+/// unless NULL, becomes what that period costs: one full price. Under a key (NULL: none) it takes
+/// effect once.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_set_due_date(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    next_due: *const c_char,
+    next_due_len: usize,
+    key: *const c_char,
+    key_len: usize,
+    amount_cents: *mut i64,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        call.put(amount_cents, 0);
+        let engine = call.engine(engine)?;
+        let tenant = call.text(tenant, tenant_len, "tenant")?;
+        let next_due = date(call.text(next_due, next_due_len, "due date")?, "due date")?;
+        let key = call.text_or_none(key, key_len, "key")?;
+        let next = engine.engine.set_due_date(tenant, next_due, key)?;
+        call.put(amount_cents, next.amount.get());
+        Ok::<(), Failure>(())
+    })
+}
+
+/// Pauses a tenant's subscription when its running period ends: no units, periods or invoices until
+/// cotas_resume_subscription; decisions are denied for COTAS_REASON_PAUSED.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_pause_subscription(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let engine = call.engine(engine)?;
+        let tenant = call.text(tenant, tenant_len, "tenant")?;
+        Ok(engine.engine.pause_subscription(tenant).map(|_| ())?)
+    })
+}
+
+/// Resumes a subscription that pauses: a period begins now, due on first_due (YYYY-MM-DD; NULL: on
+/// the same day of the month one period later). Before its running period has ended, that goes on,
+/// and first_due must be NULL.
+///
+/// Threads: any. Blocks: waits for the disk. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_resume_subscription(
+    engine: *const cotas_engine,
+    tenant: *const c_char,
+    tenant_len: usize,
+    first_due: *const c_char,
+    first_due_len: usize,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let engine = call.engine(engine)?;
+        let tenant = call.text(tenant, tenant_len, "tenant")?;
+        let first_due = call.text_or_none(first_due, first_due_len, "first due date")?;
+        let first_due = first_due.map(|day| date(day, "first due date")).transpose()?;
+        Ok(engine.engine.resume_subscription(tenant, first_due).map(|_| ())?)
+    })
+}
+
 /// Has a tenant join another plan when its present period ends. Under a key (NULL: none) it takes
 /// effect once.
 ///

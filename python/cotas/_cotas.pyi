@@ -468,6 +468,15 @@ class Engine:
     ) -> bool:
         """Switches automatic renewal on or off; the present period goes on to its end. Says whether it
         was otherwise before. Waits for the disk."""
+    def _set_due_date(self, tenant: str, next_due: date, key: str | None) -> str: ...
+    def pause_subscription(self, tenant: str, *, key: str | None = None) -> date:
+        """Pauses the subscription when the running period ends: no units, periods or invoices until
+        `resume_subscription`. Gives the last day of the running period. Waits for the disk."""
+    def resume_subscription(
+        self, tenant: str, *, first_due: date | None = None, key: str | None = None
+    ) -> date:
+        """Resumes a subscription that pauses: a period begins now, due on `first_due`, or else on the
+        same day of the month one period later. Gives the present due date. Waits for the disk."""
     def schedule_plan(self, tenant: str, plan: str, *, key: str | None = None) -> date:
         """Has a tenant join another plan when its present period ends; gives that due date. Waits
         for the disk."""

@@ -247,6 +247,14 @@ class Engine(_cotas.Engine):
         document = self._quote_plan_change(tenant, plan, usage, first_due, auto_renew)
         return reports.of(reports.PlanChangeQuote, document)
 
+    def set_due_date(
+        self, tenant: str, next_due: date, *, key: str | None = None
+    ) -> reports.NextPeriod:
+        """Sets the due date of the period that follows: later than the present one, at most two
+        periods after it. Its day is the day of all later ones; the period costs one price."""
+        document = self._set_due_date(tenant, next_due, key)
+        return reports.of(reports.NextPeriod, document)
+
     def preview_invoice(self, tenant: str) -> reports.InvoicePreview | None:
         """The invoice that will be written when the running period ends; `None`: there is none."""
         document = self._of_tenant("next_invoice", tenant)

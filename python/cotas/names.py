@@ -11,7 +11,7 @@ class _Word(str, Enum):
 
 
 class Reason(_Word):
-    """Why a decision was denied, in the order of evaluation."""
+    """Why a decision was denied. `Decision.reasons` has them in the order of evaluation."""
 
     STATUS_FORBIDS = "status_forbids"
     DEMO_EXPIRED = "demo_expired"
@@ -23,6 +23,7 @@ class Reason(_Word):
     NOT_IN_PLAN = "not_in_plan"
     QUOTA_EXHAUSTED = "quota_exhausted"
     RATE_EXCEEDED = "rate_exceeded"
+    PAUSED = "paused"
 
 
 class Mode(_Word):

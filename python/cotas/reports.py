@@ -50,6 +50,7 @@ class SubscriptionView(Document):
     due: date
     auto_renew: bool
     lapsed: bool
+    pause: str
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,17 @@ class Subscription(Document):
     period_start: datetime
     next_due: date
     status: str
+
+
+@dataclass(frozen=True)
+class NextPeriod(Document):
+    """The period that follows the present one; its price is due on `due`."""
+
+    from_: date
+    to: date
+    amount: Decimal
+    currency: str
+    due: date
 
 
 @dataclass(frozen=True)

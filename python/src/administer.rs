@@ -252,6 +252,48 @@ impl Engine {
         self.change(py, key, |engine| engine.set_auto_renew(tenant.0, auto_renew))
     }
 
+    /// Sets the due date of the next period, as a document. Waits for the disk.
+    #[pyo3(signature = (tenant, next_due, key))]
+    fn _set_due_date(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        next_due: Day,
+        key: Option<Private<'_>>,
+    ) -> PyResult<String> {
+        self.change(py, key, |engine| {
+            let next = engine.set_due_date(tenant.0, next_due.0, None)?;
+            Ok(serde_json::json!(next).to_string())
+        })
+    }
+
+    /// Pauses the subscription when the running period ends: no units, periods or invoices until
+    /// `resume_subscription`. Gives the last day of the running period. Waits for the disk.
+    #[pyo3(signature = (tenant, *, key=None))]
+    fn pause_subscription(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<NaiveDate> {
+        self.change(py, key, |engine| engine.pause_subscription(tenant.0))
+    }
+
+    /// Resumes a subscription that pauses: a period begins now, due on `first_due`, or else on the
+    /// same day of the month one period later. Gives the present due date. Waits for the disk.
+    #[pyo3(signature = (tenant, *, first_due=None, key=None))]
+    fn resume_subscription(
+        &self,
+        py: Python<'_>,
+        tenant: Name<'_>,
+        first_due: Option<Day>,
+        key: Option<Private<'_>>,
+    ) -> PyResult<NaiveDate> {
+        self.change(py, key, |engine| {
+            engine.resume_subscription(tenant.0, first_due.map(|day| day.0))
+        })
+    }
+
     /// Has a tenant join another plan when its present period ends; gives that due date. Waits for
     /// the disk.
     #[pyo3(signature = (tenant, plan, *, key=None))]

@@ -154,5 +154,5 @@ impl Packed {
 
 /// The reasons of the lowest 16 bits.
 fn reasons(bits: u64) -> Reasons {
-    Reason::ALL.into_iter().filter(|&reason| bits & 1 << reason as u8 != 0).collect()
+    Reason::IN_ORDER.into_iter().filter(|&reason| bits & 1 << reason as u8 != 0).collect()
 }

@@ -247,6 +247,15 @@ static void administration(const cotas_engine *engine) {
     OK(cotas_change_plan(engine, TEXT("padaria"), TEXT("full"), TEXT("2026-06-10"), -1, NONE, &error));
     OK(cotas_move_to_newest_version(engine, TEXT("padaria"), &yes, &error));
     CHECK(yes == 0);
+    int64_t price = 0;
+    OK(cotas_set_due_date(engine, TEXT("padaria"), TEXT("2026-06-25"), NONE, &price, &error));
+    CHECK(price > 0);
+    CHECK(cotas_set_due_date(engine, TEXT("padaria"), TEXT("2026-06-10"), NONE, &price, &error) ==
+          COTAS_E_INVALID_ARGUMENT);
+    OK(cotas_pause_subscription(engine, TEXT("padaria"), &error));
+    OK(cotas_resume_subscription(engine, TEXT("padaria"), NONE, &error));
+    CHECK(cotas_resume_subscription(engine, TEXT("padaria"), NONE, &error) ==
+          COTAS_E_INVALID_ARGUMENT);
     OK(cotas_quote_plan_change(engine, TEXT("padaria"), TEXT("full"), NONE, -1, SPACE, &error));
     CHECK(says("\"due_now_cents\":0") && says("\"withdrawn\":[]"));
     OK(cotas_quote_plan_change(engine, TEXT("padaria"), TEXT("full"), TEXT("2026-06-20"), -1, SPACE,

@@ -108,6 +108,8 @@ fn account(
             peak_title: None,
             cancelled_at: None,
             pending: false,
+            pause: cotas::Pause::None,
+            next_due_set: None,
             manual: true,
         }),
         awaits_payment: false,

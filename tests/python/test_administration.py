@@ -525,3 +525,25 @@ def test_automatic_renewal_is_switched_and_a_change_of_plan_keeps_it(engine: cot
     assert not renews()
     engine.change_plan("acme", "full", first_due=date(2026, 6, 1), auto_renew=True)
     assert renews()
+
+
+def test_the_next_due_date_is_set_and_a_subscription_pauses(engine: cotas.Engine) -> None:
+    def subscription() -> cotas.reports.SubscriptionView:
+        present = engine.report("acme").subscription
+        assert present is not None
+        return present
+
+    engine.set_auto_renew("acme", True)
+    due = subscription().due
+    month_after = due + timedelta(days=20)
+    following = engine.set_due_date("acme", month_after, key="due-1")
+    assert (following.from_, following.to) == (due + timedelta(days=1), month_after)
+    assert following == engine.set_due_date("acme", month_after, key="due-1")
+    with pytest.raises(cotas.InvalidArgument, match="two periods after"):
+        engine.set_due_date("acme", due)
+    assert engine.pause_subscription("acme") == due
+    assert subscription().pause == "requested"
+    assert engine.resume_subscription("acme") == due
+    assert subscription().pause == "none"
+    with pytest.raises(cotas.InvalidArgument, match="does not pause"):
+        engine.resume_subscription("acme", first_due=month_after)

@@ -75,7 +75,9 @@ fn details(kind: &EventKind) -> Vec<(String, Value)> {
         EventKind::Exhausted { used, limit } => {
             vec![("used", json!(used)), ("limit", json!(limit))]
         }
-        EventKind::Renewed { period } => vec![("period", json!(period))],
+        EventKind::Renewed { period } | EventKind::Resumed { period } => {
+            vec![("period", json!(period))]
+        }
         EventKind::StatusChanged { from, to } => {
             vec![("from", json!(from.code())), ("to", json!(to.code()))]
         }

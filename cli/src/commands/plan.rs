@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use clap::{ArgAction, Args, Subcommand};
 use cotas::billing::{Cents, PaymentMethod};
-use cotas::{Engine, Error, PlanChange, QuotedInvoice, Terms};
+use cotas::{Engine, Error, NextPeriod, PlanChange, QuotedInvoice, Terms};
 
 use super::{money, tenant_view};
 use crate::codes::OneOf;
@@ -81,6 +81,33 @@ pub enum Plan {
         /// on or off
         #[arg(action = ArgAction::Set, value_parser = on_or_off())]
         value: bool,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Set the due date of the period that follows; its day is the day of all later ones
+    Due {
+        /// The tenant
+        tenant: String,
+        /// The due date: later than the present one, at most two periods after it
+        #[arg(value_name = "YYYY-MM-DD", value_parser = values::date)]
+        next_due: NaiveDate,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Pause when the running period ends: no units and no invoices until it is resumed
+    Pause {
+        /// The tenant
+        tenant: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Resume what pauses: a period begins today
+    Resume {
+        /// The tenant
+        tenant: String,
+        /// Its due date; without it, the same day of the month one period later
+        #[arg(long, value_name = "YYYY-MM-DD", value_parser = values::date)]
+        first_due: Option<NaiveDate>,
         #[command(flatten)]
         how: How,
     },
@@ -226,6 +253,9 @@ impl Plan {
         }
         let Some((tenant, how)) = self.subject() else { return Ok(()) };
         let engine = how.open(database)?;
+        if let Plan::Due { next_due, .. } = self {
+            return set_due_date(&engine, tenant, *next_due, output);
+        }
         self.apply(&engine, tenant)?;
         let report = engine.report(tenant)?;
         output.print(&tenant_view::text(&report), &serde_json::json!(report))
@@ -240,6 +270,9 @@ impl Plan {
             | Plan::Schedule { tenant, how, .. }
             | Plan::Unschedule { tenant, how }
             | Plan::Update { tenant, how }
+            | Plan::Due { tenant, how, .. }
+            | Plan::Pause { tenant, how }
+            | Plan::Resume { tenant, how, .. }
             | Plan::AutoRenew { tenant, how, .. }
             | Plan::PaymentForm { tenant, how, .. }
             | Plan::PaymentMethod { tenant, how, .. } => (tenant, how),
@@ -248,7 +281,7 @@ impl Plan {
 
     fn apply(&self, engine: &Engine, tenant: &str) -> Result<(), Error> {
         match self {
-            Plan::Quote { .. } => Ok(()),
+            Plan::Quote { .. } | Plan::Due { .. } => Ok(()),
             Plan::Change { change, .. } => match change.change(engine)? {
                 PlanChange::Restart(terms) => engine.change_plan(tenant, &terms, None),
                 PlanChange::Carry { plan } => engine.carry_plan(tenant, plan, None),
@@ -261,12 +294,29 @@ impl Plan {
             Plan::Unschedule { .. } => engine.cancel_scheduled_plan(tenant).map(|_| ()),
             Plan::Update { .. } => engine.move_to_newest_version(tenant).map(|_| ()),
             Plan::AutoRenew { value, .. } => engine.set_auto_renew(tenant, *value).map(|_| ()),
+            Plan::Pause { .. } => engine.pause_subscription(tenant).map(|_| ()),
+            Plan::Resume { first_due, .. } => {
+                engine.resume_subscription(tenant, *first_due).map(|_| ())
+            }
             Plan::PaymentForm { form, gateway_id, .. } => {
                 engine.set_payment_form(tenant, form, gateway_id.as_deref())
             }
             Plan::PaymentMethod { method, .. } => engine.set_payment_method(tenant, *method),
         }
     }
+}
+
+/// Sets the next due date, and says what its period costs.
+fn set_due_date(
+    engine: &Engine,
+    tenant: &str,
+    next_due: NaiveDate,
+    output: Output,
+) -> Result<(), Failure> {
+    let next = engine.set_due_date(tenant, next_due, None)?;
+    let NextPeriod { from, to, amount, currency, due } = &next;
+    let text = format!("the next period is {from} to {to}: {currency} {amount}, due {due}");
+    output.print(&text, &serde_json::json!(next))
 }
 
 fn method() -> OneOf<PaymentMethod> {

@@ -1,6 +1,6 @@
 //! A tenant's report, for people.
 
-use cotas::{Balance, GrantView, Mode, SubscriptionView, TenantReport};
+use cotas::{Balance, GrantView, Mode, Pause, SubscriptionView, TenantReport};
 
 use crate::output::{counted, number, right, table, words};
 
@@ -31,10 +31,12 @@ pub fn text(report: &TenantReport) -> String {
 
 fn plan_line(subscription: &SubscriptionView) -> String {
     let SubscriptionView { plan, due, period_start, .. } = subscription;
-    let next = match (subscription.lapsed, subscription.auto_renew) {
-        (true, _) => "lapsed",
-        (false, true) => "renews",
-        (false, false) => "does not renew",
+    let next = match (subscription.lapsed, subscription.pause, subscription.auto_renew) {
+        (true, ..) => "lapsed",
+        (false, Pause::InForce, _) => "paused",
+        (false, Pause::Requested, _) => "pauses then",
+        (false, Pause::None, true) => "renews",
+        (false, Pause::None, false) => "does not renew",
     };
     format!("plan {plan} since {period_start}, due {due}, {next}")
 }

@@ -100,7 +100,7 @@ pub(super) fn renew_now(tx: &mut AdminTx<'_>) -> Result<(), Error> {
     let time_zone = account.time_zone;
     let Some(terms) = account.subscription.as_mut() else { return Ok(()) };
     terms.lapsed = false;
-    terms.renewed += 1;
+    terms.advance();
     // Due dates that passed meanwhile are of periods that the tenant did not have.
     while calendar::end_of_due_day(terms.due(), time_zone) <= now {
         terms.renewed += 1;

@@ -18,7 +18,7 @@ use crate::billing::Cents;
 use crate::catalog::{BillingMode, Plan};
 use crate::error::Error;
 use crate::rules::invoice::upgrade_cents;
-use crate::rules::{Line, Subscription};
+use crate::rules::{Line, Pause, Subscription};
 use crate::store::InvoiceRow;
 
 /// What becomes of the running period when a tenant changes plans.
@@ -144,6 +144,8 @@ fn carried(present: &Subscription, terms: Subscription, price_cents: i64) -> Sub
         restored: present.restored,
         paid: present.paid,
         pending: present.pending,
+        pause: present.pause,
+        next_due_set: present.next_due_set,
         manual: present.manual,
         billing: present.billing,
         from: present.from,
@@ -156,6 +158,8 @@ fn carried(present: &Subscription, terms: Subscription, price_cents: i64) -> Sub
 fn may_be_carried(present: &Subscription, plan: &Plan) -> Result<(), Error> {
     let why = if present.lapsed {
         "the present one has lapsed: there is no period to carry over; restart instead"
+    } else if present.pause == Pause::InForce {
+        "the present one is paused: there is no period to carry over; resume it first"
     } else if plan.period_months != present.period_months {
         "it has another billing period than the present one; restart, or schedule it"
     } else if mode_of(plan, Some(present.billing)) != present.billing {

@@ -30,7 +30,9 @@ pub(super) fn bill_due_date(
 /// Writes what falls due with the present period again, since something about it has changed.
 pub(super) fn bill_again(tx: &AdminTx<'_>) -> Result<(), Error> {
     let account = &tx.loaded.account;
-    let Some(terms) = account.subscription.as_ref().filter(|it| !it.lapsed) else { return Ok(()) };
+    let Some(terms) = account.subscription.as_ref().filter(|it| it.has_period()) else {
+        return Ok(());
+    };
     if !is_billed(tx) || terms.cancelled_at.is_some() {
         return Ok(());
     }
@@ -64,6 +66,26 @@ fn set_lines(
             replace(write, &mut row, &lines)
         }
     }
+}
+
+/// The period that follows a due date ends on another day: the lines that pay it already say so.
+/// Their amounts stay, since a period costs its price however long it is.
+pub(super) fn move_end_of_next(
+    write: &Write<'_>,
+    tenant: i64,
+    due: NaiveDate,
+    to: NaiveDate,
+) -> Result<(), Error> {
+    let first = due.succ_opt();
+    for row in write.gathering(tenant, due)?.iter().filter(|row| is_fixed(row)) {
+        let mut lines = write.lines(row.id)?;
+        let of_next = |line: &&mut Line| !line.is_final && line.from == first;
+        for line in lines.iter_mut().filter(of_next) {
+            line.to = Some(to);
+        }
+        write.save_lines(row, &lines)?;
+    }
+    Ok(())
 }
 
 /// Adds lines that stay to what falls due on a day.
@@ -197,7 +219,7 @@ pub(super) fn bill_end(
     today: NaiveDate,
     is_billed: bool,
 ) -> Result<(), Error> {
-    if terms.lapsed || terms.cancelled_at.is_some() {
+    if !terms.has_period() || terms.cancelled_at.is_some() {
         return Ok(());
     }
     let mut ended = Vec::new();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{Datelike, Days, NaiveDate};
+use chrono_tz::Tz;
 
 use super::admin_tx::AdminTx;
 use super::{due_dates, invoices};
@@ -10,7 +11,9 @@ use crate::catalog::{BillingMode, Compiled, Limit, Plan, RenewOn};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::settle::{close_period, grant_plan};
-use crate::rules::{EventKind, LineKind, ResourceId, Status, Subscription, TenantEvent, calendar};
+use crate::rules::{
+    EventKind, LineKind, Pause, ResourceId, Status, Subscription, TenantEvent, calendar,
+};
 use crate::store::{
     ACTIVE, InvoiceRow, Loaded, MANUAL, Overrides, PENDING, SubscriptionRow, Write,
 };
@@ -269,12 +272,18 @@ fn terms_of<'c>(
 ) -> Result<(&'c Plan, Subscription), Error> {
     let Terms { plan: name, first_due, auto_renew } = *terms;
     let plan = plan_named(compiled, name)?;
-    if calendar::end_of_due_day(first_due, loaded.account.time_zone) <= at {
-        let why = format!("{first_due} has passed already; give today or a later day");
-        return Err(Error::InvalidArgument { what: "first due date", why });
-    }
+    check_due_date(first_due, loaded.account.time_zone, at)?;
     let own = &loaded.overrides.prices;
     Ok((plan, terms_from(compiled, name, plan, own, first_due, first_due.day(), auto_renew)))
+}
+
+/// Refuses a first due date that has passed.
+pub(super) fn check_due_date(first_due: NaiveDate, zone: Tz, at: Timestamp) -> Result<(), Error> {
+    if calendar::end_of_due_day(first_due, zone) > at {
+        return Ok(());
+    }
+    let why = format!("{first_due} has passed already; give today or a later day");
+    Err(Error::InvalidArgument { what: "first due date", why })
 }
 
 pub(super) fn plan_named<'c>(compiled: &'c Compiled, name: &str) -> Result<&'c Plan, Error> {
@@ -318,6 +327,8 @@ pub(super) fn terms_from(
         peak_title: None,
         cancelled_at: None,
         pending: false,
+        pause: Pause::None,
+        next_due_set: None,
         manual: false,
     }
 }

@@ -11,7 +11,7 @@ use crate::billing::Cents;
 use crate::catalog::BillingMode;
 use crate::error::Error;
 use crate::rules::invoice::{ChargedAgain, falls_due};
-use crate::rules::{Line, Subscription};
+use crate::rules::{Line, Pause, Subscription};
 
 /// The next invoice that will be written, as things stand.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -79,14 +79,15 @@ impl Engine {
         let (loaded, _) = self.shared.view(self.record_of(tenant)?, tenant, self.now())?;
         let rulebook = &self.shared.compiled()?.rulebook;
         let account = &loaded.account;
-        let Some(terms) = account.subscription.as_ref().filter(|it| !it.lapsed) else {
+        let Some(terms) = account.subscription.as_ref().filter(|it| it.has_period()) else {
             return Ok(None);
         };
         let next = match &account.scheduled {
+            Some(_) if terms.pause != Pause::None => return Ok(None),
             Some(next) => next.terms.clone(),
             None if terms.is_followed() => {
                 let mut next = terms.clone();
-                next.renewed += 1;
+                next.advance();
                 next.paid = next.paid.max(next.renewed);
                 next
             }

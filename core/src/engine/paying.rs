@@ -283,7 +283,7 @@ fn what_it_pays(tx: &AdminTx<'_>, row: &InvoiceRow) -> Result<Pays, Error> {
     }
     // The running period is paid by the last of its plan's invoices that were due before.
     let last = rows.iter().filter(of_plan).filter(|it| it.settled).max_by_key(|it| (it.due, it.id));
-    Ok(if !terms.lapsed && last.is_some_and(|it| it.id == row.id) {
+    Ok(if terms.has_period() && last.is_some_and(|it| it.id == row.id) {
         Pays::Running
     } else {
         Pays::Past

@@ -1,7 +1,7 @@
 //! Changing plans: now, when the new one is paid, when the present period ends, or to the newest
 //! version of the same plan.
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 
 use super::Engine;
 use super::admin_tx::AdminTx;
@@ -15,7 +15,7 @@ use super::once::Operation;
 use super::subscriptions::check_label;
 use crate::catalog::{BillingMode, Plan};
 use crate::error::Error;
-use crate::rules::{Scheduled, Subscription, calendar};
+use crate::rules::{Pause, Scheduled, Subscription, calendar};
 use crate::store::SCHEDULED;
 
 impl Engine {
@@ -166,11 +166,26 @@ fn may_be_followed(tx: &AdminTx<'_>, present: &Subscription) -> Result<(), Error
             "the present plan has lapsed; change the plan now instead of scheduling the change";
         return Err(Error::InvalidArgument { what: "plan", why: why.to_owned() });
     }
+    if present.pause != Pause::None {
+        let why = "the present plan pauses; resume it before scheduling a change".to_owned();
+        return Err(Error::InvalidArgument { what: "plan", why });
+    }
     let next_is_paid = tx.loaded.account.scheduled.as_ref().is_some_and(|it| it.terms.paid > 0);
     if present.is_paid_ahead() || next_is_paid {
         return Err(paid_already());
     }
     Ok(())
+}
+
+/// The anchor and the first due date of a plan that follows the present one. A due date that was
+/// set for the next period holds for it, as far as its periods are as long.
+fn first_due_after(present: &Subscription, period_months: u32) -> (u32, NaiveDate) {
+    let set = present.next_due_set;
+    if let Some(due) = set.filter(|_| period_months == present.period_months) {
+        return (due.day(), due);
+    }
+    let day = set.map_or(present.anchor_day, |due| due.day());
+    (day, calendar::due_date(day, present.due(), period_months))
 }
 
 /// Notes a subscription that begins when the present period ends, with its invoice in the place
@@ -182,8 +197,7 @@ fn schedule(
     present: &Subscription,
 ) -> Result<(), Error> {
     let compiled = tx.compiled;
-    let day = present.anchor_day;
-    let first_due = calendar::due_date(day, present.due(), plan.period_months);
+    let (day, first_due) = first_due_after(present, plan.period_months);
     let prices = &tx.loaded.overrides.prices;
     let terms = terms_from(compiled, name, plan, prices, first_due, day, present.auto_renew);
     let terms = Subscription { billing: mode_of(plan, Some(present.billing)), ..terms };
@@ -225,6 +239,8 @@ fn move_to(tx: &mut AdminTx<'_>, terms: &Subscription, newest: &Plan) -> Result<
         paid: terms.paid,
         lapsed: terms.lapsed,
         pending: terms.pending,
+        pause: terms.pause,
+        next_due_set: terms.next_due_set,
         manual: terms.manual,
         billing: mode_of(newest, Some(terms.billing)),
         from: terms.from,

@@ -18,7 +18,7 @@ use crate::catalog::Compiled;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::settle::add_grant;
-use crate::rules::{Grant, Line, LineKind, Source, calendar};
+use crate::rules::{Grant, Line, LineKind, Pause, Source, calendar};
 use crate::store::{InvoiceRow, PurchaseRow, SubscriptionRow};
 
 /// What a purchase comes to (docs/sources.md, Whazing).
@@ -175,9 +175,10 @@ fn buy(
     let price = quote.cents.get();
     let invoice = bill_contracting(tx, &row, &purchase, id, subscription.due().max(today))?;
     // No proration: where a period follows the due date charges its full price again.
-    let is_followed = subscription.is_followed() || tx.loaded.account.scheduled.is_some();
+    let has_next = tx.loaded.account.scheduled.is_some() && subscription.pause == Pause::None;
+    let is_followed = subscription.is_followed() || has_next;
     let next_due =
-        (package.recurring && !subscription.lapsed && is_followed).then(|| subscription.due());
+        (package.recurring && subscription.has_period() && is_followed).then(|| subscription.due());
     let detail = format!("{quantity} of {name}");
     tx.write.audit(Some(tx.loaded.row), tx.now, "purchase", &detail)?;
     let invoices = tx.write.invoices(tx.loaded.row)?;
@@ -254,7 +255,7 @@ fn end(tx: &mut AdminTx<'_>, bought: &mut PurchaseRow) -> Result<(), Error> {
 /// where that is paid already.
 fn paid_until(tx: &AdminTx<'_>, purchase: i64) -> Result<Timestamp, Error> {
     let account = &tx.loaded.account;
-    let Some(terms) = account.subscription.as_ref().filter(|it| !it.lapsed) else {
+    let Some(terms) = account.subscription.as_ref().filter(|it| it.has_period()) else {
         return Ok(tx.now);
     };
     let mut next_is_paid = false;

@@ -13,7 +13,7 @@ use crate::report::{
     BalanceLine, Balances, Channel, Channels, GrantLine, NextCharge, PlanReport, PlanSummary, Role,
     Statement,
 };
-use crate::rules::{Entitlements, Mode, Status, calendar};
+use crate::rules::{Entitlements, Mode, Pause, Status, calendar};
 
 /// The status of a report while an active tenant's plan waits to be paid.
 const AWAITS_PAYMENT: &str = "pending";
@@ -93,7 +93,10 @@ impl Engine {
                 warning: catalog.resources.get(name).and_then(|it| it.warning.clone()),
             }
         });
-        let next_due = report.subscription.as_ref().filter(|it| it.auto_renew && !it.lapsed);
+        let next_due = report
+            .subscription
+            .as_ref()
+            .filter(|it| it.auto_renew && !it.lapsed && it.pause == Pause::None);
         let next_due = next_due.map(|it| it.due);
         let invoices = self.invoices(tenant)?;
         let next = invoices.iter().filter(|it| Some(it.due) == next_due && it.status.waits());

@@ -6,7 +6,7 @@ use super::once::Operation;
 use super::{Engine, due_dates};
 use crate::error::Error;
 use crate::rules::settle::{close_period, grant_plan};
-use crate::rules::{DEBT, EventKind, Status, TenantEvent};
+use crate::rules::{DEBT, EventKind, Status, Subscription, TenantEvent};
 use crate::store::InvoiceRow;
 
 impl Engine {
@@ -99,7 +99,7 @@ fn end_trial(tx: &mut AdminTx<'_>, from: Status, to: Status) -> Result<(), Error
     let rules = &tx.compiled.rulebook;
     let (was_billed, is_billed) = (rules.statuses.row(from).billed, rules.statuses.row(to).billed);
     let account = &mut tx.loaded.account;
-    let has_period = account.subscription.as_ref().is_some_and(|terms| !terms.lapsed);
+    let has_period = account.subscription.as_ref().is_some_and(Subscription::has_period);
     if was_billed || !is_billed || !has_period || account.period_start == tx.now {
         return Ok(());
     }
@@ -119,7 +119,9 @@ pub(super) fn detail(from: Status, to: Status, reason: &str, as_operator: bool) 
 fn bill_present_period(tx: &mut AdminTx<'_>) -> Result<(), Error> {
     let today = tx.today();
     let account = &mut tx.loaded.account;
-    let Some(terms) = account.subscription.as_mut().filter(|it| !it.lapsed) else { return Ok(()) };
+    let Some(terms) = account.subscription.as_mut().filter(|it| it.has_period()) else {
+        return Ok(());
+    };
     let began_by_payment = |it: &InvoiceRow| {
         it.subscription == Some(terms.id)
             && Effect::of(it) == Effect::Activate

@@ -10,7 +10,7 @@ use crate::billing::PaymentMethod;
 use crate::catalog::BillingMode;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::rules::{Account, Gates, Status, calendar};
+use crate::rules::{Account, Gates, Pause, Status, calendar};
 use crate::store::{ACTIVE, InvoiceRow, MANUAL, PENDING, SCHEDULED, SubscriptionRow};
 
 /// Longest label of a payment type, and longest id of a gateway's, in bytes.
@@ -20,6 +20,8 @@ const LABEL_BYTES_MAX: usize = 128;
 pub(super) const IN_FORCE: &str = "active";
 /// And of one that permits nothing any more, since it was not renewed.
 const LAPSED: &str = "lapsed";
+/// And of one that pauses.
+const PAUSED: &str = "paused";
 
 /// A subscription in a list: the current one, or a past one (docs/sources.md, LiveChat 360, "Plano
 /// atual").
@@ -47,7 +49,8 @@ pub struct SubscriptionRecord {
     #[serde(rename = "next_due")]
     pub due: NaiveDate,
     /// `active`; `lapsed`: was not renewed, and permits nothing any more; `pending`: waits to be
-    /// paid; `scheduled`: begins when the period of the one in force ends; or `cancelled`.
+    /// paid; `paused`: pauses until it is resumed; `scheduled`: begins when the period of the one
+    /// in force ends; or `cancelled`.
     pub status: &'static str,
 }
 
@@ -127,6 +130,7 @@ impl Engine {
             let status = match (in_force, row.state.as_str()) {
                 _ if loaded.account.status == Status::Cancelled => "cancelled",
                 (Some(terms), _) if terms.pending => PENDING,
+                (Some(terms), _) if terms.pause == Pause::InForce => PAUSED,
                 (Some(_), _) if has_lapsed => LAPSED,
                 (Some(_), _) => IN_FORCE,
                 (None, PENDING) => PENDING,

@@ -21,7 +21,7 @@ use crate::rules::calendar::hour_of;
 use crate::rules::decide::decide;
 use crate::rules::settle::{CLOCK_JUMP_MS, next_boundary};
 use crate::rules::{
-    Decision, Entitlements, Mode, Reason, ResourceId, Source, State, Status, entitlements,
+    Decision, Entitlements, Mode, Pause, Reason, ResourceId, Source, State, Status, entitlements,
 };
 use crate::store::Loaded;
 
@@ -68,6 +68,8 @@ pub struct SubscriptionView {
     pub auto_renew: bool,
     /// Whether its last due date has passed.
     pub lapsed: bool,
+    /// Whether it pauses, or will.
+    pub pause: Pause,
 }
 
 /// What is contracted, used and available of one resource.
@@ -249,6 +251,7 @@ impl Engine {
                 due: it.due(),
                 auto_renew: it.auto_renew,
                 lapsed: it.lapsed,
+                pause: it.pause,
             }),
             balances: entitlements
                 .counters

@@ -166,6 +166,7 @@ fn standing(status: &'static str, language: Language) -> &'static str {
     match status {
         "active" => language.say("active", "ativo"),
         "lapsed" => language.say("lapsed", "expirado"),
+        "paused" => language.say("paused", "pausado"),
         "pending" => language.say("pending", "pendente"),
         "scheduled" => language.say("scheduled", "agendado"),
         _ => language.say("cancelled", "cancelado"),

@@ -259,6 +259,7 @@ fn gate_reasons(gates: Gates, gate: Gate) -> Reasons {
         (Gates::NO_SUBSCRIPTION, Reason::NoSubscription),
         (Gates::SUBSCRIPTION_PENDING, Reason::SubscriptionPending),
         (Gates::PLAN_LAPSED, Reason::PlanLapsed),
+        (Gates::PAUSED, Reason::Paused),
     ] {
         if gates.contains(against) {
             reasons.add(reason);

@@ -8,7 +8,7 @@ use super::{ResourceId, Source};
 use crate::clock::Timestamp;
 use crate::error::Error;
 
-/// Why a decision was denied. The order is the order of evaluation.
+/// Why a decision was denied. [`Reason::IN_ORDER`] has the order of evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -34,16 +34,34 @@ pub enum Reason {
     QuotaExhausted = 9,
     /// Too many in too short a time.
     RateExceeded = 10,
+    /// The subscription pauses until it is resumed.
+    Paused = 11,
 }
 
 impl Reason {
-    /// Every reason, in the order of evaluation.
-    pub const ALL: [Reason; 10] = [
+    /// Every reason, in the order of their numbers, which are never given again.
+    pub const ALL: [Reason; 11] = [
         Reason::StatusForbids,
         Reason::DemoExpired,
         Reason::NoSubscription,
         Reason::SubscriptionPending,
         Reason::PlanLapsed,
+        Reason::FeatureMissing,
+        Reason::SessionRequired,
+        Reason::NotInPlan,
+        Reason::QuotaExhausted,
+        Reason::RateExceeded,
+        Reason::Paused,
+    ];
+
+    /// Every reason, in the order of evaluation: of several the first is the one that counts.
+    pub const IN_ORDER: [Reason; 11] = [
+        Reason::StatusForbids,
+        Reason::DemoExpired,
+        Reason::NoSubscription,
+        Reason::SubscriptionPending,
+        Reason::PlanLapsed,
+        Reason::Paused,
         Reason::FeatureMissing,
         Reason::SessionRequired,
         Reason::NotInPlan,
@@ -65,6 +83,7 @@ impl Reason {
             Reason::NotInPlan => "not_in_plan",
             Reason::QuotaExhausted => "quota_exhausted",
             Reason::RateExceeded => "rate_exceeded",
+            Reason::Paused => "paused",
         }
     }
 
@@ -89,7 +108,7 @@ impl Reasons {
     #[must_use]
     #[inline]
     pub fn first(self) -> Option<Reason> {
-        if self.0 == 0 { None } else { Reason::from_number(self.0.trailing_zeros() as u8) }
+        if self.0 == 0 { None } else { self.iter().next() }
     }
 
     /// Whether `reason` is one of them.
@@ -107,7 +126,7 @@ impl Reasons {
 
     /// All of them, in the order of evaluation.
     pub fn iter(self) -> impl Iterator<Item = Reason> {
-        Reason::ALL.into_iter().filter(move |&reason| self.contains(reason))
+        Reason::IN_ORDER.into_iter().filter(move |&reason| self.contains(reason))
     }
 
     /// The set as bits: `1 << reason` for each.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::account::{Account, Grant, Source, Subscription};
+use super::account::{Account, Grant, Source};
 use super::settle::{CLOCK_JUMP_MS, month_end, next_boundary, period_end};
+use super::subscription::{Pause, Subscription};
 use super::terms::{CounterTerms, Counting, Mode, firmness};
 use super::{GateTable, Policy, ResourceId, Rulebook, Status, burn_down, calendar, plan_number};
 use crate::catalog::{Enforcement, Gate, Kind, Limit, OnLapse, Reset};
@@ -85,12 +86,15 @@ impl Gates {
     pub const SUBSCRIPTION_PENDING: Gates = Gates(1 << 10);
     /// The subscription has lapsed and its grace is over.
     pub const PLAN_LAPSED: Gates = Gates(1 << 11);
+    /// The subscription pauses.
+    pub const PAUSED: Gates = Gates(1 << 12);
     /// All that speaks against any decision.
     pub(crate) const AGAINST: Gates = Gates(
         Self::DEMO_EXPIRED.0
             | Self::NO_SUBSCRIPTION.0
             | Self::SUBSCRIPTION_PENDING.0
-            | Self::PLAN_LAPSED.0,
+            | Self::PLAN_LAPSED.0
+            | Self::PAUSED.0,
     );
     /// Each send carries the notice.
     pub const DEMO_NOTICE: Gates = Gates(1 << 16);
@@ -133,7 +137,7 @@ impl Gates {
 #[must_use]
 pub fn entitlements(account: &Account, rules: &Rulebook, now: Timestamp) -> Entitlements {
     let restores = |it: &Subscription| it.renews() || it.quota_due() < it.due();
-    let renews = account.subscription.as_ref().is_some_and(|it| restores(it) && !it.lapsed);
+    let renews = account.subscription.as_ref().is_some_and(|it| restores(it) && it.has_period());
     Entitlements {
         valid_until: valid_until(account, rules, now),
         restores_at: period_end(account).filter(|_| renews),
@@ -164,7 +168,7 @@ fn valid_until(account: &Account, rules: &Rulebook, now: Timestamp) -> Timestamp
 
 /// When a subscription that is not renewed ceases to count.
 fn lapse_end(account: &Account) -> Option<Timestamp> {
-    let subscription = account.subscription.as_ref()?;
+    let subscription = account.subscription.as_ref().filter(|it| it.pause == Pause::None)?;
     let expires = subscription.on_lapse == OnLapse::Expire && !subscription.renews();
     expires.then(|| {
         calendar::end_of_grace(subscription.due(), subscription.grace_days, account.time_zone)
@@ -174,6 +178,11 @@ fn lapse_end(account: &Account) -> Option<Timestamp> {
 /// Whether a subscription waits to be paid and there is no other meanwhile.
 fn is_pending(account: &Account) -> bool {
     account.subscription.as_ref().map_or(account.awaits_payment, |it| it.pending)
+}
+
+/// Whether the subscription pauses, so that nothing is permitted.
+fn is_paused(account: &Account) -> bool {
+    account.subscription.as_ref().is_some_and(|it| it.pause == Pause::InForce)
 }
 
 fn gates(account: &Account, statuses: &GateTable, now: Timestamp) -> Gates {
@@ -190,6 +199,7 @@ fn gates(account: &Account, statuses: &GateTable, now: Timestamp) -> Gates {
         .with(Gates::NO_SUBSCRIPTION, account.subscription.is_none() && !account.awaits_payment)
         .with(Gates::SUBSCRIPTION_PENDING, is_pending(account))
         .with(Gates::PLAN_LAPSED, lapse_end(account).is_some_and(|end| end <= now))
+        .with(Gates::PAUSED, is_paused(account))
 }
 
 /// A counter for every resource that the tenant has, or has had: what was measured, is held or was

@@ -42,6 +42,13 @@ pub enum EventKind {
     },
     /// The last due date has passed without renewal.
     Lapsed,
+    /// A period has ended, and none follows until the subscription is resumed.
+    Paused,
+    /// A subscription that paused has begun a period again.
+    Resumed {
+        /// Number of the period that began.
+        period: u64,
+    },
     /// The status has changed.
     StatusChanged {
         /// From which.
@@ -140,6 +147,8 @@ const LEASE_EXPIRED: u8 = 8;
 const RESERVATION_EXPIRED: u8 = 9;
 const PAYMENT_DIFFERS: u8 = 10;
 pub(crate) const REMOVAL_ANNOUNCED: u8 = 20;
+const PAUSED: u8 = 14;
+const RESUMED: u8 = 15;
 const REMOVED: u8 = 21;
 const ERASED: u8 = 22;
 const PAYMENT_UNMATCHED: u8 = 11;
@@ -164,6 +173,8 @@ impl EventKind {
             EventKind::Exhausted { .. } => "exhausted",
             EventKind::Renewed { .. } => "renewed",
             EventKind::Lapsed => "lapsed",
+            EventKind::Paused => "paused",
+            EventKind::Resumed { .. } => "resumed",
             EventKind::StatusChanged { .. } => "status_changed",
             EventKind::PlanChanged { .. } => "plan_changed",
             EventKind::PaymentDiffers { .. } => "payment_differs",
@@ -189,6 +200,8 @@ impl EventKind {
             &EventKind::Exhausted { used, limit } => numbers(EXHAUSTED, used, limit),
             &EventKind::Renewed { period } => numbers(RENEWED, period, 0),
             EventKind::Lapsed => numbers(LAPSED, 0, 0),
+            EventKind::Paused => numbers(PAUSED, 0, 0),
+            &EventKind::Resumed { period } => numbers(RESUMED, period, 0),
             EventKind::StatusChanged { from, to } => {
                 numbers(STATUS_CHANGED, *from as u64, *to as u64)
             }
@@ -236,6 +249,8 @@ impl EventKind {
             EXHAUSTED => EventKind::Exhausted { used: first, limit: second },
             RENEWED => EventKind::Renewed { period: first },
             LAPSED => EventKind::Lapsed,
+            PAUSED => EventKind::Paused,
+            RESUMED => EventKind::Resumed { period: first },
             STATUS_CHANGED => {
                 EventKind::StatusChanged { from: status(first)?, to: status(second)? }
             }

@@ -7,7 +7,7 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use super::account::Subscription;
+use super::subscription::{Pause, Subscription};
 use crate::catalog::BillingMode;
 
 /// What a line of an invoice is for.
@@ -142,6 +142,7 @@ fn following<'a>(
     scheduled: Option<&'a Subscription>,
 ) -> Option<(&'a Subscription, NaiveDate)> {
     match scheduled {
+        Some(_) if terms.pause != Pause::None => None,
         Some(next) => Some((next, next.first_due)),
         None if terms.is_followed() => Some((terms, terms.next_due())),
         None => None,

@@ -17,10 +17,11 @@ pub mod invoice;
 pub mod plan_number;
 mod rulebook;
 pub mod settle;
+mod subscription;
 mod terms;
 pub mod thresholds;
 
-pub use account::{Account, DEBT, Grant, Scheduled, Source, Subscription, Usage, Watch};
+pub use account::{Account, DEBT, Grant, Source, Usage, Watch};
 pub use decide::{Changes, Charge, Request, State};
 pub(crate) use decision::EntryHandle;
 pub use decision::{
@@ -35,4 +36,5 @@ pub use id::{FeatureId, ResourceId};
 pub use invoice::{Line, LineKind};
 pub use rulebook::{BillingRules, Policy, Rulebook};
 pub use settle::{ClosedMonth, ClosedPeriod, settle};
+pub use subscription::{Pause, Scheduled, Subscription};
 pub use terms::{CounterTerms, Counting, Firmness, Mode};

@@ -5,7 +5,8 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::account::{Account, Grant, Scheduled, Source, Subscription, Usage};
+use super::account::{Account, Grant, Source, Usage};
+use super::subscription::{Pause, Scheduled, Subscription};
 use super::terms::Counting;
 use super::{EventKind, ResourceId, Rulebook, Status, TenantEvent, calendar};
 use crate::catalog::{Kind, Limit, Reset};
@@ -285,7 +286,7 @@ fn note_begun(account: &mut Account, rules: &Rulebook, settled: &mut Settled) {
 /// When the current period ends, if it ends by itself: one day after the due date (docs/sources.md,
 /// LiveChat 360).
 pub(super) fn period_end(account: &Account) -> Option<Timestamp> {
-    let subscription = account.subscription.as_ref().filter(|it| !it.lapsed)?;
+    let subscription = account.subscription.as_ref().filter(|it| it.has_period())?;
     // One that is cancelled can be resumed until its period ends.
     let last = if subscription.cancelled_at.is_some() {
         subscription.due()
@@ -387,6 +388,9 @@ fn end_period(account: &mut Account, rules: &Rulebook, at: Timestamp, settled: &
         return end_cancelled(account, rules, cancelled_at, settled);
     }
     let within = subscription.quota_due() < subscription.due();
+    if !within && subscription.pause == Pause::Requested {
+        return begin_pause(account, rules, at, settled);
+    }
     if !within && account.scheduled.as_ref().is_some_and(Scheduled::may_begin) {
         return begin_scheduled(account, rules, at, settled);
     }
@@ -395,7 +399,7 @@ fn end_period(account: &mut Account, rules: &Rulebook, at: Timestamp, settled: &
         if within {
             subscription.restored += 1;
         } else {
-            subscription.renewed += 1;
+            subscription.advance();
             subscription.begin_grid(calendar::date_of(at, account.time_zone));
             note_begun(account, rules, settled);
         }
@@ -408,6 +412,16 @@ fn end_period(account: &mut Account, rules: &Rulebook, at: Timestamp, settled: &
         subscription.lapsed = true;
         settled.events.push(TenantEvent { at, resource: None, kind: EventKind::Lapsed });
     }
+}
+
+/// The running period has ended, and none follows until the subscription is resumed: what the plan
+/// gave is gone, what was bought stays.
+fn begin_pause(account: &mut Account, rules: &Rulebook, at: Timestamp, settled: &mut Settled) {
+    if let Some(terms) = account.subscription.as_mut() {
+        terms.pause = Pause::InForce;
+    }
+    settled.closed.push(close_period(account, rules, at, false));
+    settled.events.push(TenantEvent { at, resource: None, kind: EventKind::Paused });
 }
 
 /// The period of a cancelled tenant is over: nothing can be resumed any more. It ended when it was

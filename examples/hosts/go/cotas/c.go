@@ -96,6 +96,7 @@ const (
 	NotInPlan           Reason = C.COTAS_REASON_NOT_IN_PLAN
 	QuotaExhausted      Reason = C.COTAS_REASON_QUOTA_EXHAUSTED
 	RateExceeded        Reason = C.COTAS_REASON_RATE_EXCEEDED
+	Paused              Reason = C.COTAS_REASON_PAUSED
 )
 
 // String is the reason's name in documents; empty: None.
