@@ -87,6 +87,13 @@ pub enum Failure {
     /// A webhook came with another token than the one that is set.
     #[error("the token is not that of {0}: nothing was read")]
     WrongToken(&'static str),
+    /// The database cannot be served.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Serve(#[from] cotas_server::ServeError),
+    /// No access token has this number, or it opens nothing any more.
+    #[error("no token {0} is in force; `cotas token list` lists them")]
+    NoToken(i64),
     /// The records do not balance.
     #[error("faults found: {0}")]
     Faults(usize),

@@ -22,9 +22,9 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
-    account, audit, backup, bodies, catalog, decisions, doctor, events, export, grant, maintain,
-    manual, money, opening, pages, payments, plan, quote, reservations, restore, seats, tenant,
-    usage, verify, webhook,
+    access, account, audit, backup, bodies, catalog, decisions, doctor, events, export, grant,
+    maintain, manual, money, opening, pages, payments, plan, quote, reservations, restore, seats,
+    tenant, usage, verify, webhook,
 };
 use crate::database::Database;
 use crate::failure::Failure;
@@ -118,6 +118,9 @@ enum Command {
     Seats(seats::Seats),
     /// List what happened to tenants, or acknowledge it
     Events(events::Events),
+    /// Issue, list, rotate or revoke access tokens of `cotas serve`
+    #[command(subcommand)]
+    Token(access::Token),
     /// List what was changed manually, when, and how
     Audit(audit::Audit),
     /// Check a CPF or CNPJ, and that no tenant has it
@@ -140,6 +143,9 @@ enum Command {
     Restore(restore::Restore),
     /// Write checkpoints and settle tenants until killed, which is safe at any moment
     Maintain(maintain::Maintain),
+    /// Serve the database over HTTP until SIGTERM
+    #[cfg(feature = "serve")]
+    Serve(commands::serve::Serve),
     /// Open the database and say how its live file was found
     Open,
     /// Print what completes this program's commands in a shell; needs no database
@@ -207,6 +213,9 @@ impl Cli {
             Command::WebhookToken(command) => command.run(&database(), output),
             Command::Seats(command) => command.run(&database(), output),
             Command::Events(command) => command.run(&database(), output),
+            Command::Token(command) => command.run(&database(), output),
+            #[cfg(feature = "serve")]
+            Command::Serve(command) => command.run(&database()),
             Command::Audit(command) => command.run(&database(), output),
             Command::Document(command) => command.run(&database(), output),
             Command::Replay(command) => command.run(&database(), output),

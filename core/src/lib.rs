@@ -72,11 +72,12 @@ pub use doctor::{
     StuckLock, Versions,
 };
 pub use engine::{
-    AccountHolder, AccountHolderView, AccountSummary, Address, Administrator, AuditEntry, Balance,
-    Builder, CampaignQuote, Charge, ChargeState, CostLine, Cursor, Delivery, DeliveryOutcome,
-    Details, Direction, Durability, Engine, ErasedAccount, Event, Extra, FieldProblem, Finding,
-    GrantView, IgnoredBecause, Invoice, InvoiceLine, InvoicePreview, InvoiceStatus, KEY_BYTES_MAX,
-    LIFETIME_MS_MAX, Leases, Maintained, Maintenance, ManualLine, Meter, Metric, NewGrant,
+    Access, AccessRole, AccessTokenView, AccessTokens, AccountHolder, AccountHolderView,
+    AccountSummary, Address, Administrator, AuditEntry, Balance, Builder, CampaignQuote, Charge,
+    ChargeState, CostLine, Cursor, Delivery, DeliveryOutcome, Details, Direction, Durability,
+    Engine, ErasedAccount, Event, Extra, FieldProblem, Finding, GrantView, IgnoredBecause, Invoice,
+    InvoiceLine, InvoicePreview, InvoiceStatus, IssuedToken, KEY_BYTES_MAX, LIFETIME_MS_MAX,
+    Leases, Maintained, Maintenance, ManualLine, Meter, Metric, NewAccessToken, NewGrant,
     NewTenant, NextPeriod, Occupancy, Once, Opening, Origin, OverLimit, PaymentOutcome, PeriodView,
     PlanChange, PlanChangeQuote, PlanOffer, Progress, Purchase, Quote, QuotedInvoice, Rates,
     Resolution, ResourceRef, Seat, Seats, SubscriptionRecord, SubscriptionView, SummaryInvoice,

@@ -456,6 +456,7 @@ class AuditEntry(Document):
     tenant: str | None
     what: str
     detail: str
+    actor: str | None
 
 
 @dataclass(frozen=True)

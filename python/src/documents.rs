@@ -94,9 +94,10 @@ impl Engine {
         py: Python<'_>,
         tenant: Option<Name<'_>>,
         most: Whole<u32>,
-    ) -> PyResult<Vec<(i64, When, Option<String>, String, String)>> {
+    ) -> PyResult<Vec<(i64, When, Option<String>, String, String, Option<String>)>> {
         let entries = self.ask(py, |it| it.audit_trail(tenant.map(|name| name.0), most.0))?;
-        let row = |it: cotas::AuditEntry| (it.id, When(it.at), it.tenant, it.what, it.detail);
+        let row =
+            |it: cotas::AuditEntry| (it.id, When(it.at), it.tenant, it.what, it.detail, it.actor);
         Ok(entries.into_iter().map(row).collect())
     }
 

@@ -59,6 +59,8 @@ NOWHERE = {
     "Tenant::check_then": "the same",
     "Tenant::ttl_of_units": "what is reserved without a time to live has this one",
     "Tenant::ttl_of_action": "the same",
+    "Engine::access_tokens": "they are issued where the database is: `cotas token`",
+    "Engine::acting_as": "what a host changes is changed by a process of the machine",
     "Engine::resource": "numbers of resources are the engine's own; Python asks by name",
     "Engine::resource_name": "and is answered by name",
 }

@@ -26,11 +26,14 @@ impl Audit {
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = database.open(self.at.clock())?;
         let entries = engine.audit_trail(self.tenant.as_deref(), self.max)?;
-        let header =
-            vec![right("entry"), words("at"), words("tenant"), words("what"), words("how")];
+        let mut header = vec![right("entry")];
+        header.extend(["at", "tenant", "what", "how", "by"].map(words));
         let row = |it: &AuditEntry| {
             let tenant = it.tenant.as_deref().unwrap_or_default();
-            vec![right(it.id), words(it.at), words(tenant), words(&it.what), words(&it.detail)]
+            let actor = it.actor.as_deref().unwrap_or_default();
+            let mut row = vec![right(it.id), words(it.at), words(tenant)];
+            row.extend([it.what.as_str(), &it.detail, actor].map(words));
+            row
         };
         let text = if entries.is_empty() {
             "nothing was changed".to_owned()
@@ -48,5 +51,6 @@ fn entry_json(it: &AuditEntry) -> Value {
         "tenant": it.tenant,
         "what": it.what,
         "detail": it.detail,
+        "actor": it.actor,
     })
 }

@@ -1,5 +1,6 @@
 //! The commands, each with its arguments; `replay` has a module of its own.
 
+pub mod access;
 pub mod account;
 pub mod audit;
 pub mod backup;
@@ -22,6 +23,8 @@ pub mod reservations;
 pub mod restore;
 pub mod seats;
 pub mod secret;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod tenant;
 pub mod tenant_view;
 pub mod usage;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // Each test file uses its part of it.
 
+pub mod http;
+
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;

@@ -277,6 +277,7 @@ impl Engine {
         shared.finish_pending_catalog()?;
         shared.store.with(|connection| {
             let mut write = Write::begin(connection, &shared.live, Sync::Full)?;
+            write.set_actor(self.actor.as_deref());
             let (version, mut names) = match write.newest_catalog()? {
                 Some((version, newest, _)) if newest == *catalog => return Ok(version),
                 Some((version, newest, mut names)) => {

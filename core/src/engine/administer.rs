@@ -33,6 +33,7 @@ impl Engine {
     ) -> Result<T, Error> {
         let at = self.record_or_similar(tenant)?;
         self.shared.administer(at, tenant, self.now(), options, |under_way| {
+            under_way.write.set_actor(self.actor.as_deref());
             let value = tx(under_way)?;
             // It may have written invoices, or changed how they are paid and by whom.
             under_way.write.load_waiting(under_way.loaded.row, &mut under_way.loaded.account)?;

@@ -128,19 +128,15 @@ impl Engine {
     pub fn ensure_tenants(&self, tenants: &[NewTenant<'_>]) -> Result<usize, Error> {
         let mut created = 0;
         for batch in tenants.chunks(BATCH) {
-            created += self.shared.create(batch, self.key.as_deref(), self.now())?;
+            created += self.shared.create(batch, self, self.now())?;
         }
         Ok(created)
     }
 }
 
 impl Shared {
-    fn create(
-        &self,
-        batch: &[NewTenant<'_>],
-        key: Option<&str>,
-        now: Timestamp,
-    ) -> Result<usize, Error> {
+    fn create(&self, batch: &[NewTenant<'_>], by: &Engine, now: Timestamp) -> Result<usize, Error> {
+        let key = by.key.as_deref();
         batch.iter().try_for_each(|new| check_name(new.name))?;
         key.map_or(Ok(()), |key| check_key("idempotency key", key))?;
         let _writer_lock = self.lock_writer()?;
@@ -148,6 +144,7 @@ impl Shared {
         let compiled = self.compiled()?;
         self.store.with(|connection| {
             let mut write = Write::begin(connection, &self.live, Sync::Full)?;
+            write.set_actor(by.actor.as_deref());
             let mut creations = Vec::new();
             let done = self.create_all(batch, key, &mut write, &mut creations, compiled, now);
             for creation in &mut creations {

@@ -47,6 +47,7 @@ impl Engine {
         let now = self.now();
         let mut cancelled = Vec::new();
         self.shared.remove(at, tenant, |write, loaded| {
+            write.set_actor(self.actor.as_deref());
             cancelled = erase(write, loaded, cancel_debt, now)?;
             Ok(true)
         })?;

@@ -1,5 +1,6 @@
 //! What a host calls: opening, deciding, administration, maintenance.
 
+mod access_tokens;
 mod admin_tx;
 mod administer;
 mod apply;
@@ -72,6 +73,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub use access_tokens::{
+    Access, AccessRole, AccessTokenView, AccessTokens, IssuedToken, NewAccessToken,
+};
 pub use call::{Details, Direction, LIFETIME_MS_MAX};
 pub use caller::Once;
 pub use campaign::CampaignQuote;
@@ -149,6 +153,8 @@ pub struct Engine {
     disk_timeout: Duration,
     /// The key under which administrative operations take effect once.
     key: Option<Arc<str>>,
+    /// Who makes administrative changes, for the audit trail.
+    actor: Option<Arc<str>>,
 }
 
 /// What all engines of one database and process share.

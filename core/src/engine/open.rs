@@ -197,6 +197,7 @@ impl Builder {
             timeout: RECORD_TIMEOUT,
             disk_timeout: self.disk_timeout,
             key: None,
+            actor: None,
         })
     }
 

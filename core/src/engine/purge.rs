@@ -12,9 +12,9 @@ use crate::store::{Loaded, Sync, Write, overwrite_deleted};
 
 /// Who removes a demonstration.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
-    /// An operator who names it.
-    Operator,
+pub(super) enum By<'a> {
+    /// An operator who names it, as the audit trail names them.
+    Operator(Option<&'a str>),
     /// Maintenance, which leaves those who have paid, or may yet pay.
     Maintenance,
 }
@@ -25,7 +25,8 @@ impl Engine {
     /// `demo_expired`; from then on there is no such tenant, and another one may have its name. The
     /// audit trail keeps that it was purged. Any other tenant is refused. Waits for the disk.
     pub fn purge_demo(&self, tenant: &str) -> Result<(), Error> {
-        self.shared.purge(self.record_or_similar(tenant)?, tenant, self.now(), By::Operator)
+        let by = By::Operator(self.actor.as_deref());
+        self.shared.purge(self.record_or_similar(tenant)?, tenant, self.now(), by)
     }
 
     /// The demonstrations that have ended and can be purged, by name. Reads SQLite.
@@ -35,11 +36,20 @@ impl Engine {
 }
 
 impl Shared {
-    pub(super) fn purge(&self, at: u64, name: &str, now: Timestamp, by: By) -> Result<(), Error> {
+    pub(super) fn purge(
+        &self,
+        at: u64,
+        name: &str,
+        now: Timestamp,
+        by: By<'_>,
+    ) -> Result<(), Error> {
         self.remove(at, name, |write, loaded| {
             may_be_purged(&loaded.account, now)?;
             if by == By::Maintenance && !write.may_be_removed(loaded.row)? {
                 return Ok(false);
+            }
+            if let By::Operator(actor) = by {
+                write.set_actor(actor);
             }
             write.delete_tenant(loaded.row)?;
             let removed = TenantEvent { at: now, resource: None, kind: EventKind::Removed };

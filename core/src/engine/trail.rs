@@ -1,6 +1,9 @@
 //! The audit trail: what was changed, when, and why.
 
+use std::sync::Arc;
+
 use super::Engine;
+use super::subscriptions::check_label;
 use crate::clock::Timestamp;
 use crate::error::Error;
 
@@ -21,9 +24,18 @@ pub struct AuditEntry {
     pub what: String,
     /// How.
     pub detail: String,
+    /// By whom, as [`Engine::acting_as`] named them; `None`: a process of this machine.
+    pub actor: Option<String>,
 }
 
 impl Engine {
+    /// The same engine, whose administrative changes stand in the audit trail as those of `actor`:
+    /// a person, a program, `token 7`.
+    pub fn acting_as(&self, actor: &str) -> Result<Engine, Error> {
+        check_label("actor", actor)?;
+        Ok(Engine { actor: Some(Arc::from(actor)), ..self.clone() })
+    }
+
     /// The latest administrative changes, at most `max` (1 to 10,000), the latest first: of one
     /// tenant, or of all. Reads SQLite.
     pub fn audit_trail(&self, tenant: Option<&str>, max: u32) -> Result<Vec<AuditEntry>, Error> {
@@ -39,6 +51,7 @@ impl Engine {
             tenant: row.tenant,
             what: row.what,
             detail: row.detail,
+            actor: row.actor,
         };
         Ok(rows.into_iter().map(entry).collect())
     }

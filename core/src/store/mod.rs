@@ -1,5 +1,6 @@
 //! SQLite: everything that must be remembered. SQL stands here and nowhere else.
 
+mod access_tokens;
 mod account_holders;
 mod admin_keys;
 mod audit;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 use rusqlite::ffi::ErrorCode;
 
+pub(crate) use access_tokens::AccessTokenRow;
 pub(crate) use account_holders::AccountHolderRow;
 pub(crate) use billing::{Gathers, InvoiceRow, MANUAL, PurchaseRow};
 pub(crate) use charges::{ChargeRow, ListedCharge, PAID};

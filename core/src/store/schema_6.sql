@@ -170,3 +170,19 @@ UPDATE subscriptions SET terms = json_set(terms, '$.currency', coalesce((SELECT 
         FROM invoices i WHERE i.subscription = subscriptions.id AND i.effect = 'activate')
     THEN 'advance' ELSE 'arrears' END)
     WHERE json_valid(terms);
+
+-- Access ---------------------------------------------------------------------------------------
+-- Tokens of people and programs that ask over HTTP. Only a keyed hash of each is kept.
+CREATE TABLE access_tokens (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: the audit trail has it
+    hash       BLOB NOT NULL UNIQUE,
+    role       TEXT NOT NULL,             -- platform, reseller, manager, viewer
+    tenant     INTEGER REFERENCES tenants (id),   -- NULL: of every tenant
+    title      TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,                   -- the first instant at which it opens nothing
+    revoked_at INTEGER
+) STRICT;
+CREATE INDEX access_tokens_by_tenant ON access_tokens (tenant) WHERE tenant IS NOT NULL;
+-- Who made a change; NULL: a process of this machine, or it was not noted.
+ALTER TABLE audit ADD COLUMN actor TEXT;

@@ -46,7 +46,8 @@ pub(crate) struct Overrides {
 }
 
 /// The tables with rows of a tenant that go with it.
-const OF_A_TENANT: [&str; 12] = [
+const OF_A_TENANT: [&str; 13] = [
+    "access_tokens",
     "subscriptions",
     "grants",
     "usage",

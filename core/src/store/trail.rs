@@ -15,6 +15,8 @@ pub(crate) struct TrailRow {
     pub(crate) tenant: Option<String>,
     pub(crate) what: String,
     pub(crate) detail: String,
+    /// `None`: a process of this machine.
+    pub(crate) actor: Option<String>,
 }
 
 impl Write<'_> {
@@ -27,8 +29,12 @@ impl Write<'_> {
         detail: &str,
     ) -> Result<(), StoreError> {
         self.connection
-            .prepare_cached("INSERT INTO audit (tenant, at, what, detail) VALUES (?1, ?2, ?3, ?4)")
-            .and_then(|mut statement| statement.execute(params![tenant, at.ms(), what, detail]))
+            .prepare_cached(
+                "INSERT INTO audit (tenant, at, what, detail, actor) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )
+            .and_then(|mut statement| {
+                statement.execute(params![tenant, at.ms(), what, detail, self.actor()])
+            })
             .map_err(sqlite("writing the audit trail"))?;
         Ok(())
     }
@@ -40,7 +46,7 @@ impl Store {
         self.with(|connection| {
             let mut statement = connection
                 .prepare_cached(
-                    "SELECT a.id, a.at, t.name, a.what, a.detail FROM audit a \
+                    "SELECT a.id, a.at, t.name, a.what, a.detail, a.actor FROM audit a \
                      LEFT JOIN tenants t ON t.id = a.tenant \
                      WHERE ?1 IS NULL OR a.tenant = ?1 ORDER BY a.id DESC LIMIT ?2",
                 )
@@ -52,6 +58,7 @@ impl Store {
                     tenant: row.get(2)?,
                     what: row.get(3)?,
                     detail: row.get(4)?,
+                    actor: row.get(5)?,
                 })
             };
             statement

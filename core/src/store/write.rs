@@ -1,5 +1,7 @@
 //! One write transaction, and the tokens that keep database and live file together.
 
+use std::cell::RefCell;
+
 use rusqlite::Connection;
 
 use super::open::{read_token, update_meta};
@@ -20,6 +22,8 @@ pub(crate) struct Write<'a> {
     /// The token is that of a commit whose outcome is unknown, and stays in force whatever becomes
     /// of this.
     settling: bool,
+    /// Who makes it, for the audit trail.
+    actor: RefCell<Option<String>>,
 }
 
 /// Whether a commit waits for the disk.
@@ -59,8 +63,16 @@ impl<'a> Write<'a> {
         {
             // The same token, so that the unseen commit fits for as long as it may come to light.
             let number = live.next_commit();
-            let mut write =
-                Write { connection, live, token, number, sync, open: true, settling: true };
+            let mut write = Write {
+                connection,
+                live,
+                token,
+                number,
+                sync,
+                open: true,
+                settling: true,
+                actor: RefCell::new(None),
+            };
             connection
                 .prepare_cached("UPDATE meta SET value = value + 1 WHERE name = 'settled_commits'")
                 .and_then(|mut statement| statement.execute([]))
@@ -71,7 +83,9 @@ impl<'a> Write<'a> {
         }
         let token = live.intend_token(found);
         let number = live.next_commit();
-        let write = Write { connection, live, token, number, sync, open: true, settling: false };
+        let actor = RefCell::new(None);
+        let write =
+            Write { connection, live, token, number, sync, open: true, settling: false, actor };
         crash_points::point("token.intended");
         write.write_token()?;
         Ok(write)
@@ -80,6 +94,16 @@ impl<'a> Write<'a> {
     /// The transaction's number.
     pub(crate) fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Says who makes it: what is noted in the audit trail from here on is noted as theirs.
+    pub(crate) fn set_actor(&self, actor: Option<&str>) {
+        *self.actor.borrow_mut() = actor.map(str::to_owned);
+    }
+
+    /// Who makes it.
+    pub(super) fn actor(&self) -> Option<String> {
+        self.actor.borrow().clone()
     }
 
     /// Runs a part of the transaction that fails or succeeds by itself.

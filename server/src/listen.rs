@@ -1,0 +1,204 @@
+//! Accepting connections, and ending them: none may take long to say what it wants, and when the
+//! server is to stop, requests under way are answered.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use cotas::Engine;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+
+use crate::app::App;
+use crate::{AccessLog, Options, tls};
+
+/// How long accepting pauses after a failure: the system has no descriptor left, say.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Longest head of a request, in bytes.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// Why a database cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A certificate or a key cannot be used.
+    #[error("cannot use {}: {why}; a PEM file is needed", path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// The system gives no threads or no signals.
+    #[error("cannot start: {0}")]
+    Start(#[from] io::Error),
+}
+
+/// A database that is about to be served.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    options: Options,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Server {
+    /// Listens; connections are answered once it [`run`](Self::run)s.
+    pub fn bind(engine: Engine, options: &Options, log: AccessLog) -> Result<Server, ServeError> {
+        let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .max_blocking_threads(options.calls_max.max(1) + 1)
+            .thread_name("cotas-serve")
+            .build()?;
+        let unheard = |source| ServeError::Listen { address: options.listen, source };
+        let listener = runtime.block_on(TcpListener::bind(options.listen)).map_err(unheard)?;
+        let address = listener.local_addr().map_err(unheard)?;
+        let router = App::new(engine, options, log).router();
+        Ok(Server { listener, address, tls, router, options: options.clone(), runtime })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until SIGTERM or SIGINT comes; then accepts no more, and answers what is under way
+    /// for as long as the grace lasts. The caller's engine is closed when it drops it.
+    pub fn run(self) -> Result<(), ServeError> {
+        let Server { listener, tls, router, options, runtime, .. } = self;
+        runtime.block_on(async {
+            let stop = stop_signal()?;
+            serve(listener, tls, router, &options, stop).await;
+            Ok(())
+        })
+        // Dropping the runtime waits for calls of the engine that are under way.
+    }
+}
+
+/// What is done when the first signal to stop comes.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        std::future::poll_fn(|context| {
+            let stopped =
+                terminate.poll_recv(context).is_ready() || interrupt.poll_recv(context).is_ready();
+            if stopped { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+    })
+}
+
+async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    options: &Options,
+    stop: impl Future<Output = ()>,
+) {
+    let capacity = Arc::new(Semaphore::new(options.connections_max));
+    let open = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let next = std::pin::pin!(accept(&listener, &capacity));
+        let either = futures_or(next, stop.as_mut()).await;
+        let Some((stream, permit)) = either else { break };
+        let connection = Connection {
+            router: router.clone(),
+            read_timeout: options.read_timeout,
+            watcher: open.watcher(),
+            _permit: permit,
+        };
+        let tls = tls.clone();
+        tokio::spawn(async move {
+            match tls {
+                None => connection.answer(stream).await,
+                Some(tls) => {
+                    let handshake =
+                        tokio::time::timeout(connection.read_timeout, tls.accept(stream));
+                    if let Ok(Ok(stream)) = handshake.await {
+                        connection.answer(stream).await;
+                    }
+                }
+            }
+        });
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(options.grace, open.shutdown()).await;
+}
+
+/// The first that is ready; `None`: it is time to stop.
+async fn futures_or<T>(
+    mut next: std::pin::Pin<&mut impl Future<Output = T>>,
+    mut stop: std::pin::Pin<&mut impl Future<Output = ()>>,
+) -> Option<T> {
+    use std::task::Poll;
+    std::future::poll_fn(|context| {
+        if stop.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        next.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// The next connection, once there is capacity for it: until then it waits in the system's queue.
+async fn accept(
+    listener: &TcpListener,
+    capacity: &Arc<Semaphore>,
+) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // It is never closed, so there is always a permit.
+    let permit = capacity.clone().acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let _ = stream.set_nodelay(true);
+                return (stream, permit);
+            }
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+struct Connection {
+    router: Router,
+    read_timeout: Duration,
+    watcher: hyper_util::server::graceful::Watcher,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    async fn answer(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.read_timeout)
+            .max_buf_size(HEAD_BYTES_MAX);
+        let service = TowerToHyperService::new(self.router);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        // A client that breaks off, or speaks no HTTP, is its own affair.
+        let _ = self.watcher.watch(connection).await;
+    }
+}

@@ -1,0 +1,99 @@
+//! The control plane: every operation of [`cotas::control`] that may be called from another
+//! machine, at `POST /api/v1/operations/<name>`. Names, arguments and results are the table's; only
+//! who may call what is said here.
+
+use cotas::AccessRole;
+use cotas::control::{self, Effect, Operation};
+use serde_json::Value;
+
+use super::{Answer, Call, Method, Route};
+use crate::access::Needs;
+use crate::problem::Problem;
+
+/// Where the operations are.
+const PATH: &str = "/api/v1/operations/";
+
+/// What a viewer may read: what a tenant has left.
+const FOR_VIEWERS: [&str; 5] = ["balances", "channels", "feature", "report", "usage"];
+
+/// What only the platform may do: what concerns every tenant at once, or how payments come in.
+const FOR_THE_PLATFORM: [&str; 12] = [
+    "acknowledge_events",
+    "apply_payment",
+    "checkpoint",
+    "confirm_clock",
+    "erase",
+    "erased_accounts",
+    "export",
+    "load_catalog",
+    "maintain",
+    "purge_demo",
+    "remove_ended_trials",
+    "set_webhook_token",
+];
+
+/// What is not offered: it names files of this machine, or has a route of its own.
+const NOT_OFFERED: [&str; 4] = ["live_path", "opening", "payment_event", "verify_token"];
+
+/// The operations that are offered.
+fn operations() -> impl Iterator<Item = &'static Operation> {
+    let offered =
+        |it: &&Operation| it.effect != Effect::WritesFile && !NOT_OFFERED.contains(&it.name);
+    control::operations().filter(offered)
+}
+
+/// A route for each of them. Paths are made once for the life of the process.
+pub(super) fn routes() -> impl Iterator<Item = Route> {
+    operations().map(|operation| {
+        let path = format!("{PATH}{}", operation.name).leak();
+        let route = Route::public(Method::Post, path, operation.summary, run);
+        Route {
+            needs: needs(operation),
+            takes_key: operation.takes_key(),
+            operation: Some(operation),
+            ..route
+        }
+    })
+}
+
+fn run(call: &Call<'_>) -> Result<Answer, Problem> {
+    let name = call.operation.map_or("", |it| it.name);
+    Ok(Answer::json(&call.engine.call(name, call.arguments, call.key)?))
+}
+
+/// Who may call an operation. One that names a tenant may be called with a token for that tenant;
+/// any other concerns every tenant.
+fn needs(operation: &Operation) -> Needs {
+    let role = if FOR_THE_PLATFORM.contains(&operation.name) {
+        AccessRole::Platform
+    } else if FOR_VIEWERS.contains(&operation.name) {
+        AccessRole::Viewer
+    } else if operation.effect == Effect::Reads {
+        AccessRole::Manager
+    } else {
+        AccessRole::Reseller
+    };
+    let names_tenant = operation.arguments.iter().any(is_tenant);
+    if names_tenant { Needs::Tenant(role) } else { Needs::EveryTenant(role) }
+}
+
+fn is_tenant(argument: &control::Argument) -> bool {
+    argument.name == "tenant" && argument.presence == control::Presence::Required
+}
+
+/// The tenant that the arguments of an operation name.
+pub(crate) fn tenant_of(arguments: &Value) -> Option<&str> {
+    arguments.get("tenant")?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_an_operations() {
+        let named = FOR_VIEWERS.iter().chain(&FOR_THE_PLATFORM).chain(&NOT_OFFERED);
+        let unknown: Vec<_> = named.filter(|it| control::operation(it).is_err()).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+}
