@@ -4,6 +4,7 @@
 # make torture SECONDS=600   the crash test; KILLS=10000, SEED=7: docs/testing.md
 # make power-cuts, faults, filesystems: what the machine may do to it
 # make damage CASES=20000   damaged files at rest
+# make fuzz TARGET=asaas SECONDS=600   any bytes, with coverage: docs/testing.md
 # make libc    processes with glibc and with musl on one limit: exactly as many
 # make overshoot   units beyond a limit, beside what people use instead: docs/overshoot.md
 # make bench-compare BASE=<commit>: ratios of pairs that run in turns, and instructions
@@ -27,7 +28,7 @@ CRASH_TESTS := --package cotas-tests --features crash_points
 .PHONY: test-quick test-crash torture power-cuts faults damage filesystems libc overshoot
 .PHONY: bench-compare
 .PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
-    header install install-built traffic docs reference deny third-party pictures
+    header install install-built traffic docs reference deny third-party pictures fuzz
 
 demo: export COTAS_DB := $(DEMO)/help-desk.db
 demo:
@@ -98,6 +99,21 @@ damage:
 	$(CARGO) build $(CRASH_TESTS) --bin damage
 	target/debug/damage --cases $(CASES) $(if $(SEED),--seed $(SEED))
 
+# libFuzzer with the stable compiler: the flags compile coverage in, and --target keeps them from
+# build scripts. New inputs stay in target/fuzz; those in fuzz/corpus are replayed by every test run.
+TARGET ?= control
+FUZZ_FLAGS := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+fuzz: export COTAS_FUZZ := $(TARGET)
+fuzz:
+	RUSTFLAGS="$(FUZZ_FLAGS)" $(CARGO) build --release --target $(HOST) \
+	    --manifest-path fuzz/libfuzzer/Cargo.toml --target-dir target/fuzz
+	mkdir -p target/fuzz/new/$(TARGET)
+	target/fuzz/$(HOST)/release/target -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2048 \
+	    -artifact_prefix=target/fuzz/ target/fuzz/new/$(TARGET) fuzz/corpus/$(TARGET)
+
 filesystems:
 	$(CARGO) build $(CRASH_TESTS) --bin faults --bin crash
 	tests/filesystems.sh target/debug/crash target/debug/faults 10
@@ -155,7 +171,8 @@ MDBOOK := target/tools/bin/mdbook
 docs: $(MDBOOK)
 	$(MDBOOK) build
 $(MDBOOK):
-	$(CARGO) install mdbook --version 0.4.52 --locked --root target/tools
+	$(CARGO) install mdbook --version 0.4.52 --locked --no-default-features --features search \
+	    --root target/tools
 
 reference:
 	$(CARGO) build --bin cotas
