@@ -21,6 +21,9 @@ use scenario::Limits;
 /// How long a child may take: each of its operations waits, and is measured by itself.
 const HANGS_AFTER: Duration = Duration::from_secs(300);
 
+/// A fault that can befall fewer calls is tried at each of them once, whatever the step.
+const ALL_BELOW: u64 = 64;
+
 /// How many calls one play for which no lock is to be had stands for.
 const LOCKS_STEP: usize = 26;
 
@@ -55,6 +58,8 @@ fn main() -> ExitCode {
                 continue; // Nothing is interrupted for ever.
             }
             let mut sums = BTreeMap::new();
+            // Few calls, each of which may be the one that matters: all of them.
+            let step = if !stays && calls < ALL_BELOW { 1 } else { step };
             // Without locks each operation waits in vain: minutes for one play.
             let step = if stays && fault == Fault::Locks { step * LOCKS_STEP } else { step };
             for n in (1..=calls).step_by(step) {

@@ -192,6 +192,7 @@ pub(crate) fn open(path: &Path, database_id: Option<[u64; 2]>) -> Result<FoundFi
         let why = format!("it has {len} bytes and says that it has {claimed}");
         return Err(OpenError::LiveFileDamaged { path: path.to_owned(), why });
     }
+    live.memory.reach_all().map_err(io_error("map all of", path))?;
     Ok(FoundFile::Usable(live))
 }
 
@@ -242,6 +243,7 @@ pub(crate) fn join(
     let _held = lock::take(&live.memory, header::ALLOCATOR_LOCK, ALLOCATOR_TIMEOUT)
         .map_err(|error| not_locked(error, path))?;
     check_is_seen_whole(live, path)?;
+    live.memory.reach_all().map_err(io_error("map all of", path))?;
     live.memory.cell(header::ADDRESS_LIMIT).fetch_min(live.memory.address_space(), AcqRel);
     Ok(())
 }
@@ -354,6 +356,7 @@ fn init(memory: Memory, identity: Identity) -> io::Result<LiveFile> {
     memory.put(header::FLOOR, first);
     memory.adopt(first);
     memory.put(header::FILE_LEN, FIRST_BYTES);
+    memory.reach_all()?;
     memory.put(header::NEXT_FREE, HEADER_BYTES);
     memory.put(header::LAYOUT, LAYOUT_VERSION);
     memory.put(header::ABI_TAG, ABI_TAG);

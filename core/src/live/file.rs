@@ -190,8 +190,12 @@ impl Memory {
         self.holds(at, bytes)
     }
 
-    /// Goes by the present adoption of the file from here on.
+    /// Goes by the present adoption of the file from here on. A process that could not map all of
+    /// the file has lost what it wrote there, and stays out.
     pub(super) fn attach(&self) {
+        if self.attached.load(Ordering::Relaxed) == NOT_MAPPED {
+            return;
+        }
         let word = self.cell(header::POISON).load(Ordering::Acquire);
         self.attached.store(word >> POISON_BITS << POISON_BITS, Ordering::Relaxed);
     }
@@ -278,6 +282,13 @@ impl Memory {
             return known;
         }
         len
+    }
+
+    /// Makes all of the file usable that there is, where that failing can still be answered: later
+    /// a process can only refuse to go on.
+    pub(super) fn reach_all(&self) -> io::Result<()> {
+        let len = self.get(header::FILE_LEN);
+        if len > self.known_len.load(Ordering::Relaxed) { self.reach(len) } else { Ok(()) }
     }
 
     /// Makes the first `len` bytes usable. Only ever more of them, so that threads which learn
@@ -535,6 +546,16 @@ mod tests {
             .filter(|&(from, to)| first <= from && to <= end)
             .map(|(from, to)| to - from)
             .sum()
+    }
+
+    #[test]
+    fn a_process_that_could_not_map_the_file_stays_out_when_it_attaches() {
+        let memory = Memory::anonymous().expect("is mapped");
+        memory.adopt(7);
+        assert_eq!(memory.poison(), None);
+        memory.set_poison(Poison::NotMapped);
+        memory.attach();
+        assert_eq!(memory.poison(), Some(Poison::NotMapped));
     }
 
     #[test]
