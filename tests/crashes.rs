@@ -431,6 +431,56 @@ fn a_power_cut_after_a_plan_change_charges_no_contact_again() {
     assert_sound(&engine);
 }
 
+/// A process that is stopped within a decision: it holds the tenant's lock, and its undo log is
+/// pending.
+fn stop_with_the_lock(database: &Database) -> std::process::Child {
+    let mut command = database.command(&["consume", "acme", "1", "1"]);
+    command.env("COTAS_CRASH", "undo.clear").env("COTAS_STOP", "1");
+    let stopped = command.spawn().expect("starts");
+    let pid = stopped.id() as libc::pid_t;
+    let mut status = 0;
+    // SAFETY: waits for the child to stop.
+    unsafe { libc::waitpid(pid, &raw mut status, libc::WUNTRACED) };
+    assert!(libc::WIFSTOPPED(status));
+    stopped
+}
+
+/// By another program: to close a database's file here would drop SQLite's locks.
+fn cp(words: &[&std::ffi::OsStr]) {
+    let status = std::process::Command::new("cp").args(words).status();
+    assert!(status.expect("runs").success());
+}
+
+#[test]
+fn files_that_were_copied_while_a_lock_was_held_hang_no_process() {
+    let database = database();
+    drop(database.with_acme());
+    let mut stopped = stop_with_the_lock(&database);
+    let copy = tempfile::tempdir().expect("a directory");
+    let everything = database.directory().join(".");
+    cp(&["-a".as_ref(), everything.as_os_str(), copy.path().as_os_str()]);
+    // Elsewhere it is refused: it was not closed, and is another file.
+    let error = Engine::open(copy.path().join("app.db")).err().expect("it is refused");
+    assert_eq!(error.code(), 114, "{error}");
+    stopped.kill().expect("is killed");
+    stopped.wait().expect("is gone");
+    // Its own files come to hold the lock of then: nothing that the owner does now matters.
+    let mut later = database.open();
+    assert!(later.consume("acme", "credits", 1).expect("decides").allowed());
+    drop(later);
+    for entry in std::fs::read_dir(copy.path()).expect("lists") {
+        let from = entry.expect("is there").path();
+        let to = database.directory().join(from.file_name().expect("has one"));
+        cp(&[from.as_os_str(), to.as_os_str()]);
+    }
+    let began = std::time::Instant::now();
+    later = database.open();
+    let decision = later.consume("acme", "credits", 1).expect("no owner is waited for");
+    assert_eq!(decision.used, 8, "what was not acknowledged is rolled back");
+    assert!(began.elapsed() < std::time::Duration::from_secs(20));
+    assert_sound(&later);
+}
+
 #[test]
 fn a_process_that_is_stopped_while_it_holds_a_tenant_hangs_no_other() {
     let database = database();
@@ -438,14 +488,7 @@ fn a_process_that_is_stopped_while_it_holds_a_tenant_hangs_no_other() {
     cotas_tests::add_tenant(&engine, "other", "full", "2026-05-20", true);
     let limit = cotas::Limit::Finite(100_000);
     engine.set_limit("other", "sessions", limit).expect("is raised");
-    let mut command = database.command(&["consume", "acme", "1", "1"]);
-    command.env("COTAS_CRASH", "undo.clear").env("COTAS_STOP", "1");
-    let mut stopped = command.spawn().expect("starts");
-    let pid = stopped.id() as libc::pid_t;
-    let mut status = 0;
-    // SAFETY: waits for the child to stop.
-    unsafe { libc::waitpid(pid, &raw mut status, libc::WUNTRACED) };
-    assert!(libc::WIFSTOPPED(status));
+    let mut stopped = stop_with_the_lock(&database);
     let busy = engine.consume("acme", "credits", 1);
     assert!(matches!(busy, Err(cotas::Error::Busy { .. })), "{busy:?}");
     // The other tenant goes on, also past what fits without a checkpoint.
