@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use common::Desk;
 use common::http::{Answer, Served, read_answer, sms, token};
+use cotas::control::{self, Effect};
 use cotas::{AccessRole, Engine};
 use cotas_server::{Method, Needs, ROUTES, Route};
 use serde_json::{Value, json};
@@ -42,14 +43,45 @@ fn row(route: &Route) -> String {
     format!("| `{method} {path}` | {who} | {tenant} | {key} |\n")
 }
 
+/// Who may call the operations of the control plane: what is not the rule is named.
+fn of_operations() -> String {
+    let mut exceptions = [(AccessRole::Viewer, Vec::new()), (AccessRole::Platform, Vec::new())];
+    for route in ROUTES.iter() {
+        let (Some(operation), Some(role)) = (route.operation, route.needs.role()) else { continue };
+        let reads = operation.effect == Effect::Reads;
+        let by_effect = if reads { AccessRole::Manager } else { AccessRole::Reseller };
+        match exceptions.iter_mut().find(|(of, _)| *of == role) {
+            Some((_, names)) => names.push(format!("`{}`", operation.name)),
+            None => assert_eq!(role, by_effect, "{}", operation.name),
+        }
+    }
+    let offered = |name: &str| {
+        ROUTES.iter().any(|it| it.operation.is_some_and(|offered| offered.name == name))
+    };
+    let left_out = control::operations().filter(|it| !offered(it.name));
+    let left_out: Vec<_> = left_out.map(|it| format!("`{}`", it.name)).collect();
+    let [viewer, platform] = exceptions.map(|(_, names)| names.join(", "));
+    let rows = [
+        (viewer.as_str(), "viewer"),
+        ("every other one that reads", "manager"),
+        ("every other one that changes something", "reseller"),
+        (&platform, "platform"),
+        (&left_out.join(", "), "not offered"),
+    ]
+    .map(|(names, role)| format!("| {names} | {role} |\n"));
+    format!("\n| operations | role |\n|---|---|\n{}\n", rows.concat())
+}
+
 #[test]
 fn the_matrix_of_the_documents_is_that_of_the_routes() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/serve.md");
     let text = fs::read_to_string(&page).expect("is there");
     let (before, rest) = text.split_once(MATRIX.0).expect("its beginning");
     let (found, after) = rest.split_once(MATRIX.1).expect("its end");
+    let written = ROUTES.iter().filter(|it| it.operation.is_none());
     let head = "| route | role | tenant | key |\n|---|---|---|---|\n".to_owned();
-    let expected = "\n".to_owned() + &head + &ROUTES.iter().map(row).collect::<String>() + "\n";
+    let expected =
+        "\n".to_owned() + &head + &written.map(row).collect::<String>() + &of_operations();
     if std::env::var_os("COTAS_WRITE_DOCS").is_some() {
         let text = format!("{before}{}{expected}{}{after}", MATRIX.0, MATRIX.1);
         fs::write(&page, text).expect("written");
@@ -395,4 +427,109 @@ fn every_route_is_in_the_description_and_nothing_else() {
     described.sort();
     served_routes.sort();
     assert_eq!(described, served_routes);
+}
+
+#[test]
+fn metrics_count_answers_and_show_the_database_without_naming_a_tenant() {
+    let desk = desk();
+    let served = Served::start(&desk, &["--quiet"]);
+    let (manager, viewer) = (token(&desk, "manager", None), token(&desk, "viewer", None));
+    for units in [4, 2, 1] {
+        served.post("/api/v1/tenants/other/consume", &manager, &sms(units));
+    }
+    served.send("GET /nothing", "", b"");
+    let page = served.get("/metrics", &viewer);
+    assert!(page.head.contains("application/openmetrics-text"), "{}", page.head);
+    let consume = "route=\"/api/v1/tenants/{tenant}/consume\",status=\"200\"";
+    for line in [
+        &format!("cotas_http_requests_total{{{consume}}} 3"),
+        "cotas_http_requests_total{route=\"\",status=\"404\"} 1",
+        "cotas_http_decisions_total{outcome=\"allowed\"} 2",
+        "cotas_http_decisions_total{outcome=\"quota_exhausted\"} 1",
+        "cotas_tenants 2",
+        "cotas_poisoned 0",
+        "cotas_processes 1",
+        "cotas_concerns{severity=\"error\"} 0",
+    ] {
+        assert!(page.text.lines().any(|it| it == line), "{line} is not in\n{}", page.text);
+    }
+    assert!(page.text.ends_with("# EOF\n") && !page.text.contains("other"), "{}", page.text);
+
+    // What the rules and the board ask for is there.
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/serve");
+    for file in ["alerts.yml", "grafana.json"] {
+        let text = fs::read_to_string(examples.join(file)).expect("is there");
+        let is_part = |it: char| !(it.is_ascii_alphanumeric() || it == '_');
+        let asked: Vec<_> = text.split(is_part).filter(|it| it.starts_with("cotas_")).collect();
+        assert!(asked.len() >= 5, "{file} asks for nothing");
+        for name in asked {
+            let sample = |line: &str| line.split(['{', ' ']).next() == Some(name);
+            assert!(page.text.lines().any(sample), "{file} asks for {name}");
+        }
+    }
+}
+
+#[test]
+fn with_a_certificate_it_speaks_tls_and_nothing_else() {
+    let desk = desk();
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+        ])
+        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "chain.pem"])
+        .current_dir(desk.path("."))
+        .output()
+        .expect("openssl makes a certificate");
+    assert!(made.status.success(), "{made:?}");
+    let files = ["--quiet", "--tls-certificate", "chain.pem", "--tls-key", "key.pem"];
+    let served = Served::start(&desk, &files);
+    let asked = Command::new("curl")
+        .args(["--silent", "--include", "--cacert", "chain.pem"])
+        .arg(format!("https://{}/healthz", served.address))
+        .current_dir(desk.path("."))
+        .output()
+        .expect("curl asks");
+    let answer = String::from_utf8_lossy(&asked.stdout).to_string();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{asked:?}");
+    assert!(answer.contains("strict-transport-security: "), "{answer}");
+    assert!(served.try_send("GET /healthz", "", b"").is_none(), "it answers in clear");
+
+    for (certificate, key) in [("catalog.toml", "key.pem"), ("chain.pem", "nothing.pem")] {
+        let wrong = ["serve", "--tls-certificate", certificate, "--tls-key", key];
+        let message = desk.failure(&wrong);
+        assert!(message.starts_with("cannot use ") && message.contains("PEM"), "{message}");
+    }
+}
+
+#[test]
+fn the_alert_rules_and_the_figures_pass_promtool_where_it_is_installed() {
+    let desk = desk();
+    let served = Served::start(&desk, &["--quiet"]);
+    let page = served.get("/metrics", &token(&desk, "viewer", None)).text;
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/serve/alerts.yml");
+    let rules = rules.to_str().expect("UTF-8");
+    let Ok(checked) = Command::new("promtool").args(["check", "rules", rules]).output() else {
+        println!("not checked: promtool is not installed");
+        return;
+    };
+    assert!(checked.status.success(), "{checked:?}");
+    let mut command = Command::new("promtool");
+    let pipe = || std::process::Stdio::piped();
+    command.args(["check", "metrics"]).stdin(pipe()).stdout(pipe()).stderr(pipe());
+    let mut child = command.spawn().expect("starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // It reads the older format, which has no end.
+    stdin.write_all(page.replace("# EOF\n", "").as_bytes()).expect("is written");
+    drop(stdin);
+    let checked = child.wait_with_output().expect("ends");
+    let errors = String::from_utf8_lossy(&checked.stderr);
+    assert!(!errors.contains("error while"), "{errors}\n{page}");
 }

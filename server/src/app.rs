@@ -8,13 +8,14 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use axum::routing::{MethodFilter, on};
-use cotas::{Access, Engine};
+use cotas::{Access, Builder, Engine};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::access::{self, Needs};
 use crate::fields::{self, Fields};
+use crate::metrics::Counters;
 use crate::problem::Problem;
 use crate::routes::{self, Answer, Call, ROUTES, Route};
 use crate::{AccessLog, LogLine, Options};
@@ -22,6 +23,8 @@ use crate::{AccessLog, LogLine, Options};
 /// What every request needs.
 pub(crate) struct App {
     engine: Engine,
+    database: Builder,
+    counters: Counters,
     options: Options,
     log: AccessLog,
     turns: Arc<Semaphore>,
@@ -36,9 +39,15 @@ struct Head {
 }
 
 impl App {
-    pub(crate) fn new(engine: Engine, options: &Options, log: AccessLog) -> Arc<App> {
+    pub(crate) fn new(
+        engine: Engine,
+        database: Builder,
+        options: &Options,
+        log: AccessLog,
+    ) -> Arc<App> {
         let turns = Arc::new(Semaphore::new(options.calls_max.max(1)));
-        Arc::new(App { engine, options: options.clone(), log, turns })
+        let (counters, options) = (Counters::default(), options.clone());
+        Arc::new(App { engine, database, counters, options, log, turns })
     }
 
     /// Every route of the table, and answers for what is none.
@@ -79,6 +88,7 @@ impl App {
         let status = problem.status().as_u16();
         let took = std::time::Duration::ZERO;
         let (at, method) = (self.engine.now(), method.to_owned());
+        self.counters.answered(None, status, took);
         self.log.write(&LogLine { at, method, route: None, status, took, token: None });
         self.secured(problem.into_response())
     }
@@ -100,12 +110,14 @@ impl App {
             Ok(answer) => answer.into_response(),
             Err(problem) => problem.into_response(),
         };
+        let took = began.elapsed();
+        self.counters.answered(Some(route.path), response.status().as_u16(), took);
         self.log.write(&LogLine {
             at: self.engine.now(),
             method: route.method.name().to_owned(),
             route: Some(route.path),
             status: response.status().as_u16(),
-            took: began.elapsed(),
+            took,
             token,
         });
         self.secured(response)
@@ -179,11 +191,13 @@ impl App {
             Some(access) => self.engine.acting_as(&format!("token {}", access.id))?,
             None => self.engine.acting_as("http")?,
         };
-        let options = &self.options;
+        let (options, database, counters) = (&self.options, &self.database, &self.counters);
         let headers = &head.headers;
         let operation = route.operation;
         let call = Call {
             engine,
+            database,
+            counters,
             options,
             tenant,
             fields,

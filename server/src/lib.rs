@@ -11,6 +11,7 @@ mod app;
 mod fields;
 mod listen;
 mod log;
+mod metrics;
 mod openapi;
 mod problem;
 mod routes;

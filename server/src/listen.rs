@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use cotas::Engine;
+use cotas::{Builder, Engine};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -62,8 +62,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens; connections are answered once it [`run`](Self::run)s.
-    pub fn bind(engine: Engine, options: &Options, log: AccessLog) -> Result<Server, ServeError> {
+    /// Listens; connections are answered once it [`run`](Self::run)s. `database` is what `engine`
+    /// was opened with, for `/metrics` to look at it from outside.
+    pub fn bind(
+        engine: Engine,
+        database: Builder,
+        options: &Options,
+        log: AccessLog,
+    ) -> Result<Server, ServeError> {
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -73,7 +79,7 @@ impl Server {
         let unheard = |source| ServeError::Listen { address: options.listen, source };
         let listener = runtime.block_on(TcpListener::bind(options.listen)).map_err(unheard)?;
         let address = listener.local_addr().map_err(unheard)?;
-        let router = App::new(engine, options, log).router();
+        let router = App::new(engine, database, options, log).router();
         Ok(Server { listener, address, tls, router, options: options.clone(), runtime })
     }
 

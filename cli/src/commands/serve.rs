@@ -68,7 +68,7 @@ impl Serve {
             // Where not even this can be written no output is left to report to.
             AccessLog::new(|line| drop(writeln!(io::stderr(), "{line}")))
         };
-        let server = Server::bind(engine.clone(), &self.options(), log)?;
+        let server = Server::bind(engine.clone(), database.builder(), &self.options(), log)?;
         complain(&format!("listening on {}", server.address()));
         server.run()?;
         complain(&"stopped");

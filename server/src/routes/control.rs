@@ -14,7 +14,7 @@ use crate::problem::Problem;
 const PATH: &str = "/api/v1/operations/";
 
 /// What a viewer may read: what a tenant has left.
-const FOR_VIEWERS: [&str; 5] = ["balances", "channels", "feature", "report", "usage"];
+const FOR_VIEWERS: [&str; 4] = ["balances", "feature", "report", "usage"];
 
 /// What only the platform may do: what concerns every tenant at once, or how payments come in.
 const FOR_THE_PLATFORM: [&str; 12] = [

@@ -198,6 +198,7 @@ fn details<'a>(call: &'a Call<'_>) -> Result<Details<'a>, Problem> {
 /// The answer that a decision is.
 #[allow(clippy::unnecessary_wraps)] // Every route ends with it.
 pub(super) fn decided(call: &Call<'_>, decision: &Decision) -> Result<Answer, Problem> {
+    call.counters.decided(decision);
     Ok(Answer::json(&document(&call.engine, decision)))
 }
 

@@ -11,12 +11,13 @@ use std::sync::LazyLock;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use cotas::control::Operation;
-use cotas::{Engine, Tenant};
+use cotas::{Builder, Engine, Tenant};
 use serde_json::Value;
 
 use crate::Options;
 use crate::access::Needs;
 use crate::fields::{Field, Fields};
+use crate::metrics::Counters;
 use crate::problem::Problem;
 
 /// The methods that routes have.
@@ -110,6 +111,9 @@ impl Route {
 pub(crate) struct Call<'a> {
     /// The engine, acting as the token's holder.
     pub(crate) engine: Engine,
+    /// What the engine was opened with.
+    pub(crate) database: &'a Builder,
+    pub(crate) counters: &'a Counters,
     pub(crate) options: &'a Options,
     /// The tenant that the path, the header `X-Tenant` or the token names.
     pub(crate) tenant: Option<&'a str>,

@@ -1,9 +1,12 @@
 //! The service itself: whether it lives, whether it can decide, and what it offers.
 
 use axum::http::StatusCode;
+use cotas::AccessRole;
 use serde_json::json;
 
 use super::{Answer, Method, Route};
+use crate::access::Needs;
+use crate::metrics;
 use crate::problem::Problem;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -17,6 +20,13 @@ pub(super) const ROUTES: &[Route] = &[
             Err(error) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
         }
     }),
+    Route::public(
+        Method::Get,
+        "/metrics",
+        "Give figures to Prometheus: what this process answered, and how the database stands",
+        |call| Ok(Answer::text(metrics::MEDIA, call.counters.page(&call.database.doctor()?))),
+    )
+    .for_those(Needs::EveryTenant(AccessRole::Viewer)),
     Route::public(Method::Get, "/openapi.json", "Describe every route", |call| {
         Ok(Answer::json(&crate::openapi::document(call.options.signup.enabled)))
     }),

@@ -1,0 +1,120 @@
+//! `/metrics` in the `OpenMetrics` format: what this process answered, and how the database
+//! stands as `cotas doctor` sees it. No tenant is named: that would be personal, and too many.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use cotas::{Decision, Diagnosis, Severity};
+
+/// The media type of the format.
+pub(crate) const MEDIA: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What this process has answered since it started.
+#[derive(Debug, Default)]
+pub(crate) struct Counters(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// By route and status: how many, and how long they took.
+    requests: BTreeMap<(&'static str, u16), (u64, Duration)>,
+    /// By outcome: `allowed`, or the reason of the denial.
+    decisions: BTreeMap<&'static str, u64>,
+}
+
+impl Counters {
+    /// Counts an answer.
+    pub(crate) fn answered(&self, route: Option<&'static str>, status: u16, took: Duration) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, sum) = counts.requests.entry((route.unwrap_or(""), status)).or_default();
+        *count += 1;
+        *sum += took;
+    }
+
+    /// Counts a decision.
+    pub(crate) fn decided(&self, decision: &Decision) {
+        let outcome = decision.reason().map_or("allowed", cotas::Reason::code);
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.decisions.entry(outcome).or_default() += 1;
+    }
+
+    /// Everything as text.
+    pub(crate) fn page(&self, diagnosis: &Diagnosis) -> String {
+        let mut page = Page(String::new());
+        self.write(&mut page);
+        write_diagnosis(&mut page, diagnosis);
+        page.0 += "# EOF\n";
+        page.0
+    }
+
+    fn write(&self, page: &mut Page) {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        page.family("cotas_http_requests", "counter", "Requests that this process answered");
+        for ((route, status), (count, _)) in &counts.requests {
+            let labels = format!("{{route=\"{route}\",status=\"{status}\"}}");
+            page.sample("cotas_http_requests_total", &labels, count);
+        }
+        let help = "Time that answers took, in seconds";
+        page.family("cotas_http_request_seconds", "counter", help);
+        for ((route, status), (_, sum)) in &counts.requests {
+            let labels = format!("{{route=\"{route}\",status=\"{status}\"}}");
+            page.sample("cotas_http_request_seconds_total", &labels, sum.as_secs_f64());
+        }
+        page.family("cotas_http_decisions", "counter", "Decisions that this process answered");
+        for (outcome, count) in &counts.decisions {
+            let labels = format!("{{outcome=\"{outcome}\"}}");
+            page.sample("cotas_http_decisions_total", &labels, count);
+        }
+    }
+}
+
+fn write_diagnosis(page: &mut Page, diagnosis: &Diagnosis) {
+    if let Some(live) = &diagnosis.live {
+        let lag = Duration::from_millis(live.lag_ms_at_least.unwrap_or(0)).as_secs_f64();
+        page.gauge("cotas_lag_seconds", "Age of the oldest change that is not on disk yet", lag);
+        page.gauge("cotas_tenants", "Tenants in the live file", live.tenants);
+        let help = "Tenants whose last changes are not in the database yet";
+        page.gauge("cotas_unsaved_tenants", help, live.unsaved_tenants);
+        page.gauge("cotas_live_file_epoch", "How often the live file was rebuilt", live.epoch);
+        let poisoned = u8::from(live.poisoned.is_some());
+        page.gauge("cotas_poisoned", "1: the engine refuses until it is opened again", poisoned);
+    }
+    page.family("cotas_file_bytes", "gauge", "Sizes of the database and its files");
+    for file in &diagnosis.files {
+        let labels = format!("{{file=\"{}\"}}", file.role);
+        page.sample("cotas_file_bytes", &labels, file.bytes);
+    }
+    page.family("cotas_free_bytes", "gauge", "Bytes that are free where the files lie");
+    for system in &diagnosis.file_systems {
+        if let Some(free) = system.free_bytes {
+            page.sample("cotas_free_bytes", &format!("{{file=\"{}\"}}", system.role), free);
+        }
+    }
+    let alive = diagnosis.owners.iter().filter(|it| it.is_alive == Some(true)).count();
+    page.gauge("cotas_processes", "Processes that use the live file", alive);
+    page.gauge("cotas_stuck_locks", "Locks that one process keeps", diagnosis.stuck.len());
+    page.family("cotas_concerns", "gauge", "What `cotas doctor` finds wrong");
+    for (severity, name) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
+        let count = diagnosis.concerns.iter().filter(|it| it.severity == severity).count();
+        page.sample("cotas_concerns", &format!("{{severity=\"{name}\"}}"), count);
+    }
+}
+
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing into a `String` does not fail.
+        let _ = write!(self.0, "# TYPE {name} {kind}\n# HELP {name} {help}\n");
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
+        let _ = writeln!(self.0, "{name}{labels} {value}");
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family(name, "gauge", help);
+        self.sample(name, "", value);
+    }
+}
