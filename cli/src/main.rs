@@ -54,29 +54,29 @@ struct Cli {
 enum Command {
     /// Load or show the catalog: what is limited, and the plans
     #[command(subcommand)]
-    Catalog(catalog::Catalog),
+    Catalog(catalog::CatalogCommand),
     /// Set up tenants, change what they may do, or show them
     #[command(subcommand)]
-    Tenant(tenant::Tenant),
+    Tenant(tenant::TenantCommand),
     /// Register an account: a tenant with its account holder, from a JSON document
     Register(account::Register),
     /// Say everything that is wrong with such a document, or what it would create
     Validate(account::Validate),
     /// Change what a tenant subscribes to, now or later, and how it is paid
     #[command(subcommand)]
-    Plan(plan::Plan),
+    Plan(plan::PlanCommand),
     /// Give a tenant units on top of its plan's
-    Grant(grant::Grant),
+    Grant(grant::GrantCommand),
     /// Show what a tenant used and was denied
-    Usage(usage::Usage),
+    Usage(usage::UsageCommand),
     /// Show what a tenant subscribed to, has left and owes
-    Statement(pages::Statement),
+    Statement(pages::StatementCommand),
     /// Show a tenant's plan, its limits and what is in use
-    PlanReport(pages::PlanReport),
+    PlanReport(pages::PlanReportCommand),
     /// Show what a tenant has left of what it uses up
-    Balances(pages::Balances),
+    Balances(pages::BalancesCommand),
     /// Show a tenant's channels, the next due date and what will be charged then
-    Channels(pages::Channels),
+    Channels(pages::ChannelsCommand),
     /// Use up units of a resource, if there are so many
     Consume(decisions::Consume),
     /// Do an action of the catalog, if it is allowed
@@ -96,7 +96,7 @@ enum Command {
     /// Report what became of a message: sent, delivered, read or failed
     ReportDelivery(reservations::ReportDelivery),
     /// Say what an action, or a campaign, would cost now; changes nothing
-    Quote(quote::Quote),
+    Quote(quote::QuoteCommand),
     /// Show what would be over its limit on another plan
     WhatIf(account::WhatIf),
     /// List a tenant's invoices
@@ -109,13 +109,13 @@ enum Command {
     /// Buy units on top of a tenant's plan
     Buy(money::Buy),
     /// Apply what a gateway's webhook reports
-    PaymentEvent(webhook::PaymentEvent),
+    PaymentEvent(webhook::PaymentEventCommand),
     /// List charges at gateways and what pays nothing, or assign a payment to an invoice
     Payments(payments::Payments),
     #[command(about = "Set a gateway's token: from COTAS_WEBHOOK_TOKEN, else standard input")]
     WebhookToken(webhook::WebhookToken),
     /// List, take, free or pass on the seats of a resource
-    Seats(seats::Seats),
+    Seats(seats::SeatsCommand),
     /// List what happened to tenants, or acknowledge it
     Events(events::Events),
     /// Issue, list, rotate or revoke access tokens of `cotas serve`
@@ -124,7 +124,7 @@ enum Command {
     /// List what was changed manually, when, and how
     Audit(audit::Audit),
     /// Check a CPF or CNPJ, and that no tenant has it
-    Document(account::Document),
+    Document(account::DocumentCommand),
     /// Decide about traffic that has already happened, by its own clock
     Replay(Replay),
     /// Show the parts of a WhatsApp webhook's body, and which open a session; needs no database

@@ -1,6 +1,10 @@
 //! A tenant to be created, as a JSON document says it: what a registration form sends.
 
+mod details;
+mod event;
 pub(crate) mod fields;
+mod lines;
+mod units;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,6 +19,10 @@ use crate::catalog::{Feature, Limit};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::Status;
+pub use details::DetailsForm;
+pub use lines::InvoiceLineForm;
+pub use units::{ContactsForm, UnitsForm};
+
 use crate::{AccountHolder, Address, Administrator, Extra, NewTenant, Terms};
 
 /// What messages call the documents.
@@ -139,7 +147,7 @@ impl TenantForm {
 
     /// Reads a JSON document that is a list of such documents.
     pub fn parse_all(json: &str) -> Result<Vec<TenantForm>, Error> {
-        fields::parse_all(json)
+        fields::parse_list("tenant documents", json, FORMS_BYTES_MAX, fields::tenant)
     }
 
     /// Hands the tenant on, as [`Engine::create_tenant`](crate::Engine::create_tenant) takes it.
@@ -216,7 +224,7 @@ impl LimitForm {
 impl fmt::Debug for AccountHolderForm {
     /// Says nothing personal: what is printed ends up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HolderForm").field("person", &self.person).finish_non_exhaustive()
+        f.debug_struct("AccountHolderForm").field("person", &self.person).finish_non_exhaustive()
     }
 }
 
@@ -270,6 +278,8 @@ fn json<T: de::DeserializeOwned>(
     serde_json::from_str(json).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
         wrong(match error.classify() {
+            // What is read after the syntax has no place.
+            Category::Data if error.line() == 0 => format!("it must be {expected}"),
             Category::Data => format!("it must be {expected} ({place})"),
             _ => format!("it is not JSON ({place}); it must be {expected}"),
         })

@@ -61,6 +61,7 @@ mod live;
 mod report;
 pub mod rules;
 mod store;
+mod twice;
 mod unknown;
 pub mod whatsapp;
 
@@ -84,7 +85,9 @@ pub use engine::{
     TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms, TokenSeat, Unmatched, UsageRow, Validation,
 };
 pub use error::{Error, OpenError, StoreError};
-pub use form::{AccountHolderForm, TenantForm};
+pub use form::{
+    AccountHolderForm, ContactsForm, DetailsForm, InvoiceLineForm, TenantForm, UnitsForm,
+};
 pub use language::{Language, Wording};
 pub use report::{
     BalanceLine, Balances, Channel, Channels, GrantLine, Interval, NextCharge, PlanReport,

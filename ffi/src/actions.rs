@@ -1,11 +1,8 @@
 //! Actions of the catalog: quoted, tried, and done with all that they may look at.
 
-use std::borrow::Cow;
 use std::ffi::c_char;
 
-use cotas_core::{Details, ReservationId, Timestamp};
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer, de};
+use cotas_core::{ContactsForm, DetailsForm};
 
 use crate::call::{Call, call};
 use crate::decision::cotas_decision;
@@ -14,85 +11,14 @@ use crate::error::cotas_error;
 use crate::failure::Failure;
 use crate::tenant::cotas_tenant;
 
-/// What an action is about, as a JSON document says it.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct DetailsJson<'a> {
-    #[serde(borrow, deserialize_with = "personal")]
-    channel: Cow<'a, str>,
-    #[serde(borrow, deserialize_with = "personal")]
-    contact: Cow<'a, str>,
-    #[serde(borrow, deserialize_with = "personal")]
-    also: Cow<'a, str>,
-    #[serde(borrow)]
-    category: Cow<'a, str>,
-    #[serde(borrow, deserialize_with = "personal")]
-    holder: Cow<'a, str>,
-    quantity: Option<u64>,
-    #[serde(deserialize_with = "instant")]
-    at: Option<Timestamp>,
-    tariff: Option<u64>,
-    #[serde(borrow, deserialize_with = "personal")]
-    message: Cow<'a, str>,
-    #[serde(deserialize_with = "campaign")]
-    campaign: Option<ReservationId>,
-}
-
-impl DetailsJson<'_> {
-    pub(crate) fn details(&self) -> Details<'_> {
-        Details {
-            channel: &self.channel,
-            contact: &self.contact,
-            also: &self.also,
-            category: &self.category,
-            holder: &self.holder,
-            quantity: self.quantity,
-            at: self.at,
-            tariff: self.tariff,
-            message: &self.message,
-            campaign: self.campaign,
-        }
-    }
-}
-
-/// Text that no message may repeat, and neither a number that a caller wrote in its place.
-fn personal<'de, D: Deserializer<'de>>(from: D) -> Result<Cow<'de, str>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Given<'a> {
-        #[serde(borrow)]
-        Text(Cow<'a, str>),
-        Other(IgnoredAny),
-    }
-    match Given::deserialize(from)? {
-        Given::Text(text) => Ok(text),
-        Given::Other(IgnoredAny) => Err(de::Error::custom("it must be text")),
-    }
-}
-
-fn campaign<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ReservationId>, D::Error> {
-    let text = Option::<Cow<'_, str>>::deserialize(from)?;
-    text.map(|text| text.parse().map_err(de::Error::custom)).transpose()
-}
-
-fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
-    let Some(text) = Option::<Cow<'_, str>>::deserialize(from)? else { return Ok(None) };
-    let wrong = || de::Error::custom(format_args!("{text:?} is no RFC 3339 time"));
-    Timestamp::parse_rfc3339(&text).map(Some).ok_or_else(wrong)
-}
-
 impl Call {
     /// The details that a JSON document says; the empty text says none.
     pub(crate) fn details(
         &self,
         from: *const c_char,
         len: usize,
-    ) -> Result<DetailsJson<'_>, Failure> {
-        match self.text(from, len, "details")? {
-            "" => Ok(DetailsJson::default()),
-            text => serde_json::from_str(text)
-                .map_err(|error| Failure::argument("details", error.to_string())),
-        }
+    ) -> Result<DetailsForm<'_>, Failure> {
+        Ok(DetailsForm::parse(self.text(from, len, "details")?)?)
     }
 }
 
@@ -207,13 +133,9 @@ pub unsafe extern "C" fn cotas_quote_contacts(
             let tenant = call.tenant(tenant)?;
             let action = call.text(action, action_len, "action")?;
             let contacts = call.text(contacts_json, contacts_json_len, "contacts")?;
-            // No message repeats a contact.
-            let contacts: Vec<Cow<'_, str>> = serde_json::from_str(contacts).map_err(|_| {
-                Failure::argument("contacts", "they are no JSON list of texts".to_owned())
-            })?;
-            let contacts: Vec<&str> = contacts.iter().map(AsRef::as_ref).collect();
+            let contacts = ContactsForm::parse(contacts)?;
             let details = call.details(details_json, details_json_len)?;
-            json(&tenant.tenant.quote_contacts(action, &contacts, &details.details())?)
+            json(&tenant.tenant.quote_contacts(action, &contacts.contacts(), &details.details())?)
         })
     })
 }

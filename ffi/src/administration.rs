@@ -4,28 +4,33 @@
 use std::ffi::c_char;
 
 use cotas_core::catalog::Feature;
-use cotas_core::{Limit, NewGrant, Source, Status, Timestamp};
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
-use serde::de::value::{Error as ValueError, StrDeserializer};
+use cotas_core::{Limit, NewGrant, Source, Status, Timestamp, UnknownName};
 
 use crate::call::call;
+use crate::code::cotas_code;
 use crate::engine::cotas_engine;
 use crate::error::cotas_error;
 use crate::failure::Failure;
 
 /// The value with a code, as documents have it.
-pub(crate) fn coded<'de, T: Deserialize<'de>>(
-    code: &'de str,
+pub(crate) fn coded<T: Copy>(
     what: &'static str,
+    text: &str,
+    all: &[T],
+    code: impl Fn(T) -> &'static str,
 ) -> Result<T, Failure> {
-    let from: StrDeserializer<'de, ValueError> = code.into_deserializer();
-    T::deserialize(from).map_err(|error| Failure::argument(what, error.to_string()))
+    all.iter().copied().find(|&value| code(value) == text).ok_or_else(|| {
+        let unknown = UnknownName::among(text, all.iter().map(|&value| code(value)));
+        Failure::new(cotas_code::COTAS_E_INVALID_ARGUMENT, format!("unknown {what} {unknown}"))
+    })
 }
 
 /// A date such as 2026-05-20.
 pub(crate) fn date(text: &str, what: &'static str) -> Result<chrono::NaiveDate, Failure> {
-    text.parse().map_err(|_| Failure::argument(what, format!("{text:?} is no date YYYY-MM-DD")))
+    text.parse().map_err(|_| {
+        let shown: String = text.chars().take(64).collect();
+        Failure::argument(what, format!("{shown:?} is not a date (expected YYYY-MM-DD)"))
+    })
 }
 
 /// An instant that need not be: 0 is none.
@@ -38,7 +43,9 @@ fn limit(text: &str) -> Result<Limit, Failure> {
         "unlimited" => Ok(Limit::Unlimited),
         "disabled" => Ok(Limit::Disabled),
         units => units.parse().map(Limit::Finite).map_err(|_| {
-            Failure::argument("limit", format!("{units:?} is no number, unlimited or disabled"))
+            let shown: String = units.chars().take(64).collect();
+            let allowed = "unlimited, disabled or a whole number of units";
+            Failure::argument("limit", format!("{shown:?} is not a limit (expected {allowed})"))
         }),
     }
 }
@@ -71,7 +78,8 @@ pub unsafe extern "C" fn cotas_grant(
         let engine = call.engine(engine)?;
         let tenant = call.text(tenant, tenant_len, "tenant")?;
         let resource = call.text(resource, resource_len, "resource")?;
-        let source: Source = coded(call.text(source, source_len, "source")?, "source")?;
+        let source = call.text(source, source_len, "source")?;
+        let source = coded("source", source, &Source::ALL, Source::code)?;
         let new = NewGrant {
             priority: Some(priority),
             starts_at: instant(starts_at_ms),
@@ -129,7 +137,8 @@ pub unsafe extern "C" fn cotas_set_status(
     unsafe { call(error) }.run(|call| {
         let engine = call.engine(engine)?;
         let tenant = call.text(tenant, tenant_len, "tenant")?;
-        let status: Status = coded(call.text(status, status_len, "status")?, "status")?;
+        let status = call.text(status, status_len, "status")?;
+        let status = coded("status", status, &Status::ALL, Status::code)?;
         let reason = call.text(reason, reason_len, "reason")?;
         Ok(engine.engine.set_status(tenant, status, reason, as_operator != 0)?)
     })
@@ -156,10 +165,7 @@ pub unsafe extern "C" fn cotas_set_feature(
         let tenant = call.text(tenant, tenant_len, "tenant")?;
         let name = call.text(name, name_len, "feature")?;
         let feature = call.text_or_none(feature_json, feature_json_len, "feature")?;
-        let feature: Option<Feature> = feature
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(|_| Failure::argument("feature", "true, false, or a level".to_owned()))?;
+        let feature = feature.map(Feature::parse).transpose()?;
         Ok(engine.engine.set_feature(tenant, name, feature.as_ref())?)
     })
 }

@@ -87,11 +87,14 @@ impl Call {
         what: &'static str,
     ) -> Result<&'a str, Failure> {
         let path = self.text(from, len, what)?;
-        if path.is_empty() || path.contains('\0') {
-            let why = "it is empty, or contains a NUL character".to_owned();
-            return Err(Failure::argument(what, why));
-        }
-        Ok(path)
+        let wrong = if path.is_empty() {
+            "it is empty; a path is needed"
+        } else if path.contains('\0') {
+            "it contains a NUL character; any other character is allowed"
+        } else {
+            return Ok(path);
+        };
+        Err(Failure::argument(what, wrong.to_owned()))
     }
 }
 

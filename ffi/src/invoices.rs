@@ -1,51 +1,16 @@
 //! Invoices and prices that an operator writes, and what a change of plan would cost.
 
-use std::borrow::Cow;
 use std::ffi::c_char;
 
-use chrono::NaiveDate;
 use cotas_core::billing::Cents;
-use cotas_core::{ManualLine, PlanChange};
-use serde::Deserialize;
+use cotas_core::{InvoiceLineForm, PlanChange};
 
 use crate::administration::date;
-use crate::call::{Call, call};
+use crate::call::call;
 use crate::documents::json;
 use crate::engine::cotas_engine;
 use crate::error::cotas_error;
 use crate::failure::Failure;
-
-/// A line as a JSON document says it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LineJson<'a> {
-    #[serde(borrow)]
-    title: Cow<'a, str>,
-    amount_cents: Cents,
-    from: Option<NaiveDate>,
-    to: Option<NaiveDate>,
-}
-
-impl LineJson<'_> {
-    fn line(&self) -> Result<ManualLine<'_>, Failure> {
-        let days = match (self.from, self.to) {
-            (None, None) => None,
-            (Some(from), Some(to)) => Some((from, to)),
-            _ => {
-                let why = "\"from\" and \"to\" are both given, or neither".to_owned();
-                return Err(Failure::argument("invoice line", why));
-            }
-        };
-        Ok(ManualLine { title: &self.title, amount: self.amount_cents, days })
-    }
-}
-
-impl Call {
-    fn lines<'a, T: Deserialize<'a>>(&'a self, text: (*const c_char, usize)) -> Result<T, Failure> {
-        serde_json::from_str(self.text(text.0, text.1, "invoice lines")?)
-            .map_err(|error| Failure::argument("invoice lines", error.to_string()))
-    }
-}
 
 /// Puts a tenant on a plan now and leaves period, due date and usage as they are: only limits and
 /// features change. In arrears the period is billed once, at the highest price in force during it;
@@ -161,8 +126,9 @@ pub unsafe extern "C" fn cotas_create_invoice(
         let engine = call.engine(engine)?;
         let tenant = call.text(tenant, tenant_len, "tenant")?;
         let due = date(call.text(due, due_len, "due date")?, "due date")?;
-        let lines: Vec<LineJson<'_>> = call.lines((lines_json, lines_json_len))?;
-        let lines = lines.iter().map(LineJson::line).collect::<Result<Vec<_>, _>>()?;
+        let lines = call.text(lines_json, lines_json_len, "invoice lines")?;
+        let lines = InvoiceLineForm::parse_all(lines)?;
+        let lines: Vec<_> = lines.iter().map(InvoiceLineForm::line).collect();
         let key = call.text_or_none(key, key_len, "key")?;
         call.put(invoice, engine.engine.create_invoice(tenant, due, &lines, key)?);
         Ok::<(), Failure>(())
@@ -190,9 +156,10 @@ pub unsafe extern "C" fn cotas_add_invoice_line(
     unsafe { call(error) }.run(|call| {
         call.put(number, 0);
         let engine = call.engine(engine)?;
-        let line: LineJson<'_> = call.lines((line_json, line_json_len))?;
+        let line = call.text(line_json, line_json_len, "invoice line")?;
+        let line = InvoiceLineForm::parse(line)?;
         let key = call.text_or_none(key, key_len, "key")?;
-        call.put(number, engine.engine.add_invoice_line(invoice, &line.line()?, key)?);
+        call.put(number, engine.engine.add_invoice_line(invoice, &line.line(), key)?);
         Ok::<(), Failure>(())
     })
 }

@@ -181,14 +181,7 @@ impl cotas_purchase {
 impl Call {
     fn gateway(&self, from: *const c_char, len: usize) -> Result<Gateway, Failure> {
         let code = self.text(from, len, "gateway")?;
-        let unknown = || {
-            let shown: String = code.chars().take(64).collect();
-            Failure::argument(
-                "gateway",
-                format!("{shown:?} is unknown (expected asaas or pagarme)"),
-            )
-        };
-        Gateway::from_code(code).ok_or_else(unknown)
+        coded("gateway", code, &Gateway::ALL, Gateway::code)
     }
 }
 
@@ -366,9 +359,8 @@ pub unsafe extern "C" fn cotas_apply_payment(
     unsafe { call(error) }.run(|call| {
         call.fill(payment, "the payment", || {
             let engine = call.engine(engine)?;
-            let event: PaymentEvent =
-                serde_json::from_str(call.text(event_json, event_json_len, "payment event")?)
-                    .map_err(|error| Failure::argument("payment event", error.to_string()))?;
+            let event = call.text(event_json, event_json_len, "payment event")?;
+            let event = PaymentEvent::parse(event)?;
             Ok(cotas_payment::of(&engine.engine.apply_payment(&event)?))
         })
     })
@@ -465,7 +457,7 @@ pub unsafe extern "C" fn cotas_validate_document(
         call.put_text(buffer, capacity, needed, || {
             let engine = call.engine(engine)?;
             let kind = call.text(document_type, document_type_len, "document type")?;
-            let kind: DocumentType = coded(kind, "document type")?;
+            let kind = coded("document type", kind, &DocumentType::ALL, DocumentType::code)?;
             let document = call.text(document, document_len, "document")?;
             Ok(engine.engine.validate_document(document, kind)?.as_str().to_owned())
         })

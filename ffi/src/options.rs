@@ -250,7 +250,7 @@ pub unsafe extern "C" fn cotas_options_set_live_directory(
 ) -> i32 {
     // SAFETY: the header's contract.
     unsafe { call(error) }.run(|call| {
-        let directory = PathBuf::from(call.text(directory, directory_len, "directory")?);
+        let directory = PathBuf::from(call.path(directory, directory_len, "directory")?);
         let options = call.get::<OptionsHandle, _>(options)?;
         options.set(|settings| settings.live_directory = Some(directory));
         Ok(())

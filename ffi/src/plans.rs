@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 
+use cotas_core::billing::PaymentMethod;
 use cotas_core::{Engine, Terms};
 
 use crate::administration::{coded, date};
@@ -336,7 +337,8 @@ pub unsafe extern "C" fn cotas_set_payment_method(
     unsafe { call(error) }.run(|call| {
         let engine = call.engine(engine)?;
         let tenant = call.text(tenant, tenant_len, "tenant")?;
-        let method = coded(call.text(method, method_len, "payment method")?, "payment method")?;
+        let method = call.text(method, method_len, "payment method")?;
+        let method = coded("payment method", method, &PaymentMethod::ALL, PaymentMethod::code)?;
         Ok(engine.engine.set_payment_method(tenant, method)?)
     })
 }

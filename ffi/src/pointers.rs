@@ -45,8 +45,7 @@ impl<T: Sized32> Out<T> {
             return Ok(Out { to, bytes });
         }
         if !(T::FIRST_BYTES..=STRUCT_BYTES_MAX).contains(&bytes) {
-            let message = "the struct_size is none that this struct has ever had";
-            return Err(Failure::new(cotas_code::COTAS_E_STRUCT_SIZE, message));
+            return Err(wrong_size::<T>(bytes, what));
         }
         Ok(Out { to, bytes })
     }
@@ -96,6 +95,16 @@ impl<T: Sized32> Out<T> {
             self.to.cast::<u32>().write_unaligned(self.bytes);
         }
     }
+}
+
+#[cold]
+fn wrong_size<T: Sized32>(bytes: u32, what: &str) -> Failure {
+    let message = format!(
+        "{what} has the struct_size {bytes}; {} to {STRUCT_BYTES_MAX} are allowed: set it to the \
+         sizeof of the struct",
+        T::FIRST_BYTES
+    );
+    Failure::new(cotas_code::COTAS_E_STRUCT_SIZE, message)
 }
 
 /// The bytes at `from`. NULL with a length of 0 is empty.
@@ -173,7 +182,7 @@ pub(crate) unsafe fn put_text(
     if capacity <= text.len() {
         // SAFETY: `capacity` bytes may be written at `to`.
         unsafe { put(if capacity > 0 { to } else { ptr::null_mut() }, 0) };
-        let message = "the buffer is too small";
+        let message = format!("the buffer has {capacity} bytes; {} are needed", text.len() + 1);
         return Err(Failure::new(cotas_code::COTAS_E_BUFFER, message));
     }
     // SAFETY: `capacity` bytes may be written at `to`, which is more than the text has.

@@ -4,7 +4,7 @@ use std::ffi::c_char;
 
 use cotas_core::Interval;
 
-use crate::administration::instant;
+use crate::administration::{coded, instant};
 use crate::call::call;
 use crate::documents::json;
 use crate::engine::cotas_engine;
@@ -12,8 +12,7 @@ use crate::error::cotas_error;
 use crate::failure::Failure;
 
 fn interval(code: &str) -> Result<Interval, Failure> {
-    let unknown = || Failure::argument("interval", "hour, day or month".to_owned());
-    Interval::from_code(code).ok_or_else(unknown)
+    coded("interval", code, &Interval::ALL, Interval::code)
 }
 
 /// The subscriptions of a tenant, the latest first, as a JSON document.

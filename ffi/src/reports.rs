@@ -4,6 +4,7 @@ use std::ffi::c_char;
 
 use cotas_core::{Language, Role};
 
+use crate::administration::coded;
 use crate::call::call;
 use crate::documents::json;
 use crate::engine::cotas_engine;
@@ -11,13 +12,11 @@ use crate::error::cotas_error;
 use crate::failure::Failure;
 
 fn role(code: &str) -> Result<Role, Failure> {
-    let unknown = || Failure::argument("role", "agent, manager or administrator".to_owned());
-    Role::from_code(code).ok_or_else(unknown)
+    coded("role", code, &Role::ALL, Role::code)
 }
 
 fn language(code: &str) -> Result<Language, Failure> {
-    let unknown = || Failure::argument("language", "en or pt".to_owned());
-    Language::from_code(code).ok_or_else(unknown)
+    coded("language", code, &Language::ALL, Language::code)
 }
 
 /// A tenant as it stands now, as a JSON document: status, subscription, balances by resource,

@@ -1,10 +1,9 @@
 //! Reservations, and what is given back.
 
-use std::collections::BTreeMap;
 use std::ffi::c_char;
 use std::time::Duration;
 
-use cotas_core::{Delivery, DeliveryOutcome, Receipt, ReservationId};
+use cotas_core::{Delivery, DeliveryOutcome, Receipt, ReservationId, UnitsForm};
 use serde::Serialize;
 
 use crate::call::{Call, call};
@@ -16,9 +15,8 @@ use crate::tenant::cotas_tenant;
 
 impl Call {
     /// Units by resource, as a JSON document says them.
-    fn units(&self, from: *const c_char, len: usize) -> Result<BTreeMap<String, u64>, Failure> {
-        serde_json::from_str(self.text(from, len, "units")?)
-            .map_err(|error| Failure::argument("units", error.to_string()))
+    fn units(&self, from: *const c_char, len: usize) -> Result<UnitsForm, Failure> {
+        Ok(UnitsForm::parse(self.text(from, len, "units")?)?)
     }
 
     fn reservation(&self, from: *const c_char, len: usize) -> Result<ReservationId, Failure> {
@@ -28,10 +26,6 @@ impl Call {
     fn receipt(&self, from: *const c_char, len: usize) -> Result<Receipt, Failure> {
         Ok(self.text(from, len, "receipt")?.parse()?)
     }
-}
-
-fn pairs(units: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
-    units.iter().map(|(resource, &units)| (resource.as_str(), units)).collect()
 }
 
 /// Units that came from one source, in a document.
@@ -62,7 +56,7 @@ pub unsafe extern "C" fn cotas_reserve(
     unsafe { call(error) }.run(|call| {
         call.decide(tenant, decision, |tenant| {
             let units = call.units(units_json, units_json_len)?;
-            let (units, ttl) = (pairs(&units), Duration::from_millis(ttl_ms));
+            let (units, ttl) = (units.pairs(), Duration::from_millis(ttl_ms));
             Ok(match call.text_or_none(key, key_len, "key")? {
                 None => tenant.tenant.reserve(&units, ttl),
                 Some(key) => tenant.once(key).reserve(&units, ttl),
@@ -140,7 +134,12 @@ fn delivery(number: i32) -> Result<Delivery, Failure> {
     ];
     let found = all.into_iter().find(|&(it, _)| it as i32 == number);
     found.map(|(_, report)| report).ok_or_else(|| {
-        Failure::argument("report", format!("{number} is none (1 to 4 are cotas_delivery)"))
+        Failure::argument(
+            "report",
+            format!(
+                "unknown number {number} (expected 1, sent, 2, delivered, 3, read, or 4, failed)"
+            ),
+        )
     })
 }
 
@@ -235,7 +234,7 @@ pub unsafe extern "C" fn cotas_commit_part(
         let tenant = call.tenant(tenant)?;
         let reservation = call.reservation(reservation, reservation_len)?;
         let units = call.units(units_json, units_json_len)?;
-        Ok(tenant.tenant.commit_part(&reservation, &pairs(&units))?)
+        Ok(tenant.tenant.commit_part(&reservation, &units.pairs())?)
     })
 }
 

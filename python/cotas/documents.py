@@ -112,7 +112,7 @@ def money(cents: int | None) -> Decimal | None:
 def cents(amount: Decimal) -> int:
     """The whole cents of an amount of money."""
     if not isinstance(amount, Decimal):
-        raise TypeError(f"{amount!r} is not a Decimal")
+        raise TypeError(f"amount: {amount!r} is not a Decimal")
     is_sane = amount.is_finite() and abs(amount) <= _AMOUNT_MAX
     if not is_sane or amount != amount.quantize(_CENT):
         raise invalid(f"amount: {amount} is not a number of whole cents, such as 9.90")

@@ -117,6 +117,9 @@ class Engine(_cotas.Engine):
     ) -> int:
         """As `ensure_tenant`, for many by name, 200 in one transaction; says how many were
         created."""
+        if not isinstance(tenants, Mapping):
+            kind = type(tenants).__name__
+            raise TypeError(f"tenants: expected a mapping of names to options, found {kind}")
         forms = [new_tenant(name, options) for name, options in tenants.items()]
         return self._ensure_tenants(f"[{','.join(forms)}]", key)
 
@@ -276,8 +279,7 @@ class Engine(_cotas.Engine):
         key: str | None = None,
     ) -> int:
         """Writes an invoice manually, of lines with a title and an amount; gives its number."""
-        written = [(title, cents(amount)) for title, amount in lines]
-        return self._create_invoice(tenant, due, written, key)
+        return self._create_invoice(tenant, due, [_line(line) for line in lines], key)
 
     def add_invoice_line(
         self, invoice: int, title: str, amount: Decimal, *, key: str | None = None
@@ -300,10 +302,14 @@ class Engine(_cotas.Engine):
         """Takes a payment event as the gateway sent it: the body, and the token that came with it.
         Whatever it answers may be acknowledged, except an exception."""
         raw = body.encode() if isinstance(body, str) else body
+        if not isinstance(raw, bytes):
+            raise TypeError(f"body: expected bytes or a str, found {type(body).__name__}")
         return reports.payment_outcome(*self._payment_event(gateway, raw, token))
 
     def apply_payment(self, event: PaymentEvent) -> reports.PaymentOutcome:
         """As `payment_event`, for an event that the host has read, and whose sender it knows."""
+        if not isinstance(event, PaymentEvent):
+            raise TypeError(f"event: expected a PaymentEvent, found {type(event).__name__}")
         return reports.payment_outcome(*self._apply_payment(event.to_json()))
 
     def payments(self, tenant: str) -> tuple[reports.Charge, ...]:
@@ -365,6 +371,14 @@ class Engine(_cotas.Engine):
         return Guard(self, action, tenant=tenant, quantity=quantity, ttl=ttl, denied=denied)
 
 
+def _line(line: tuple[str, Decimal]) -> tuple[str, int]:
+    """A line of an invoice, its amount in cents."""
+    if not isinstance(line, (tuple, list)) or len(line) != 2 or not isinstance(line[0], str):
+        raise TypeError(f"lines: {line!r} is not a pair of a title and a Decimal")
+    title, amount = line
+    return title, cents(amount)
+
+
 def _document(form: Mapping[str, Any] | str) -> str:
     """A form as a JSON document."""
     return form if isinstance(form, str) else json.dumps(plain(form), ensure_ascii=False)
@@ -392,6 +406,8 @@ def open(  # noqa: A001
     `disk_timeout`: how long a decision waits for the disk with `durability="disk"` (5 s).
     `keep_open`: stays open in this process when it is closed, so that opening it again costs next
     to nothing; what it had not checkpointed when the process ends is left to the next one."""
+    if path is None:
+        raise TypeError("path: None is not a path; in_memory() opens a database in memory")
     return _remembered(
         Engine(
             path,

@@ -5,10 +5,9 @@ use cotas::catalog::Feature;
 use cotas::{Cursor, Progress};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyTuple;
 
-use crate::arguments::{About, Key, Name, Private, Units, When, Whole};
+use crate::arguments::{About, Contacts, Key, Name, Private, Units, When, Whole};
 use crate::decision::Decision;
 use crate::documents::json;
 use crate::engine_state;
@@ -161,12 +160,12 @@ impl Tenant {
         &self,
         py: Python<'py>,
         action: Name<'_>,
-        contacts: Vec<PyBackedStr>,
+        contacts: Contacts,
         channel: Private<'_>,
         category: Private<'_>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let about = About { channel, category, ..About::default() };
-        let contacts: Vec<&str> = contacts.iter().map(AsRef::as_ref).collect();
+        let contacts: Vec<&str> = contacts.0.iter().map(AsRef::as_ref).collect();
         let it = engine_state::ask(py, &self.handle, |tenant| {
             tenant.quote_contacts(action.0, &contacts, &about.details())
         })?;

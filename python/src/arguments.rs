@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use cotas::{Details, Direction, ReservationId, Timestamp};
+use cotas::{Details, Direction, ReservationId, Timestamp, UnknownName};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDate, PyDateTime, PyDelta, PyDeltaAccess, PyMapping, PyString};
 
@@ -277,8 +278,8 @@ pub fn choice<T: Copy>(
     let text = Name::extract(obj)?.0;
     let found = choices.iter().find(|(word, _)| *word == text);
     found.map(|&(_, value)| value).ok_or_else(|| {
-        let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
-        invalid(&format!("unknown {what} {text:?} (expected {})", words.join(", ")))
+        let unknown = UnknownName::among(text, choices.iter().map(|(word, _)| *word));
+        invalid(&format!("unknown {what} {unknown}"))
     })
 }
 
@@ -290,9 +291,8 @@ pub fn known<T: Copy>(
     code: impl Fn(T) -> &'static str,
 ) -> PyResult<T> {
     all.iter().copied().find(|&value| code(value) == text).ok_or_else(|| {
-        let shown: String = text.chars().take(SHOWN_CHARS).collect();
-        let codes: Vec<_> = all.iter().map(|&value| code(value)).collect();
-        invalid(&format!("unknown {what} {shown:?} (expected {})", codes.join(", ")))
+        let unknown = UnknownName::among(text, all.iter().map(|&value| code(value)));
+        invalid(&format!("unknown {what} {unknown}"))
     })
 }
 
@@ -320,6 +320,19 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Amounts {
             Ok((name.extract::<Name<'_>>()?.0.to_owned(), units.extract::<Units>()?.0))
         };
         amounts.items()?.iter().map(amount).collect::<PyResult<_>>().map(Amounts)
+    }
+}
+
+/// Contacts, which no message repeats.
+pub struct Contacts(pub Vec<PyBackedStr>);
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Contacts {
+    type Error = PyErr;
+
+    fn extract(obj: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        obj.extract().map(Contacts).map_err(|_| {
+            PyTypeError::new_err(format!("expected a list of str, found {}", kind(&obj)))
+        })
     }
 }
 

@@ -9,6 +9,9 @@ use crate::arguments::{Name, Units, When, Whole, known};
 use crate::engine::Engine;
 use crate::errors::invalid;
 
+/// The reports that there are pages of.
+const PAGES: [&str; 4] = ["statement", "balances", "channels", "plan"];
+
 #[pymethods]
 impl Engine {
     /// What there is to say of a tenant, by the name of the report.
@@ -46,12 +49,13 @@ impl Engine {
     fn _page(
         &self,
         py: Python<'_>,
-        what: &str,
+        what: Name<'_>,
         tenant: Name<'_>,
         language: Name<'_>,
         resource: Name<'_>,
     ) -> PyResult<String> {
         let language = known("language", language.0, &Language::ALL, Language::code)?;
+        let what = known("report", what.0, &PAGES, |page| page)?;
         let Name(name) = tenant;
         self.ask(py, |engine| {
             Ok(match what {

@@ -13,6 +13,7 @@
 mod accounts;
 mod administer;
 mod arguments;
+mod as_dict;
 mod clock;
 mod decision;
 mod documents;
@@ -29,7 +30,6 @@ mod outside;
 mod packed;
 #[cfg(feature = "test-panic")]
 mod panic;
-mod plain;
 mod records;
 mod tenant;
 mod whatsapp;

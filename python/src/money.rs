@@ -35,12 +35,6 @@ impl From<PaymentOutcome> for Outcome {
     }
 }
 
-/// A payment event as a JSON document says it.
-fn parse(event: &str) -> Result<PaymentEvent, Error> {
-    serde_json::from_str(event)
-        .map_err(|error| Error::InvalidArgument { what: "payment event", why: error.to_string() })
-}
-
 fn line(title: &str, cents: i64) -> Result<ManualLine<'_>, Error> {
     Ok(ManualLine { title, amount: Cents::new(cents)?, days: None })
 }
@@ -95,13 +89,13 @@ impl Engine {
     fn _add_invoice_line(
         &self,
         py: Python<'_>,
-        invoice: i64,
+        invoice: Whole<i64>,
         title: Name<'_>,
         cents: i64,
         key: Option<Private<'_>>,
     ) -> PyResult<i64> {
         self.change(py, key, |engine| {
-            engine.add_invoice_line(invoice, &line(title.0, cents)?, None)
+            engine.add_invoice_line(invoice.0, &line(title.0, cents)?, None)
         })
     }
 
@@ -209,7 +203,8 @@ impl Engine {
     }
 
     fn _apply_payment(&self, py: Python<'_>, event: Private<'_>) -> PyResult<Outcome> {
-        let outcome = self.ask(py, |engine| engine.apply_payment(&parse(event.0)?))?;
+        let outcome =
+            self.ask(py, |engine| engine.apply_payment(&PaymentEvent::parse(event.0)?))?;
         Ok(outcome.into())
     }
 

@@ -253,7 +253,7 @@ static void seats_and_sales(void) {
           COTAS_E_NOT_FOR_SALE);
     CHECK(cotas_buy(engine, TEXT("free"), TEXT("lines"), 1, NONE, &purchase, &error) ==
           COTAS_E_NO_SUBSCRIPTION);
-    CHECK(cotas_quote_package(engine, TEXT("lines"), UINT64_MAX, buffer, sizeof buffer, NULL,
+    CHECK(cotas_quote_package(engine, TEXT("lines"), INT64_MAX, buffer, sizeof buffer, NULL,
                               &error) == COTAS_E_PRICE);
     CHECK(cotas_validate_document(engine, TEXT("529.982.247-25"), TEXT("cpf"), buffer,
                                   sizeof buffer, NULL, &error) == COTAS_E_DOCUMENT_IN_USE);

@@ -151,6 +151,11 @@ def errors():
     both(HERE / "errors.c")
 
 
+@test("every wrong input is answered as the table has it")
+def wrong():
+    run("python3", HERE / "wrong.py", PREFIX / "lib" / "libcotas.so.1")
+
+
 @test("one argument wrong at a time, and every buffer", "gcc", "valgrind")
 def each():
     print("     ", sanitized(HERE / "each.c", "all").strip())

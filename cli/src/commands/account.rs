@@ -108,7 +108,7 @@ impl WhatIf {
 
 /// Whether a CPF or CNPJ is right and no tenant has it.
 #[derive(Args)]
-pub struct Document {
+pub struct DocumentCommand {
     /// Which of them
     #[arg(value_name = "cpf|cnpj", value_parser = document_type())]
     kind: DocumentType,
@@ -118,7 +118,7 @@ pub struct Document {
     at: At,
 }
 
-impl Document {
+impl DocumentCommand {
     /// Checks it.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = database.open(self.at.clock())?;

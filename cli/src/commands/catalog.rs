@@ -16,7 +16,7 @@ use crate::output::{Output, table, words};
 
 /// What is limited, and the plans.
 #[derive(Subcommand)]
-pub enum Catalog {
+pub enum CatalogCommand {
     /// Put a catalog in force; tenants keep the plan that they have
     Load {
         /// TOML, or JSON if its name says so
@@ -26,15 +26,15 @@ pub enum Catalog {
     Show,
 }
 
-impl Catalog {
+impl CatalogCommand {
     /// Loads or shows.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         match self {
-            Catalog::Load { file } => {
+            CatalogCommand::Load { file } => {
                 let catalog = read(file)?;
                 load(&database.open_or_create(Arc::new(SystemClock))?, &catalog, output)
             }
-            Catalog::Show => show(&database.open(Arc::new(SystemClock))?, output),
+            CatalogCommand::Show => show(&database.open(Arc::new(SystemClock))?, output),
         }
     }
 }

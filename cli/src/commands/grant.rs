@@ -12,7 +12,7 @@ use crate::values;
 
 /// Units on top of a plan's: used after them, and surviving renewal.
 #[derive(Args)]
-pub struct Grant {
+pub struct GrantCommand {
     /// The tenant
     tenant: String,
     /// What it gets
@@ -37,11 +37,11 @@ pub struct Grant {
     how: How,
 }
 
-impl Grant {
+impl GrantCommand {
     /// Gives the units.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = self.how.open(database)?;
-        let Grant { tenant, resource, units, source, starts, priority, expires, .. } = self;
+        let GrantCommand { tenant, resource, units, source, starts, priority, expires, .. } = self;
         let new = NewGrant {
             priority: *priority,
             starts_at: *starts,

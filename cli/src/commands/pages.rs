@@ -18,7 +18,7 @@ pub struct Lang {
 
 /// What a tenant subscribed to, has left and owes.
 #[derive(Args)]
-pub struct Statement {
+pub struct StatementCommand {
     /// The tenant
     tenant: String,
     #[command(flatten)]
@@ -27,7 +27,7 @@ pub struct Statement {
     at: At,
 }
 
-impl Statement {
+impl StatementCommand {
     /// Shows the page.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let statement = database.open(self.at.clock())?.statement(&self.tenant)?;
@@ -37,7 +37,7 @@ impl Statement {
 
 /// A tenant's plan, its limits and what is in use.
 #[derive(Args)]
-pub struct PlanReport {
+pub struct PlanReportCommand {
     /// The tenant
     tenant: String,
     /// Who asks: it is for managers and above
@@ -49,7 +49,7 @@ pub struct PlanReport {
     at: At,
 }
 
-impl PlanReport {
+impl PlanReportCommand {
     /// Shows the page.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let report = database.open(self.at.clock())?.plan_report(&self.tenant, self.role)?;
@@ -59,7 +59,7 @@ impl PlanReport {
 
 /// What a tenant has left of what it uses up.
 #[derive(Args)]
-pub struct Balances {
+pub struct BalancesCommand {
     /// The tenant
     tenant: String,
     #[command(flatten)]
@@ -68,7 +68,7 @@ pub struct Balances {
     at: At,
 }
 
-impl Balances {
+impl BalancesCommand {
     /// Shows the page.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let balances = database.open(self.at.clock())?.balances(&self.tenant)?;
@@ -78,7 +78,7 @@ impl Balances {
 
 /// The channels of a tenant, and what they cost next.
 #[derive(Args)]
-pub struct Channels {
+pub struct ChannelsCommand {
     /// The tenant
     tenant: String,
     /// The seats that are channels
@@ -89,7 +89,7 @@ pub struct Channels {
     at: At,
 }
 
-impl Channels {
+impl ChannelsCommand {
     /// Shows the page.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = database.open(self.at.clock())?;

@@ -17,7 +17,7 @@ use crate::output::{Output, right, table, words};
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Payments {
     #[command(subcommand)]
-    change: Option<Change>,
+    change: Option<PaymentsChange>,
     /// The tenant whose charges are listed; without one, what pays nothing of all
     tenant: Option<String>,
     /// Only money that pays nothing: no invoice, a cancelled one, or one that was paid before
@@ -29,7 +29,7 @@ pub struct Payments {
 
 /// What is done with a payment.
 #[derive(Subcommand)]
-enum Change {
+enum PaymentsChange {
     /// Have a payment that pays nothing pay an invoice, whatever the amount
     Assign {
         /// The gateway
@@ -48,7 +48,7 @@ enum Change {
 impl Payments {
     /// Lists them, or assigns one.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
-        if let Some(Change::Assign { gateway, payment, invoice, how }) = &self.change {
+        if let Some(PaymentsChange::Assign { gateway, payment, invoice, how }) = &self.change {
             how.open(database)?.assign_payment(*gateway, payment, *invoice)?;
             let code = gateway.code();
             let text = format!("payment {payment} of {code} pays invoice {invoice}");

@@ -14,18 +14,18 @@ use crate::values;
 
 /// Changes of a tenant's subscription.
 #[derive(Subcommand)]
-pub enum Plan {
+pub enum PlanCommand {
     /// Put a tenant on a plan now; for operators, see `choose` for a customer's own page
     Change {
         #[command(flatten)]
-        change: Change,
+        change: ChangeArgs,
         #[command(flatten)]
         how: How,
     },
     /// What a change of plan would cost; changes nothing
     Quote {
         #[command(flatten)]
-        change: Change,
+        change: ChangeArgs,
         #[command(flatten)]
         at: At,
     },
@@ -149,7 +149,7 @@ fn own_price(text: &str) -> Result<OwnPrice, String> {
 /// A change of plan.
 #[derive(Args)]
 #[group(id = "plan_change")]
-pub struct Change {
+pub struct ChangeArgs {
     /// The tenant
     tenant: String,
     /// The plan
@@ -157,7 +157,7 @@ pub struct Change {
     /// What becomes of the running period: `restart` ends and bills it, `carry` leaves it and its
     /// usage as they are
     #[arg(long, value_name = "USAGE", default_value = "restart")]
-    usage: Usage,
+    usage: UsageOnChange,
     /// The first due date of a new period, usable to its end; its day is the day of all later ones
     #[arg(
         long, value_name = "YYYY-MM-DD", value_parser = values::date,
@@ -172,27 +172,27 @@ pub struct Change {
 
 /// What becomes of the running period.
 #[derive(Clone, Copy, clap::ValueEnum)]
-pub enum Usage {
+pub enum UsageOnChange {
     /// It ends, is billed in full, and a new one begins.
     Restart,
     /// It goes on; only limits and features change.
     Carry,
 }
 
-impl Change {
+impl ChangeArgs {
     fn change(&self, engine: &Engine) -> Result<PlanChange<'_>, Error> {
-        let Change { tenant, plan, .. } = self;
+        let ChangeArgs { tenant, plan, .. } = self;
         match (self.usage, self.first_due) {
-            (Usage::Carry, None) => Ok(PlanChange::Carry { plan }),
-            (Usage::Restart, Some(first_due)) => {
+            (UsageOnChange::Carry, None) => Ok(PlanChange::Carry { plan }),
+            (UsageOnChange::Restart, Some(first_due)) => {
                 let auto_renew = kept(engine, tenant, self.auto_renew)?;
                 Ok(PlanChange::Restart(Terms { plan, first_due, auto_renew }))
             }
-            (Usage::Carry, Some(_)) => {
+            (UsageOnChange::Carry, Some(_)) => {
                 let why = "the period goes on: name none, or restart".to_owned();
                 Err(Error::InvalidArgument { what: "first due date", why })
             }
-            (Usage::Restart, None) => {
+            (UsageOnChange::Restart, None) => {
                 let why = "a new period needs one".to_owned();
                 Err(Error::InvalidArgument { what: "first due date", why })
             }
@@ -245,15 +245,15 @@ fn kept(engine: &Engine, tenant: &str, auto_renew: Option<bool>) -> Result<bool,
     }
 }
 
-impl Plan {
+impl PlanCommand {
     /// Does it; the answer is what the tenant has now.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
-        if let Plan::Quote { change, at } = self {
+        if let PlanCommand::Quote { change, at } = self {
             return change.quote(&database.open(at.clock())?, output);
         }
         let Some((tenant, how)) = self.subject() else { return Ok(()) };
         let engine = how.open(database)?;
-        if let Plan::Due { next_due, .. } = self {
+        if let PlanCommand::Due { next_due, .. } = self {
             return set_due_date(&engine, tenant, *next_due, output);
         }
         self.apply(&engine, tenant)?;
@@ -263,45 +263,49 @@ impl Plan {
 
     fn subject(&self) -> Option<(&str, &How)> {
         Some(match self {
-            Plan::Quote { .. } => return None,
-            Plan::Change { change, how } => (&change.tenant, how),
-            Plan::Choose { joining, how, .. } => (&joining.tenant, how),
-            Plan::Price { tenant, how, .. }
-            | Plan::Schedule { tenant, how, .. }
-            | Plan::Unschedule { tenant, how }
-            | Plan::Update { tenant, how }
-            | Plan::Due { tenant, how, .. }
-            | Plan::Pause { tenant, how }
-            | Plan::Resume { tenant, how, .. }
-            | Plan::AutoRenew { tenant, how, .. }
-            | Plan::PaymentForm { tenant, how, .. }
-            | Plan::PaymentMethod { tenant, how, .. } => (tenant, how),
+            PlanCommand::Quote { .. } => return None,
+            PlanCommand::Change { change, how } => (&change.tenant, how),
+            PlanCommand::Choose { joining, how, .. } => (&joining.tenant, how),
+            PlanCommand::Price { tenant, how, .. }
+            | PlanCommand::Schedule { tenant, how, .. }
+            | PlanCommand::Unschedule { tenant, how }
+            | PlanCommand::Update { tenant, how }
+            | PlanCommand::Due { tenant, how, .. }
+            | PlanCommand::Pause { tenant, how }
+            | PlanCommand::Resume { tenant, how, .. }
+            | PlanCommand::AutoRenew { tenant, how, .. }
+            | PlanCommand::PaymentForm { tenant, how, .. }
+            | PlanCommand::PaymentMethod { tenant, how, .. } => (tenant, how),
         })
     }
 
     fn apply(&self, engine: &Engine, tenant: &str) -> Result<(), Error> {
         match self {
-            Plan::Quote { .. } | Plan::Due { .. } => Ok(()),
-            Plan::Change { change, .. } => match change.change(engine)? {
+            PlanCommand::Quote { .. } | PlanCommand::Due { .. } => Ok(()),
+            PlanCommand::Change { change, .. } => match change.change(engine)? {
                 PlanChange::Restart(terms) => engine.change_plan(tenant, &terms, None),
                 PlanChange::Carry { plan } => engine.carry_plan(tenant, plan, None),
             },
-            Plan::Price { plan, price, .. } => engine.set_own_price(tenant, plan, price.0),
-            Plan::Choose { joining, payment_form, .. } => {
+            PlanCommand::Price { plan, price, .. } => engine.set_own_price(tenant, plan, price.0),
+            PlanCommand::Choose { joining, payment_form, .. } => {
                 engine.choose_plan(tenant, &joining.terms(engine)?, payment_form, None).map(|_| ())
             }
-            Plan::Schedule { plan, .. } => engine.schedule_plan(tenant, plan, None).map(|_| ()),
-            Plan::Unschedule { .. } => engine.cancel_scheduled_plan(tenant).map(|_| ()),
-            Plan::Update { .. } => engine.move_to_newest_version(tenant).map(|_| ()),
-            Plan::AutoRenew { value, .. } => engine.set_auto_renew(tenant, *value).map(|_| ()),
-            Plan::Pause { .. } => engine.pause_subscription(tenant).map(|_| ()),
-            Plan::Resume { first_due, .. } => {
+            PlanCommand::Schedule { plan, .. } => {
+                engine.schedule_plan(tenant, plan, None).map(|_| ())
+            }
+            PlanCommand::Unschedule { .. } => engine.cancel_scheduled_plan(tenant).map(|_| ()),
+            PlanCommand::Update { .. } => engine.move_to_newest_version(tenant).map(|_| ()),
+            PlanCommand::AutoRenew { value, .. } => {
+                engine.set_auto_renew(tenant, *value).map(|_| ())
+            }
+            PlanCommand::Pause { .. } => engine.pause_subscription(tenant).map(|_| ()),
+            PlanCommand::Resume { first_due, .. } => {
                 engine.resume_subscription(tenant, *first_due).map(|_| ())
             }
-            Plan::PaymentForm { form, gateway_id, .. } => {
+            PlanCommand::PaymentForm { form, gateway_id, .. } => {
                 engine.set_payment_form(tenant, form, gateway_id.as_deref())
             }
-            Plan::PaymentMethod { method, .. } => engine.set_payment_method(tenant, *method),
+            PlanCommand::PaymentMethod { method, .. } => engine.set_payment_method(tenant, *method),
         }
     }
 }

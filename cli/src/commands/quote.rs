@@ -14,7 +14,7 @@ use crate::output::{Output, grouped, number, right, table, words};
 
 /// What an action would cost now, and whether it would be allowed.
 #[derive(Args)]
-pub struct Quote {
+pub struct QuoteCommand {
     /// The tenant
     tenant: String,
     /// The action, as the catalog names it
@@ -28,7 +28,7 @@ pub struct Quote {
     at: At,
 }
 
-impl Quote {
+impl QuoteCommand {
     /// Says what; changes nothing.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = database.open(self.at.clock())?;

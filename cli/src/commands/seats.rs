@@ -14,7 +14,7 @@ const TOKEN_VARIABLE: &str = "COTAS_SEAT_TOKEN";
 
 /// Who holds the seats of a resource.
 #[derive(Args)]
-pub struct Seats {
+pub struct SeatsCommand {
     /// The tenant
     tenant: String,
     /// The resource
@@ -22,12 +22,12 @@ pub struct Seats {
     #[command(flatten)]
     at: At,
     #[command(subcommand)]
-    operation: Option<Operation>,
+    operation: Option<SeatOperation>,
 }
 
 /// What is done with seats.
 #[derive(Subcommand)]
-enum Operation {
+enum SeatOperation {
     /// List the holders; the same as saying nothing
     List,
     /// Take a seat, if there is one
@@ -54,18 +54,18 @@ enum Operation {
     },
 }
 
-impl Seats {
+impl SeatsCommand {
     /// Does it.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = database.open(self.at.clock())?;
         let tenant = engine.tenant(&self.tenant)?;
         let seats = tenant.seats(&self.resource)?;
-        match self.operation.as_ref().unwrap_or(&Operation::List) {
-            Operation::List => {
+        match self.operation.as_ref().unwrap_or(&SeatOperation::List) {
+            SeatOperation::List => {
                 let held = seats.list()?;
                 output.print(&self.held(&held), &json!(held))
             }
-            Operation::Occupy { holder, pending, with_token } => {
+            SeatOperation::Occupy { holder, pending, with_token } => {
                 let token = with_token.then(|| token(TOKEN_VARIABLE)).transpose()?;
                 let how = Occupancy { pending: *pending, token: token.as_deref() };
                 let decision = seats.occupy_as(holder, &how)?;
@@ -73,12 +73,12 @@ impl Seats {
                 let limited = limited.unwrap_or(&self.resource);
                 answer(&decision, limited, seats.warning()?.as_ref(), output)
             }
-            Operation::Release { holder } => {
+            SeatOperation::Release { holder } => {
                 let freed = seats.release(holder)?;
                 let text = if freed { "the seat is free" } else { "that holder had no seat" };
                 output.print(text, &json!({ "released": freed }))
             }
-            Operation::Replace { old, new } => {
+            SeatOperation::Replace { old, new } => {
                 seats.replace(old, new)?;
                 let json = json!({ "old": old, "new": new });
                 output.print("the seat has another holder", &json)

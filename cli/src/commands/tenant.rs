@@ -19,7 +19,7 @@ use crate::values::{self, AsPlannedOr, OwnFeature, OwnLimit, PlanChoice, Units};
 
 /// Those who are limited.
 #[derive(Subcommand)]
-pub enum Tenant {
+pub enum TenantCommand {
     /// Create a tenant, with its plan and extras
     Add(Box<Add>),
     /// Show what a tenant has, used and may still use
@@ -173,49 +173,49 @@ pub struct Add {
     how: How,
 }
 
-impl Tenant {
+impl TenantCommand {
     /// Does it.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let (engine, name) = match self {
-            Tenant::List => return list(&database.open(Arc::new(SystemClock))?, output),
-            Tenant::Purge { name, at, .. } => {
+            TenantCommand::List => return list(&database.open(Arc::new(SystemClock))?, output),
+            TenantCommand::Purge { name, at, .. } => {
                 return purge(&database.open(at.clock())?, name.as_deref(), output);
             }
-            Tenant::Erase { name, cancel_debt, at } => {
+            TenantCommand::Erase { name, cancel_debt, at } => {
                 let cancelled = database.open(at.clock())?.erase(name, *cancel_debt)?;
                 return output.print(
                     &format!("erased {name}"),
                     &json!({ "erased": name, "cancelled_invoices": cancelled }),
                 );
             }
-            Tenant::Erased { name } => {
+            TenantCommand::Erased { name } => {
                 let engine = database.open(Arc::new(SystemClock))?;
                 let erased = engine.erased_accounts(name.as_deref())?;
                 return output.print(&erased_text(&erased), &json!(erased));
             }
-            Tenant::Add(add) => (add.run(database)?, &add.name),
-            Tenant::Show { name, at } => (database.open(at.clock())?, name),
-            Tenant::Status { name, status, reason, as_operator, how } => {
+            TenantCommand::Add(add) => (add.run(database)?, &add.name),
+            TenantCommand::Show { name, at } => (database.open(at.clock())?, name),
+            TenantCommand::Status { name, status, reason, as_operator, how } => {
                 let engine = how.open(database)?;
                 engine.set_status(name, *status, reason, *as_operator)?;
                 (engine, name)
             }
-            Tenant::Limit { name, resource, limit, how } => {
+            TenantCommand::Limit { name, resource, limit, how } => {
                 let engine = how.open(database)?;
                 engine.set_limit(name, resource, *limit)?;
                 (engine, name)
             }
-            Tenant::Feature { name, feature, value, how } => {
+            TenantCommand::Feature { name, feature, value, how } => {
                 let engine = how.open(database)?;
                 engine.set_feature(name, feature, value.own().as_ref())?;
                 (engine, name)
             }
-            Tenant::OwnLimit { name, resource, limit, how } => {
+            TenantCommand::OwnLimit { name, resource, limit, how } => {
                 let engine = how.open(database)?;
                 engine.set_own_limit(name, resource, limit.own())?;
                 (engine, name)
             }
-            Tenant::ConfirmClock { name, at } => {
+            TenantCommand::ConfirmClock { name, at } => {
                 let engine = database.open(at.clock())?;
                 engine.confirm_clock(name)?;
                 (engine, name)

@@ -17,7 +17,7 @@ use crate::values::{self, Moment};
 
 /// What a tenant used and was denied, as a chart.
 #[derive(Args)]
-pub struct Usage {
+pub struct UsageCommand {
     /// The tenant
     tenant: String,
     /// What one bar sums up, in the tenant's zone; an hour of UTC counts where it begins
@@ -37,7 +37,7 @@ pub struct Usage {
     svg: Option<PathBuf>,
 }
 
-impl Usage {
+impl UsageCommand {
     /// Shows it.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = database.open(Arc::new(SystemClock))?;

@@ -18,7 +18,7 @@ const TOKEN_VARIABLE: &str = "COTAS_WEBHOOK_TOKEN";
 
 /// A payment event, as the gateway's webhook brought it.
 #[derive(Args)]
-pub struct PaymentEvent {
+pub struct PaymentEventCommand {
     /// The gateway
     #[arg(value_parser = gateway())]
     gateway: Gateway,
@@ -31,7 +31,7 @@ pub struct PaymentEvent {
     at: At,
 }
 
-impl PaymentEvent {
+impl PaymentEventCommand {
     /// Applies it, once.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         let engine = database.open(self.at.clock())?;

@@ -31,7 +31,7 @@ impl Cents {
         if (0..=CENTS_MAX).contains(&cents) {
             Ok(Cents(cents))
         } else {
-            Err(PriceError::Amount { value: cents.to_string(), unit: "cents" })
+            Err(PriceError::Amount { value: cents.to_string(), unit: "in cents" })
         }
     }
 

@@ -237,7 +237,7 @@ impl PaymentEvent {
     }
 
     /// An event that says nothing but its id and its kind.
-    pub(super) fn bare(gateway: Gateway, id: String, kind: PaymentEventKind) -> PaymentEvent {
+    pub(crate) fn bare(gateway: Gateway, id: String, kind: PaymentEventKind) -> PaymentEvent {
         PaymentEvent {
             gateway,
             id,

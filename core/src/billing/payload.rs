@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::Cents;
 use crate::clock::Timestamp;
+use crate::twice::twice;
 
 /// The longest body of a webhook, in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -42,6 +43,12 @@ pub enum PayloadError {
         /// The column, from 1.
         column: usize,
     },
+    /// A field that is given twice: which one counts is unclear.
+    #[error("the field {field:?} is given twice")]
+    Twice {
+        /// Its path, such as `payment.id`.
+        field: String,
+    },
     /// A field without which the event cannot be distinguished from others.
     #[error("the field {field:?} is missing")]
     Missing {
@@ -49,7 +56,7 @@ pub enum PayloadError {
         field: String,
     },
     /// A field of another type.
-    #[error("the field {field:?} is {found}, not {expected}")]
+    #[error("{} is {found}, not {expected}", named(field))]
     WrongType {
         /// Its path; empty for the body itself.
         field: String,
@@ -82,6 +89,11 @@ pub enum PayloadError {
         /// The text; what is in no date is a question mark.
         value: String,
     },
+}
+
+/// What a message calls a field; the empty path is the body itself.
+fn named(field: &str) -> String {
+    if field.is_empty() { "the body".to_owned() } else { format!("the field {field:?}") }
 }
 
 /// Whether an id, a code or a name may be this.
@@ -128,6 +140,9 @@ impl<'a> Object<'a> {
             return Err(PayloadError::TooDeep);
         }
         let raw: &RawValue = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+        if let Some(field) = twice(body).into_iter().next() {
+            return Err(PayloadError::Twice { field });
+        }
         Object::of(raw, String::new())
     }
 
@@ -364,6 +379,12 @@ mod tests {
             assert!(matches!(error(parse(body)), PayloadError::NotJson { .. }), "{body:?}");
         }
         assert!(!error(parse(b"{\"a\":\"secret")).to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_field_that_is_given_twice_is_refused() {
+        let body = br#"{"a":{"id":"x","id":"y"}}"#;
+        assert_eq!(error(parse(body)), PayloadError::Twice { field: "a.id".to_owned() });
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::rules::{Counting, FeatureId, Policy, ResourceId, Rulebook};
 
 /// What a compiled catalog is made from, as the live file keeps it.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct StoredCatalog {
     version: u64,
     names: Names,
     catalog: Catalog,
@@ -117,7 +117,7 @@ impl Compiled {
 
     /// As the live file keeps it.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let stored = Stored {
+        let stored = StoredCatalog {
             version: self.version,
             names: self.names.clone(),
             catalog: self.catalog.clone(),
@@ -126,7 +126,7 @@ impl Compiled {
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Compiled> {
-        let stored: Stored = serde_json::from_slice(bytes).ok()?;
+        let stored: StoredCatalog = serde_json::from_slice(bytes).ok()?;
         Some(Compiled::new(stored.version, stored.catalog, stored.names))
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct Names {
 /// A resource of some catalog, also of one long gone. What was counted under its number was
 /// counted in the way of its kind: so it never changes its kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Stored")]
+#[serde(from = "StoredName")]
 pub(crate) struct NamedResource {
     pub(crate) name: String,
     /// The kind's name; empty where an older version wrote no kind down, until a catalog names it.
@@ -31,7 +31,7 @@ pub(crate) struct NamedResource {
 /// A named resource as live files keep it.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Stored {
+enum StoredName {
     /// As versions wrote it that kept no kinds.
     WithoutKind(String),
     WithKind {
@@ -40,11 +40,11 @@ enum Stored {
     },
 }
 
-impl From<Stored> for NamedResource {
-    fn from(stored: Stored) -> Self {
+impl From<StoredName> for NamedResource {
+    fn from(stored: StoredName) -> Self {
         match stored {
-            Stored::WithoutKind(name) => NamedResource { name, kind: String::new() },
-            Stored::WithKind { name, kind } => NamedResource { name, kind },
+            StoredName::WithoutKind(name) => NamedResource { name, kind: String::new() },
+            StoredName::WithKind { name, kind } => NamedResource { name, kind },
         }
     }
 }

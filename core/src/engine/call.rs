@@ -345,7 +345,8 @@ pub(super) fn lifetime_ms(what: &'static str, lifetime: std::time::Duration) -> 
     match i64::try_from(lifetime.as_millis()) {
         Ok(ms) if (1..=LIFETIME_MS_MAX).contains(&ms) => Ok(ms),
         _ => {
-            let why = format!("{lifetime:?} is not between 1 ms and 400 days");
+            let ms = lifetime.as_millis();
+            let why = format!("{ms} ms is not between 1 ms and 400 days");
             Err(Error::InvalidArgument { what, why })
         }
     }

@@ -43,6 +43,7 @@ impl Engine {
     /// What a quantity of a package costs (docs/sources.md, Whazing): the cheapest exact
     /// composition of sizes.
     pub fn quote_package(&self, package: &str, quantity: u64) -> Result<PackageQuote, Error> {
+        check_amount(quantity)?;
         quote(self.shared.compiled()?, package, quantity)
     }
 

@@ -12,7 +12,7 @@ use super::{Engine, Shared};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::entries::{EntryIndex, EntryKind};
-use crate::live::holds::{Owner, SessionState};
+use crate::live::holds::{SessionOwner, SessionState};
 use crate::live::layout::entry;
 use crate::live::record::RecordGuard;
 use crate::live::takings::Taken;
@@ -129,7 +129,7 @@ fn refundable_session(
     handle: EntryHandle,
     high_water_mark: Timestamp,
 ) -> Option<EntryIndex> {
-    let owner = Owner { index: key, number: handle.number, state: SessionState::Refundable };
+    let owner = SessionOwner { index: key, number: handle.number, state: SessionState::Refundable };
     let session = guard.owned_session(owner, opened_session(guard, key)?)?;
     (guard.kept_until(session) > high_water_mark).then_some(session)
 }

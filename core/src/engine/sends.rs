@@ -11,7 +11,7 @@ use super::{Shared, apply, campaign};
 use crate::clock::{DAY_MS, Timestamp};
 use crate::error::Error;
 use crate::live::entries::{Entry, EntryIndex, EntryKind, KEPT_WORD, ReservationState};
-use crate::live::holds::{HoldRole, OPENED, OpenedSession, Owner, SessionState};
+use crate::live::holds::{HoldRole, OPENED, OpenedSession, SessionOwner, SessionState};
 use crate::live::layout::{counter, entry};
 use crate::live::record::RecordGuard;
 use crate::live::takings::{HeadKind, Taken, TakingsWriter};
@@ -147,12 +147,12 @@ pub(super) fn own_opened(
     let refundable = call.lease.is_none() && !changes.draws;
     match (unit, head) {
         (Some(unit), _) => {
-            let owner = Owner { index: unit, number, state: SessionState::Reserved };
+            let owner = SessionOwner { index: unit, number, state: SessionState::Reserved };
             guard.own_session(opened, owner);
             guard.entry(unit).fill_session_link(opened.index);
         }
         (None, Some(key)) if refundable => {
-            let owner = Owner { index: key.index, number, state: SessionState::Refundable };
+            let owner = SessionOwner { index: key.index, number, state: SessionState::Refundable };
             guard.own_session(opened, owner);
         }
         _ => {}

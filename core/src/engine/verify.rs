@@ -58,6 +58,10 @@ impl Engine {
     /// itself anywhere; put in this database's place it is refused while the live file is newer.
     pub fn backup(&self, target: impl AsRef<Path>) -> Result<(), Error> {
         let target = target.as_ref();
+        if target.as_os_str().is_empty() {
+            let why = "it is empty; a path is needed".to_owned();
+            return Err(Error::InvalidArgument { what: "backup", why });
+        }
         self.shared.checkpoint()?;
         if target.exists() {
             let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);

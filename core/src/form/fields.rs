@@ -1,6 +1,7 @@
 //! A registration form read field by field: what is wrong with one field does not hide the others.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use chrono::NaiveDate;
 use serde::de::DeserializeOwned;
@@ -8,17 +9,20 @@ use serde_json::{Map, Value};
 
 use super::{
     ACCOUNT_DOCUMENT, AccountHolderForm, AddressForm, AdministratorForm, DocumentForm, ExtraForm,
-    FORM_BYTES_MAX, FORMS_BYTES_MAX, LimitForm, TenantForm, TermsForm,
+    FORM_BYTES_MAX, LimitForm, TenantForm, TermsForm,
 };
 use crate::billing::{CompanyType, DocumentType, PersonType};
 use crate::catalog::{Feature, near};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::rules::Status;
+use crate::twice::twice;
 use crate::{FieldProblem, Limit};
 
 /// The most entries of a list or table in a form.
 const ENTRIES_MAX: usize = 1_024;
+/// The most keys that a message lists where none of them is near to the unknown one.
+const KNOWN_SHOWN_MAX: usize = 12;
 /// The most problems that the message of one error names.
 const PROBLEMS_SHOWN_MAX: usize = 8;
 
@@ -28,7 +32,7 @@ impl TenantForm {
     /// is no JSON object at all.
     pub(crate) fn read(json: &str) -> Result<(TenantForm, Vec<FieldProblem>), Error> {
         let form = super::json(ACCOUNT_DOCUMENT, json, FORM_BYTES_MAX, "a JSON object")?;
-        let mut problems = Vec::new();
+        let mut problems = given_twice(json);
         let form = tenant(&mut Fields::new(form, "", &mut problems));
         Ok((form, problems.iter().map(Problem::of_account).collect()))
     }
@@ -41,7 +45,7 @@ pub(super) fn parse<T>(
     read: impl FnOnce(&mut Fields<'_>) -> T,
 ) -> Result<T, Error> {
     let object = super::json(document, json, FORM_BYTES_MAX, "a JSON object")?;
-    let mut problems = Vec::new();
+    let mut problems = given_twice(json);
     let mut fields = Fields::new(object, "", &mut problems);
     let made = read(&mut fields);
     fields.end();
@@ -49,17 +53,49 @@ pub(super) fn parse<T>(
     Ok(made)
 }
 
-/// Reads a list of documents of tenants.
-pub(super) fn parse_all(json: &str) -> Result<Vec<TenantForm>, Error> {
-    let document = "tenant documents";
-    let list = super::json(document, json, FORMS_BYTES_MAX, "a list of JSON objects")?;
-    let mut problems = Vec::new();
-    let read = |(place, object): (usize, Map<String, Value>)| {
-        tenant(&mut Fields::new(object, &place.to_string(), &mut problems))
-    };
-    let forms = Vec::into_iter(list).enumerate().map(read).collect();
+/// Reads a list of documents.
+pub(super) fn parse_list<T>(
+    document: &'static str,
+    json: &str,
+    bytes_max: usize,
+    read: impl Fn(&mut Fields<'_>) -> T,
+) -> Result<Vec<T>, Error> {
+    let list: Vec<Map<String, Value>> =
+        super::json(document, json, bytes_max, "a list of JSON objects")?;
+    let mut problems = given_twice(json);
+    let mut made = Vec::with_capacity(list.len());
+    for (place, object) in list.into_iter().enumerate() {
+        let mut fields = Fields::new(object, &place.to_string(), &mut problems);
+        made.push(read(&mut fields));
+        fields.end();
+    }
     refuse(document, &problems)?;
-    Ok(forms)
+    Ok(made)
+}
+
+/// The keys that a document gives twice.
+fn given_twice(json: &str) -> Vec<Problem> {
+    let problem = |field| Problem { field, why: "it is given twice".to_owned() };
+    twice(json.as_bytes()).into_iter().map(problem).collect()
+}
+
+/// What a message adds about a key that is not known: the one that was meant, else all of them.
+fn hint(key: &str, known: &[String]) -> String {
+    let known: Vec<_> = known.iter().map(String::as_str).collect();
+    let longer = |it: &&str| key.len() >= 3 && it.starts_with(key);
+    match near(key, known.iter().copied()).or_else(|| known.iter().copied().find(longer)) {
+        Some(meant) => format!("; did you mean {meant:?}?"),
+        None if known.is_empty() || known.len() > KNOWN_SHOWN_MAX => String::new(),
+        None => format!(" (expected {})", codes(&known)),
+    }
+}
+
+/// Names to choose from, as a message lists them.
+pub(super) fn codes(names: &[&str]) -> String {
+    match names {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        names => names.concat(),
+    }
 }
 
 fn refuse(document: &'static str, problems: &[Problem]) -> Result<(), Error> {
@@ -105,7 +141,7 @@ impl<'a> Fields<'a> {
         Fields { left, known: Vec::new(), path: path.to_owned(), problems }
     }
 
-    fn note(&mut self, key: &str, why: impl Into<String>) {
+    pub(super) fn note(&mut self, key: &str, why: impl Into<String>) {
         let field = match self.path.as_str() {
             "" => key.to_owned(),
             path => format!("{path}.{key}"),
@@ -114,7 +150,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A value that may be left out.
-    fn optional<T: DeserializeOwned>(&mut self, key: &str, expected: &str) -> Option<T> {
+    pub(super) fn optional<T: DeserializeOwned>(&mut self, key: &str, expected: &str) -> Option<T> {
         self.known.push(key.to_owned());
         let value = self.left.remove(key).filter(|value| !value.is_null())?;
         // The value may be personal: the message does not repeat it.
@@ -125,11 +161,11 @@ impl<'a> Fields<'a> {
         read
     }
 
-    fn text(&mut self, key: &str) -> String {
+    pub(super) fn text(&mut self, key: &str) -> String {
         self.optional(key, "text").unwrap_or_default()
     }
 
-    fn required<T: DeserializeOwned>(&mut self, key: &str, expected: &str) -> Option<T> {
+    pub(super) fn required<T: DeserializeOwned>(&mut self, key: &str, expected: &str) -> Option<T> {
         if self.left.get(key).is_none_or(Value::is_null) {
             self.known.push(key.to_owned());
             self.left.remove(key);
@@ -150,12 +186,43 @@ impl<'a> Fields<'a> {
         Some(made)
     }
 
+    /// A text that is something else, such as an instant.
+    pub(super) fn parsed<T: FromStr>(&mut self, key: &str, expected: &str) -> Option<T> {
+        let text: String = self.optional(key, expected)?;
+        let read = text.parse().ok();
+        if read.is_none() {
+            self.note(key, format!("it must be {expected}"));
+        }
+        read
+    }
+
+    pub(super) fn instant(&mut self, key: &str) -> Option<Timestamp> {
+        let expected = "an RFC 3339 time such as 2026-05-20T12:00:00Z";
+        let text: String = self.optional(key, expected)?;
+        let read = Timestamp::parse_rfc3339(&text);
+        if read.is_none() {
+            self.note(key, format!("it must be {expected}"));
+        }
+        read
+    }
+
+    /// All fields that are left, whatever they are called: none of them may be null.
+    pub(super) fn rest<T: DeserializeOwned>(&mut self, expected: &str) -> BTreeMap<String, T> {
+        let mut read = BTreeMap::new();
+        for (name, value) in std::mem::take(&mut self.left) {
+            match serde_json::from_value(value) {
+                Ok(value) => drop(read.insert(name, value)),
+                Err(_) => self.note(&name, format!("it must be {expected}")),
+            }
+        }
+        read
+    }
+
     /// Refuses the fields that were not asked for.
     fn end(&mut self) {
         let left = std::mem::take(&mut self.left);
         for key in left.keys().take(ENTRIES_MAX) {
-            let meant = near(key, self.known.iter().map(String::as_str));
-            let hint = meant.map(|it| format!("; did you mean {it:?}?")).unwrap_or_default();
+            let hint = hint(key, &self.known);
             let key: String = key.chars().take(64).collect();
             self.note(&key, format!("unknown field{hint}"));
         }
@@ -168,7 +235,7 @@ pub(super) fn tenant(form: &mut Fields<'_>) -> TenantForm {
         name: form.required("name", "text").unwrap_or_default(),
         status: form.optional("status", &format!("one of {statuses}")).unwrap_or(Status::Active),
         time_zone: form.optional("time_zone", "a zone such as America/Sao_Paulo"),
-        created_at: instant(form, "created_at"),
+        created_at: form.instant("created_at"),
         plan: form.inside("plan", terms),
         extras: extras(form),
         holder: form.inside("holder", holder),
@@ -245,20 +312,10 @@ fn extras(form: &mut Fields<'_>) -> Vec<ExtraForm> {
         extras.extend(form.inside(&key, |it| ExtraForm {
             resource: it.required("resource", "text").unwrap_or_default(),
             units: it.required("units", "a whole number of units").unwrap_or_default(),
-            expires_at: instant(it, "expires_at"),
+            expires_at: it.instant("expires_at"),
         }));
     }
     extras
-}
-
-fn instant(fields: &mut Fields<'_>, key: &str) -> Option<Timestamp> {
-    let expected = "an RFC 3339 time such as 2026-05-20T12:00:00Z";
-    let text: String = fields.optional(key, expected)?;
-    let read = Timestamp::parse_rfc3339(&text);
-    if read.is_none() {
-        fields.note(key, format!("it must be {expected}"));
-    }
-    read
 }
 
 /// Values by name.

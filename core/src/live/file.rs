@@ -14,7 +14,7 @@ use super::Poison;
 use super::layout::{HEADER_BYTES, LINE, PAGE, WORD, header};
 use super::lock::{self, LockError};
 use super::map::Map;
-use super::owner::{Owner, Why};
+use super::owner::{Owner, OwnerFault};
 use super::process::Uncancelled;
 
 /// Address space set aside for the file, so that it grows without ever moving. Where a process
@@ -29,7 +29,7 @@ const READY_BYTES: u64 = 16 << 20;
 /// How long to wait for another thread that is growing the file.
 pub(super) const ALLOCATOR_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Why there is no more capacity in the live file.
+/// OwnerFault there is no more capacity in the live file.
 #[derive(Debug)]
 pub(crate) enum GrowError {
     /// The file system said no: it is full, or the file may not be larger.
@@ -39,7 +39,7 @@ pub(crate) enum GrowError {
     /// Another process has been growing the file for too long.
     Busy,
     /// This process could not become an owner of the file's locks.
-    NotRegistered(Why),
+    NotRegistered(OwnerFault),
 }
 
 impl From<LockError> for GrowError {
@@ -206,7 +206,7 @@ impl Memory {
         self.attach();
     }
 
-    /// Why this process may not use the file, if so.
+    /// OwnerFault this process may not use the file, if so.
     #[inline]
     pub(crate) fn poison(&self) -> Option<Poison> {
         let word = self.get(header::POISON);

@@ -64,7 +64,7 @@ pub(crate) struct OpenedSession {
 
 /// What may give a session back.
 #[derive(Clone, Copy)]
-pub(crate) struct Owner {
+pub(crate) struct SessionOwner {
     pub(crate) index: EntryIndex,
     pub(crate) number: u64,
     pub(crate) state: SessionState,
@@ -144,7 +144,11 @@ impl RecordGuard<'_> {
 
     /// The session that a entry may give back: as long as nothing else has used it, and it was not
     /// opened again.
-    pub(crate) fn owned_session(&self, owner: Owner, session: EntryIndex) -> Option<EntryIndex> {
+    pub(crate) fn owned_session(
+        &self,
+        owner: SessionOwner,
+        session: EntryIndex,
+    ) -> Option<EntryIndex> {
         let is_it = self.holds(session, EntryKind::Session)
             && self.entry_state(session) == owner.state as u8
             && self.entry_word(session, OWNER) == u64::from(owner.index.0) + 1
@@ -156,7 +160,7 @@ impl RecordGuard<'_> {
     pub(crate) fn session_paid_by(&self, unit: EntryIndex) -> Option<EntryIndex> {
         let session = ((self.entry_word(unit, LINK) & LINK_MASK) as u32).checked_sub(1)?;
         let number = self.entry_word(unit, NUMBER);
-        let owner = Owner { index: unit, number, state: SessionState::Reserved };
+        let owner = SessionOwner { index: unit, number, state: SessionState::Reserved };
         self.owned_session(owner, EntryIndex(session))
     }
 
@@ -175,7 +179,7 @@ impl RecordGuard<'_> {
     }
 
     /// Says what may give back a session that the operation has opened.
-    pub(crate) fn own_session(&mut self, opened: OpenedSession, owner: Owner) {
+    pub(crate) fn own_session(&mut self, opened: OpenedSession, owner: SessionOwner) {
         let [start, end] = opened.before.unwrap_or([crate::Timestamp::MIN.ms() as u64; 2]);
         self.set_entry_state(opened.index, owner.state as u8);
         self.entry_set_word(opened.index, OWNER, u64::from(owner.index.0) + 1);

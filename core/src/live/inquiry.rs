@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::file::Memory;
 use super::layout::{WORD, header, owner_number};
-use super::owner::{self, Why};
+use super::owner::{self, OwnerFault};
 use super::process::{self, Uncancelled};
 use super::{owners, pin};
 
@@ -14,14 +14,14 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 
 /// What is known of an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Liveness {
     /// It does not live, and never will again.
     Dead,
     Alive,
     /// A process has asked just now.
     AskedJustNow,
     /// It counts as alive: it could not be asked.
-    Unknown(Why),
+    Unknown(OwnerFault),
 }
 
 /// Whether the owner is known to be dead without asking the kernel. The caller has loaded `id`
@@ -42,18 +42,18 @@ pub(super) fn is_known_dead(memory: &Memory, id: u64) -> bool {
 
 /// Whether the owner is dead, by what is known or by asking; what is not known counts as alive.
 pub(super) fn is_dead(memory: &Memory, own: u64, id: u64) -> bool {
-    ask(memory, own, id) == Verdict::Dead
+    ask(memory, own, id) == Liveness::Dead
 }
 
 /// Asks whether the owner lives, unless that has been done just now. `own` is the id of the owner
 /// that asks.
 #[cold]
-pub(super) fn ask(memory: &Memory, own: u64, id: u64) -> Verdict {
+pub(super) fn ask(memory: &Memory, own: u64, id: u64) -> Liveness {
     if id == own {
-        return Verdict::Alive;
+        return Liveness::Alive;
     }
     if is_known_dead(memory, id) {
-        return Verdict::Dead;
+        return Liveness::Dead;
     }
     let asked = memory.cell(header::ASKED + bucket_of(id) * WORD);
     let (now, last) = (process::coarse_monotonic_ms(), asked.load(Ordering::Relaxed));
@@ -61,27 +61,27 @@ pub(super) fn ask(memory: &Memory, own: u64, id: u64) -> Verdict {
     if now.abs_diff(last) < ASK_EVERY.as_millis() as u64
         || asked.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
     {
-        return Verdict::AskedJustNow;
+        return Liveness::AskedJustNow;
     }
     let verdict = match ask_the_kernel(memory, own, id) {
-        Ok(true) => Verdict::Dead,
-        Ok(false) => Verdict::Alive,
-        Err(why) => Verdict::Unknown(why),
+        Ok(true) => Liveness::Dead,
+        Ok(false) => Liveness::Alive,
+        Err(why) => Liveness::Unknown(why),
     };
     match verdict {
         // An id is never used again: once dead is dead for ever.
-        Verdict::Dead => dead_cell(memory, id).store(id, Ordering::Relaxed),
-        Verdict::Unknown(_) => {
+        Liveness::Dead => dead_cell(memory, id).store(id, Ordering::Relaxed),
+        Liveness::Unknown(_) => {
             memory.cell(header::INQUIRIES_FAILED).fetch_add(1, Ordering::Relaxed);
         }
-        Verdict::Alive | Verdict::AskedJustNow => {}
+        Liveness::Alive | Liveness::AskedJustNow => {}
     }
     verdict
 }
 
 /// Whether the owner is dead. Locks are asked for on the live file opened again; a lock of this
 /// process's own, asked for in the same way, shows that the answer can be trusted.
-fn ask_the_kernel(memory: &Memory, own: u64, id: u64) -> Result<bool, Why> {
+fn ask_the_kernel(memory: &Memory, own: u64, id: u64) -> Result<bool, OwnerFault> {
     let _uncancelled = Uncancelled::new();
     if let Some(row) = owners::find(memory, id).filter(|row| !row.is_pinned) {
         return Ok(row.is_gone());
@@ -94,7 +94,10 @@ fn ask_the_kernel(memory: &Memory, own: u64, id: u64) -> Result<bool, Why> {
     if pin::is_byte_locked(&file, own).map_err(owner::why(asking))? {
         return Ok(true);
     }
-    Err(Why { doing: "this process's own lock of the live file is not to be seen", errno: 0 })
+    Err(OwnerFault {
+        doing: "this process's own lock of the live file is not to be seen",
+        errno: 0,
+    })
 }
 
 fn bucket_of(id: u64) -> u64 {

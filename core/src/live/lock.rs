@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::file::Memory;
-use super::inquiry::{self, Verdict};
+use super::inquiry::{self, Liveness};
 use super::layout::WAITERS_BIT;
-use super::owner::{self, Why};
+use super::owner::{self, OwnerFault};
 use super::process::Uncancelled;
 use super::{Poison, futex};
 
@@ -26,15 +26,15 @@ const SPIN_ROUNDS: u32 = 7;
 /// wake-up that was meant for a waiter who died costs the others one such nap.
 const NAPS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
-/// Why a lock was not had.
+/// OwnerFault a lock was not had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LockError {
     /// A living process held it all the time.
     Busy,
     /// A process held it all the time that could not be asked whether it lives.
-    NotAsked(Why),
+    NotAsked(OwnerFault),
     /// This process could not become an owner.
-    NotRegistered(Why),
+    NotRegistered(OwnerFault),
     /// The file holds no usable lock there.
     Broken,
 }
@@ -137,10 +137,10 @@ fn wait(memory: &Memory, word: &AtomicU64, owner: u64, timeout: Duration) -> Res
         // Only a wait that timed out asks.
         if word.load(Ordering::Acquire) & !WAITERS == holder {
             match inquiry::ask(memory, owner, holder) {
-                Verdict::Dead => continue,
-                Verdict::Unknown(why) => not_asked = Some(why),
-                Verdict::Alive => not_asked = None,
-                Verdict::AskedJustNow => {}
+                Liveness::Dead => continue,
+                Liveness::Unknown(why) => not_asked = Some(why),
+                Liveness::Alive => not_asked = None,
+                Liveness::AskedJustNow => {}
             }
         }
         if left.is_zero() {

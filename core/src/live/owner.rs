@@ -25,7 +25,7 @@ use super::process::Uncancelled;
 
 /// What is known of this process as an owner. All zero: nothing, it has not registered yet.
 #[repr(C)]
-struct Page {
+struct OwnerPage {
     /// The owner's id, as lock words hold it.
     id: AtomicU64,
     /// What keeps the liveness lock; NULL where a mapping cannot.
@@ -39,25 +39,25 @@ const PAGE_BYTES: usize = 4096;
 
 /// All pages of this process. They are used again, and never freed: a fork handler may be looking
 /// at them.
-struct Node {
-    page: NonNull<Page>,
+struct OwnerNode {
+    page: NonNull<OwnerPage>,
     is_in_use: AtomicBool,
-    next: AtomicPtr<Node>,
+    next: AtomicPtr<OwnerNode>,
 }
 
-static NODES: AtomicPtr<Node> = AtomicPtr::new(ptr::null_mut());
+static NODES: AtomicPtr<OwnerNode> = AtomicPtr::new(ptr::null_mut());
 
-fn nodes() -> impl Iterator<Item = &'static Node> {
+fn nodes() -> impl Iterator<Item = &'static OwnerNode> {
     // SAFETY: nodes are leaked boxes, put into the list whole.
-    let node = |of: &AtomicPtr<Node>| unsafe { of.load(Ordering::Acquire).as_ref() };
+    let node = |of: &AtomicPtr<OwnerNode>| unsafe { of.load(Ordering::Acquire).as_ref() };
     std::iter::successors(node(&NODES), move |it| node(&it.next))
 }
 
 /// This process, as one live file knows it.
 pub(crate) struct Owner {
     /// The page of `node`, one step nearer.
-    page: NonNull<Page>,
-    node: &'static Node,
+    page: NonNull<OwnerPage>,
+    node: &'static OwnerNode,
 }
 
 // SAFETY: the page holds atomics alone, and is never freed.
@@ -71,15 +71,15 @@ impl std::fmt::Debug for Owner {
     }
 }
 
-/// Why this process could not become an owner, or could not ask about another.
+/// OwnerFault this process could not become an owner, or could not ask about another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Why {
+pub(crate) struct OwnerFault {
     pub(crate) doing: &'static str,
     /// The system's number of the error; 0: there is none.
     pub(crate) errno: i32,
 }
 
-impl std::fmt::Display for Why {
+impl std::fmt::Display for OwnerFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.errno {
             0 => f.write_str(self.doing),
@@ -89,8 +89,8 @@ impl std::fmt::Display for Why {
 }
 
 /// Says what could not be done.
-pub(super) fn why(doing: &'static str) -> impl FnOnce(io::Error) -> Why {
-    move |error| Why { doing, errno: error.raw_os_error().unwrap_or(0) }
+pub(super) fn why(doing: &'static str) -> impl FnOnce(io::Error) -> OwnerFault {
+    move |error| OwnerFault { doing, errno: error.raw_os_error().unwrap_or(0) }
 }
 
 impl Owner {
@@ -104,7 +104,7 @@ impl Owner {
         Ok(Owner { page: node.page, node })
     }
 
-    fn page(&self) -> &'static Page {
+    fn page(&self) -> &'static OwnerPage {
         // SAFETY: the page is never freed, and holds atomics alone.
         unsafe { self.page.as_ref() }
     }
@@ -133,7 +133,7 @@ impl Owner {
     }
 }
 
-fn add_node() -> io::Result<&'static Node> {
+fn add_node() -> io::Result<&'static OwnerNode> {
     let prot = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: new memory, all zero, at an address that the kernel chooses. It is never unmapped.
     let page = unsafe { mm::mmap_anonymous(ptr::null_mut(), PAGE_BYTES, prot, MapFlags::PRIVATE)? };
@@ -142,8 +142,8 @@ fn add_node() -> io::Result<&'static Node> {
     let _ = unsafe { mm::madvise(page, PAGE_BYTES, Advice::LinuxWipeOnFork) };
     let page = NonNull::new(page.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
     let next = AtomicPtr::new(NODES.load(Ordering::Acquire));
-    let node: &'static Node =
-        Box::leak(Box::new(Node { page, is_in_use: AtomicBool::new(true), next }));
+    let node: &'static OwnerNode =
+        Box::leak(Box::new(OwnerNode { page, is_in_use: AtomicBool::new(true), next }));
     let mut first = node.next.load(Ordering::Relaxed);
     while let Err(now) = NODES.compare_exchange(
         first,
@@ -171,11 +171,11 @@ pub(super) fn forget_in_child() {
 
 /// Registers this process as an owner, unless another of its threads has: gives its id.
 #[cold]
-pub(super) fn register(memory: &Memory) -> Result<u64, Why> {
+pub(super) fn register(memory: &Memory) -> Result<u64, OwnerFault> {
     let _uncancelled = Uncancelled::new();
     let number = memory.cell(header::NEXT_ID).fetch_add(1, Ordering::SeqCst);
     let Some(id) = owner_word(number) else {
-        return Err(Why { doing: "owner ids are used up", errno: 0 });
+        return Err(OwnerFault { doing: "owner ids are used up", errno: 0 });
     };
     let page = memory.owner().page();
     if memory.is_anonymous() {
@@ -191,7 +191,7 @@ pub(super) fn register(memory: &Memory) -> Result<u64, Why> {
     let row = OwnerRow::of_this_process(id, is_pinned).map_err(why("reading /proc/self"))?;
     let at = owners::add(memory, &row);
     if at.is_none() && !is_pinned {
-        return Err(Why { doing: "the table of owners is full", errno: 0 });
+        return Err(OwnerFault { doing: "the table of owners is full", errno: 0 });
     }
     let had = publish(page, id);
     if had == id {
@@ -207,7 +207,7 @@ pub(super) fn register(memory: &Memory) -> Result<u64, Why> {
 }
 
 /// Makes `id` this process's, unless it has one: gives the one that it has.
-fn publish(page: &Page, id: u64) -> u64 {
+fn publish(page: &OwnerPage, id: u64) -> u64 {
     match page.id.compare_exchange(0, id, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => id,
         Err(had) => had,

@@ -289,3 +289,43 @@ impl EventKind {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Reason;
+
+    const PAGE: &str = include_str!("../../../docs/events.md");
+
+    /// The first column of the tables under a heading, and the whole rows.
+    fn rows(heading: &str) -> Vec<(&str, &str)> {
+        let section = PAGE.split("\n## ").find(|it| it.starts_with(heading)).unwrap();
+        let rows = section.lines().filter_map(|row| row.strip_prefix("| `"));
+        rows.map(|row| row.split_once('`').unwrap()).collect()
+    }
+
+    #[test]
+    fn every_kind_of_event_is_documented_with_its_details() {
+        let stored = |kind| StoredEvent { kind, text: "1".to_owned(), ..StoredEvent::default() };
+        let kinds = (0..=u8::MAX).filter_map(|kind| EventKind::from_stored(stored(kind)));
+        let rows = rows("Events");
+        let mut found = Vec::new();
+        for kind in kinds {
+            let row = rows.iter().find(|(code, _)| *code == kind.code());
+            let (code, row) = row.unwrap_or_else(|| panic!("{} is missing", kind.code()));
+            let event = serde_json::to_value(&kind).unwrap();
+            let details = event["details"].as_object().into_iter().flatten();
+            for (detail, _) in details {
+                assert!(row.contains(&format!("`{detail}`")), "{code}: {detail}");
+            }
+            found.push(*code);
+        }
+        assert_eq!(rows.len(), found.len(), "{rows:?} and {found:?}");
+    }
+
+    #[test]
+    fn every_reason_is_documented_in_the_order_of_evaluation() {
+        let codes: Vec<_> = rows("Reasons").into_iter().map(|(code, _)| code).collect();
+        assert_eq!(codes, Reason::IN_ORDER.map(Reason::code));
+    }
+}

@@ -55,23 +55,23 @@ use crate::live::process;
 pub(crate) struct Store {
     /// `None`: in memory.
     path: Option<PathBuf>,
-    connection: Mutex<Option<Opened>>,
+    connection: Mutex<Option<OpenConnection>>,
 }
 
 /// A connection, which is this process's as long as it is not forked. In a forked child it is never
 /// used, nor closed: its locks are the parent's.
 #[derive(Debug)]
-struct Opened {
+struct OpenConnection {
     /// `None`: while it is dropped.
     connection: Option<Connection>,
     /// The fork generation in which it was opened; `None`: in memory, where a child has a copy.
     generation: Option<u64>,
 }
 
-impl Opened {
-    fn new(connection: Connection, is_in_file: bool) -> Opened {
+impl OpenConnection {
+    fn new(connection: Connection, is_in_file: bool) -> OpenConnection {
         let generation = is_in_file.then(process::fork_generation);
-        Opened { connection: Some(connection), generation }
+        OpenConnection { connection: Some(connection), generation }
     }
 
     fn is_ours(&self) -> bool {
@@ -79,7 +79,7 @@ impl Opened {
     }
 }
 
-impl Drop for Opened {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         let connection = self.connection.take();
         if self.is_ours() {
@@ -115,9 +115,9 @@ impl Store {
     ) -> Result<T, E> {
         let _fork_guard = fork_guard::enter();
         let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        if !slot.as_ref().is_some_and(Opened::is_ours) {
+        if !slot.as_ref().is_some_and(OpenConnection::is_ours) {
             let connection = open::connect(self.path.as_deref())?;
-            *slot = Some(Opened::new(connection, self.path.is_some()));
+            *slot = Some(OpenConnection::new(connection, self.path.is_some()));
         }
         match slot.as_mut().and_then(|opened| opened.connection.as_mut()) {
             Some(connection) => {
@@ -148,7 +148,7 @@ impl Store {
     /// Takes over a connection that has just been opened.
     fn keep(&self, connection: Connection) {
         let _fork_guard = fork_guard::enter();
-        let opened = Opened::new(connection, self.path.is_some());
+        let opened = OpenConnection::new(connection, self.path.is_some());
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
     }
 

@@ -23,7 +23,7 @@ const MAY_BE_REMOVED: &str = "NOT EXISTS (SELECT 1 FROM invoices i WHERE i.tenan
 
 /// A demonstration that is due for something.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Trial {
+pub(crate) struct TrialRow {
     pub(crate) name: String,
     pub(crate) hash: Hash128,
 }
@@ -40,7 +40,7 @@ fn trials(
     now: Timestamp,
     delete_after_ms: i64,
     most: u32,
-) -> Result<Vec<Trial>, StoreError> {
+) -> Result<Vec<TrialRow>, StoreError> {
     // A clock that has run far ahead of what the tenant saw is not believed.
     let sql = format!(
         "SELECT t.name, t.hash FROM tenants t WHERE t.status = 'demo' \
@@ -51,7 +51,7 @@ fn trials(
     let mut statement = connection.prepare_cached(&sql).map_err(sqlite(DOING))?;
     let rows = statement
         .query_map(params![now.ms(), delete_after_ms, trusted.ms(), most], |row| {
-            Ok(Trial { name: row.get(0)?, hash: hash_of(&row.get::<_, Vec<u8>>(1)?) })
+            Ok(TrialRow { name: row.get(0)?, hash: hash_of(&row.get::<_, Vec<u8>>(1)?) })
         })
         .map_err(sqlite(DOING))?;
     rows.map(|row| row.map_err(sqlite(DOING))).collect()
@@ -64,7 +64,7 @@ impl Store {
         now: Timestamp,
         delete_after_ms: i64,
         most: u32,
-    ) -> Result<Vec<Trial>, StoreError> {
+    ) -> Result<Vec<TrialRow>, StoreError> {
         let due =
             format!("t.removal_announced IS NULL AND t.demo_ends_at + ?2 - {} <= ?1", notice());
         self.with(|connection| trials(connection, &due, now, delete_after_ms, most))
@@ -76,7 +76,7 @@ impl Store {
         now: Timestamp,
         delete_after_ms: i64,
         most: u32,
-    ) -> Result<Vec<Trial>, StoreError> {
+    ) -> Result<Vec<TrialRow>, StoreError> {
         // Where it was announced late, because nothing ran, the notice is given in full.
         let due = format!("t.demo_ends_at + ?2 <= ?1 AND t.removal_announced + {} <= ?1", notice());
         self.with(|connection| trials(connection, &due, now, delete_after_ms, most))

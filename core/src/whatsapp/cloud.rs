@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::node::Node;
+use super::node::BodyNode;
 use super::{Body, Kind, MalformedPart, Part};
 
 /// The lists that a `value` may have.
@@ -12,7 +12,7 @@ pub(super) const LISTS: [&str; 7] =
 /// What is known of all parts of one `value`.
 struct About<'a> {
     channel: Option<String>,
-    contacts: Vec<Node<'a>>,
+    contacts: Vec<BodyNode<'a>>,
     /// Whether all parts are of one sender: then a sole contact is that sender.
     one_sender: bool,
 }
@@ -26,7 +26,7 @@ const ADDRESSEE: IdNames = ["to", "to_user_id", "to_parent_user_id"];
 const CONTACT: IdNames = ["wa_id", "user_id", "parent_user_id"];
 
 /// Reads a whole body.
-pub(super) fn body(node: &Node<'_>, found: &mut Body) {
+pub(super) fn body(node: &BodyNode<'_>, found: &mut Body) {
     for entry in found.list(node, "entry") {
         for one in found.list(&entry, "changes") {
             change(&one, found);
@@ -35,7 +35,7 @@ pub(super) fn body(node: &Node<'_>, found: &mut Body) {
 }
 
 /// Reads one change: a field and its value.
-pub(super) fn change(node: &Node<'_>, found: &mut Body) {
+pub(super) fn change(node: &BodyNode<'_>, found: &mut Body) {
     let field = match node.text("field") {
         Ok(field) => field,
         Err(malformed) => return found.malformed.push(malformed),
@@ -58,7 +58,7 @@ pub(super) fn change(node: &Node<'_>, found: &mut Body) {
 }
 
 /// Reads a value, of whatever field.
-pub(super) fn value(node: &Node<'_>, field: Option<&str>, found: &mut Body) {
+pub(super) fn value(node: &BodyNode<'_>, field: Option<&str>, found: &mut Body) {
     if !node.value.is_object() {
         return found.malformed.push(node.breaks("is not an object"));
     }
@@ -99,7 +99,7 @@ pub(super) fn value(node: &Node<'_>, field: Option<&str>, found: &mut Body) {
 }
 
 impl<'a> About<'a> {
-    fn of(node: &Node<'a>) -> Result<About<'a>, MalformedPart> {
+    fn of(node: &BodyNode<'a>) -> Result<About<'a>, MalformedPart> {
         let channel = match node.member("metadata")? {
             Some(metadata) => metadata.id("phone_number_id")?,
             None => None,
@@ -112,12 +112,12 @@ impl<'a> About<'a> {
     }
 
     /// All ids of the one who is named by `names` in `node`, the part's own first.
-    fn ids(&self, node: &Node<'_>, names: IdNames) -> Result<Vec<String>, MalformedPart> {
+    fn ids(&self, node: &BodyNode<'_>, names: IdNames) -> Result<Vec<String>, MalformedPart> {
         let mut ids = Vec::new();
         for name in names {
             push(&mut ids, node.id(name)?);
         }
-        let same = |contact: &&Node<'a>| {
+        let same = |contact: &&BodyNode<'a>| {
             let is_theirs =
                 |name| contact.id(name).ok().flatten().is_some_and(|id| ids.contains(&id));
             CONTACT.into_iter().any(is_theirs)
@@ -135,7 +135,7 @@ impl<'a> About<'a> {
     }
 
     /// The part that opens a session, which must say whose it is and when it happened.
-    fn part(&self, node: &Node<'_>, names: IdNames) -> Result<Part, MalformedPart> {
+    fn part(&self, node: &BodyNode<'_>, names: IdNames) -> Result<Part, MalformedPart> {
         Ok(Part {
             channel: self.channel.clone(),
             contacts: self.ids(node, names)?,
@@ -147,7 +147,7 @@ impl<'a> About<'a> {
 }
 
 /// The first id of a message's sender.
-fn sender<'a>(message: &Node<'a>) -> Option<&'a str> {
+fn sender<'a>(message: &BodyNode<'a>) -> Option<&'a str> {
     SENDER.into_iter().find_map(|name| message.get_text(name))
 }
 
@@ -158,7 +158,7 @@ fn push(ids: &mut Vec<String>, id: Option<String>) {
 }
 
 /// A part of this kind, if it says all that the kind needs.
-fn checked(kind: Kind, part: Part, node: &Node<'_>) -> Result<(Kind, Part), MalformedPart> {
+fn checked(kind: Kind, part: Part, node: &BodyNode<'_>) -> Result<(Kind, Part), MalformedPart> {
     if kind.opens() && part.contacts.is_empty() {
         return Err(node.breaks("names no contact"));
     }
@@ -168,7 +168,7 @@ fn checked(kind: Kind, part: Part, node: &Node<'_>) -> Result<(Kind, Part), Malf
     Ok((kind, part))
 }
 
-fn read_message(node: &Node<'_>, about: &About<'_>) -> Result<(Kind, Part), MalformedPart> {
+fn read_message(node: &BodyNode<'_>, about: &About<'_>) -> Result<(Kind, Part), MalformedPart> {
     let kind = match node.text("type")? {
         Some("system") => return read_notice(node, about),
         Some("request_welcome") => Kind::Welcome,
@@ -188,7 +188,7 @@ fn read_message(node: &Node<'_>, about: &About<'_>) -> Result<(Kind, Part), Malf
 }
 
 /// A system message: the contact wrote nothing, but may have another id now.
-fn read_notice(node: &Node<'_>, about: &About<'_>) -> Result<(Kind, Part), MalformedPart> {
+fn read_notice(node: &BodyNode<'_>, about: &About<'_>) -> Result<(Kind, Part), MalformedPart> {
     let system = node.member("system")?;
     let kind = system.as_ref().and_then(|system| system.get_text("type"));
     let is_change =
@@ -210,7 +210,7 @@ fn read_notice(node: &Node<'_>, about: &About<'_>) -> Result<(Kind, Part), Malfo
 }
 
 /// The previous id, where only the text of the notice says it: "... changed from A to B".
-fn previous_in_text(system: &Node<'_>) -> Option<String> {
+fn previous_in_text(system: &BodyNode<'_>) -> Option<String> {
     let (_, ids) = system.get_text("body")?.rsplit_once(" changed from ")?;
     let (previous, _) = ids.split_once(" to ")?;
     let is_id = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '+';
@@ -218,7 +218,7 @@ fn previous_in_text(system: &Node<'_>) -> Option<String> {
     (has_digits && previous.chars().all(is_id)).then(|| previous.trim_start_matches('+').to_owned())
 }
 
-fn read_status(node: &Node<'_>, about: &About<'_>) -> Result<(Kind, Part), MalformedPart> {
+fn read_status(node: &BodyNode<'_>, about: &About<'_>) -> Result<(Kind, Part), MalformedPart> {
     let status = node.text("status")?;
     let kind = match status {
         Some("sent") if is_template(node) => Kind::Template,
@@ -235,7 +235,7 @@ fn read_status(node: &Node<'_>, about: &About<'_>) -> Result<(Kind, Part), Malfo
 }
 
 /// Whether what was sent is a template: only templates have these categories.
-fn is_template(status: &Node<'_>) -> bool {
+fn is_template(status: &BodyNode<'_>) -> bool {
     let category = status.get("pricing").and_then(|it| it.get_text("category"));
     let origin = status.get("conversation").and_then(|it| it.get("origin"));
     let origin = origin.and_then(|it| it.get_text("type"));
@@ -255,7 +255,7 @@ fn is_template(status: &Node<'_>) -> bool {
 }
 
 /// What the business wrote in the telephone's own app.
-fn read_echo(node: &Node<'_>, about: &About<'_>) -> Result<(Kind, Part), MalformedPart> {
+fn read_echo(node: &BodyNode<'_>, about: &About<'_>) -> Result<(Kind, Part), MalformedPart> {
     let kind = match node.text("type")? {
         Some("revoke") => Kind::Revocation,
         Some("edit") => Kind::Edit,
@@ -264,7 +264,7 @@ fn read_echo(node: &Node<'_>, about: &About<'_>) -> Result<(Kind, Part), Malform
     Ok((kind, about.part(node, ADDRESSEE)?))
 }
 
-fn read_call(node: &Node<'_>, about: &About<'_>) -> Result<(Kind, Part), MalformedPart> {
+fn read_call(node: &BodyNode<'_>, about: &About<'_>) -> Result<(Kind, Part), MalformedPart> {
     let by_business = node.text("direction")? == Some("BUSINESS_INITIATED");
     let begins = matches!(node.text("event")?, None | Some("connect"));
     let (kind, names) = match (by_business, begins) {
@@ -276,7 +276,7 @@ fn read_call(node: &Node<'_>, about: &About<'_>) -> Result<(Kind, Part), Malform
 }
 
 /// A change of ids by the field of its own.
-fn read_id_update(node: &Node<'_>, about: &About<'_>) -> Result<(Kind, Part), MalformedPart> {
+fn read_id_update(node: &BodyNode<'_>, about: &About<'_>) -> Result<(Kind, Part), MalformedPart> {
     let mut part = about.part(node, CONTACT_BUT_OBJECTS)?;
     for name in ["user_id", "parent_user_id"] {
         let Some(ids) = node.member(name)? else { continue };

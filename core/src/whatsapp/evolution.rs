@@ -1,11 +1,11 @@
 //! The form of Evolution API, which speaks the protocol of the telephone's app: an instance is a
 //! channel, and contacts are addresses such as `5500900000001@s.whatsapp.net`.
 
-use super::node::Node;
+use super::node::BodyNode;
 use super::{Body, Kind, MalformedPart, Part};
 
 /// Whether a body is of this form.
-pub(super) fn is_body(node: &Node<'_>) -> bool {
+pub(super) fn is_body(node: &BodyNode<'_>) -> bool {
     let is_event = |event: &str| {
         let event = event.to_ascii_lowercase().replace('_', ".");
         ["messages.", "send.message", "contacts.", "chats.", "call", "connection.", "presence."]
@@ -18,7 +18,7 @@ pub(super) fn is_body(node: &Node<'_>) -> bool {
 }
 
 /// Reads a whole body.
-pub(super) fn body(node: &Node<'_>, found: &mut Body) {
+pub(super) fn body(node: &BodyNode<'_>, found: &mut Body) {
     let event = node.get_text("event").unwrap_or_default();
     let event = event.to_ascii_lowercase().replace('_', ".");
     let channel = match node.id("instance") {
@@ -49,7 +49,7 @@ pub(super) fn body(node: &Node<'_>, found: &mut Body) {
     }
 }
 
-fn read_message(node: &Node<'_>, channel: Option<&str>) -> Result<(Kind, Part), MalformedPart> {
+fn read_message(node: &BodyNode<'_>, channel: Option<&str>) -> Result<(Kind, Part), MalformedPart> {
     let key = node.member("key")?.ok_or_else(|| node.breaks("has no key"))?;
     let mut contacts = Vec::new();
     for name in ["remoteJid", "remoteJidAlt", "senderPn", "senderLid"] {
@@ -78,7 +78,7 @@ fn read_message(node: &Node<'_>, channel: Option<&str>) -> Result<(Kind, Part), 
     Ok((kind, part))
 }
 
-fn kind(node: &Node<'_>, key: &Node<'_>, address: &str) -> Kind {
+fn kind(node: &BodyNode<'_>, key: &BodyNode<'_>, address: &str) -> Kind {
     let is_broadcast = address.ends_with("@broadcast") || address.ends_with("@newsletter");
     if key.get("fromMe").is_some_and(|it| it.value.as_bool() == Some(true)) {
         return Kind::Echo;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::node::Node;
+use super::node::BodyNode;
 use super::{Body, cloud, evolution};
 
 /// How deep a body may lie in wrappings.
@@ -12,11 +12,11 @@ const WRAPPINGS_MAX: usize = 4;
 const CLOUD_OBJECT: &str = "whatsapp_business_account";
 
 /// Reads a body of whatever form into `found`.
-pub(super) fn read(node: &Node<'_>, found: &mut Body) {
+pub(super) fn read(node: &BodyNode<'_>, found: &mut Body) {
     read_wrapped(node, WRAPPINGS_MAX, found);
 }
 
-fn read_wrapped(node: &Node<'_>, wrappings: usize, found: &mut Body) {
+fn read_wrapped(node: &BodyNode<'_>, wrappings: usize, found: &mut Body) {
     if let Some(bodies) = node.elements() {
         for body in bodies {
             read_wrapped(&body, wrappings, found);
@@ -33,7 +33,7 @@ fn read_wrapped(node: &Node<'_>, wrappings: usize, found: &mut Body) {
             Value::Object(_) | Value::Array(_) => read_wrapped(&member, wrappings - 1, &mut body),
             Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
                 if let Ok(value) = serde_json::from_str(text) {
-                    read_wrapped(&Node::root(&value), wrappings - 1, &mut body);
+                    read_wrapped(&BodyNode::root(&value), wrappings - 1, &mut body);
                 }
             }
             _ => {}
@@ -50,7 +50,7 @@ fn read_wrapped(node: &Node<'_>, wrappings: usize, found: &mut Body) {
 }
 
 /// Reads a body that lies in no wrapping; `false` if it is of no known form.
-fn read_bare(node: &Node<'_>, found: &mut Body) -> bool {
+fn read_bare(node: &BodyNode<'_>, found: &mut Body) -> bool {
     let known = match node.get_text("object") {
         Some(CLOUD_OBJECT) => {
             cloud::body(node, found);
@@ -64,11 +64,11 @@ fn read_bare(node: &Node<'_>, found: &mut Body) -> bool {
     known
 }
 
-fn is_of_meta(node: &Node<'_>) -> bool {
+fn is_of_meta(node: &BodyNode<'_>) -> bool {
     matches!(node.get_text("object"), Some("page" | "instagram" | "user" | "permissions"))
 }
 
-fn read_without_object(node: &Node<'_>, found: &mut Body) -> bool {
+fn read_without_object(node: &BodyNode<'_>, found: &mut Body) -> bool {
     let is_list = |name: &str| node.get(name).is_some_and(|list| list.value.is_array());
     if is_list("entry") {
         cloud::body(node, found);
@@ -85,7 +85,7 @@ fn read_without_object(node: &Node<'_>, found: &mut Body) -> bool {
 }
 
 /// Whether it is what the Cloud API answers to a send: it has messages too.
-fn is_response(node: &Node<'_>) -> bool {
+fn is_response(node: &BodyNode<'_>) -> bool {
     let contacts = node.list("contacts").unwrap_or_default();
     contacts.iter().any(|contact| contact.get("input").is_some())
 }

@@ -16,8 +16,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use self::kind::Kind;
-use self::node::Node;
+use self::node::BodyNode;
 use crate::clock::Timestamp;
+use crate::twice::twice;
 
 /// What one body says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -96,7 +97,13 @@ pub fn read(body: &[u8]) -> Result<Body, NotJson> {
     let value: Value = serde_json::from_slice(body)
         .map_err(|error| NotJson { line: error.line(), column: error.column() })?;
     let mut found = Body::default();
-    form::read(&Node::root(&value), &mut found);
+    let twice = twice(body);
+    if !twice.is_empty() {
+        let rule = "is given twice; which of the two counts is unclear";
+        let malformed = |path| MalformedPart { path, rule: rule.to_owned() };
+        return Ok(Body { malformed: twice.into_iter().map(malformed).collect(), ..found });
+    }
+    form::read(&BodyNode::root(&value), &mut found);
     Ok(found)
 }
 
@@ -135,7 +142,7 @@ impl Body {
     }
 
     /// Takes the elements of a list, or says that it is none.
-    fn list<'a>(&mut self, node: &Node<'a>, name: &str) -> Vec<Node<'a>> {
+    fn list<'a>(&mut self, node: &BodyNode<'a>, name: &str) -> Vec<BodyNode<'a>> {
         node.list(name).unwrap_or_else(|malformed| {
             self.malformed.push(malformed);
             Vec::new()

@@ -10,48 +10,48 @@ const ID_BYTES_MAX: usize = 256;
 
 /// A part of a body, and where in the body it is.
 #[derive(Clone)]
-pub(super) struct Node<'a> {
+pub(super) struct BodyNode<'a> {
     pub(super) value: &'a Value,
     path: String,
 }
 
-impl<'a> Node<'a> {
-    pub(super) fn root(value: &'a Value) -> Node<'a> {
-        Node { value, path: String::new() }
+impl<'a> BodyNode<'a> {
+    pub(super) fn root(value: &'a Value) -> BodyNode<'a> {
+        BodyNode { value, path: String::new() }
     }
 
     /// The member of this name; one that is null counts as absent.
-    pub(super) fn member(&self, name: &str) -> Result<Option<Node<'a>>, MalformedPart> {
+    pub(super) fn member(&self, name: &str) -> Result<Option<BodyNode<'a>>, MalformedPart> {
         let members = self.value.as_object().ok_or_else(|| self.breaks("is not an object"))?;
         let value = members.get(name).filter(|value| !value.is_null());
-        Ok(value.map(|value| Node { value, path: self.path_of(name) }))
+        Ok(value.map(|value| BodyNode { value, path: self.path_of(name) }))
     }
 
     /// The member of this name, or of none where this is no object.
-    pub(super) fn get(&self, name: &str) -> Option<Node<'a>> {
+    pub(super) fn get(&self, name: &str) -> Option<BodyNode<'a>> {
         self.member(name).ok().flatten()
     }
 
     /// The elements of the list of this name; none if it is absent.
-    pub(super) fn list(&self, name: &str) -> Result<Vec<Node<'a>>, MalformedPart> {
+    pub(super) fn list(&self, name: &str) -> Result<Vec<BodyNode<'a>>, MalformedPart> {
         let Some(list) = self.member(name)? else { return Ok(Vec::new()) };
         list.elements().ok_or_else(|| list.breaks("is not a list"))
     }
 
     /// The elements, where this is a list.
-    pub(super) fn elements(&self) -> Option<Vec<Node<'a>>> {
+    pub(super) fn elements(&self) -> Option<Vec<BodyNode<'a>>> {
         let elements = self.value.as_array()?.iter().enumerate();
         Some(
             elements
-                .map(|(i, value)| Node { value, path: format!("{}[{i}]", self.path) })
+                .map(|(i, value)| BodyNode { value, path: format!("{}[{i}]", self.path) })
                 .collect(),
         )
     }
 
     /// The members, where this is an object.
-    pub(super) fn members(&self) -> Vec<Node<'a>> {
+    pub(super) fn members(&self) -> Vec<BodyNode<'a>> {
         let members = self.value.as_object().into_iter().flatten();
-        members.map(|(name, value)| Node { value, path: self.path_of(name) }).collect()
+        members.map(|(name, value)| BodyNode { value, path: self.path_of(name) }).collect()
     }
 
     /// The text of this name; text that is empty counts as absent.

@@ -132,6 +132,16 @@ fn broken_and_bottomless_json_is_an_error() {
     assert!(read(b"\xff").is_err());
 }
 
+#[test]
+fn a_body_that_gives_a_key_twice_opens_nothing() {
+    let shape = &shapes()[0];
+    let body = shape.bodies[0].to_string();
+    let body = body.replacen("\"id\":", "\"id\":\"another\",\"id\":", 1);
+    let read = read(body.as_bytes()).expect("is JSON");
+    assert!(read.events.is_empty());
+    assert!(read.malformed[0].rule.contains("given twice"), "{:?}", read.malformed);
+}
+
 proptest::proptest! {
     /// Whatever is changed in a body that exists, reading it ends, and says where it broke.
     #[test]
