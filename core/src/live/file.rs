@@ -29,7 +29,7 @@ const READY_BYTES: u64 = 16 << 20;
 /// How long to wait for another thread that is growing the file.
 pub(super) const ALLOCATOR_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// OwnerFault there is no more capacity in the live file.
+/// Why there is no more capacity in the live file.
 #[derive(Debug)]
 pub(crate) enum GrowError {
     /// The file system said no: it is full, or the file may not be larger.
@@ -206,7 +206,7 @@ impl Memory {
         self.attach();
     }
 
-    /// OwnerFault this process may not use the file, if so.
+    /// Why this process may not use the file, if so.
     #[inline]
     pub(crate) fn poison(&self) -> Option<Poison> {
         let word = self.get(header::POISON);

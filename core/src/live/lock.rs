@@ -26,7 +26,7 @@ const SPIN_ROUNDS: u32 = 7;
 /// wake-up that was meant for a waiter who died costs the others one such nap.
 const NAPS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
-/// OwnerFault a lock was not had.
+/// Why a lock was not had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LockError {
     /// A living process held it all the time.

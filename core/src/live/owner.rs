@@ -71,7 +71,7 @@ impl std::fmt::Debug for Owner {
     }
 }
 
-/// OwnerFault this process could not become an owner, or could not ask about another.
+/// Why this process could not become an owner, or could not ask about another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OwnerFault {
     pub(crate) doing: &'static str,
