@@ -61,7 +61,8 @@ mod tests {
             (r#"{"sms": "3"}"#, "units: sms: it must be a whole number of units"),
             (
                 r#"{"sms": -1, "a": 1.5}"#,
-                "units: a: it must be a whole number of units; sms: it must be a whole number of units",
+                "units: a: it must be a whole number of units; \
+                 sms: it must be a whole number of units",
             ),
             (r#"{"sms": null}"#, "units: sms: it must be a whole number of units"),
             (r#"{"sms": 1, "sms": 2}"#, "units: sms: it is given twice"),
