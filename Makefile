@@ -28,7 +28,7 @@ CRASH_TESTS := --package cotas-tests --features crash_points
 .PHONY: test-quick test-crash torture power-cuts faults damage filesystems libc overshoot
 .PHONY: bench-compare
 .PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
-    header install install-built traffic docs reference deny third-party pictures fuzz
+    header operations install install-built traffic docs reference deny third-party pictures fuzz
 
 demo: export COTAS_DB := $(DEMO)/help-desk.db
 demo:
@@ -219,6 +219,10 @@ install-built:
 	install -m 644 include/cotas.h include/cotas_ffi.h $(DESTDIR)$(PREFIX)/include
 	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' ffi/cotas.pc.in \
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/cotas.pc
+
+# docs/operations.md, as the table of the control plane says.
+operations:
+	COTAS_WRITE_PAGES=1 $(CARGO) test --package cotas-cli --bin cotas operations
 
 header:
 	COTAS_WRITE_HEADERS=1 $(CARGO) test --package cotas-ffi --test header

@@ -17,8 +17,8 @@ const CATALOG: &str = r#"
     price = "299.00"
     limits = { credits = 9000000000000000000 }
 "#;
-const TENANT: &str = r#"{ "name": "acme", "plan":
-    { "name": "full", "first_due": "2096-01-01", "auto_renew": true } }"#;
+const TENANT: &str = r#"{ "form": { "name": "acme", "plan":
+    { "name": "full", "first_due": "2096-01-01", "auto_renew": true } } }"#;
 
 /// A decision as the header has it: its size, and the rest of it.
 #[repr(C)]
@@ -38,7 +38,19 @@ type LoadCatalog = unsafe extern "C" fn(
     *mut u64,
     *mut c_void,
 ) -> i32;
-type CreateTenant = unsafe extern "C" fn(*const c_void, *const c_char, usize, *mut c_void) -> i32;
+type Call = unsafe extern "C" fn(
+    *const c_void,
+    *const c_char,
+    usize,
+    *const c_char,
+    usize,
+    *const c_char,
+    usize,
+    *mut c_char,
+    usize,
+    *mut usize,
+    *mut c_void,
+) -> i32;
 type OpenTenant =
     unsafe extern "C" fn(*const c_void, *const c_char, usize, *mut *mut c_void, *mut c_void) -> i32;
 type Resource =
@@ -105,13 +117,12 @@ impl Abi {
         unsafe {
             let open: OpenInMemory = library.function(c"cotas_engine_open_in_memory");
             let load: LoadCatalog = library.function(c"cotas_load_catalog");
-            let create: CreateTenant = library.function(c"cotas_create_tenant");
             let find: OpenTenant = library.function(c"cotas_tenant_open");
             let number: Resource = library.function(c"cotas_resource");
             assert_eq!(open(ptr::null(), &raw mut engine, none), 0);
             let version = ptr::null_mut();
             assert_eq!(load(engine, catalog.0, catalog.1, name.0, name.1, version, none), 0);
-            assert_eq!(create(engine, form.0, form.1, none), 0);
+            create(library.function(c"cotas_call"), engine, form);
             assert_eq!(find(engine, acme.0, acme.1, &raw mut tenant, none), 0);
             assert_eq!(number(engine, resource.0, resource.1, &raw mut credits, none), 0);
             Abi {
@@ -151,6 +162,19 @@ impl Abi {
         assert_eq!(code, 0);
         black_box(&decision).allowed
     }
+}
+
+/// Creates the tenant of a form, by an operation whose result is not wanted.
+///
+/// # Safety
+/// `call` is the header's, the engine is open, and the form is a text of that length.
+unsafe fn create(call: Call, engine: *const c_void, form: (*const c_char, usize)) {
+    let (name, key) = ("create_tenant", ptr::null());
+    let (buffer, needed, error) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    let (name, len) = (name.as_ptr().cast(), name.len());
+    // SAFETY: the caller's word.
+    let code = unsafe { call(engine, name, len, form.0, form.1, key, 0, buffer, 0, needed, error) };
+    assert_eq!(code, 0);
 }
 
 fn empty() -> Decision {

@@ -46,6 +46,16 @@ pub struct How {
 }
 
 impl How {
+    /// The key, for an operation that takes it beside its arguments.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// An engine with that time, without the key.
+    pub fn open_alone(&self, database: &Database) -> Result<Engine, Failure> {
+        database.open(self.at.clock())
+    }
+
     /// An engine that makes it so.
     pub fn open(&self, database: &Database) -> Result<Engine, Failure> {
         let engine = database.open(self.at.clock())?;

@@ -23,8 +23,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands::{
     access, account, audit, backup, bodies, catalog, decisions, doctor, events, export, grant,
-    maintain, manual, money, opening, pages, payments, plan, quote, reservations, restore, seats,
-    tenant, usage, verify, webhook,
+    maintain, manual, money, opening, operations, pages, payments, plan, quote, reservations,
+    restore, seats, tenant, usage, verify, webhook,
 };
 use crate::database::Database;
 use crate::failure::Failure;
@@ -131,6 +131,10 @@ enum Command {
     WhatsappEvents(bodies::WhatsappEvents),
     /// See what the engine answers on a day of five platforms; needs no database
     Tour(Tour),
+    /// Call any operation of the control plane by its name
+    Call(operations::Call),
+    /// List the operations of the control plane; needs no database
+    Operations,
     /// Print everything that is stored of a tenant, one JSON document a line
     Export(export::Export),
     /// Prove that nothing was lost or invented
@@ -224,6 +228,8 @@ impl Cli {
             Command::Completions(command) => command.run(Cli::command()),
             Command::Manual(command) => command.run(Cli::command()),
             Command::Reference => manual::reference(&Cli::command()),
+            Command::Call(command) => command.run(&database(), output),
+            Command::Operations => operations::list(output),
             Command::Export(command) => command.run(&database(), output),
             Command::Verify => verify::run(&database(), output),
             Command::Doctor(command) => command.run(&database(), output),

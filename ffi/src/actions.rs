@@ -140,29 +140,6 @@ pub unsafe extern "C" fn cotas_quote_contacts(
     })
 }
 
-/// A feature as the tenant has it, its plan's or its own, as a JSON document: true, false, or its
-/// level as text.
-///
-/// Threads: any. Blocks: only at the first look after a boundary. Fork: no matter.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cotas_feature(
-    tenant: *const cotas_tenant,
-    name: *const c_char,
-    name_len: usize,
-    buffer: *mut c_char,
-    capacity: usize,
-    needed: *mut usize,
-    error: *mut cotas_error,
-) -> i32 {
-    // SAFETY: the header's contract.
-    unsafe { call(error) }.run(|call| {
-        call.put_text(buffer, capacity, needed, || {
-            let tenant = call.tenant(tenant)?;
-            json(&tenant.tenant.feature(call.text(name, name_len, "feature")?)?)
-        })
-    })
-}
-
 /// Makes two names one contact, on all channels: a session that is open under either goes on under
 /// both. A contact has at most eight names. Doing it again changes nothing.
 ///

@@ -143,7 +143,7 @@ pub enum cotas_code {
     COTAS_E_TOKEN_MISSING = 427,
     /// The plan's price is agreed one by one, and the tenant has none of its own.
     COTAS_E_PRICE_MISSING = 428,
-    /// A registration form is wrong: cotas_validate says in which fields.
+    /// A registration form is wrong: the operation validate says in which fields.
     COTAS_E_INVALID_FORM = 440,
     /// The tenant owes something, and cannot be erased before that is paid or cancelled.
     COTAS_E_OWES = 441,

@@ -2,9 +2,8 @@
 
 use std::ffi::c_char;
 
-use cotas_core::{Decision, Details, Direction, Error, Reason, ResourceId};
+use cotas_core::{Decision, Details, Direction, Error, Reason, ResourceId, Timestamp};
 
-use crate::administration::instant;
 use crate::call::{Call, call};
 use crate::decision::cotas_decision;
 use crate::engine::resource_id;
@@ -93,6 +92,11 @@ impl Call {
     ) -> Result<(), Failure> {
         self.answer(tenant, decision, |tenant, out| report(out, &Ok(ask(tenant)?)))
     }
+}
+
+/// An instant that need not be: 0 is none.
+fn instant(at_ms: i64) -> Option<Timestamp> {
+    (at_ms != 0).then(|| Timestamp::from_ms(at_ms))
 }
 
 /// May this tenant use units of a resource now? If so, they are used up. Counts as something other

@@ -178,30 +178,6 @@ pub unsafe extern "C" fn cotas_engine_without_waiting(
     })
 }
 
-/// Gives another handle to the same engine, whose administrative operations take effect at most
-/// once per tenant and key: the same key with the same arguments changes nothing and gives the
-/// answer that was kept; with others it is COTAS_E_IDEMPOTENCY_CONFLICT. Decisions have keys of
-/// their own. Close both.
-///
-/// Threads: any. Blocks: never. Fork: as cotas_engine.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cotas_engine_once(
-    engine: *const cotas_engine,
-    key: *const c_char,
-    key_len: usize,
-    other: *mut *mut cotas_engine,
-    error: *mut cotas_error,
-) -> i32 {
-    // SAFETY: the header's contract.
-    unsafe { call(error) }.run(|call| {
-        call.open(other, || {
-            let from = call.engine(engine)?;
-            let engine = from.engine.once(call.text(key, key_len, "key")?);
-            Ok(Object::Engine(EngineHandle { engine, clock: from.clock.clone() }))
-        })
-    })
-}
-
 /// Closes an engine. Tenants that were opened from it go on, and keep the database open until they
 /// are closed too. NULL is no error, and does nothing.
 ///

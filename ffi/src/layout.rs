@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::decision::{cotas_charge, cotas_decision};
 use crate::error::cotas_error;
-use crate::money::{cotas_payment, cotas_purchase};
+use crate::money::cotas_payment;
 
 macro_rules! lines {
     ($name:ident: $($field:ident),*) => {
@@ -36,10 +36,6 @@ fn of_rust() -> Vec<String> {
         lines!(
             cotas_payment:
             struct_size, outcome, invoice, subscription, invoice_status, reserved
-        ),
-        lines!(
-            cotas_purchase:
-            struct_size, replayed, invoice, amount_cents, next_total_cents, next_due
         ),
     ]
     .concat()

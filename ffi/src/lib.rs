@@ -40,21 +40,9 @@ mod whatsapp;
 
 mod seats;
 
-mod plans;
-
-mod invoices;
-
-mod administration;
+mod control;
 
 mod money;
-
-mod reports;
-
-mod records;
-
-mod database;
-
-mod maintenance;
 
 mod outside;
 

@@ -41,7 +41,7 @@ pub enum cotas_maintenance {
     COTAS_MAINTENANCE_THREAD = 1,
     /// No thread: the call that finds a checkpoint overdue makes it.
     COTAS_MAINTENANCE_INLINE = 2,
-    /// The host, by cotas_maintain, or another process.
+    /// The host, by the operation maintain, or another process.
     COTAS_MAINTENANCE_EXTERNAL = 3,
 }
 

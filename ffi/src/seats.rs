@@ -7,7 +7,6 @@ use cotas_core::Occupancy;
 use crate::call::call;
 use crate::decision::cotas_decision;
 use crate::documents::json;
-use crate::engine::cotas_engine;
 use crate::error::cotas_error;
 use crate::failure::Failure;
 use crate::tenant::cotas_tenant;
@@ -108,51 +107,5 @@ pub unsafe extern "C" fn cotas_seat_replace(
         let seats = tenant.tenant.seats(call.text(resource, resource_len, "resource")?)?;
         let holder = call.text(holder, holder_len, "holder")?;
         Ok(seats.replace(holder, call.text(other, other_len, "new holder")?)?)
-    })
-}
-
-/// Who holds seats of a resource, as a JSON document: [{"holder", "since", "pending",
-/// "has_token"}].
-///
-/// Threads: any. Blocks: reads SQLite. Fork: no matter.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cotas_seats(
-    tenant: *const cotas_tenant,
-    resource: *const c_char,
-    resource_len: usize,
-    buffer: *mut c_char,
-    capacity: usize,
-    needed: *mut usize,
-    error: *mut cotas_error,
-) -> i32 {
-    // SAFETY: the header's contract.
-    unsafe { call(error) }.run(|call| {
-        call.put_text(buffer, capacity, needed, || {
-            let tenant = call.tenant(tenant)?;
-            json(&tenant.tenant.seats(call.text(resource, resource_len, "resource")?)?.list()?)
-        })
-    })
-}
-
-/// The seat that a token opens, as a JSON document: {"tenant", "resource", "holder"}, or null. It
-/// takes the same time whether the token is nearly right or not.
-///
-/// Threads: any. Blocks: reads SQLite. Fork: no matter.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cotas_verify_token(
-    engine: *const cotas_engine,
-    token: *const c_char,
-    token_len: usize,
-    buffer: *mut c_char,
-    capacity: usize,
-    needed: *mut usize,
-    error: *mut cotas_error,
-) -> i32 {
-    // SAFETY: the header's contract.
-    unsafe { call(error) }.run(|call| {
-        call.put_text(buffer, capacity, needed, || {
-            let engine = call.engine(engine)?;
-            json(&engine.engine.verify_token(call.text(token, token_len, "token")?)?)
-        })
     })
 }

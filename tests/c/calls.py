@@ -7,7 +7,7 @@ import re
 import sys
 
 HANDLES = ("options", "engine", "tenant")
-STRUCTS = ("decision", "purchase", "payment", "error")
+STRUCTS = ("decision", "payment", "error")
 
 
 def functions(header):

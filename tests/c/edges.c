@@ -72,8 +72,7 @@ static void texts(const cotas_engine *engine, const cotas_tenant *tenant) {
     CHECK(cotas_load_catalog(engine, TEXT("[plans.\xc3\xa7]\nprice = 1"), TEXT("c.toml"), NULL,
                              &error) == COTAS_E_CATALOG);
     CHECK(strstr(error.message, "c.toml:") != NULL);
-    CHECK(cotas_create_tenant(engine, TEXT("{\"nome\": \"x\"}"), &error) ==
-          COTAS_E_INVALID_ARGUMENT);
+    CHECK(ask(engine, "create_tenant", "{'form': {'nome': 'x'}}") == COTAS_E_INVALID_ARGUMENT);
     CHECK(strstr(error.message, "nome: unknown field") != NULL);
     CHECK(cotas_perform_with(tenant, TEXT("seal"), TEXT("{\"many\": 3}"), NONE, &decision,
                              &error) == COTAS_E_INVALID_ARGUMENT);
@@ -81,8 +80,8 @@ static void texts(const cotas_engine *engine, const cotas_tenant *tenant) {
     CHECK(cotas_perform_with(tenant, TEXT("seal"), TEXT("{\"contact\": 5500900000001}"), NONE,
                              &decision, &error) == COTAS_E_INVALID_ARGUMENT);
     CHECK(strstr(error.message, "must be text") != NULL && strstr(error.message, "0000001") == NULL);
-    CHECK(cotas_ensure_tenants(engine, TEXT("[{\"name\": \"a\"}, {\"nome\": \"x\"}]"), NULL,
-                               &error) == COTAS_E_INVALID_ARGUMENT);
+    CHECK(ask(engine, "ensure_tenants", "{'forms': [{'name': 'a'}, {'nome': 'x'}]}") ==
+          COTAS_E_INVALID_ARGUMENT);
     CHECK(cotas_tenant_open(engine, TEXT("a"), &none, &error) == COTAS_E_UNKNOWN_TENANT);
 }
 
@@ -99,7 +98,7 @@ static void closed_and_foreign_handles(void) {
     /* A tenant keeps its engine. */
     OK(cotas_engine_close(engine));
     CHECK(cotas_engine_close(engine) == COTAS_E_HANDLE);
-    CHECK(cotas_settle(engine, TEXT("padaria"), &error) == COTAS_E_HANDLE);
+    CHECK(ask(engine, "settle", "{'tenant': 'padaria'}") == COTAS_E_HANDLE);
     OK(cotas_check(tenant, TEXT("sms"), 1, &decision, &error));
     OK(cotas_tenant_close(tenant));
     CHECK(cotas_check(tenant, TEXT("sms"), 1, &decision, &error) == COTAS_E_HANDLE);
@@ -147,33 +146,28 @@ static void the_engines_own(const cotas_engine *engine, const cotas_tenant *tena
     cotas_decision decision = empty_decision();
     cotas_tenant *none = NULL;
     cotas_engine *other = NULL;
-    cotas_payment payment = {.struct_size = sizeof payment};
-    int32_t changed = 0;
-    char buffer[64];
+    static const char EVENT[] = "{'event': {'gateway': 'asaas', 'id': '%s', 'kind': '%s'}}";
     CHECK(cotas_engine_open(TEXT("/dev/null/x.db"), NULL, &other, &error) == COTAS_E_OPEN_IO);
     CHECK(cotas_tenant_open(engine, TEXT("stranger"), &none, &error) == COTAS_E_UNKNOWN_TENANT);
-    CHECK(cotas_create_tenant(engine, TEXT(TENANT), &error) == COTAS_E_TENANT_EXISTS);
+    CHECK(ask(engine, "create_tenant", "{'form': %s}", TENANT) == COTAS_E_TENANT_EXISTS);
     CHECK(cotas_perform(tenant, TEXT("fly"), NONE, NONE, 1, 0, NONE, &decision, &error) ==
           COTAS_E_UNKNOWN_ACTION);
-    CHECK(cotas_schedule_plan(engine, TEXT("padaria"), TEXT("gold"), NONE, &error) ==
+    CHECK(ask(engine, "schedule_plan", "{'tenant': 'padaria', 'plan': 'gold'}") ==
           COTAS_E_UNKNOWN_PLAN);
     CHECK(cotas_consume(tenant, TEXT("users"), 1, NONE, &decision, &error) == COTAS_E_WRONG_KIND);
-    CHECK(cotas_set_status(engine, TEXT("padaria"), TEXT("demo"), TEXT("x"), 0, &error) ==
+    CHECK(ask(engine, "set_status", "{'tenant': 'padaria', 'status': 'demo'}") ==
           COTAS_E_TRANSITION);
-    CHECK(cotas_feature(tenant, TEXT("none"), buffer, sizeof buffer, NULL, &error) ==
+    CHECK(ask(engine, "feature", "{'tenant': 'padaria', 'name': 'none'}") ==
           COTAS_E_UNKNOWN_FEATURE);
-    CHECK(cotas_apply_payment(engine, TEXT("{\"gateway\": \"asaas\", \"id\": \"e\", \"kind\": \"paid\"}"),
-                              &payment, &error) == COTAS_E_PAYLOAD);
-    CHECK(strstr(error.message, "\"payment\"") != NULL && payment.outcome == 0);
-    CHECK(cotas_apply_payment(engine, TEXT("{\"gateway\": \"asaas\", \"id\": \"\", \"kind\": \"paid\"}"),
-                              &payment, &error) == COTAS_E_PAYLOAD);
-    CHECK(cotas_apply_payment(engine, TEXT("{\"gateway\": \"stripe\"}"), &payment, &error) ==
-          COTAS_E_INVALID_ARGUMENT);
-    CHECK(cotas_mark_paid(engine, 99, NONE, &error) == COTAS_E_UNKNOWN_INVOICE);
-    CHECK(cotas_plan_report(engine, TEXT("padaria"), TEXT("agent"), buffer, sizeof buffer, NULL,
-                            &error) == COTAS_E_ROLE_TOO_LOW);
-    CHECK(cotas_validate_document(engine, TEXT("12.345.678/0001-90"), TEXT("cnpj"), buffer,
-                                  sizeof buffer, NULL, &error) == COTAS_E_DOCUMENT);
+    CHECK(ask(engine, "apply_payment", EVENT, "e", "paid") == COTAS_E_PAYLOAD);
+    CHECK(strstr(error.message, "\"payment\"") != NULL && result[0] == '\0');
+    CHECK(ask(engine, "apply_payment", EVENT, "", "paid") == COTAS_E_PAYLOAD);
+    CHECK(ask(engine, "apply_payment", EVENT, "e", "payed") == COTAS_E_INVALID_ARGUMENT);
+    CHECK(ask(engine, "mark_paid", "{'invoice': 99}") == COTAS_E_UNKNOWN_INVOICE);
+    CHECK(ask(engine, "plan_report", "{'tenant': 'padaria', 'role': 'agent'}") ==
+          COTAS_E_ROLE_TOO_LOW);
+    CHECK(ask(engine, "validate_document",
+              "{'document': '12.345.678/0001-90', 'type': 'cnpj'}") == COTAS_E_DOCUMENT);
     CHECK(cotas_seat_replace(tenant, TEXT("users"), TEXT("a"), TEXT("b"), &error) ==
           COTAS_E_SEAT_NOT_HELD);
     CHECK(cotas_lease_release(tenant, TEXT("calls"), TEXT("a"), 1, &error) == COTAS_E_LEASE_NOT_HELD);
@@ -187,11 +181,11 @@ static void the_engines_own(const cotas_engine *engine, const cotas_tenant *tena
     OK(cotas_consume(tenant, TEXT("sms"), 1, TEXT("k"), &decision, &error));
     CHECK(cotas_consume(tenant, TEXT("sms"), 2, TEXT("k"), &decision, &error) ==
           COTAS_E_IDEMPOTENCY_CONFLICT);
-    CHECK(cotas_quote_package(engine, TEXT("none"), 1, buffer, sizeof buffer, NULL, &error) ==
+    CHECK(ask(engine, "quote_package", "{'package': 'none', 'quantity': 1}") ==
           COTAS_E_UNKNOWN_PACKAGE);
-    CHECK(cotas_carry_plan(engine, TEXT("padaria"), TEXT("agreed"), NONE, &error) ==
+    CHECK(ask(engine, "change_plan", "{'tenant': 'padaria', 'plan': 'agreed', 'usage': 'carry'}") ==
           COTAS_E_PRICE_MISSING);
-    OK(cotas_move_to_newest_version(engine, TEXT("padaria"), &changed, &error));
+    OK(ask(engine, "move_to_newest_version", "{'tenant': 'padaria'}"));
 }
 
 /* Another number in place of the one that a decision gave. */
@@ -227,6 +221,7 @@ static void seats_and_sales(void) {
         "[plans.closed]\ntitle = \"Closed\"\nprice = \"9.00\"\nextras = false\n"
         "limits = { lines = 5 }\n"
         "[packages.lines]\ntitle = \"Lines\"\nresource = \"lines\"\nprices = { 1 = \"5.00\" }\n";
+    static const char BUY[] = "{'tenant': '%s', 'package': 'lines', 'quantity': 1}";
     static const char ACME[] =
         "{\"name\": \"acme\", \"plan\": {\"name\": \"closed\", \"first_due\": \"2096-05-20\","
         " \"auto_renew\": true}, \"holder\": {\"person\": \"natural\", \"document\": {\"type\": "
@@ -235,12 +230,10 @@ static void seats_and_sales(void) {
     cotas_engine *engine = NULL;
     cotas_tenant *tenant = NULL;
     cotas_decision decision = empty_decision();
-    cotas_purchase purchase = {.struct_size = sizeof purchase};
-    char buffer[512];
     OK(cotas_engine_open_in_memory(NULL, &engine, &error));
     OK(cotas_load_catalog(engine, TEXT(SHOP), TEXT("shop.toml"), NULL, &error));
-    OK(cotas_create_tenant(engine, TEXT(ACME), &error));
-    OK(cotas_create_tenant(engine, TEXT("{\"name\": \"free\"}"), &error));
+    OK(ask(engine, "create_tenant", "{'form': %s}", ACME));
+    OK(ask(engine, "create_tenant", "{'form': {'name': 'free'}}"));
     OK(cotas_tenant_open(engine, TEXT("acme"), &tenant, &error));
     CHECK(cotas_seat_occupy(tenant, TEXT("lines"), TEXT("l-1"), 0, NONE, &decision, &error) ==
           COTAS_E_TOKEN_MISSING);
@@ -249,14 +242,12 @@ static void seats_and_sales(void) {
     CHECK(cotas_seat_occupy(tenant, TEXT("lines"), TEXT("l-2"), 0, TEXT("a secret token"),
                             &decision, &error) == COTAS_E_TOKEN_TAKEN);
     CHECK(strstr(error.message, "secret") == NULL);
-    CHECK(cotas_buy(engine, TEXT("acme"), TEXT("lines"), 1, NONE, &purchase, &error) ==
-          COTAS_E_NOT_FOR_SALE);
-    CHECK(cotas_buy(engine, TEXT("free"), TEXT("lines"), 1, NONE, &purchase, &error) ==
-          COTAS_E_NO_SUBSCRIPTION);
-    CHECK(cotas_quote_package(engine, TEXT("lines"), INT64_MAX, buffer, sizeof buffer, NULL,
-                              &error) == COTAS_E_PRICE);
-    CHECK(cotas_validate_document(engine, TEXT("529.982.247-25"), TEXT("cpf"), buffer,
-                                  sizeof buffer, NULL, &error) == COTAS_E_DOCUMENT_IN_USE);
+    CHECK(ask(engine, "buy", BUY, "acme") == COTAS_E_NOT_FOR_SALE);
+    CHECK(ask(engine, "buy", BUY, "free") == COTAS_E_NO_SUBSCRIPTION);
+    CHECK(ask(engine, "quote_package",
+              "{'package': 'lines', 'quantity': 9223372036854775807}") == COTAS_E_PRICE);
+    CHECK(ask(engine, "validate_document",
+              "{'document': '529.982.247-25', 'type': 'cpf'}") == COTAS_E_DOCUMENT_IN_USE);
     CHECK(strstr(error.message, "529") == NULL);
     OK(cotas_tenant_close(tenant));
     OK(cotas_engine_close(engine));

@@ -128,7 +128,7 @@ static void close_it(void) {
 static void make(void) {
     OK(open_it());
     OK(cotas_load_catalog(engine, TEXT(CATALOG), TEXT("test.toml"), NULL, &error));
-    OK(cotas_create_tenant(engine, TEXT(TENANT), &error));
+    OK(ask(engine, "create_tenant", "{'form': %s}", TENANT));
     tenant = open_tenant(engine);
 }
 
@@ -138,8 +138,7 @@ static void make_and_close(void) {
 }
 
 static int32_t grant(void) {
-    return cotas_grant(engine, TEXT("padaria"), TEXT("sms"), TEXT("extra"), 5, 0, 0, 0, NONE,
-                       &error);
+    return ask(engine, "grant", "{'tenant': 'padaria', 'resource': 'sms', 'units': 5}");
 }
 
 static int32_t consume(void) {
@@ -214,7 +213,7 @@ static int32_t another_programs_database(void) {
 
 static int32_t newer_schema(void) {
     make();
-    OK(cotas_backup(engine, TEXT("backup.db"), &error));
+    OK(ask(engine, "backup", "{'target': 'backup.db'}"));
     close_it();
     restore();
     spoil("quotas.db", 60, "\0\0\0\143", 4); /* where SQLite has PRAGMA user_version */
@@ -224,9 +223,9 @@ static int32_t newer_schema(void) {
 /* As after a crash: the log of the former file remains. */
 static int32_t restored_under_a_log(void) {
     make();
-    OK(cotas_backup(engine, TEXT("backup.db"), &error));
+    OK(ask(engine, "backup", "{'target': 'backup.db'}"));
     (void)consume();
-    OK(cotas_checkpoint(engine, NULL, &error));
+    OK(ask(engine, "checkpoint", "{}"));
     CHECK(rename("quotas.db-wal", "log") == 0);
     close_it();
     CHECK(rename("log", "quotas.db-wal") == 0 && rename("backup.db", "quotas.db") == 0);
@@ -235,7 +234,7 @@ static int32_t restored_under_a_log(void) {
 
 static int32_t restored_while_attached(void) {
     make();
-    OK(cotas_backup(engine, TEXT("backup.db"), &error));
+    OK(ask(engine, "backup", "{'target': 'backup.db'}"));
     return cotas_restore(DATABASE, NULL, TEXT("backup.db"), &error);
 }
 
@@ -278,7 +277,7 @@ static int32_t second_live_file(void) {
 
 static int32_t restored_backup(void) {
     make();
-    OK(cotas_backup(engine, TEXT("backup.db"), &error));
+    OK(ask(engine, "backup", "{'target': 'backup.db'}"));
     close_it();
     restore();
     return open_it();
@@ -336,7 +335,7 @@ static int32_t open_with_other_options(void) {
 static int32_t the_disk_cannot_be_read(void) {
     make();
     system_says.read_fails = EIO;
-    return cotas_backup(engine, TEXT("backup.db"), &error);
+    return ask(engine, "backup", "{'target': 'backup.db'}");
 }
 
 static int32_t the_disk_is_full(void) {
@@ -380,7 +379,7 @@ static int32_t restored_while_in_use(void) {
     pid_t other;
     int32_t code;
     make();
-    OK(cotas_backup(engine, TEXT("backup.db"), &error));
+    OK(ask(engine, "backup", "{'target': 'backup.db'}"));
     close_it();
     other = other_process(attach);
     (void)unlink("quotas.db-wal");
@@ -411,7 +410,7 @@ static int32_t impossible_catalog(void) {
     int file;
     ssize_t count;
     make();
-    OK(cotas_backup(engine, TEXT("backup.db"), &error));
+    OK(ask(engine, "backup", "{'target': 'backup.db'}"));
     close_it();
     restore();
     CHECK(unlink("quotas.db-live") == 0);
@@ -426,14 +425,12 @@ static int32_t impossible_catalog(void) {
 /* ---- deciding ------------------------------------------------------------------------------ */
 
 static int32_t no_space_to_grow(void) {
-    char json[64];
     int32_t code = COTAS_OK;
     int number;
     make();
     system_says.allocate_fails = ENOSPC;
     for (number = 0; number < 2000 && code == COTAS_OK; number++) {
-        sprintf(json, "{\"name\": \"tenant-%d\"}", number);
-        code = cotas_create_tenant(engine, TEXT(json), &error);
+        code = ask(engine, "create_tenant", "{'form': {'name': 'tenant-%d'}}", number);
     }
     return code;
 }
@@ -462,7 +459,7 @@ static int32_t owner_that_cannot_be_asked(void) {
     spoil_word("quotas.db-live", 28 * 8, floor + 1000);
     spoil_word("quotas.db-live", 1024 + 64, number >> 31 << 32 | (number & 0x7fffffff));
     system_says.live_fails = EACCES;
-    return cotas_checkpoint(engine, NULL, &error);
+    return ask(engine, "checkpoint", "{}");
 }
 
 /* It would be an owner of its own. */

@@ -45,12 +45,5 @@ int main(void) {
     PLACE(cotas_payment, subscription);
     PLACE(cotas_payment, invoice_status);
     PLACE(cotas_payment, reserved);
-    SIZE(cotas_purchase);
-    PLACE(cotas_purchase, struct_size);
-    PLACE(cotas_purchase, replayed);
-    PLACE(cotas_purchase, invoice);
-    PLACE(cotas_purchase, amount_cents);
-    PLACE(cotas_purchase, next_total_cents);
-    PLACE(cotas_purchase, next_due);
     return 0;
 }

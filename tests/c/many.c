@@ -124,7 +124,6 @@ static void closed_in_use(const cotas_engine *engine, int rounds) {
 
 int main(int count, char **arguments) {
     cotas_engine *engine = NULL;
-    char found[64];
     if (count != 2) {
         return 2;
     }
@@ -132,18 +131,18 @@ int main(int count, char **arguments) {
     CHECK(admitted != MAP_FAILED);
     OK(cotas_engine_open(TEXT("many.db"), NULL, &engine, &error));
     OK(cotas_load_catalog(engine, TEXT(CATALOG), TEXT("test.toml"), NULL, &error));
-    OK(cotas_create_tenant(engine, TEXT("{ \"name\": \"padaria\", \"plan\": { \"name\": \"full\", "
-                                        "\"first_due\": \"2096-05-20\", \"auto_renew\": true } }"),
-                           &error));
+    OK(ask(engine, "create_tenant",
+           "{'form': {'name': 'padaria', 'plan': {'name': 'full', 'first_due': '2096-05-20',"
+           " 'auto_renew': true}}}"));
     tenant = open_tenant(engine);
     by_threads(THREADS);
     CHECK(*admitted == 100);
-    OK(cotas_set_limit(engine, TEXT("padaria"), TEXT("sms"), TEXT("300"), &error));
+    OK(ask(engine, "set_limit", "{'tenant': 'padaria', 'resource': 'sms', 'limit': 300}"));
     by_children(engine);
     CHECK(*admitted == 300);
     closed_in_use(engine, atoi(arguments[1]));
-    OK(cotas_verify(engine, found, sizeof found, NULL, &error));
-    CHECK(strcmp(found, "[]") == 0);
+    OK(ask(engine, "verify", "{}"));
+    CHECK(strcmp(result, "[]") == 0);
     OK(cotas_tenant_close((cotas_tenant *)tenant));
     OK(cotas_engine_close(engine));
     return 0;

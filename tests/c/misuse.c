@@ -50,32 +50,8 @@ static const struct {
     {"action", "send_sms"},
     {"action", "seal"},
     {"action", "begin_call"},
-    {"plan", "starter"},
-    {"plan", "full"},
-    {"package", "channels"},
-    {"source", "extra"},
-    {"source", "manual"},
-    {"status", "active"},
-    {"status", "suspended"},
-    {"status", "cancelled"},
-    {"reason", "debt"},
-    {"limit", "unlimited"},
-    {"limit", "7"},
-    {"first_due", "2026-06-10"},
-    {"first_due", "2026-02-31"},
-    {"paid_on", "2026-05-20"},
-    {"payment_type", "Asaas"},
-    {"method", "pix"},
     {"gateway", "asaas"},
     {"gateway", "pagarme"},
-    {"gateway_id", "sub_1"},
-    {"interval", "day"},
-    {"interval", "month"},
-    {"role", "manager"},
-    {"role", "agent"},
-    {"language", "pt"},
-    {"document", "123.456.789-09"},
-    {"document_type", "cpf"},
     {"contact", "c-1"},
     {"contact", "c-2"},
     {"one", "c-1"},
@@ -94,22 +70,44 @@ static const struct {
     {"path", "."},
     {"path", "/proc/self/mem"},
     {"directory", "live"},
-    {"target", "backup.db"},
     {"units_json", "{\"sms\": 1, \"credits\": 2}"},
     {"units_json", "{\"sms\": -1}"},
     {"details_json", "{\"channel\": \"w\", \"contact\": \"c-1\", \"holder\": \"h\"}"},
     {"details_json", "{\"quantity\": 3, \"at\": \"2026-05-19T12:00:00Z\"}"},
     {"details_json", "{\"contact\": \"\\u0000\", \"tariff\": 99}"},
-    {"feature_json", "true"},
-    {"feature_json", "\"full\""},
-    {"json", "{\"name\": \"padaria\", \"plan\": {\"name\": \"starter\", \"first_due\": "
-             "\"2026-05-20\", \"auto_renew\": true}}"},
-    {"json", "{\"name\": \"oficina\", \"status\": \"demo\", \"limits\": {\"sms\": 3}}"},
-    {"json", "{\"name\": \"\", \"limits\": {\"none\": 3}}"},
-    {"json", "[{\"name\": \"oficina\"}, {\"name\": \"mercado\", \"status\": \"onboarding\"}]"},
-    {"event_json", "{\"gateway\": \"asaas\", \"id\": \"evt_2\", \"kind\": \"paid\", \"payment\": \"p\","
-                   " \"reference\": \"1\"}"},
-    {"event_json", "{\"gateway\": \"pagarme\", \"id\": \"e\", \"kind\": \"subscription_ended\"}"},
+    {"operation", "create_tenant"},
+    {"operation", "ensure_tenants"},
+    {"operation", "set_limit"},
+    {"operation", "set_status"},
+    {"operation", "grant"},
+    {"operation", "change_plan"},
+    {"operation", "buy"},
+    {"operation", "apply_payment"},
+    {"operation", "statement"},
+    {"operation", "page"},
+    {"operation", "usage"},
+    {"operation", "export"},
+    {"operation", "verify"},
+    {"operation", "maintain"},
+    {"operation", "checkpoint"},
+    {"operation", "backup"},
+    {"operation", "tenants"},
+    {"arguments_json", "{}"},
+    {"arguments_json", "{\"tenant\": \"padaria\"}"},
+    {"arguments_json", "{\"form\": {\"name\": \"padaria\", \"plan\": {\"name\": \"starter\", "
+                       "\"first_due\": \"2026-05-20\", \"auto_renew\": true}}}"},
+    {"arguments_json", "{\"form\": {\"name\": \"\", \"limits\": {\"none\": 3}}}"},
+    {"arguments_json", "{\"forms\": [{\"name\": \"oficina\"}, {\"name\": \"mercado\"}]}"},
+    {"arguments_json", "{\"tenant\": \"padaria\", \"resource\": \"sms\", \"limit\": 7}"},
+    {"arguments_json", "{\"tenant\": \"padaria\", \"resource\": \"sms\", \"units\": 7}"},
+    {"arguments_json", "{\"tenant\": \"padaria\", \"status\": \"suspended\"}"},
+    {"arguments_json", "{\"tenant\": \"padaria\", \"plan\": \"full\", \"usage\": \"carry\"}"},
+    {"arguments_json", "{\"tenant\": \"padaria\", \"package\": \"channels\", \"quantity\": 1}"},
+    {"arguments_json", "{\"tenant\": \"padaria\", \"interval\": \"day\"}"},
+    {"arguments_json", "{\"tenant\": \"padaria\", \"what\": \"plan\", \"language\": \"pt\"}"},
+    {"arguments_json", "{\"event\": {\"gateway\": \"asaas\", \"id\": \"evt_2\", \"kind\": "
+                       "\"paid\", \"payment\": \"p\", \"reference\": \"1\"}}"},
+    {"arguments_json", "{\"target\": \"backup.db\"}"},
     {"source", "a log"},
     {"body", "{\"id\": \"evt_1\", \"event\": \"PAYMENT_RECEIVED\", \"payment\": {\"id\": \"p\"}}"},
     {"text", CATALOG},
@@ -129,7 +127,6 @@ static _Thread_local uint64_t places[4];
 static _Thread_local union {
     uint32_t struct_size;
     cotas_decision decision;
-    cotas_purchase purchase;
     cotas_payment payment;
     cotas_error error;
     char bytes[1024];
@@ -255,10 +252,6 @@ static void *a_struct(unsigned index, uint32_t size) {
 
 static cotas_decision *a_decision(void) {
     return a_struct(0, sizeof(cotas_decision));
-}
-
-static cotas_purchase *a_purchase(void) {
-    return a_struct(1, sizeof(cotas_purchase));
 }
 
 static cotas_payment *a_payment(void) {

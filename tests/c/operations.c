@@ -3,41 +3,51 @@
 
 #include "test.h"
 
-static char buffer[65536];
-static size_t needed;
+#define SPACE result, sizeof result, &result_bytes
 
-#define SPACE buffer, sizeof buffer, &needed
-
-/* The buffer holds a text of the length that was reported, and in it this. */
+/* The result has the length that was reported, and in it this. */
 static int says(const char *text) {
-    int found = strlen(buffer) + 1 == needed && strstr(buffer, text) != NULL;
+    int found = strlen(result) + 1 == result_bytes && strstr(result, text) != NULL;
     if (!found) {
-        fprintf(stderr, "it says: %s\n", buffer);
+        fprintf(stderr, "it says: %s\n", result);
     }
     return found;
 }
 
-#define FORM "{ \"name\": \"aurora\", \"holder\": { \"person\": \"legal\", \"administrator\": { \
-    \"name\": \"Ana\", \"email\": \"ana@aurora.example\", \"phone\": \"+55 11 5555-0100\" } } }"
+/* The result is this, whole. */
+static int is(const char *text) {
+    return says(text) && strcmp(result, text) == 0;
+}
+
+/* A number that the result names. */
+static int64_t number_of(const char *name) {
+    const char *at = strstr(result, name);
+    CHECK(at != NULL);
+    return strtoll(at + strlen(name) + 2, NULL, 10);
+}
+
+#define FORM                                                                                     \
+    "{'form': {'name': 'aurora', 'holder': {'person': 'legal', 'administrator': {'name': 'Ana', " \
+    "'email': 'ana@aurora.example', 'phone': '+55 11 5555-0100'}}}}"
+#define OF_PADARIA "{'tenant': 'padaria'}"
 
 /* What is wrong is reported field by field; what is right is created as a whole. */
 static void accounts(const cotas_engine *engine) {
-    OK(cotas_validate(engine, TEXT("{ \"name\": \"aurora\", \"holder\": { \"person\": \"legal\" } }"),
-                      SPACE, &error));
+    OK(ask(engine, "validate", "{'form': {'name': 'aurora', 'holder': {'person': 'legal'}}}"));
     CHECK(says("\"summary\":null") && says("holder.administrator.phone"));
-    CHECK(cotas_register(engine, TEXT("{ \"name\": \"aurora\" }"), &error) ==
-          COTAS_E_INVALID_FORM);
-    OK(cotas_validate(engine, TEXT(FORM), SPACE, &error));
+    CHECK(ask(engine, "register", "{'form': {'name': 'aurora'}}") == COTAS_E_INVALID_FORM);
+    OK(ask(engine, "validate", FORM));
     CHECK(says("\"problems\":[]") && says("\"name\":\"aurora\""));
-    OK(cotas_register(engine, TEXT(FORM), &error));
-    CHECK(cotas_register(engine, TEXT(FORM), &error) == COTAS_E_TENANT_EXISTS);
-    OK(cotas_export(engine, TEXT("aurora"), SPACE, &error));
+    OK(ask(engine, "register", FORM));
+    CHECK(is("\"aurora\""));
+    CHECK(ask(engine, "register", FORM) == COTAS_E_TENANT_EXISTS);
+    OK(ask(engine, "export", "{'tenant': 'aurora'}"));
     CHECK(says("ana@aurora.example"));
-    CHECK(cotas_erase(engine, TEXT("aurora"), 0, &error) == COTAS_E_INVALID_ARGUMENT);
-    OK(cotas_set_status(engine, TEXT("aurora"), TEXT("cancelled"), TEXT("left"), 0, &error));
-    OK(cotas_erase(engine, TEXT("aurora"), 0, &error));
-    OK(cotas_erased_accounts(engine, NONE, SPACE, &error));
-    CHECK(says("[]"));
+    CHECK(ask(engine, "erase", "{'tenant': 'aurora'}") == COTAS_E_INVALID_ARGUMENT);
+    OK(ask(engine, "set_status", "{'tenant': 'aurora', 'status': 'cancelled', 'reason': 'left'}"));
+    OK(ask(engine, "erase", "{'tenant': 'aurora'}"));
+    OK(ask(engine, "erased_accounts", "{}"));
+    CHECK(is("[]"));
 }
 
 static void decisions(const cotas_engine *engine, const cotas_tenant *tenant) {
@@ -75,8 +85,8 @@ static void decisions(const cotas_engine *engine, const cotas_tenant *tenant) {
     CHECK(!decision.allowed && decision.available == 99);
     OK(cotas_quote(tenant, TEXT("seal"), TEXT("{\"quantity\": 4}"), SPACE, &error));
     CHECK(says("\"cost\":4") && says("\"resource\":\"credits\""));
-    OK(cotas_feature(tenant, TEXT("analytics"), SPACE, &error));
-    CHECK(says("\"basic\""));
+    OK(ask(engine, "feature", "{'tenant': 'padaria', 'name': 'analytics'}"));
+    CHECK(is("\"basic\""));
 }
 
 static void under_keys(const cotas_tenant *tenant) {
@@ -170,12 +180,12 @@ static void held_things(const cotas_engine *engine, const cotas_tenant *tenant) 
     OK(cotas_seat_occupy(tenant, TEXT("channels"), TEXT("w-1"), 0, TEXT("a secret token"),
                          &decision, &error));
     CHECK(decision.allowed);
-    OK(cotas_verify_token(engine, TEXT("a secret token"), SPACE, &error));
+    OK(ask(engine, "verify_token", "{'token': 'a secret token'}"));
     CHECK(says("\"holder\":\"w-1\"") && says("\"tenant\":\"padaria\""));
     OK(cotas_seat_replace(tenant, TEXT("channels"), TEXT("w-1"), TEXT("w-2"), &error));
-    OK(cotas_seats(tenant, TEXT("channels"), SPACE, &error));
+    OK(ask(engine, "seats", "{'tenant': 'padaria', 'resource': 'channels'}"));
     CHECK(says("\"w-2\"") && says("\"has_token\":true") && says("2026-05-19T12:00:00Z"));
-    OK(cotas_channels(engine, TEXT("padaria"), TEXT("channels"), SPACE, &error));
+    OK(ask(engine, "channels", "{'tenant': 'padaria', 'resource': 'channels'}"));
     CHECK(says("\"holder\":\"w-2\""));
     OK(cotas_seat_release(tenant, TEXT("channels"), TEXT("w-2"), &released, &error));
     CHECK(released == 1);
@@ -216,176 +226,208 @@ static void bodies(void) {
 }
 
 static void administration(const cotas_engine *engine) {
-    int64_t invoice = 0;
-    int32_t yes = 0;
-    cotas_engine *once = NULL;
-    OK(cotas_engine_once(engine, TEXT("limits-1"), &once, &error));
-    OK(cotas_set_limit(once, TEXT("padaria"), TEXT("sms"), TEXT("20"), &error));
-    OK(cotas_set_limit(once, TEXT("padaria"), TEXT("sms"), TEXT("20"), &error));
-    CHECK(cotas_set_limit(once, TEXT("padaria"), TEXT("sms"), TEXT("30"), &error) ==
-          COTAS_E_IDEMPOTENCY_CONFLICT);
-    OK(cotas_engine_close(once));
-    OK(cotas_set_own_limit(engine, TEXT("padaria"), TEXT("users"), TEXT("unlimited"), &error));
-    OK(cotas_set_feature(engine, TEXT("padaria"), TEXT("recording"), TEXT("true"), &error));
-    OK(cotas_grant(engine, TEXT("padaria"), TEXT("sms"), TEXT("extra"), 5, 10, 0, MAY_19 + 9 * DAY,
-                   TEXT("gift"), &error));
-    OK(cotas_set_status(engine, TEXT("padaria"), TEXT("suspended"), TEXT("debt"), 0, &error));
-    OK(cotas_set_status(engine, TEXT("padaria"), TEXT("active"), TEXT("paid"), 0, &error));
-    OK(cotas_schedule_plan(engine, TEXT("padaria"), TEXT("full"), NONE, &error));
-    OK(cotas_cancel_scheduled_plan(engine, TEXT("padaria"), &yes, &error));
-    CHECK(yes == 1);
-    OK(cotas_what_if(engine, TEXT("padaria"), TEXT("full"), SPACE, &error));
+    static const char LIMIT[] = "{'tenant': 'padaria', 'resource': 'sms', 'limit': %d}";
+    OK(ask_once(engine, "set_limit", "limits-1", LIMIT, 20));
+    OK(ask_once(engine, "set_limit", "limits-1", LIMIT, 20));
+    CHECK(ask_once(engine, "set_limit", "limits-1", LIMIT, 30) == COTAS_E_IDEMPOTENCY_CONFLICT);
+    OK(ask(engine, "set_own_limit",
+           "{'tenant': 'padaria', 'resource': 'users', 'limit': 'unlimited'}"));
+    OK(ask(engine, "set_feature", "{'tenant': 'padaria', 'name': 'recording', 'feature': true}"));
+    OK(ask_once(engine, "grant", "gift",
+                "{'tenant': 'padaria', 'resource': 'sms', 'units': 5, 'priority': 10,"
+                " 'expires_at': '2026-05-28T12:00:00Z'}"));
+    OK(ask(engine, "set_status", "{'tenant': 'padaria', 'status': 'suspended', 'reason': 'debt'}"));
+    OK(ask(engine, "set_status", "{'tenant': 'padaria', 'status': 'active', 'reason': 'paid'}"));
+    OK(ask(engine, "schedule_plan", "{'tenant': 'padaria', 'plan': 'full'}"));
+    CHECK(is("\"2026-05-20\""));
+    OK(ask(engine, "cancel_scheduled_plan", OF_PADARIA));
+    CHECK(is("true"));
+    OK(ask(engine, "what_if", "{'tenant': 'padaria', 'plan': 'full'}"));
     CHECK(says("["));
-    OK(cotas_choose_plan(engine, TEXT("padaria"), TEXT("full"), TEXT("2026-06-20"), 1,
-                         TEXT("Asaas"), NONE, &invoice, &error));
-    OK(cotas_set_payment_form(engine, TEXT("padaria"), TEXT("Asaas"), TEXT("sub_1"), &error));
-    OK(cotas_set_payment_method(engine, TEXT("padaria"), TEXT("pix"), &error));
-    OK(cotas_mark_paid(engine, invoice, TEXT("2026-05-19"), &error));
-    int32_t changed = 1;
-    OK(cotas_set_auto_renew(engine, TEXT("padaria"), 1, &changed, &error));
-    CHECK(changed == 0);
-    OK(cotas_change_plan(engine, TEXT("padaria"), TEXT("full"), TEXT("2026-06-10"), -1, NONE, &error));
-    OK(cotas_move_to_newest_version(engine, TEXT("padaria"), &yes, &error));
-    CHECK(yes == 0);
-    int64_t price = 0;
-    OK(cotas_set_due_date(engine, TEXT("padaria"), TEXT("2026-06-25"), NONE, &price, &error));
-    CHECK(price > 0);
-    CHECK(cotas_set_due_date(engine, TEXT("padaria"), TEXT("2026-06-10"), NONE, &price, &error) ==
+    OK(ask(engine, "choose_plan",
+           "{'tenant': 'padaria', 'plan': 'full', 'first_due': '2026-06-20',"
+           " 'payment_type': 'Asaas', 'auto_renew': true}"));
+    OK(ask(engine, "mark_paid", "{'invoice': %s, 'paid_on': '2026-05-19'}", result));
+    OK(ask(engine, "set_payment_form",
+           "{'tenant': 'padaria', 'payment_type': 'Asaas', 'gateway_id': 'sub_1'}"));
+    OK(ask(engine, "set_payment_method", "{'tenant': 'padaria', 'method': 'pix'}"));
+    OK(ask(engine, "set_auto_renew", "{'tenant': 'padaria', 'auto_renew': true}"));
+    CHECK(is("false"));
+    OK(ask(engine, "change_plan",
+           "{'tenant': 'padaria', 'plan': 'full', 'first_due': '2026-06-10'}"));
+    OK(ask(engine, "move_to_newest_version", OF_PADARIA));
+    CHECK(is("false"));
+    OK(ask(engine, "set_due_date", "{'tenant': 'padaria', 'next_due': '2026-06-25'}"));
+    CHECK(number_of("amount_cents") > 0);
+    CHECK(ask(engine, "set_due_date", "{'tenant': 'padaria', 'next_due': '2026-06-10'}") ==
           COTAS_E_INVALID_ARGUMENT);
-    OK(cotas_pause_subscription(engine, TEXT("padaria"), &error));
-    OK(cotas_resume_subscription(engine, TEXT("padaria"), NONE, &error));
-    CHECK(cotas_resume_subscription(engine, TEXT("padaria"), NONE, &error) ==
-          COTAS_E_INVALID_ARGUMENT);
-    OK(cotas_quote_plan_change(engine, TEXT("padaria"), TEXT("full"), NONE, -1, SPACE, &error));
+    OK(ask(engine, "pause_subscription", OF_PADARIA));
+    CHECK(is("\"2026-06-10\""));
+    OK(ask(engine, "resume_subscription", OF_PADARIA));
+    CHECK(ask(engine, "resume_subscription", OF_PADARIA) == COTAS_E_INVALID_ARGUMENT);
+    OK(ask(engine, "quote_plan_change",
+           "{'tenant': 'padaria', 'plan': 'full', 'usage': 'carry'}"));
     CHECK(says("\"due_now_cents\":0") && says("\"withdrawn\":[]"));
-    OK(cotas_quote_plan_change(engine, TEXT("padaria"), TEXT("full"), TEXT("2026-06-20"), -1, SPACE,
-                               &error));
+    OK(ask(engine, "quote_plan_change",
+           "{'tenant': 'padaria', 'plan': 'full', 'first_due': '2026-06-20'}"));
     CHECK(says("\"due_now_cents\":") && !says("\"due_now_cents\":0"));
-    OK(cotas_carry_plan(engine, TEXT("padaria"), TEXT("full"), TEXT("carry-1"), &error));
-    OK(cotas_set_own_price(engine, TEXT("padaria"), TEXT("full"), 12345, &error));
-    OK(cotas_preview_invoice(engine, TEXT("padaria"), SPACE, &error));
+    OK(ask_once(engine, "change_plan", "carry-1",
+                "{'tenant': 'padaria', 'plan': 'full', 'usage': 'carry'}"));
+    OK(ask(engine, "set_own_price",
+           "{'tenant': 'padaria', 'plan': 'full', 'price_cents': 12345}"));
+    OK(ask(engine, "preview_invoice", OF_PADARIA));
     CHECK(says("\"amount_cents\":12345"));
-    OK(cotas_set_own_price(engine, TEXT("padaria"), TEXT("full"), -1, &error));
-    OK(cotas_settle(engine, TEXT("padaria"), &error));
-    OK(cotas_confirm_clock(engine, TEXT("padaria"), &error));
+    OK(ask(engine, "set_own_price",
+           "{'tenant': 'padaria', 'plan': 'full', 'price_cents': null}"));
+    OK(ask(engine, "settle", OF_PADARIA));
+    OK(ask(engine, "confirm_clock", OF_PADARIA));
+}
+
+/* What a call answers where its result is not wanted, or has no space. */
+static void results(const cotas_engine *engine) {
+    static const char GRANT[] = "{\"tenant\": \"padaria\", \"resource\": \"sms\", \"units\": 1}";
+    char small[64];
+    size_t needed = 0;
+    OK(ask(engine, "balances", OF_PADARIA));
+    CHECK(cotas_call(engine, TEXT("grant"), TEXT(GRANT), NONE, small, sizeof small, &needed,
+                     &error) == COTAS_E_BUFFER);
+    CHECK(needed == 4096 && small[0] == '\0');
+    {
+        char before[sizeof result];
+        strcpy(before, result);
+        OK(ask(engine, "balances", OF_PADARIA));
+        CHECK(strcmp(before, result) == 0); /* Nothing was done. */
+    }
+    OK(cotas_call(engine, TEXT("grant"), TEXT(GRANT), NONE, NULL, 0, NULL, &error));
+    CHECK(cotas_call(engine, TEXT("balances"), TEXT("{\"tenant\": \"padaria\"}"), NONE, small,
+                     sizeof small, &needed, &error) == COTAS_E_BUFFER);
+    CHECK(needed > sizeof small);
+    CHECK(cotas_call(engine, TEXT("balance"), NONE, NONE, SPACE, &error) ==
+          COTAS_E_INVALID_ARGUMENT);
+    CHECK(strstr(error.message, "did you mean \"balances\"?") != NULL);
+    CHECK(ask(engine, "balances", "{'tenant': 'padaria', 'tenant': 'b'}") ==
+          COTAS_E_INVALID_ARGUMENT);
+    CHECK(ask_once(engine, "balances", "k", OF_PADARIA) == COTAS_E_INVALID_ARGUMENT);
 }
 
 static void money(const cotas_engine *engine) {
     static const char EVENT[] = "{\"id\": \"evt_1\", \"event\": \"PAYMENT_CREATED\"}";
-    cotas_purchase purchase = {.struct_size = sizeof purchase};
+    static const char BUY[] = "{'tenant': 'padaria', 'package': '%s', 'quantity': %d}";
     cotas_payment payment = {.struct_size = sizeof payment};
-    OK(cotas_quote_package(engine, TEXT("channels"), 11, SPACE, &error));
+    int64_t invoice;
+    OK(ask(engine, "quote_package", "{'package': 'channels', 'quantity': 11}"));
     CHECK(says("\"amount_cents\":4000") && says("\"packages\":[[10,1],[1,1]]"));
-    OK(cotas_buy(engine, TEXT("padaria"), TEXT("channels"), 10, TEXT("buy-1"), &purchase, &error));
-    CHECK(purchase.amount_cents == 3500 && !purchase.replayed);
-    OK(cotas_buy(engine, TEXT("padaria"), TEXT("channels"), 10, TEXT("buy-1"), &purchase, &error));
-    CHECK(purchase.replayed);
-    OK(cotas_buy(engine, TEXT("padaria"), TEXT("channels"), 1, NONE, &purchase, &error));
-    OK(cotas_cancel_invoice(engine, purchase.invoice, &error));
-    OK(cotas_invoices(engine, TEXT("padaria"), SPACE, &error));
+    OK(ask_once(engine, "buy", "buy-1", BUY, "channels", 10));
+    CHECK(says("\"amount_cents\":3500") && says("\"replayed\":false"));
+    OK(ask_once(engine, "buy", "buy-1", BUY, "channels", 10));
+    CHECK(says("\"replayed\":true"));
+    OK(ask(engine, "buy", BUY, "channels", 1));
+    invoice = number_of("invoice");
+    OK(ask(engine, "cancel_invoice", "{'invoice': %d}", (int)invoice));
+    OK(ask(engine, "invoices", OF_PADARIA));
     CHECK(says("\"amount_cents\":3500") && says("\"status\":\"cancelled\""));
-    CHECK(cotas_end_purchase(engine, purchase.invoice, &error) == COTAS_E_INVALID_ARGUMENT);
-    OK(cotas_buy(engine, TEXT("padaria"), TEXT("lines"), 1, NONE, &purchase, &error));
-    CHECK(purchase.next_due[0] != 0);
-    OK(cotas_end_purchase(engine, purchase.invoice, &error));
-    OK(cotas_channels(engine, TEXT("padaria"), TEXT("channels"), SPACE, &error));
+    CHECK(ask(engine, "end_purchase", "{'invoice': %d}", (int)invoice) == COTAS_E_INVALID_ARGUMENT);
+    OK(ask(engine, "buy", BUY, "lines", 1));
+    CHECK(!says("\"next_due\":null"));
+    OK(ask(engine, "end_purchase", "{'invoice': %d}", (int)number_of("invoice")));
+    OK(ask(engine, "channels", "{'tenant': 'padaria', 'resource': 'channels'}"));
     CHECK(!says("\"amount_cents\":900"));
-    OK(cotas_set_webhook_token(engine, TEXT("asaas"), TEXT("a webhook's token"), &error));
+    OK(ask(engine, "set_webhook_token", "{'gateway': 'asaas', 'token': 'the webhook token'}"));
     OK(cotas_payment_event(engine, TEXT("asaas"), (const uint8_t *)EVENT, strlen(EVENT),
                            TEXT("another token"), &payment, &error));
     CHECK(payment.outcome == COTAS_OUTCOME_REFUSED && payment.invoice == 0);
     OK(cotas_payment_event(engine, TEXT("asaas"), (const uint8_t *)EVENT, strlen(EVENT),
-                           TEXT("a webhook's token"), &payment, &error));
+                           TEXT("the webhook token"), &payment, &error));
     CHECK(payment.outcome == COTAS_OUTCOME_UNKNOWN_EVENT);
-    OK(cotas_validate_document(engine, TEXT("529.982.247-25"), TEXT("cpf"), SPACE, &error));
-    CHECK(says("52998224725"));
+    OK(ask(engine, "validate_document", "{'document': '529.982.247-25', 'type': 'cpf'}"));
+    CHECK(is("\"52998224725\""));
 }
 
 /* An event that the host has read itself, from a queue. */
 static void a_payment_from_a_queue(const cotas_engine *engine) {
-    cotas_purchase purchase = {.struct_size = sizeof purchase};
-    cotas_payment payment = {.struct_size = sizeof payment};
-    char event[256];
-    OK(cotas_buy(engine, TEXT("padaria"), TEXT("channels"), 1, NONE, &purchase, &error));
-    sprintf(event, "{\"gateway\": \"pagarme\", \"id\": \"hook_1\", \"kind\": \"paid\","
-                   " \"payment\": \"ch_1\", \"reference\": \"%d\"}", (int)purchase.invoice);
-    OK(cotas_apply_payment(engine, TEXT(event), &payment, &error));
-    CHECK(payment.outcome == COTAS_OUTCOME_UNMATCHED && payment.invoice == 0);
-    OK(cotas_unmatched_payments(engine, NONE, SPACE, &error));
+    static const char EVENT[] = "{'event': {'gateway': 'pagarme', 'id': 'hook_1', 'kind': 'paid',"
+                                " 'payment': 'ch_1', 'reference': '%d'}}";
+    int invoice;
+    OK(ask(engine, "buy", "{'tenant': 'padaria', 'package': 'channels', 'quantity': 1}"));
+    invoice = (int)number_of("invoice");
+    OK(ask(engine, "apply_payment", EVENT, invoice));
+    CHECK(says("\"outcome\":\"unmatched\"") && says("\"invoice\":null"));
+    OK(ask(engine, "unmatched_payments", "{}"));
     CHECK(says("\"payment\":\"ch_1\"") && says("\"unmatched\":\"no_invoice\""));
-    OK(cotas_assign_payment(engine, TEXT("pagarme"), TEXT("ch_1"), purchase.invoice, &error));
-    OK(cotas_unmatched_payments(engine, TEXT("padaria"), SPACE, &error));
-    CHECK(!says("ch_1"));
-    OK(cotas_payments(engine, TEXT("padaria"), SPACE, &error));
+    OK(ask(engine, "assign_payment",
+           "{'gateway': 'pagarme', 'payment': 'ch_1', 'invoice': %d}", invoice));
+    OK(ask(engine, "unmatched_payments", OF_PADARIA));
+    CHECK(strstr(result, "ch_1") == NULL);
+    OK(ask(engine, "payments", OF_PADARIA));
     CHECK(says("\"payment\":\"ch_1\"") && says("\"state\":\"paid\""));
-    OK(cotas_apply_payment(engine, TEXT(event), &payment, &error));
-    CHECK(payment.outcome == COTAS_OUTCOME_DUPLICATE);
+    OK(ask(engine, "apply_payment", EVENT, invoice));
+    CHECK(says("\"outcome\":\"duplicate\""));
 }
 
 static void manual_invoices(const cotas_engine *engine) {
-    int64_t invoice = 0, number = 0;
-    OK(cotas_create_invoice(engine, TEXT("padaria"), TEXT("2026-05-30"),
-                            TEXT("[{\"title\": \"Training\", \"amount_cents\": 15000}]"),
-                            TEXT("invoice-1"), &invoice, &error));
-    OK(cotas_add_invoice_line(engine, invoice,
-                              TEXT("{\"title\": \"Visit\", \"amount_cents\": 8050,"
-                                   " \"from\": \"2026-05-20\", \"to\": \"2026-05-21\"}"),
-                              NONE, &number, &error));
-    CHECK(number == invoice);
-    OK(cotas_invoices(engine, TEXT("padaria"), SPACE, &error));
+    int invoice;
+    OK(ask_once(engine, "create_invoice", "invoice-1",
+                "{'tenant': 'padaria', 'due': '2026-05-30',"
+                " 'lines': [{'title': 'Training', 'amount_cents': 15000}]}"));
+    invoice = atoi(result);
+    OK(ask(engine, "add_invoice_line",
+           "{'invoice': %d, 'line': {'title': 'Visit', 'amount_cents': 8050,"
+           " 'from': '2026-05-20', 'to': '2026-05-21'}}", invoice));
+    CHECK(atoi(result) == invoice);
+    OK(ask(engine, "invoices", OF_PADARIA));
     CHECK(says("\"amount_cents\":23050"));
-    CHECK(cotas_add_invoice_line(engine, invoice, TEXT("{\"title\": \"Visit\"}"), NONE, &number,
-                                 &error) == COTAS_E_INVALID_ARGUMENT);
-    CHECK(number == 0);
+    CHECK(ask(engine, "add_invoice_line", "{'invoice': %d, 'line': {'title': 'Visit'}}", invoice) ==
+          COTAS_E_INVALID_ARGUMENT);
+    CHECK(result[0] == '\0');
 }
 
 static void instalments(const cotas_engine *engine) {
-    cotas_purchase purchase = {.struct_size = sizeof purchase};
-    OK(cotas_buy(engine, TEXT("padaria"), TEXT("channels"), 10, NONE, &purchase, &error));
-    OK(cotas_split_invoice(engine, purchase.invoice, 3, &error));
-    OK(cotas_invoices(engine, TEXT("padaria"), SPACE, &error));
+    OK(ask(engine, "buy", "{'tenant': 'padaria', 'package': 'channels', 'quantity': 10}"));
+    OK(ask(engine, "split_invoice", "{'invoice': %d, 'parts': 3}", (int)number_of("invoice")));
+    OK(ask(engine, "invoices", OF_PADARIA));
     CHECK(says("\"instalment\":[3,3]"));
 }
 
 static void documents(const cotas_engine *engine) {
-    OK(cotas_report(engine, TEXT("padaria"), SPACE, &error));
+    static const char PAGE[] = "{'tenant': 'padaria', 'what': '%s', 'language': '%s'}";
+    OK(ask(engine, "report", OF_PADARIA));
     CHECK(says("\"name\":\"padaria\"") && says("\"status\":\"active\""));
-    OK(cotas_statement(engine, TEXT("padaria"), SPACE, &error));
+    OK(ask(engine, "statement", OF_PADARIA));
     CHECK(says("\"plan\":{") && says("\"title\":\"Full\""));
-    OK(cotas_statement_page(engine, TEXT("padaria"), TEXT("pt"), SPACE, &error));
+    OK(ask(engine, "page", PAGE, "statement", "pt"));
     CHECK(says("Minha assinatura"));
-    OK(cotas_balances(engine, TEXT("padaria"), SPACE, &error));
+    OK(ask(engine, "balances", OF_PADARIA));
     CHECK(says("\"sms\":{"));
-    OK(cotas_balances_page(engine, TEXT("padaria"), TEXT("pt"), SPACE, &error));
+    OK(ask(engine, "page", PAGE, "balances", "pt"));
     CHECK(says("padaria") && says("Sms"));
-    OK(cotas_plan_report(engine, TEXT("padaria"), TEXT("manager"), SPACE, &error));
+    OK(ask(engine, "plan_report", OF_PADARIA));
     CHECK(says("\"max_users\":null") && says("\"unlimited\":["));
-    OK(cotas_plan_report_page(engine, TEXT("padaria"), TEXT("manager"), TEXT("en"), SPACE, &error));
+    OK(ask(engine, "page", PAGE, "plan", "en"));
     CHECK(says("Full") && says("unlimited"));
-    OK(cotas_channels_page(engine, TEXT("padaria"), TEXT("channels"), TEXT("en"), SPACE, &error));
+    OK(ask(engine, "page", PAGE, "channels", "en"));
     CHECK(says("Channels"));
-    OK(cotas_subscriptions(engine, TEXT("padaria"), SPACE, &error));
+    OK(ask(engine, "subscriptions", OF_PADARIA));
     CHECK(says("\"plan\":\"full\""));
-    OK(cotas_periods(engine, TEXT("padaria"), SPACE, &error));
+    OK(ask(engine, "periods", OF_PADARIA));
     CHECK(says("\"renewed\":false"));
-    OK(cotas_account_holder(engine, TEXT("padaria"), SPACE, &error));
-    CHECK(says("null"));
-    OK(cotas_usage(engine, TEXT("padaria"), TEXT("day"), 0, 0, SPACE, &error));
+    OK(ask(engine, "account_holder", OF_PADARIA));
+    CHECK(is("null"));
+    OK(ask(engine, "usage", "{'tenant': 'padaria', 'interval': 'day'}"));
     CHECK(says("\"denied\":{"));
-    OK(cotas_tenants(engine, SPACE, &error));
-    CHECK(says("[\"oficina\",\"padaria\",\"pet-shop\"]"));
-    OK(cotas_catalog(engine, SPACE, &error));
+    OK(ask(engine, "tenants", "{}"));
+    CHECK(is("[\"oficina\",\"padaria\",\"pet-shop\"]"));
+    OK(ask(engine, "catalog", "{}"));
     CHECK(says("\"version\":1"));
-    OK(cotas_events(engine, 0, 100, SPACE, &error));
+    OK(ask(engine, "events", "{'after': 0, 'most': 100}"));
     CHECK(says("\"kind\":\"plan_changed\""));
-    OK(cotas_opening(engine, SPACE, &error));
+    OK(ask(engine, "opening", "{}"));
     CHECK(says("\"origin\":\"rebuilt\""));
-    OK(cotas_live_path(engine, SPACE, &error));
-    CHECK(needed == 1); /* In memory it lies nowhere. */
-    OK(cotas_audit_trail(engine, TEXT("padaria"), 100, SPACE, &error));
+    OK(ask(engine, "live_path", "{}"));
+    CHECK(is("null")); /* In memory it lies nowhere. */
+    OK(ask(engine, "audit_trail", OF_PADARIA));
     CHECK(says("\"what\":\"grant\""));
-    OK(cotas_verify(engine, SPACE, &error));
-    CHECK(says("[]"));
+    OK(ask(engine, "verify", "{}"));
+    CHECK(is("[]"));
 }
 
 static int is_mapped(const char *file) {
@@ -405,7 +447,6 @@ static void options(void) {
     cotas_engine *engine = NULL, *other = NULL;
     cotas_tenant *tenant = NULL;
     cotas_decision decision = empty_decision();
-    uint64_t checkpointed = 0, settled = 0, forgotten = 0;
     int64_t now = 0;
     OK(cotas_options_new(&set, &error));
     OK(cotas_options_set_durability(set, COTAS_DURABILITY_PROCESS, &error));
@@ -416,10 +457,10 @@ static void options(void) {
     OK(cotas_options_set_allow_network_file_system(set, 1, &error));
     OK(cotas_options_set_time(set, MAY_19, &error));
     OK(cotas_engine_open(TEXT("quotas.db"), set, &engine, &error));
-    OK(cotas_live_path(engine, SPACE, &error));
-    CHECK(says("/quotas.db-live") && access(buffer, F_OK) == 0);
+    OK(ask(engine, "live_path", "{}"));
+    CHECK(says("/quotas.db-live\"") && access("quotas.db-live", F_OK) == 0);
     OK(cotas_load_catalog(engine, TEXT(CATALOG), TEXT("test.toml"), NULL, &error));
-    OK(cotas_create_tenant(engine, TEXT(TENANT), &error));
+    OK(ask(engine, "create_tenant", "{'form': %s}", TENANT));
     OK(cotas_engine_with_durability(engine, COTAS_DURABILITY_DISK, &other, &error));
     OK(cotas_tenant_open(other, TEXT("padaria"), &tenant, &error));
     OK(cotas_consume(tenant, TEXT("sms"), 1, NONE, &decision, &error));
@@ -428,30 +469,30 @@ static void options(void) {
     OK(cotas_engine_without_waiting(engine, &other, &error));
     OK(cotas_tenant_open(other, TEXT("padaria"), &tenant, &error));
     OK(cotas_consume(tenant, TEXT("sms"), 1, NONE, &decision, &error));
-    OK(cotas_maintain(engine, &checkpointed, &settled, &error));
-    CHECK(checkpointed == 1 && settled == 0);
-    OK(cotas_checkpoint(engine, &checkpointed, &error));
+    OK(ask(engine, "maintain", "{}"));
+    CHECK(says("\"checkpointed\":1") && says("\"settled\":0"));
+    OK(ask(engine, "checkpoint", "{}"));
     OK(cotas_engine_set_time(engine, MAY_19 + 2 * DAY, &error));
     OK(cotas_engine_now(other, &now, &error));
     CHECK(now == MAY_19 + 2 * DAY);
     CHECK(cotas_consume(tenant, TEXT("sms"), 10, NONE, &decision, &error) == COTAS_E_BUSY);
-    OK(cotas_settle(engine, TEXT("padaria"), &error));
+    OK(ask(engine, "settle", OF_PADARIA));
     OK(cotas_consume(tenant, TEXT("sms"), 10, NONE, &decision, &error));
     CHECK(decision.allowed && decision.used == 10);
-    OK(cotas_create_tenant(engine, TEXT("{\"name\": \"demo\", \"status\": \"demo\"}"), &error));
+    OK(ask(engine, "create_tenant", "{'form': {'name': 'demo', 'status': 'demo'}}"));
     OK(cotas_engine_set_time(engine, MAY_19 + 20 * DAY, &error));
-    OK(cotas_ended_demos(engine, SPACE, &error));
-    CHECK(says("[\"demo\"]"));
-    OK(cotas_remove_ended_trials(engine, &settled, &error));
-    CHECK(settled == 0);
-    OK(cotas_purge_demo(engine, TEXT("demo"), &error));
-    OK(cotas_backup(engine, TEXT("copy.db"), &error));
+    OK(ask(engine, "ended_demos", "{}"));
+    CHECK(is("[\"demo\"]"));
+    OK(ask(engine, "remove_ended_trials", "{}"));
+    CHECK(is("0"));
+    OK(ask(engine, "purge_demo", "{'tenant': 'demo'}"));
+    OK(ask(engine, "backup", "{'target': 'copy.db'}"));
     CHECK(cotas_restore(TEXT("quotas.db"), NULL, TEXT("copy.db"), &error) == COTAS_E_OPEN_IN_USE);
     OK(cotas_restore(TEXT("restored.db"), NULL, TEXT("copy.db"), &error));
     OK(cotas_doctor(TEXT("quotas.db"), NULL, SPACE, &error));
     CHECK(says("\"concerns\":[]"));
-    OK(cotas_acknowledge_events(engine, UINT64_MAX, &forgotten, &error));
-    CHECK(forgotten > 0 && access("copy.db", F_OK) == 0);
+    OK(ask(engine, "acknowledge_events", "{'up_to': 18446744073709551615}"));
+    CHECK(atoi(result) > 0 && access("copy.db", F_OK) == 0);
     OK(cotas_tenant_close(tenant));
     OK(cotas_engine_close(other));
     OK(cotas_engine_close(engine));
@@ -481,20 +522,17 @@ static void kept_open(void) {
 int main(void) {
     cotas_engine *engine = open_engine();
     cotas_tenant *tenant = open_tenant(engine);
-    int32_t created = 1;
-    uint64_t imported = 0;
     CHECK(strcmp(cotas_version(), COTAS_VERSION) == 0);
     CHECK(cotas_abi_version() == COTAS_ABI_VERSION);
     CHECK(strcmp(cotas_demo_notice(), COTAS_DEMO_NOTICE) == 0);
     CHECK(strcmp(cotas_reason_name(COTAS_REASON_QUOTA_EXHAUSTED), "quota_exhausted") == 0);
     CHECK(cotas_reason_name(COTAS_REASON_NONE) == NULL);
-    OK(cotas_ensure_tenant(engine, TEXT(TENANT), &created, &error));
-    CHECK(created == 0);
-    OK(cotas_ensure_tenant(engine, TEXT("{\"name\": \"oficina\"}"), &created, &error));
-    CHECK(created == 1);
-    OK(cotas_ensure_tenants(engine, TEXT("[{\"name\": \"oficina\"}, {\"name\": \"pet-shop\"}]"),
-                            &imported, &error));
-    CHECK(imported == 1);
+    OK(ask(engine, "ensure_tenant", "{'form': %s}", TENANT));
+    CHECK(is("false"));
+    OK(ask(engine, "ensure_tenant", "{'form': {'name': 'oficina'}}"));
+    CHECK(is("true"));
+    OK(ask(engine, "ensure_tenants", "{'forms': [{'name': 'oficina'}, {'name': 'pet-shop'}]}"));
+    CHECK(is("1"));
     accounts(engine);
     decisions(engine, tenant);
     under_keys(tenant);
@@ -505,6 +543,7 @@ int main(void) {
     replay(tenant);
     bodies();
     administration(engine);
+    results(engine);
     money(engine);
     a_payment_from_a_queue(engine);
     manual_invoices(engine);

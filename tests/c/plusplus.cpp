@@ -16,8 +16,8 @@ constexpr std::string_view CATALOG = "[resources.sms]\nkind = \"allowance\"\n"
                                      "[plans.one]\ntitle = \"One\"\nprice = \"1.00\"\n"
                                      "limits = { sms = 1 }\n";
 constexpr std::string_view TENANT =
-    "{\"name\": \"acme\", \"plan\": {\"name\": \"one\", \"first_due\": \"2096-01-01\", "
-    "\"auto_renew\": true}}";
+    "{\"form\": {\"name\": \"acme\", \"plan\": {\"name\": \"one\", \"first_due\": \"2096-01-01\", "
+    "\"auto_renew\": true}}}";
 
 int consume(const cotas_tenant *tenant) {
     cotas_decision decision{};
@@ -37,10 +37,11 @@ int main() {
         return 1;
     }
     const std::unique_ptr<cotas_engine, Close> engine(opened);
-    const std::string_view name = "catalog.toml", tenant_name = "acme";
+    const std::string_view name = "catalog.toml", create = "create_tenant", tenant_name = "acme";
     if (cotas_load_catalog(engine.get(), CATALOG.data(), CATALOG.size(), name.data(), name.size(),
                            nullptr, nullptr) != COTAS_OK ||
-        cotas_create_tenant(engine.get(), TENANT.data(), TENANT.size(), nullptr) != COTAS_OK ||
+        cotas_call(engine.get(), create.data(), create.size(), TENANT.data(), TENANT.size(), nullptr,
+                   0, nullptr, 0, nullptr, nullptr) != COTAS_OK ||
         cotas_tenant_open(engine.get(), tenant_name.data(), tenant_name.size(), &found, nullptr) !=
             COTAS_OK) {
         return 1;

@@ -36,7 +36,7 @@ int main(void) {
     OK(cotas_options_set_time(options, MAY_19, &error));
     OK(cotas_engine_open_in_memory(options, &engine, &error));
     OK(cotas_load_catalog(engine, TEXT(CATALOG), TEXT("test.toml"), NULL, &error));
-    OK(cotas_create_tenant(engine, TEXT(TENANT), &error));
+    OK(ask(engine, "create_tenant", "{'form': %s}", TENANT));
     tenant = open_tenant(engine);
     OK(cotas_resource(engine, TEXT("credits"), &credits, &error));
     for (round = 0; round < 100; round++) {

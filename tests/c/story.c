@@ -15,8 +15,8 @@ static const char CATALOG[] =
     "session = { resource = \"sessions\", extend = true }\n";
 
 static const char TENANT[] =
-    "{ \"name\": \"padaria\", \"time_zone\": \"America/Sao_Paulo\","
-    "  \"plan\": { \"name\": \"starter\", \"first_due\": \"2026-05-20\", \"auto_renew\": true } }";
+    "{ \"form\": { \"name\": \"padaria\", \"time_zone\": \"America/Sao_Paulo\","
+    "  \"plan\": { \"name\": \"starter\", \"first_due\": \"2026-05-20\", \"auto_renew\": true } } }";
 
 #define MAY_19 INT64_C(1779192000000) /* 2026-05-19T12:00:00Z */
 #define DAY INT64_C(86400000)
@@ -59,7 +59,9 @@ int main(int count, char **arguments) {
                "open") ||
         failed(cotas_load_catalog(engine, TEXT(CATALOG), TEXT("story.toml"), NULL, &error),
                "catalog") ||
-        failed(cotas_create_tenant(engine, TEXT(TENANT), &error), "create") ||
+        failed(cotas_call(engine, TEXT("create_tenant"), TEXT(TENANT), NULL, 0, NULL, 0, NULL,
+                          &error),
+               "create") ||
         failed(cotas_tenant_open(engine, TEXT("padaria"), &tenant, &error), "tenant")) {
         return 1;
     }
@@ -71,8 +73,8 @@ int main(int count, char **arguments) {
         fprintf(stderr, "%d were allowed\n", allowances);
         return 1;
     }
-    if (failed(cotas_statement(engine, TEXT("padaria"), statement, sizeof statement, &needed,
-                               &error),
+    if (failed(cotas_call(engine, TEXT("statement"), TEXT("{\"tenant\": \"padaria\"}"), NULL, 0,
+                          statement, sizeof statement, &needed, &error),
                "statement")) {
         return 1;
     }

@@ -2,6 +2,7 @@
 #ifndef TEST_H
 #define TEST_H
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,30 @@ static const char TENANT[] =
     "{ \"name\": \"padaria\", \"plan\": { \"name\": \"starter\", \"first_due\": \"2026-05-20\","
     " \"auto_renew\": true } }";
 
+/* The result of the latest operation, and its length with the NUL. */
+static char result[65536];
+static size_t result_bytes;
+
+/* Calls an operation of the control plane under a key, or NULL. Its arguments are JSON with ' for
+ * every quotation mark, formatted as printf does. */
+static inline int32_t ask_once(const cotas_engine *engine, const char *operation, const char *key,
+                               const char *format, ...) {
+    char arguments[8192], *at;
+    va_list values;
+    int length;
+    va_start(values, format);
+    length = vsnprintf(arguments, sizeof arguments, format, values);
+    va_end(values);
+    CHECK(length >= 0 && (size_t)length < sizeof arguments);
+    for (at = arguments; (at = strchr(at, '\'')) != NULL;) {
+        *at = '"';
+    }
+    return cotas_call(engine, TEXT(operation), TEXT(arguments), key, key == NULL ? 0 : strlen(key),
+                      result, sizeof result, &result_bytes, &error);
+}
+
+#define ask(engine, operation, ...) ask_once(engine, operation, NULL, __VA_ARGS__)
+
 /* An engine in memory at MAY_19, with the catalog and the tenant above. */
 static inline cotas_engine *open_engine(void) {
     cotas_options *options = NULL;
@@ -73,7 +98,7 @@ static inline cotas_engine *open_engine(void) {
     OK(cotas_engine_open_in_memory(options, &engine, &error));
     OK(cotas_options_close(options));
     OK(cotas_load_catalog(engine, TEXT(CATALOG), TEXT("test.toml"), NULL, &error));
-    OK(cotas_create_tenant(engine, TEXT(TENANT), &error));
+    OK(ask(engine, "create_tenant", "{'form': %s}", TENANT));
     return engine;
 }
 

@@ -58,8 +58,10 @@ class Library:
         self.ok("cotas_load_catalog", engine=engine, text=catalog, name="catalog.toml")
         plan = '"plan": {"name": "small", "first_due": "2026-06-10", "auto_renew": true}'
         for tenant in ('{"name": "acme", %s}' % plan, '{"name": "free"}'):
-            self.ok("cotas_create_tenant", engine=engine, json=tenant)
-        self.ok("cotas_set_webhook_token", engine=engine, gateway="asaas", token=TOKEN)
+            form = '{"form": %s}' % tenant
+            self.ok("cotas_call", engine=engine, operation="create_tenant", arguments_json=form)
+        token = '{"gateway": "asaas", "token": "%s"}' % TOKEN
+        self.ok("cotas_call", engine=engine, operation="set_webhook_token", arguments_json=token)
         self.handles["tenant"] = self.make("cotas_tenant_open", engine=engine, name="acme")
         closed = self.make("cotas_tenant_open", engine=engine, name="acme")
         self.ok("cotas_tenant_close", tenant=closed)
@@ -125,7 +127,8 @@ class Library:
 
     def state(self):
         """All that is known of the tenant."""
-        code, message, made = self.call("cotas_report", {"tenant": "acme"})
+        asked = {"operation": "report", "arguments_json": '{"tenant": "acme"}', "key": "<null>"}
+        code, message, made = self.call("cotas_call", asked)
         assert code == 0, message
         return made[0].value
 

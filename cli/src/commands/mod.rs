@@ -15,6 +15,7 @@ pub mod maintain;
 pub mod manual;
 pub mod money;
 pub mod opening;
+pub mod operations;
 pub mod pages;
 pub mod payments;
 pub mod plan;

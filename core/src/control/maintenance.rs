@@ -73,7 +73,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
                   tenants whose time has come. Hosts that do it themselves call it every 100 ms or \
                   so.",
         arguments: &[],
-        result: "{\"checkpointed\", \"settled\"}: how many tenants",
+        result: "{\"checkpointed\", \"settled\", \"removed\"}: how many tenants",
         effect: Effect::Changes,
         blocks: Blocks::Disk,
         run: |engine, _| json(&engine.maintain()?),

@@ -1,18 +1,14 @@
 //! Operations on purchases, invoices and payments.
 
-use std::borrow::Cow;
-
-use chrono::NaiveDate;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::arguments::{Argument, ArgumentType as Type, Arguments};
 use super::tenants::TENANT;
 use super::{Blocks, Effect, Operation, json};
 use crate::Engine;
-use crate::billing::{Cents, Gateway, PaymentEvent};
-use crate::engine::ManualLine;
+use crate::billing::{Gateway, PaymentEvent};
 use crate::error::Error;
+use crate::form::InvoiceLineForm;
 
 const PACKAGE: Argument =
     Argument::required("package", Type::Text, "The package, as the catalog names it.");
@@ -95,9 +91,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         effect: Effect::ChangesOnce,
         blocks: Blocks::Disk,
         run: |engine, given| {
-            let text = given.list("lines")?;
-            let lines: Vec<LineJson<'_>> = read("lines", &text)?;
-            let lines = lines.iter().map(|it| it.line("lines")).collect::<Result<Vec<_>, _>>()?;
+            let lines = InvoiceLineForm::parse_all(&given.list("lines")?)?;
+            let lines: Vec<_> = lines.iter().map(InvoiceLineForm::line).collect();
             json(&engine.create_invoice(given.text("tenant")?, given.date("due")?, &lines, None)?)
         },
     },
@@ -113,9 +108,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         effect: Effect::ChangesOnce,
         blocks: Blocks::Disk,
         run: |engine, given| {
-            let text = given.object("line")?;
-            let line: LineJson<'_> = read("line", &text)?;
-            json(&engine.add_invoice_line(given.number("invoice")?, &line.line("line")?, None)?)
+            let line = InvoiceLineForm::parse(&given.object("line")?)?;
+            json(&engine.add_invoice_line(given.number("invoice")?, &line.line(), None)?)
         },
     },
     Operation {
@@ -195,7 +189,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         effect: Effect::Changes,
         blocks: Blocks::Disk,
         run: |engine, given| {
-            let event: PaymentEvent = read("event", &given.object("event")?)?;
+            let event = PaymentEvent::parse(&given.object("event")?)?;
             json(&engine.apply_payment(&event)?)
         },
     },
@@ -253,35 +247,4 @@ fn buy(engine: &Engine, given: &Arguments<'_>) -> Result<Value, Error> {
         members.insert("replayed".to_owned(), purchase.replayed.into());
     }
     Ok(document)
-}
-
-/// A line of an invoice, as an argument.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LineJson<'a> {
-    #[serde(borrow)]
-    title: Cow<'a, str>,
-    amount_cents: Cents,
-    from: Option<NaiveDate>,
-    to: Option<NaiveDate>,
-}
-
-impl LineJson<'_> {
-    fn line(&self, what: &'static str) -> Result<ManualLine<'_>, Error> {
-        let days = match (self.from, self.to) {
-            (None, None) => None,
-            (Some(from), Some(to)) => Some((from, to)),
-            _ => {
-                let why = "\"from\" and \"to\" are both given, or neither".to_owned();
-                return Err(Error::InvalidArgument { what, why });
-            }
-        };
-        Ok(ManualLine { title: &self.title, amount: self.amount_cents, days })
-    }
-}
-
-/// An object or list with fields of its own.
-fn read<'a, T: Deserialize<'a>>(what: &'static str, text: &'a str) -> Result<T, Error> {
-    serde_json::from_str(text)
-        .map_err(|error| Error::InvalidArgument { what, why: error.to_string() })
 }

@@ -124,6 +124,57 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
+        name: "set_due_date",
+        summary: "Sets the due date of the period that follows the present one. Its day is the day \
+                  of all later ones.",
+        arguments: &[
+            TENANT,
+            Argument::required(
+                "next_due",
+                Type::Date,
+                "Later than the present due date, and at most two periods after it.",
+            ),
+        ],
+        result: "{\"from\", \"to\", \"amount_cents\" (one full price), \"currency\", \"due\"} of \
+                 that period",
+        effect: Effect::ChangesOnce,
+        blocks: Blocks::Disk,
+        run: |engine, given| {
+            json(&engine.set_due_date(given.text("tenant")?, given.date("next_due")?, None)?)
+        },
+    },
+    Operation {
+        name: "pause_subscription",
+        summary: "Pauses a tenant's subscription when its running period ends: no units, periods \
+                  or invoices until resume_subscription; decisions are denied.",
+        arguments: &[TENANT],
+        result: "the last day of the running period",
+        effect: Effect::ChangesOnce,
+        blocks: Blocks::Disk,
+        run: |engine, given| json(&engine.pause_subscription(given.text("tenant")?)?),
+    },
+    Operation {
+        name: "resume_subscription",
+        summary: "Resumes a subscription that pauses: a period begins now. Before its running \
+                  period has ended, that goes on.",
+        arguments: &[
+            TENANT,
+            Argument::optional(
+                "first_due",
+                Type::Date,
+                "When the period is due: unless given, on the same day of the month one period \
+                 later. Left out where the running period goes on.",
+            ),
+        ],
+        result: "the due date of the period that runs then",
+        effect: Effect::ChangesOnce,
+        blocks: Blocks::Disk,
+        run: |engine, given| {
+            let first_due = given.date_or_none("first_due")?;
+            json(&engine.resume_subscription(given.text("tenant")?, first_due)?)
+        },
+    },
+    Operation {
         name: "what_if",
         summary: "Lists what of a tenant's seats, leases and meters would be over its limit on \
                   another plan.",

@@ -302,12 +302,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
                 "Whether its open invoices are cancelled. False unless given.",
             ),
         ],
-        result: "the numbers of the invoices that were cancelled",
+        result: "how many invoices were cancelled",
         effect: Effect::Changes,
         blocks: Blocks::Disk,
         run: |engine, given| {
             let cancel_debt = given.flag_or_none("cancel_debt")?.unwrap_or_default();
-            json(&engine.erase(given.text("tenant")?, cancel_debt)?)
+            json(&engine.erase(given.text("tenant")?, cancel_debt)?.len())
         },
     },
     Operation {
@@ -343,10 +343,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         summary: "Announces and removes demonstrations that have ended, as maintenance does, by \
                   the engine's clock.",
         arguments: &[],
-        result: "a list of the names of those that were removed",
+        result: "how many were removed; the audit trail names them",
         effect: Effect::Changes,
         blocks: Blocks::Disk,
-        run: |engine, _| json(&engine.remove_ended_trials()?),
+        run: |engine, _| json(&engine.remove_ended_trials()?.len()),
     },
 ];
 

@@ -174,6 +174,10 @@ fn plans(story: &mut Story) {
     story.answers("change_plan", carry, json!(null));
     let restart = json!({ "tenant": "acme", "plan": "small", "first_due": "2026-06-20" });
     story.answers("change_plan", restart, json!(null));
+    let next = json!({ "tenant": "acme", "next_due": "2026-07-25" });
+    story.says("set_due_date", next, "/to", json!("2026-07-25"));
+    story.answers("pause_subscription", acme.clone(), json!("2026-06-20"));
+    story.answers("resume_subscription", acme.clone(), json!("2026-06-20"));
     let renew = json!({ "tenant": "acme", "auto_renew": false });
     story.answers("set_auto_renew", renew, json!(true));
     story.answers("move_to_newest_version", acme.clone(), json!(false));
@@ -255,13 +259,13 @@ fn ends(story: &mut Story) {
     story.answers("set_status", status, json!(null));
     let exported = |it: &Value| it.as_str().is_some_and(|lines| lines.contains("\"kind\""));
     story.gives("export", json!({ "tenant": "b" }), exported);
-    story.gives("erase", json!({ "tenant": "b", "cancel_debt": true }), Value::is_array);
+    story.gives("erase", json!({ "tenant": "b", "cancel_debt": true }), Value::is_u64);
     story.gives("erased_accounts", json!({ "name": "b" }), Value::is_array);
     let demo = json!({ "form": { "name": "demo", "status": "demo" } });
     story.answers("create_tenant", demo, json!(null));
     story.clock.set(at("2026-06-18T12:00:00-03:00"));
     story.answers("ended_demos", json!(null), json!(["demo"]));
-    story.gives("remove_ended_trials", json!(null), Value::is_array);
+    story.gives("remove_ended_trials", json!(null), Value::is_u64);
     story.answers("purge_demo", json!({ "tenant": "demo" }), json!(null));
 }
 

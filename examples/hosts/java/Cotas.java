@@ -1,7 +1,6 @@
 import com.sun.jna.Native;
 import com.sun.jna.Pointer;
 import com.sun.jna.Structure;
-import com.sun.jna.ptr.IntByReference;
 import com.sun.jna.ptr.LongByReference;
 import com.sun.jna.ptr.PointerByReference;
 import java.nio.charset.StandardCharsets;
@@ -115,12 +114,18 @@ public final class Cotas {
             return version.getValue();
         }
 
+        /** Calls an operation of the control plane (docs/operations.md) with a JSON object. */
+        public String call(String operation, String arguments) {
+            byte[] name = C.bytes(operation);
+            byte[] json = C.bytes(arguments);
+            return C.document((space, needed, error) -> C.cotas_call(
+                    handle, name, name.length, json, json.length, null, 0, space, space.length,
+                    needed, error));
+        }
+
         /** Creates a tenant of its document, JSON. False if there is one of that name already. */
         public boolean ensureTenant(String document) {
-            byte[] json = C.bytes(document);
-            IntByReference created = new IntByReference();
-            C.call(error -> C.cotas_ensure_tenant(handle, json, json.length, created, error));
-            return created.getValue() == 1;
+            return call("ensure_tenant", "{\"form\": " + document + "}").equals("true");
         }
 
         public Tenant tenant(String name) {
@@ -131,9 +136,7 @@ public final class Cotas {
 
         /** What a tenant subscribed to, has left and owes: a JSON document. */
         public String statement(String tenant) {
-            byte[] name = C.bytes(tenant);
-            return C.document((space, needed, error) -> C.cotas_statement(
-                    handle, name, name.length, space, space.length, needed, error));
+            return call("statement", "{\"tenant\": " + C.quoted(tenant) + "}");
         }
 
         /** Closing the last engine of a process writes what is not on disk yet. */
@@ -251,11 +254,9 @@ public final class Cotas {
                 Pointer engine, byte[] text, long length, byte[] name, long nameLength,
                 LongByReference version, Error error);
 
-        static native int cotas_ensure_tenant(
-                Pointer engine, byte[] json, long length, IntByReference created, Error error);
-
-        static native int cotas_statement(
-                Pointer engine, byte[] tenant, long length, byte[] buffer, long capacity,
+        static native int cotas_call(
+                Pointer engine, byte[] operation, long operationLength, byte[] arguments,
+                long argumentsLength, byte[] key, long keyLength, byte[] buffer, long capacity,
                 LongByReference needed, Error error);
 
         static native int cotas_tenant_open(
@@ -310,6 +311,16 @@ public final class Cotas {
             PointerByReference to = new PointerByReference();
             call(error -> function.applyAsInt(to, error));
             return to.getValue();
+        }
+
+        /** A text as JSON has it. */
+        static String quoted(String text) {
+            StringBuilder quoted = new StringBuilder("\"");
+            for (char each : text.toCharArray()) {
+                boolean plain = each >= ' ' && each != '"' && each != '\\';
+                quoted.append(plain ? String.valueOf(each) : String.format("\\u%04x", (int) each));
+            }
+            return quoted.append('"').toString();
         }
 
         static byte[] bytes(String text) {

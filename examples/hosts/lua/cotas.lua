@@ -118,11 +118,16 @@ function Engine:load_catalog(text, name)
   return tonumber(version[0])
 end
 
+--- Calls an operation of the control plane (docs/operations.md) with a JSON object, once under a
+--- key if there is one: a JSON document.
+function Engine:call(operation, arguments, key)
+  return document("cotas_call", self.handle, operation, #operation, arguments, #arguments, key,
+                  key and #key or 0)
+end
+
 --- Creates a tenant, as a JSON document says it. Gives false if there is one of that name already.
 function Engine:ensure_tenant(json)
-  local created = ffi.new("int32_t[1]")
-  call("cotas_ensure_tenant", self.handle, json, #json, created)
-  return created[0] == 1
+  return self:call("ensure_tenant", '{"form": ' .. json .. "}") == "true"
 end
 
 --- Finds a tenant by its name. Keep it: deciding by it is the fast way.
@@ -134,7 +139,8 @@ end
 
 --- What a tenant subscribed to, has left and owes: a JSON document.
 function Engine:statement(tenant)
-  return document("cotas_statement", self.handle, tenant, #tenant)
+  local name = tenant:gsub('[%c"\\]', function(byte) return ("\\u%04x"):format(byte:byte()) end)
+  return self:call("statement", '{"tenant": "' .. name .. '"}')
 end
 
 function Engine:close()

@@ -119,12 +119,10 @@ function load(path = 'libcotas.so.1') {
     loadCatalog: fallible(
       library, 'cotas_load_catalog',
       `${engine}, const char *text, size_t text_len, ${name}, _Out_ uint64_t *version`),
-    ensureTenant: fallible(
-      library, 'cotas_ensure_tenant',
-      `${engine}, const char *json, size_t json_len, _Out_ int32_t *created`),
-    statement: fallible(
-      library, 'cotas_statement',
-      `${engine}, ${name}, uint8_t *buffer, size_t capacity, _Out_ size_t *needed`),
+    call: fallible(
+      library, 'cotas_call',
+      `${engine}, const char *operation, size_t operation_len, const char *json, size_t json_len, `
+      + 'const char *key, size_t key_len, uint8_t *buffer, size_t capacity, _Out_ size_t *needed'),
     tenantOpen: fallible(
       library, 'cotas_tenant_open', `${engine}, ${name}, _Out_ cotas_tenant **tenant`),
     tenantClose: promisify(library.func(`int32_t cotas_tenant_close(${tenant})`).async),
@@ -219,11 +217,22 @@ function load(path = 'libcotas.so.1') {
       return version[0];
     }
 
+    /** Calls an operation of the control plane (docs/operations.md); once under a key. */
+    async call(operation, given = {}, key = null) {
+      const texts = [...text(operation), ...text(JSON.stringify(given))];
+      texts.push(...(key === null ? [null, 0] : text(key)));
+      const needed = [4096];
+      for (;;) { // Where the space is too little nothing was changed.
+        const buffer = Buffer.alloc(needed[0]);
+        if (await c.call.async(this.#handle, ...texts, buffer, buffer.length, needed) === OK) {
+          return JSON.parse(buffer.toString('utf8', 0, needed[0] - 1));
+        }
+      }
+    }
+
     /** Creates a tenant. Gives false if there is one of that name already. */
     async ensureTenant(document) {
-      const created = [0];
-      await c.ensureTenant.async(this.#handle, ...text(JSON.stringify(document)), created);
-      return created[0] === 1;
+      return this.call('ensure_tenant', { form: document });
     }
 
     /** Finds a tenant. Keep it: deciding by it is the fast way. */
@@ -236,14 +245,7 @@ function load(path = 'libcotas.so.1') {
 
     /** What a tenant subscribed to, has left and owes. */
     async statement(tenant) {
-      const needed = [1];
-      for (;;) { // The text may have grown since its length was asked.
-        const buffer = Buffer.alloc(needed[0]);
-        const given = [...text(tenant), buffer, buffer.length, needed];
-        if (await c.statement.async(this.#handle, ...given) === OK) {
-          return JSON.parse(buffer.toString('utf8', 0, needed[0] - 1));
-        }
-      }
+      return this.call('statement', { tenant });
     }
 
     async close() {

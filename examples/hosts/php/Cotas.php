@@ -168,15 +168,20 @@ final class Engine
         return $version->cdata;
     }
 
+    /** Calls an operation of the control plane (docs/operations.md); once under a key. */
+    public function call(string $operation, array $arguments, ?string $key = null): mixed
+    {
+        $json = json_encode((object) $arguments, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE);
+        return json_decode($this->library->document(fn (...$space) => $this->library->call(
+            'cotas_call', $this->handle, $operation, strlen($operation), $json, strlen($json),
+            $key, strlen($key ?? ''), ...$space,
+        )), true, flags: JSON_THROW_ON_ERROR);
+    }
+
     /** Creates a tenant. Returns false if there is one of that name already. */
     public function ensureTenant(array $document): bool
     {
-        $json = json_encode($document, JSON_THROW_ON_ERROR | JSON_UNESCAPED_UNICODE);
-        $created = $this->library->ffi->new('int32_t');
-        $this->library->call(
-            'cotas_ensure_tenant', $this->handle, $json, strlen($json), FFI::addr($created),
-        );
-        return $created->cdata === 1;
+        return $this->call('ensure_tenant', ['form' => $document]);
     }
 
     public function tenant(string $name): Tenant
@@ -188,9 +193,7 @@ final class Engine
     /** What a tenant subscribed to, has left and owes. */
     public function statement(string $tenant): array
     {
-        return json_decode($this->library->document(fn (...$space) => $this->library->call(
-            'cotas_statement', $this->handle, $tenant, strlen($tenant), ...$space,
-        )), true, flags: JSON_THROW_ON_ERROR);
+        return $this->call('statement', ['tenant' => $tenant]);
     }
 
     public function close(): void

@@ -53,8 +53,8 @@ module Cotas
     extern "int32_t cotas_engine_set_time(void *, int64_t, void *)"
     extern "int32_t cotas_engine_close(void *)"
     extern "int32_t cotas_load_catalog(void *, char *, size_t, char *, size_t, void *, void *)"
-    extern "int32_t cotas_ensure_tenant(void *, char *, size_t, void *, void *)"
-    extern "int32_t cotas_statement(void *, char *, size_t, void *, size_t, void *, void *)"
+    extern "int32_t cotas_call(void *, char *, size_t, char *, size_t, char *, size_t, void *, " \
+           "size_t, void *, void *)"
     extern "int32_t cotas_tenant_open(void *, char *, size_t, void *, void *)"
     extern "int32_t cotas_tenant_close(void *)"
     extern "int32_t cotas_link_contact(void *, char *, size_t, char *, size_t, void *)"
@@ -159,10 +159,15 @@ module Cotas
       C.number { |space| C.call(:cotas_load_catalog, @handle, *C.text(text), *C.text(name), space) }
     end
 
+    # Calls an operation of the control plane (docs/operations.md); once under a key.
+    def call(operation, key: nil, **arguments)
+      texts = [operation, JSON.generate(arguments)].flat_map { |text| C.text(text) }
+      C.document(:cotas_call, @handle, *texts, *(key ? C.text(key) : [nil, 0]))
+    end
+
     # Creates a tenant. Returns false if there is one of that name already.
     def ensure_tenant(document)
-      json = JSON.generate(document)
-      C.number { |space| C.call(:cotas_ensure_tenant, @handle, *C.text(json), space) } == 1
+      call("ensure_tenant", form: document)
     end
 
     def tenant(name)
@@ -171,7 +176,7 @@ module Cotas
 
     # What a tenant subscribed to, has left and owes.
     def statement(tenant)
-      C.document(:cotas_statement, @handle, *C.text(tenant))
+      call("statement", tenant: tenant)
     end
 
     def close

@@ -41,8 +41,7 @@ _SIGNATURES = {
     "cotas_engine_close": None,
     "cotas_engine_set_time": [c_void_p, c_int64],
     "cotas_load_catalog": [c_void_p, *_TEXT, *_TEXT, c_void_p],
-    "cotas_ensure_tenant": [c_void_p, *_TEXT, c_void_p],
-    "cotas_statement": [c_void_p, *_TEXT, c_char_p, c_size_t, c_void_p],
+    "cotas_call": [c_void_p, *_TEXT, *_TEXT, *_TEXT, c_char_p, c_size_t, c_void_p],
     "cotas_tenant_open": [c_void_p, *_TEXT, c_void_p],
     "cotas_tenant_close": None,
     "cotas_perform": [c_void_p, *_TEXT, *_TEXT, *_TEXT, c_uint64, c_int64, *_TEXT, c_void_p],
@@ -103,21 +102,23 @@ class Engine:
         _call("cotas_load_catalog", self._handle, *_text(text), *_text(name), byref(version))
         return version.value
 
-    def ensure_tenant(self, document):
-        created = c_int32()
-        document = json.dumps(document)
-        _call("cotas_ensure_tenant", self._handle, *_text(document), byref(created))
-        return created.value == 1
-
-    def statement(self, tenant):
-        needed, capacity = c_size_t(), 0
+    def call(self, operation, key=None, **arguments):
+        """Calls an operation of the control plane (docs/operations.md) and gives its result as JSON
+        text. Where the buffer is too small, nothing was changed."""
+        texts = (*_text(operation), *_text(json.dumps(arguments)), *_text(key))
+        needed, capacity = c_size_t(), 4096
         while True:
             buffer = ctypes.create_string_buffer(capacity)
-            arguments = (*_text(tenant), buffer, capacity, byref(needed))
-            expected = (0, E_BUFFER)
-            if _call("cotas_statement", self._handle, *arguments, expected=expected) == 0:
+            space = (buffer, capacity, byref(needed))
+            if _call("cotas_call", self._handle, *texts, *space, expected=(0, E_BUFFER)) == 0:
                 return buffer.value.decode()
             capacity = needed.value
+
+    def ensure_tenant(self, document):
+        return json.loads(self.call("ensure_tenant", form=document))
+
+    def statement(self, tenant):
+        return self.call("statement", tenant=tenant)
 
     def tenant(self, name):
         handle = c_void_p()

@@ -34,14 +34,12 @@ static int32_t load_catalog(uintptr_t engine, _GoString_ text, _GoString_ name, 
 	return cotas_load_catalog((cotas_engine *)engine, TEXT(text), TEXT(name), version, error);
 }
 
-static int32_t ensure_tenant(uintptr_t engine, _GoString_ json, int32_t *created,
-                             cotas_error *error) {
-	return cotas_ensure_tenant((cotas_engine *)engine, TEXT(json), created, error);
-}
-
-static int32_t statement(uintptr_t engine, _GoString_ tenant, char *buffer, size_t capacity,
-                         size_t *needed, cotas_error *error) {
-	return cotas_statement((cotas_engine *)engine, TEXT(tenant), buffer, capacity, needed, error);
+static int32_t call(uintptr_t engine, _GoString_ operation, _GoString_ arguments, _GoString_ key,
+                    char *buffer, size_t capacity, size_t *needed, cotas_error *error) {
+	size_t key_len = _GoStringLen(key);
+	return cotas_call((cotas_engine *)engine, TEXT(operation), TEXT(arguments),
+	                  key_len == 0 ? NULL : _GoStringPtr(key), key_len, buffer, capacity, needed,
+	                  error);
 }
 
 static int32_t tenant_open(uintptr_t engine, _GoString_ name, uintptr_t *tenant,
@@ -153,22 +151,26 @@ func (engine *Engine) LoadCatalog(text, name string) (uint64, error) {
 // EnsureTenant creates a tenant, and says whether it was not there already. The document becomes
 // JSON.
 func (engine *Engine) EnsureTenant(document any) (created bool, err error) {
-	text, err := json.Marshal(document)
+	result, err := engine.Call("ensure_tenant", map[string]any{"form": document}, "")
+	return string(result) == "true", err
+}
+
+// Call calls an operation of the control plane (docs/operations.md), once under a key that is not
+// empty. The arguments become a JSON object; the result is a JSON document.
+func (engine *Engine) Call(operation string, arguments any, key string) ([]byte, error) {
+	text, err := json.Marshal(arguments)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	var isNew C.int32_t
-	from := newError()
-	code := C.ensure_tenant(C.uintptr_t(engine.handle), string(text), &isNew, &from)
-	return isNew == 1, failure(code, &from)
+	handle := C.uintptr_t(engine.handle)
+	return document(func(to *C.char, space C.size_t, needed *C.size_t, from *C.cotas_error) C.int32_t {
+		return C.call(handle, operation, string(text), key, to, space, needed, from)
+	})
 }
 
 // Statement reads what a tenant subscribed to, has left and owes: a JSON document.
 func (engine *Engine) Statement(tenant string) ([]byte, error) {
-	handle := C.uintptr_t(engine.handle)
-	return document(func(to *C.char, space C.size_t, needed *C.size_t, from *C.cotas_error) C.int32_t {
-		return C.statement(handle, tenant, to, space, needed, from)
-	})
+	return engine.Call("statement", map[string]any{"tenant": tenant}, "")
 }
 
 // WhatsappEvents reads what a webhook's body says: the kind of each part, and which open a
