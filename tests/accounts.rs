@@ -116,12 +116,12 @@ fn what_is_missing_is_named() {
     let found = problems(&engine, r#"{ "name": "a", "plan": {}, "holder": {} }"#);
     let expected = [
         ("plan.name", 406),
-        ("plan.first_due", 406),
         ("plan.auto_renew", 406),
         ("holder.person", 406),
         ("holder.administrator.name", 406),
         ("holder.administrator.email", 406),
         ("holder.administrator.phone", 406),
+        ("plan.first_due", 406),
     ];
     assert_eq!(fields(&found), expected);
     for no_object in ["", "[]", "3", "{\"name\": "] {
@@ -185,7 +185,7 @@ fn the_summary_is_what_registering_creates() {
     assert_eq!((summary.name.as_str(), summary.status), ("acme", report.status));
     let plan = summary.plan.expect("is there");
     let subscription = report.subscription.as_ref().expect("is there");
-    assert_eq!((&plan.plan, plan.first_due), (&subscription.plan, subscription.due));
+    assert_eq!((&plan.plan, plan.first_due), (&subscription.plan, Some(subscription.due)));
     assert_eq!(summary.limits["sms"], Limit::Finite(77), "its own");
     for (name, limit) in &summary.limits {
         let held = report.balances.iter().find(|it| it.resource == *name).expect("is there");
@@ -337,7 +337,7 @@ fn a_trial_stays_that_has_paid_or_may_yet_pay() {
 
     // It has chosen a plan, whose invoice waits: both stand in the way, one after the other.
     let (engine, clock) = trial("30 days");
-    let terms = Terms { plan: "full", first_due: date("2026-12-20"), auto_renew: true };
+    let terms = Terms::new("full", date("2026-12-20"), true);
     let invoice = engine.choose_plan("trial", &terms, "Asaas", None).expect("chooses");
     assert!(!gone(&engine, &clock), "a plan is pending");
 
@@ -356,7 +356,7 @@ fn a_trial_stays_that_has_paid_or_may_yet_pay() {
 fn a_trial_stays_whose_only_payment_waits_to_be_assigned() {
     let (engine, clock) = trial("30 days");
     engine.set_webhook_token(Gateway::Asaas, TOKEN).expect("is set");
-    let terms = Terms { plan: "full", first_due: date("2026-12-20"), auto_renew: true };
+    let terms = Terms::new("full", date("2026-12-20"), true);
     let chosen = engine.choose_plan("trial", &terms, "Asaas", None).expect("chooses");
     let reference = reference(&engine, "trial", chosen.expect("is to be paid"));
     let report = |what: &str| {

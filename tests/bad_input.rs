@@ -25,7 +25,7 @@ fn unknown_names_are_named() {
     refused(engine.perform("acme", "dance", &Details::default()), 403, "\"dance\"");
     refused(engine.report("stranger"), 400, "\"stranger\"");
     refused(engine.usage("stranger"), 400, "\"stranger\"");
-    let terms = Terms { plan: "gold", first_due: date("2026-05-20"), auto_renew: true };
+    let terms = Terms::new("gold", date("2026-05-20"), true);
     refused(engine.change_plan("acme", &terms, None), 404, "\"gold\"");
     refused(engine.set_limit("acme", "credit", Limit::Finite(1)), 402, "\"credit\"");
     refused(engine.grant("acme", "pair_rate", Source::Extra, 1, None, None), 405, "rate");

@@ -250,5 +250,5 @@ fn i10_what_an_administrator_may_not_do_is_refused() {
 }
 
 fn terms(plan: &str) -> Terms<'_> {
-    Terms { plan, first_due: date("2026-05-20"), auto_renew: true }
+    Terms::new(plan, date("2026-05-20"), true)
 }

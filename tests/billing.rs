@@ -92,7 +92,7 @@ fn joined(mode: BillingMode, plan: &str, due: &str) -> (Engine, Arc<ManualClock>
 }
 
 fn terms<'a>(plan: &'a str, first_due: &str) -> Terms<'a> {
-    Terms { plan, first_due: date(first_due), auto_renew: true }
+    Terms::new(plan, date(first_due), true)
 }
 
 /// Pays what waits to be paid of a due date.

@@ -465,7 +465,7 @@ fn a_demonstration_or_a_tenant_that_is_set_up_becomes_active_by_paying() {
                 .create_tenant(&NewTenant { status: before, pay_first, ..new })
                 .expect("is created");
             if !first {
-                let terms = Terms { plan: "full", first_due: date("2026-06-20"), auto_renew: true };
+                let terms = Terms::new("full", date("2026-06-20"), true);
                 engine.choose_plan("t", &terms, "Asaas", None).expect("chooses");
             }
             let chosen = invoices(&engine, "t").pop().expect("one");

@@ -347,13 +347,7 @@ fn leases_outside_the_plan_survive_a_rebuild() {
             .unwrap()
             .allowed()
     );
-    engine
-        .change_plan(
-            "acme",
-            &Terms { plan: "strict", first_due: date("2026-05-20"), auto_renew: true },
-            None,
-        )
-        .unwrap();
+    engine.change_plan("acme", &Terms::new("strict", date("2026-05-20"), true), None).unwrap();
     assert_sound(&engine);
     engine.checkpoint().unwrap();
     drop(tenant);

@@ -104,7 +104,7 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
             engine.grant(name, "credits", Source::Extra, units, None, Some(key))?;
         }
         ["plan", name, plan] => {
-            let terms = Terms { plan, first_due: due, auto_renew: true };
+            let terms = Terms::new(plan, due, true);
             engine.change_plan(name, &terms, None)?;
         }
         ["due", name, day, key] => {

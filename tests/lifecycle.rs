@@ -185,7 +185,7 @@ fn a_scheduled_plan_can_be_taken_back_changed_and_overtaken() {
     assert!(engine.cancel_scheduled_plan("acme").expect("is taken back"));
     assert_eq!(open_invoices(&engine), full);
     engine.schedule_plan("acme", "small", None).expect("is scheduled");
-    let terms = Terms { plan: "strict", first_due: date("2026-05-30"), auto_renew: true };
+    let terms = Terms::new("strict", date("2026-05-30"), true);
     engine.change_plan("acme", &terms, None).expect("changes now");
     assert_eq!(
         open_invoices(&engine),
@@ -295,7 +295,7 @@ fn the_number_of_a_plan_changed_by_the_reseller_ends_with_the_plan() {
     engine.set_limit("acme", "credits", Limit::Finite(500)).expect("changes");
     clock.set(at(NEXT));
     assert_eq!(balance(&engine, "acme", "credits"), (500, Some(500)), "over renewals");
-    let terms = Terms { plan: "small", first_due: date("2026-06-20"), auto_renew: true };
+    let terms = Terms::new("small", date("2026-06-20"), true);
     engine.change_plan("acme", &terms, None).expect("changes");
     assert_eq!(balance(&engine, "acme", "credits"), (10, Some(10)));
     assert_sound(&engine);

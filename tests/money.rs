@@ -231,7 +231,7 @@ fn a_purchase_is_paid_in_instalments_of_whole_cents_and_given_with_the_first() {
     assert_eq!(engine.split_invoice(cents, 3).expect("a cent each").len(), 3);
     // What is owed for something that was given stays owed over a change of plan.
     clock.set(at("2026-02-10T10:00:00-03:00"));
-    let terms = cotas::Terms { plan: "comum", first_due: date("2026-02-28"), auto_renew: true };
+    let terms = cotas::Terms::new("comum", date("2026-02-28"), true);
     engine.change_plan("whaz", &terms, None).expect("changes");
     assert_eq!(part(all[2]).3, "pending");
     assert_sound(&engine);
@@ -258,7 +258,7 @@ fn a_change_of_plan_bills_no_one_twice_and_is_paid_as_before() {
     engine.create_tenant(&new).expect("is created");
     engine.set_payment_form("whaz", "Asaas", Some("sub_1")).expect("changes");
     engine.buy("whaz", "canais_api_plus", 1, None).expect("sells");
-    let terms = cotas::Terms { plan: "comum", first_due: date("2026-05-25"), auto_renew: true };
+    let terms = cotas::Terms::new("comum", date("2026-05-25"), true);
     engine.change_plan("whaz", &terms, None).expect("changes");
     let subscription = engine.subscriptions("whaz").expect("reads").remove(0);
     assert_eq!(subscription.payment_type, "Asaas");
@@ -288,7 +288,7 @@ fn another_choice_takes_the_place_of_the_first_which_cannot_be_paid_any_more() {
     let (engine, _) = engine(VOKI, "2026-05-20T10:00:00-03:00");
     register(&engine, "professional");
     let first = engine.invoices("padaria").expect("reads")[0].id;
-    let terms = cotas::Terms { plan: "basic", first_due: date("2026-06-20"), auto_renew: true };
+    let terms = cotas::Terms::new("basic", date("2026-06-20"), true);
     let choose = || engine.choose_plan("padaria", &terms, "Asaas", Some("order"));
     let second = choose().expect("chooses").expect("is to be paid");
     assert_eq!(choose().expect("answers"), Some(second), "the same key, the same invoice");
@@ -307,7 +307,7 @@ fn a_choice_is_never_a_debt_and_nothing_is_left_of_it_when_it_is_given_up() {
     clock.set(at("2026-05-25T10:00:00-03:00"));
     report(&engine, &event("evt_o&1", "PAYMENT_OVERDUE", "pay_1", &reference, "2026-05-25"));
     assert_eq!(engine.report("padaria").expect("reports").status, Status::Active, "an offer");
-    let terms = cotas::Terms { plan: "free", first_due: date("2026-06-20"), auto_renew: true };
+    let terms = cotas::Terms::new("free", date("2026-06-20"), true);
     engine.change_plan("padaria", &terms, None).expect("changes");
     assert_eq!(engine.report("padaria").expect("reports").status, Status::Active);
     let invoices = engine.invoices("padaria").expect("reads");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cotas::billing::Gateway;
 use cotas::{
     BillingMode, Catalog, Engine, EventKind, InvoiceStatus, Maintenance, ManualClock, NewTenant,
-    Pause, Reason, Source, Status,
+    Pause, Reason, Source, Status, Terms,
 };
 use cotas_tests::{assert_sound, at, balance, date};
 
@@ -248,6 +248,106 @@ fn units_that_are_restored_within_a_period_follow_its_new_due_date() {
     assert_sound(&engine);
 }
 
+// ---- the first due date -------------------------------------------------------------------------
+
+/// A tenant without a plan, which chooses one on a day and pays for it on another.
+fn chosen(chosen_on: &str, terms: &Terms<'_>, paid_on: &str) -> (Engine, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(at(&format!("{chosen_on}T12:00:00-03:00"))));
+    let engine = Engine::in_memory()
+        .clock(Arc::clone(&clock) as _)
+        .maintenance(Maintenance::External)
+        .open()
+        .expect("opens");
+    let catalog = Catalog::parse(CATALOG, "periods.toml").expect("is valid");
+    engine.load_catalog(&catalog).expect("loads");
+    engine.create_tenant(&NewTenant::new("acme")).expect("is created");
+    let invoice = engine.choose_plan("acme", terms, "Manual", None).expect("chooses");
+    settled(&engine, &clock, paid_on);
+    engine.mark_paid(invoice.expect("is to be paid"), None).expect("is paid");
+    (engine, clock)
+}
+
+#[test]
+fn without_a_first_due_date_it_comes_one_period_after_the_payment() {
+    let terms = Terms { plan: "full", first_due: None, anchor_day: None, auto_renew: true };
+    for (chosen_on, paid_on, dues) in [
+        ("2026-05-11", "2026-05-15", ["2026-06-15", "2026-07-15"]),
+        ("2026-01-30", "2026-01-31", ["2026-02-28", "2026-03-31"]),
+    ] {
+        let (engine, clock) = chosen(chosen_on, &terms, paid_on);
+        assert_eq!(due(&engine), dues[0]);
+        let line = format!("{chosen_on}: Full 299.00 {paid_on} to {}", dues[0]);
+        assert_eq!(billed(&engine)[0], line, "the period that was paid");
+        settled(&engine, &clock, dues[1]);
+        assert_eq!(due(&engine), dues[1], "the day of the payment is the anchor");
+        assert_sound(&engine);
+    }
+    // With an anchor of its own it falls on that, and at least seven days after the payment.
+    let fifth = Terms { anchor_day: Some(5), ..terms };
+    let (engine, _) = chosen("2026-05-20", &fifth, "2026-05-27");
+    assert_eq!(due(&engine), "2026-06-05");
+    let (engine, _) = chosen("2026-05-28", &fifth, "2026-05-30");
+    assert_eq!(due(&engine), "2026-07-05");
+}
+
+#[test]
+fn an_anchor_day_is_given_apart_from_the_first_due_date() {
+    let clock = Arc::new(ManualClock::new(at("2026-02-10T12:00:00-03:00")));
+    let engine = Engine::in_memory()
+        .clock(Arc::clone(&clock) as _)
+        .maintenance(Maintenance::External)
+        .open()
+        .expect("opens");
+    let catalog = Catalog::parse(CATALOG, "periods.toml").expect("is valid");
+    engine.load_catalog(&catalog).expect("loads");
+    let anchored = Terms { anchor_day: Some(31), ..Terms::new("full", date("2026-02-28"), true) };
+    let new = NewTenant { plan: Some(anchored), ..NewTenant::new("acme") };
+    engine.create_tenant(&new).expect("is created");
+    let dues = ["2026-02-28", "2026-03-31", "2026-04-30", "2026-05-31"];
+    for expected in dues {
+        settled(&engine, &clock, expected);
+        assert_eq!(due(&engine), expected);
+    }
+    for (day, why) in [(30, "the 30 is 2026-06-30"), (0, "give 1 to 31"), (32, "give 1 to 31")] {
+        let terms = Terms { anchor_day: Some(day), ..Terms::new("full", date("2026-06-15"), true) };
+        let refused = engine.change_plan("acme", &terms, None).expect_err("is refused");
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
+    let missing = Terms { first_due: None, anchor_day: None, ..anchored };
+    let refused = engine.change_plan("acme", &missing, None).expect_err("is refused");
+    assert!(refused.to_string().contains("it is missing, and no payment begins"), "{refused}");
+    assert_sound(&engine);
+}
+
+#[test]
+fn a_form_needs_a_first_due_date_only_where_no_payment_begins_the_plan() {
+    let (engine, _) = joined("full");
+    let form = |plan: &str, more: &str| {
+        format!(
+            r#"{{"name": "b", "plan": {{"name": "small", "auto_renew": true{plan}}},
+            "holder": {{"person": "natural", "administrator": {{"name": "Ana",
+            "email": "ana@aurora.example", "phone": "+55 11 5555-0100"}}}}{more}}}"#
+        )
+    };
+    let problems = |plan: &str, more: &str| -> Vec<String> {
+        let validation = engine.validate_form(&form(plan, more)).expect("is looked at");
+        validation.problems.into_iter().map(|it| it.field).collect()
+    };
+    assert_eq!(problems("", ""), ["plan.first_due"]);
+    assert_eq!(problems("", r#", "pay_first": "Asaas""#), [""; 0]);
+    let anchored = r#", "first_due": "2026-06-30", "anchor_day": 31"#;
+    assert_eq!(problems(anchored, ""), [""; 0]);
+    assert_eq!(problems(&anchored.replace("31", "15"), ""), ["plan.anchor_day"]);
+}
+
+#[test]
+fn a_key_of_before_has_the_fingerprint_that_it_had() {
+    let old = r#"Terms { plan: "full", first_due: 2026-06-10, auto_renew: true }"#;
+    assert_eq!(format!("{:?}", Terms::new("full", date("2026-06-10"), true)), old);
+    let new = Terms { anchor_day: Some(31), ..Terms::new("full", date("2026-06-30"), true) };
+    assert_ne!(format!("{new:?}"), format!("{:?}", Terms { anchor_day: None, ..new }));
+}
+
 // ---- pause --------------------------------------------------------------------------------------
 
 #[test]
@@ -396,7 +496,7 @@ fn what_cannot_pause_is_refused_and_a_plan_ends_a_pause() {
     assert_eq!(engine.schedule_plan("acme", "small", None).expect_err("").code(), 406);
     settled(&engine, &clock, "2026-07-01");
     assert_eq!(engine.carry_plan("acme", "small", None).expect_err("is paused").code(), 406);
-    let terms = cotas::Terms { plan: "small", first_due: date("2026-08-01"), auto_renew: true };
+    let terms = Terms::new("small", date("2026-08-01"), true);
     engine.change_plan("acme", &terms, None).expect("changes");
     assert_eq!((may(&engine), pause(&engine)), (Ok(()), Pause::None));
     assert_eq!(

@@ -184,7 +184,7 @@ fn what_is_used_up_is_not_charged_again_since_it_is_given_once() {
 fn what_is_bought_after_the_plan_has_lapsed_is_owed_for_no_date_that_has_passed() {
     let (engine, clock) = in_memory(NOON);
     set_up(&engine);
-    let terms = Terms { plan: "premium", first_due: date("2026-05-10"), auto_renew: false };
+    let terms = Terms::new("premium", date("2026-05-10"), false);
     engine.change_plan("loja", &terms, None).expect("changes");
     clock.set(at("2026-06-05T12:00:00-03:00"));
     pay_all(&engine, "2026-05-10");
@@ -194,7 +194,7 @@ fn what_is_bought_after_the_plan_has_lapsed_is_owed_for_no_date_that_has_passed(
     assert_eq!(charged(&engine), pairs([("2026-06-05", Pending)]));
     engine.mark_paid(bought.invoice, None).expect("is paid");
     // The next plan's due date charges it again.
-    let terms = Terms { first_due: date("2026-06-30"), auto_renew: true, ..terms };
+    let terms = Terms { first_due: Some(date("2026-06-30")), auto_renew: true, ..terms };
     engine.change_plan("loja", &terms, None).expect("changes");
     assert_eq!(charged(&engine), pairs([("2026-06-05", Paid), ("2026-06-30", Pending)]));
     assert_sound(&engine);

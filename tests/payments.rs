@@ -440,7 +440,7 @@ fn what_a_purged_demonstration_pays_late_belongs_to_no_tenant() {
     let (engine, clock) = opened();
     let demo = NewTenant { status: Status::Demo, ..NewTenant::new("demo") };
     engine.create_tenant(&demo).expect("is created");
-    let terms = cotas::Terms { plan: "prepaid", first_due: date("2026-06-20"), auto_renew: true };
+    let terms = cotas::Terms::new("prepaid", date("2026-06-20"), true);
     let chosen = engine.choose_plan("demo", &terms, "Asaas", None).expect("chooses");
     let chosen = chosen.expect("is to be paid");
     clock.set(at("2026-05-19T12:00:00-03:00"));
@@ -472,7 +472,7 @@ fn a_gateway_s_subscription_is_one_tenant_s() {
     assert_eq!(invoice(&engine, PLAN).status, InvoiceStatus::Paid);
     assert_eq!(engine.invoices("other").expect("reads")[0].status, InvoiceStatus::Pending);
     // Its own it may name again, also after a change of plan.
-    let terms = cotas::Terms { plan: "prepaid", first_due: date("2026-05-25"), auto_renew: true };
+    let terms = cotas::Terms::new("prepaid", date("2026-05-25"), true);
     engine.change_plan("acme", &terms, None).expect("changes");
     engine.set_payment_form("acme", "Asaas", Some("sub_1")).expect("is its own");
     assert_sound(&engine);

@@ -95,7 +95,7 @@ fn many_changes_of_plan_leave_no_grants_behind() {
     let (engine, _) = in_memory(NOON);
     add_tenant(&engine, "acme", "full", "2026-05-20", true);
     for _ in 0..30 {
-        let terms = Terms { plan: "full", first_due: date("2026-05-20"), auto_renew: true };
+        let terms = Terms::new("full", date("2026-05-20"), true);
         engine.change_plan("acme", &terms, None).expect("changes");
     }
     assert_eq!(engine.report("acme").expect("reports").grants.len(), 4);
@@ -170,7 +170,7 @@ fn a_plan_that_has_lapsed_is_no_plan_in_the_statement() {
     }
     let (title, status, _) = plan_of("keeps");
     assert_eq!((title.as_deref(), status), (Some("Plano full"), "active"), "it is usable still");
-    let terms = Terms { plan: "small", first_due: date("2026-06-10"), auto_renew: false };
+    let terms = Terms::new("small", date("2026-06-10"), false);
     engine.change_plan("acme", &terms, None).expect("changes");
     let listed = engine.subscriptions("acme").expect("reads");
     let listed: Vec<_> = listed.iter().map(|it| (it.plan.as_str(), it.status)).collect();
@@ -197,7 +197,7 @@ fn a_new_plan_closes_the_period_and_keeps_the_extras() {
     let (engine, _) = in_memory(NOON);
     add_tenant_with(&engine, "acme", "full", "2026-05-20", &[("credits", 100)]);
     assert!(engine.consume("acme", "credits", 50).expect("decides").allowed());
-    let terms = Terms { plan: "small", first_due: date("2026-05-30"), auto_renew: true };
+    let terms = Terms::new("small", date("2026-05-30"), true);
     engine.change_plan("acme", &terms, None).expect("changes");
     assert_eq!(balance(&engine, "acme", "credits"), (110, Some(110)));
     let periods = engine.periods("acme").expect("reads");
@@ -586,7 +586,7 @@ fn each_subscription_lists_its_own_period() {
     );
     clock.set(at("2026-07-02T12:00:00-03:00"));
     engine.settle("acme").expect("settles");
-    let terms = Terms { plan: "small", first_due: date("2026-08-10"), auto_renew: true };
+    let terms = Terms::new("small", date("2026-08-10"), true);
     engine.change_plan("acme", &terms, None).expect("changes");
     assert_eq!(
         listed(),

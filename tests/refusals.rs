@@ -242,6 +242,8 @@ fn a_database_that_is_none_or_another_programs_or_newer() {
 
 /// Takes everything away that schema 2 brought.
 const BACK_TO_SCHEMA_1: &str = "
+    DROP TABLE access_tokens;
+    ALTER TABLE audit DROP COLUMN actor;
     DROP TABLE charges;
     DROP TABLE erased_tenants;
     DROP INDEX tenants_on_trial;

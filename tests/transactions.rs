@@ -39,7 +39,7 @@ fn whatever_is_done_to_one_tenant_is_one_transaction() {
     engine.set_webhook_token(Gateway::Asaas, TOKEN).expect("is set");
     let new = NewTenant::new("acme").plan("full", date("2026-05-20"), true);
     assert_eq!(cost(&database, || engine.create_tenant(&new).expect("is created")).1, 1);
-    let terms = Terms { plan: "small", first_due: date("2026-05-20"), auto_renew: true };
+    let terms = Terms::new("small", date("2026-05-20"), true);
     assert_eq!(cost(&database, || engine.change_plan("acme", &terms, None).expect("changes")).1, 1);
     let bought = cost(&database, || engine.buy("acme", "more", 50, None).expect("sells"));
     assert_eq!(bought.1, 1);

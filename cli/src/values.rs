@@ -16,11 +16,16 @@ use crate::codes::OneOf;
 #[derive(Args)]
 pub struct PlanChoice {
     /// The plan
-    #[arg(long, value_name = "NAME", requires = "first_due")]
+    #[arg(long, value_name = "NAME")]
     pub plan: Option<String>,
-    /// The first due date, usable to its end; its day is the day of all later ones
+    /// The first due date, usable to its end; its day is the day of all later ones. Where a payment
+    /// begins the plan it may be left out: one period after the payment then
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, requires = "plan")]
     pub first_due: Option<NaiveDate>,
+    /// The day of the month of all later due dates, if not the first one's
+    #[arg(long, value_name = "1-31", value_parser = clap::value_parser!(u32).range(1..=31))]
+    #[arg(requires = "plan")]
+    pub anchor_day: Option<u32>,
     /// Restore the plan's units one day after each due date
     #[arg(long, requires = "plan")]
     pub auto_renew: bool,
@@ -29,8 +34,8 @@ pub struct PlanChoice {
 impl PlanChoice {
     /// The terms of the plan, if one was chosen.
     pub fn terms(&self) -> Option<Terms<'_>> {
-        let (plan, first_due) = self.plan.as_deref().zip(self.first_due)?;
-        Some(Terms { plan, first_due, auto_renew: self.auto_renew })
+        let PlanChoice { first_due, anchor_day, auto_renew, .. } = *self;
+        Some(Terms { plan: self.plan.as_deref()?, first_due, anchor_day, auto_renew })
     }
 }
 

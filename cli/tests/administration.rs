@@ -80,6 +80,7 @@ fn a_tenant_is_added_with_plan_extras_zone_and_status() {
             "due": "2026-06-10",
             "auto_renew": true,
             "lapsed": false,
+            "pause": "none",
         })
     );
     assert_eq!(

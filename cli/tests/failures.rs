@@ -47,7 +47,6 @@ fn a_wrong_command_line_is_exit_code_2() {
     let desk = Desk::new();
     for arguments in [
         &["tenants"][..],
-        &["tenant", "add", "x", "--plan", "small"],
         &["tenant", "add", "x", "--first-due", "2026-06-10"],
         &["tenant", "status", "x", "asleep", "--reason", "late"],
         &["tenant", "limit", "x", "sms", "-1"],

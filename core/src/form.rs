@@ -72,7 +72,8 @@ enum FirstPeriodForm {
 /// What a tenant subscribes to, as a JSON document says it: [`Terms`] with text of its own.
 struct TermsForm {
     name: String,
-    first_due: NaiveDate,
+    first_due: Option<NaiveDate>,
+    anchor_day: Option<u32>,
     auto_renew: bool,
 }
 
@@ -201,7 +202,8 @@ impl Lists<'_> {
 
 impl TermsForm {
     fn terms(&self) -> Terms<'_> {
-        Terms { plan: &self.name, first_due: self.first_due, auto_renew: self.auto_renew }
+        let TermsForm { ref name, first_due, anchor_day, auto_renew } = *self;
+        Terms { plan: name, first_due, anchor_day, auto_renew }
     }
 }
 

@@ -22,7 +22,7 @@ const CALLED: [(&str, &[&str]); 8] = [
 const UNDER_A_KEY: &str = "Once";
 
 /// What is handed in and out: C has structs and documents for it.
-const VALUES: [&str; 13] = [
+const VALUES: [&str; 14] = [
     "AccessRole",
     "Balance",
     "ChargeState",
@@ -35,6 +35,7 @@ const VALUES: [&str; 13] = [
     "NewGrant",
     "NewTenant",
     "Resolution",
+    "Terms",
     "Unmatched",
 ];
 

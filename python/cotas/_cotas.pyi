@@ -430,6 +430,7 @@ class Engine:
         plan: str,
         *,
         first_due: date | None = None,
+        anchor_day: int | None = None,
         auto_renew: bool | None = None,
         usage: str = "restart",
         key: str | None = None,
@@ -440,7 +441,13 @@ class Engine:
         operators: a customer's own page calls `choose_plan`. Waits for the
         disk."""
     def _quote_plan_change(
-        self, tenant: str, plan: str, usage: str, first_due: date | None, auto_renew: bool | None
+        self,
+        tenant: str,
+        plan: str,
+        usage: str,
+        first_due: date | None,
+        anchor_day: int | None,
+        auto_renew: bool | None,
     ) -> str: ...
     def _set_own_price(
         self, tenant: str, plan: str, cents: int | None, key: str | None
@@ -456,13 +463,16 @@ class Engine:
         tenant: str,
         plan: str,
         *,
-        first_due: date,
+        first_due: date | None = None,
         payment_type: str,
+        anchor_day: int | None = None,
         auto_renew: bool | None = None,
         key: str | None = None,
     ) -> int | None:
         """Chooses a plan that begins when its first invoice is paid; gives the number of that
-        invoice, `None` where the plan costs nothing and has begun. Waits for the disk."""
+        invoice, `None` where the plan costs nothing and has begun. Without `first_due` its first
+        period ends on the same day of the month one period after the payment. Waits for the
+        disk."""
     def set_auto_renew(
         self, tenant: str, auto_renew: bool, *, key: str | None = None
     ) -> bool:

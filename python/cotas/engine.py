@@ -244,10 +244,13 @@ class Engine(_cotas.Engine):
         *,
         usage: str = "restart",
         first_due: date | None = None,
+        anchor_day: int | None = None,
         auto_renew: bool | None = None,
     ) -> reports.PlanChangeQuote:
         """What `change_plan` would cost with the same arguments. Changes nothing."""
-        document = self._quote_plan_change(tenant, plan, usage, first_due, auto_renew)
+        document = self._quote_plan_change(
+            tenant, plan, usage, first_due, anchor_day, auto_renew
+        )
         return reports.of(reports.PlanChangeQuote, document)
 
     def set_due_date(

@@ -31,7 +31,8 @@ class TenantOptions(TypedDict, total=False):
     """What there is to say of a tenant that is created, besides its name.
 
     - `status`: its first one, `active`; `time_zone`: of its days, the catalog's; `created_at`: now.
-    - `plan` and its `first_due` belong together; `auto_renew`: not unless it says so.
+    - `plan` needs its `first_due`, unless a payment begins it (`pay_first`); `anchor_day`: the day of
+      all later due dates, if not the first one's; `auto_renew`: not unless it says so.
     - `extras`: units on top of the plan's by resource, an `Extra` where they expire.
     - `limits` and `features`: its own, whatever plan it is on.
     - `holder`: whose account it is, as a registration form sends it: `person` (`natural`, `legal`)
@@ -48,6 +49,7 @@ class TenantOptions(TypedDict, total=False):
     created_at: datetime | None
     plan: str | None
     first_due: date | None
+    anchor_day: int | None
     auto_renew: bool
     extras: Mapping[str, int | Extra]
     holder: Mapping[str, Any] | None
@@ -69,10 +71,15 @@ def new_tenant(name: str, options: TenantOptions) -> str:
     first_due = options.get("first_due")
     if plan is None and first_due is not None:
         raise TypeError(f"first_due {first_due!r} needs a plan")
-    if plan is not None and first_due is None:
+    if plan is not None and first_due is None and options.get("pay_first") is None:
         raise TypeError(f"the plan {plan!r} needs a first_due")
     auto_renew = options.get("auto_renew", False)
-    terms = {"name": plan, "first_due": plain(first_due), "auto_renew": auto_renew}
+    terms = {
+        "name": plan,
+        "first_due": None if first_due is None else plain(first_due),
+        "anchor_day": options.get("anchor_day"),
+        "auto_renew": auto_renew,
+    }
     created_at = options.get("created_at")
     holder = options.get("holder")
     price = options.get("price")

@@ -287,7 +287,7 @@ class PlanOffer(Document):
     plan: str
     title: str
     price: Decimal | None
-    first_due: date
+    first_due: date | None
     auto_renew: bool
     waits_for_payment: bool
 

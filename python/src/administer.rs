@@ -59,10 +59,14 @@ fn first_due_of(usage: &str, first_due: Option<Day>) -> PyResult<Option<NaiveDat
     match (usage, first_due) {
         ("carry", None) => Ok(None),
         ("restart", Some(Day(first_due))) => Ok(Some(first_due)),
-        ("carry", Some(_)) => {
-            Err(invalid("first due date: the period goes on; name none, or restart"))
-        }
-        ("restart", None) => Err(invalid("first due date: a new period needs one")),
+        ("carry", Some(_)) => Err(invalid(
+            "first due date: the period goes on to its own; leave first_due out, or \
+                 give usage=\"restart\"",
+        )),
+        ("restart", None) => Err(invalid(
+            "first due date: it is missing; give first_due, the day on which the new period ends, \
+             or usage=\"carry\" to leave the period as it is",
+        )),
         (other, _) => Err(invalid(&format!("usage: {other:?} is none of restart, carry"))),
     }
 }
@@ -156,9 +160,10 @@ impl Engine {
     /// as they are. Unless `auto_renew` says otherwise, automatic renewal stays as it is. For
     /// operators: a customer's own page calls `choose_plan`. Waits for the disk.
     #[pyo3(signature = (
-        tenant, plan, *, first_due=None, auto_renew=None, usage=Name("restart"), key=None,
-    ), text_signature = "($self, tenant, plan, *, first_due=None, auto_renew=None, \
-        usage='restart', key=None)")]
+        tenant, plan, *, first_due=None, anchor_day=None, auto_renew=None, usage=Name("restart"),
+        key=None,
+    ), text_signature = "($self, tenant, plan, *, first_due=None, anchor_day=None, \
+        auto_renew=None, usage='restart', key=None)")]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn change_plan(
         &self,
@@ -166,6 +171,7 @@ impl Engine {
         tenant: Name<'_>,
         plan: Name<'_>,
         first_due: Option<Day>,
+        anchor_day: Option<u32>,
         auto_renew: Option<bool>,
         usage: Name<'_>,
         key: Option<Private<'_>>,
@@ -175,11 +181,13 @@ impl Engine {
             None => engine.carry_plan(tenant.0, plan.0, None),
             Some(first_due) => {
                 let auto_renew = kept(engine, tenant.0, auto_renew)?;
-                engine.change_plan(tenant.0, &Terms { plan: plan.0, first_due, auto_renew }, None)
+                let terms = Terms { anchor_day, ..Terms::new(plan.0, first_due, auto_renew) };
+                engine.change_plan(tenant.0, &terms, None)
             }
         })
     }
 
+    #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn _quote_plan_change(
         &self,
         py: Python<'_>,
@@ -187,6 +195,7 @@ impl Engine {
         plan: Name<'_>,
         usage: Name<'_>,
         first_due: Option<Day>,
+        anchor_day: Option<u32>,
         auto_renew: Option<bool>,
     ) -> PyResult<String> {
         let first_due = first_due_of(usage.0, first_due)?;
@@ -195,7 +204,8 @@ impl Engine {
                 None => PlanChange::Carry { plan: plan.0 },
                 Some(first_due) => {
                     let auto_renew = kept(engine, tenant.0, auto_renew)?;
-                    PlanChange::Restart(Terms { plan: plan.0, first_due, auto_renew })
+                    let terms = Terms::new(plan.0, first_due, auto_renew);
+                    PlanChange::Restart(Terms { anchor_day, ..terms })
                 }
             };
             engine.quote_plan_change(tenant.0, &change)
@@ -217,9 +227,10 @@ impl Engine {
     }
 
     /// Chooses a plan that begins when its first invoice is paid; gives the number of that invoice,
-    /// `None` where the plan costs nothing and has begun. Waits for the disk.
+    /// `None` where the plan costs nothing and has begun. Without `first_due` its first period ends
+    /// on the same day of the month one period after the payment. Waits for the disk.
     #[pyo3(signature = (
-        tenant, plan, *, first_due, payment_type, auto_renew=None, key=None,
+        tenant, plan, *, first_due=None, payment_type, anchor_day=None, auto_renew=None, key=None,
     ))]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn choose_plan(
@@ -227,14 +238,16 @@ impl Engine {
         py: Python<'_>,
         tenant: Name<'_>,
         plan: Name<'_>,
-        first_due: Day,
+        first_due: Option<Day>,
         payment_type: Name<'_>,
+        anchor_day: Option<u32>,
         auto_renew: Option<bool>,
         key: Option<Private<'_>>,
     ) -> PyResult<Option<i64>> {
         self.change(py, key, |engine| {
             let auto_renew = kept(engine, tenant.0, auto_renew)?;
-            let terms = Terms { plan: plan.0, first_due: first_due.0, auto_renew };
+            let first_due = first_due.map(|day| day.0);
+            let terms = Terms { plan: plan.0, first_due, anchor_day, auto_renew };
             engine.choose_plan(tenant.0, &terms, payment_type.0, None)
         })
     }

@@ -122,6 +122,7 @@ static struct text some_bytes(const char *name) {
         {"name", "recording"},
         {"token", "a secret token"},
         {"gateway", "asaas"},
+        {"directory", "."},
         {"path", "each.db"},
         {"backup", "each-backup.db"},
         {"units_json", "{\"sms\": 1}"},

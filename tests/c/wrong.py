@@ -7,9 +7,14 @@ import ctypes
 import pathlib
 import re
 import sys
-import tomllib
 
 import calls
+
+try:
+    import tomllib
+except ImportError:
+    print("not checked: the table is read by tomllib, of Python 3.11")
+    sys.exit(0)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = ROOT / "tests" / "wrong_inputs"

@@ -345,7 +345,7 @@ impl<'a> Thread<'a> {
         self.reported(Op::Plan, key, 0, || {
             let plan = if key.is_multiple_of(2) { "wide" } else { "other" };
             let first_due = "2036-05-20".parse().expect("a date");
-            let terms = Terms { plan, first_due, auto_renew: true };
+            let terms = Terms::new(plan, first_due, true);
             self.engine.change_plan("mover", &terms, Some(&format!("plan{key}"))).map(done)
         });
     }

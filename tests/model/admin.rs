@@ -40,7 +40,7 @@ pub fn take(scene: &mut Scene<'_>, operation: &Operation) {
         }
         Operation::ChangePlan { plan, days, auto_renew } => {
             let due = date_at(scene.now) + Days::new(days);
-            let terms = Terms { plan: PLANS[plan].name, first_due: due, auto_renew };
+            let terms = Terms::new(PLANS[plan].name, due, auto_renew);
             let changed = scene.engine.change_plan(scene.name, &terms, None);
             if scene.model.status == Status::Cancelled {
                 assert_eq!(changed.expect_err("is cancelled").code(), 406);

@@ -32,7 +32,7 @@ fn buy(engine: &Engine, resource: &str, units: u64, days: i64) {
 }
 
 fn change_plan(engine: &Engine, plan: &str) {
-    let terms = Terms { plan, first_due: date("2026-02-20"), auto_renew: true };
+    let terms = Terms::new(plan, date("2026-02-20"), true);
     engine.change_plan("acme", &terms, None).expect("changes");
 }
 

@@ -110,6 +110,8 @@ fn account(
             pending: false,
             pause: cotas::Pause::None,
             next_due_set: None,
+            due_from_payment: false,
+            anchor_chosen: None,
             manual: true,
         }),
         awaits_payment: false,

@@ -96,7 +96,7 @@ fn each_turn_of_a_tenants_life_is_reported_once_and_at_its_own_time() {
             EventKind::Renewed { period: 3 },
         ]
     );
-    let terms = cotas::Terms { plan: "narrow", first_due: date("2026-06-30"), auto_renew: false };
+    let terms = cotas::Terms::new("narrow", date("2026-06-30"), false);
     engine.change_plan("acme", &terms, None).expect("changes");
     clock.set(at("2026-07-10T12:00:00-03:00"));
     engine.settle("acme").expect("settles");

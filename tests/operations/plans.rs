@@ -9,7 +9,7 @@ use cotas_tests::{CATALOG, Database, NOON, add_tenant, assert_sound, catalog, da
 const HOUR: Duration = Duration::from_secs(3_600);
 
 fn change_plan(engine: &Engine, plan: &str) {
-    let terms = Terms { plan, first_due: date("2026-05-20"), auto_renew: true };
+    let terms = Terms::new(plan, date("2026-05-20"), true);
     engine.change_plan("acme", &terms, None).expect("changes");
 }
 

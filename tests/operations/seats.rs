@@ -119,7 +119,7 @@ fn a_smaller_plan_takes_no_seat_away_and_is_forewarned() {
     assert_eq!(forewarned, expected);
     assert_eq!(engine.what_if("acme", "wide").expect("reports"), []);
     assert!(matches!(engine.what_if("acme", "none"), Err(Error::UnknownPlan(_))));
-    let terms = Terms { plan: "narrow", first_due: date("2026-05-20"), auto_renew: true };
+    let terms = Terms::new("narrow", date("2026-05-20"), true);
     engine.change_plan("acme", &terms, None).expect("changes");
     assert_eq!(holders(&engine, "users").len(), 2);
     let report = engine.report("acme").expect("reports");

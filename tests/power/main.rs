@@ -233,7 +233,7 @@ fn operate(
         }
         10 => {
             run.intend(|facts| facts.plans += 1);
-            let terms = Terms { plan: "full", first_due: date("2026-05-20"), auto_renew: true };
+            let terms = Terms::new("full", date("2026-05-20"), true);
             engine.change_plan("plans", &terms, None)?;
             run.kept(|facts| facts.plans += 1);
         }

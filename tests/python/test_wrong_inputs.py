@@ -3,7 +3,6 @@ its row with the whole message of its row, and changes nothing."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -12,14 +11,11 @@ from typing import Any
 
 import cotas
 import pytest
+import tomli
 
-if sys.version_info < (3, 11):
-    pytest.skip("the table is read by tomllib, of Python 3.11", allow_module_level=True)
-
-import tomllib
 
 TABLE = Path(__file__).parents[1] / "wrong_inputs"
-ROWS: list[dict[str, Any]] = tomllib.loads((TABLE / "python.toml").read_text())["wrong"]
+ROWS: list[dict[str, Any]] = tomli.loads((TABLE / "python.toml").read_text())["wrong"]
 INTERNALS = [
     line
     for line in (TABLE / "internals.txt").read_text().splitlines()

@@ -174,7 +174,7 @@ fn seed_003_08_the_plan_is_shown_and_changed_and_notification_credits_are_bought
     assert_eq!(both(&platform).1, Some(20), "not before it is paid");
     platform.engine.mark_paid(bought.invoice, None).expect("is paid");
     assert_eq!(both(&platform).1, Some(120));
-    let terms = Terms { plan: "profissional", first_due: date("2026-07-24"), auto_renew: true };
+    let terms = Terms::new("profissional", date("2026-07-24"), true);
     platform.engine.change_plan(TENANT, &terms, None).expect("changes");
     assert_eq!((title(), both(&platform)), ("Profissional".to_owned(), (Some(200), Some(200))));
     // Set aside for a sending that fails, it comes back.

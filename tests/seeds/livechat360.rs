@@ -37,7 +37,7 @@ fn seed_000_01_the_plan_summary_is_there_only_while_a_plan_is_active() {
     let before = platform.statement(TENANT);
     assert_eq!(before.plan, None);
     assert_line(&before.to_page(PT), "Nenhum plano ativo.");
-    let terms = Terms { plan: "full", first_due: date("2026-05-20"), auto_renew: true };
+    let terms = Terms::new("full", date("2026-05-20"), true);
     let invoice = platform.engine.choose_plan(TENANT, &terms, "Asaas", None).expect("chooses");
     let invoice = invoice.expect("is to be paid");
     assert_eq!(platform.statement(TENANT).plan, None, "it waits to be paid");
@@ -56,7 +56,7 @@ fn seed_000_02_the_plan_has_a_name() {
     let name = || platform.statement(TENANT).plan.expect("is active").title;
     assert_eq!(name(), "Plano full");
     assert_line(&platform.statement(TENANT).to_page(PT), "Plano:                Plano full");
-    let terms = Terms { plan: "basico", first_due: date("2026-06-20"), auto_renew: true };
+    let terms = Terms::new("basico", date("2026-06-20"), true);
     platform.engine.change_plan(TENANT, &terms, None).expect("changes");
     assert_eq!(name(), "Plano básico");
 }
@@ -122,7 +122,7 @@ fn seed_000_06_users_available_are_29_of_30_with_one_active() {
 #[test]
 fn seed_000_07_current_and_past_plans_are_listed() {
     let platform = example();
-    let terms = Terms { plan: "basico", first_due: date("2026-06-04"), auto_renew: false };
+    let terms = Terms::new("basico", date("2026-06-04"), false);
     platform.engine.change_plan(TENANT, &terms, None).expect("changes");
     platform.engine.set_payment_form(TENANT, "Asaas", Some("sub_8")).expect("changes");
     let list = platform.statement(TENANT).subscriptions;
@@ -190,7 +190,7 @@ fn seed_000_09_without_auto_renewal_the_number_changes_in_three_ways_only() {
     assert_eq!(platform.left(TENANT, "sessions"), (Some(700), Some(1100)), "extras");
     platform.engine.set_limit(TENANT, "sessions", Limit::Finite(1200)).expect("changes");
     assert_eq!(platform.left(TENANT, "sessions"), (Some(900), Some(1300)), "the reseller");
-    let terms = Terms { plan: "basico", first_due: date("2026-07-20"), auto_renew: false };
+    let terms = Terms::new("basico", date("2026-07-20"), false);
     platform.engine.change_plan(TENANT, &terms, None).expect("changes");
     assert_eq!(platform.left(TENANT, "sessions"), (Some(400), Some(400)), "300 and the extras");
 }
@@ -362,7 +362,7 @@ fn seed_000_16_new_sessions_come_with_a_number_a_plan_or_extras_where_there_are_
     buy_extras(&by_extras, 1);
     allowed(again(&by_extras));
     let by_plan = at_zero();
-    let terms = Terms { plan: "basico", first_due: date("2026-06-20"), auto_renew: true };
+    let terms = Terms::new("basico", date("2026-06-20"), true);
     by_plan.engine.change_plan(TENANT, &terms, None).expect("changes");
     allowed(again(&by_plan));
     assert_eq!(by_plan.left(TENANT, "sessions"), (Some(299), Some(300)));

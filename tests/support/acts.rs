@@ -234,7 +234,7 @@ fn administer(
     let reason = if otherwise { "abuse" } else { "debt" };
     let plan = if otherwise { "strict" } else { "small" };
     let first_due = "2026-06-15".parse().expect("a date");
-    let terms = Terms { plan, first_due, auto_renew: true };
+    let terms = Terms::new(plan, first_due, true);
     let parts = if otherwise { 3 } else { 4 };
     let paid_on = otherwise.then_some(first_due);
     match operation {

@@ -228,6 +228,14 @@ impl Database {
         Database { directory, helper: PathBuf::from(helper) }
     }
 
+    /// A database with money in it, as the program of schema 5 left it on 5 June 2026.
+    pub fn of_schema_5(helper: &str) -> Database {
+        let database = Database::in_memory(helper);
+        let connection = rusqlite::Connection::open(database.path()).expect("opens");
+        connection.execute_batch(include_str!("schema_5.sql")).expect("is the dump of one");
+        database
+    }
+
     /// The directory.
     pub fn directory(&self) -> &Path {
         self.directory.path()

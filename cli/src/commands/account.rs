@@ -142,7 +142,8 @@ fn summary_text(summary: &AccountSummary) -> String {
         let price = plan.price.map_or_else(|| "agreed one by one".to_owned(), |it| it.to_string());
         let begins = if plan.waits_for_payment { "when it is paid" } else { "at once" };
         let plan_line = format!("plan {} ({}), {price}, begins {begins}", plan.plan, plan.title);
-        lines.push(format!("{plan_line}, first due {}", plan.first_due));
+        let due = plan.first_due.map_or("one period later".to_owned(), |it| it.to_string());
+        lines.push(format!("{plan_line}, first due {due}"));
     }
     if let Some(seat) = &summary.administrator_seat {
         lines.push(format!("the administrator takes a seat of {seat}"));

@@ -164,6 +164,9 @@ pub struct ChangeArgs {
         required_if_eq("usage", "restart")
     )]
     first_due: Option<NaiveDate>,
+    /// The day of the month of all later due dates, if not the first one's
+    #[arg(long, value_name = "1-31", value_parser = clap::value_parser!(u32).range(1..=31))]
+    anchor_day: Option<u32>,
     /// Restore the plan's units one day after each due date, or not; as it is now without it
     #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on")]
     #[arg(require_equals = true, value_parser = on_or_off())]
@@ -186,15 +189,18 @@ impl ChangeArgs {
             (UsageOnChange::Carry, None) => Ok(PlanChange::Carry { plan }),
             (UsageOnChange::Restart, Some(first_due)) => {
                 let auto_renew = kept(engine, tenant, self.auto_renew)?;
-                Ok(PlanChange::Restart(Terms { plan, first_due, auto_renew }))
+                let (first_due, anchor_day) = (Some(first_due), self.anchor_day);
+                Ok(PlanChange::Restart(Terms { plan, first_due, anchor_day, auto_renew }))
             }
             (UsageOnChange::Carry, Some(_)) => {
-                let why = "the period goes on: name none, or restart".to_owned();
-                Err(Error::InvalidArgument { what: "first due date", why })
+                let why = "the period goes on to its own; leave --first-due out, or give \
+                           --usage restart";
+                Err(Error::InvalidArgument { what: "first due date", why: why.to_owned() })
             }
             (UsageOnChange::Restart, None) => {
-                let why = "a new period needs one".to_owned();
-                Err(Error::InvalidArgument { what: "first due date", why })
+                let why = "it is missing; give --first-due, the day on which the new period ends, \
+                           or --usage carry to leave the period as it is";
+                Err(Error::InvalidArgument { what: "first due date", why: why.to_owned() })
             }
         }
     }
@@ -221,9 +227,13 @@ pub struct Joining {
     tenant: String,
     /// The plan
     plan: String,
-    /// The first due date, usable to its end; its day is the day of all later ones
+    /// The first due date, usable to its end; without it, the same day of the month one period
+    /// after the payment
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = values::date)]
-    first_due: NaiveDate,
+    first_due: Option<NaiveDate>,
+    /// The day of the month of all later due dates, if not the first one's
+    #[arg(long, value_name = "1-31", value_parser = clap::value_parser!(u32).range(1..=31))]
+    anchor_day: Option<u32>,
     /// Restore the plan's units one day after each due date, or not; as it is now without it
     #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on")]
     #[arg(require_equals = true, value_parser = on_or_off())]
@@ -233,7 +243,8 @@ pub struct Joining {
 impl Joining {
     fn terms(&self, engine: &Engine) -> Result<Terms<'_>, Error> {
         let auto_renew = kept(engine, &self.tenant, self.auto_renew)?;
-        Ok(Terms { plan: &self.plan, first_due: self.first_due, auto_renew })
+        let Joining { first_due, anchor_day, .. } = *self;
+        Ok(Terms { plan: &self.plan, first_due, anchor_day, auto_renew })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Operations on what tenants subscribe to.
 
+use chrono::NaiveDate;
+
 use super::arguments::{Argument, ArgumentType as Type, Arguments};
 use super::tenants::TENANT;
 use super::{Blocks, Effect, Operation, json};
@@ -24,13 +26,18 @@ const USAGE: Argument = Argument::optional(
      on first_due. carry: period, due date and usage stay as they are.",
 );
 const FIRST_DUE_OF_CHANGE: Argument = Argument::optional("first_due", Type::Date, FIRST_DUE);
+const ANCHOR_DAY: Argument = Argument::optional(
+    "anchor_day",
+    Type::Units,
+    "The day of the month of all later due dates, 1 to 31. The first due date's unless given.",
+);
 
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "change_plan",
         summary: "Puts a tenant on a plan now. For operators: a customer's own page calls \
                   choose_plan.",
-        arguments: &[TENANT, PLAN, USAGE, FIRST_DUE_OF_CHANGE, AUTO_RENEW],
+        arguments: &[TENANT, PLAN, USAGE, FIRST_DUE_OF_CHANGE, ANCHOR_DAY, AUTO_RENEW],
         result: "null",
         effect: Effect::ChangesOnce,
         blocks: Blocks::Disk,
@@ -45,7 +52,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "quote_plan_change",
         summary: "Returns what change_plan would cost with the same arguments. Changes nothing.",
-        arguments: &[TENANT, PLAN, USAGE, FIRST_DUE_OF_CHANGE, AUTO_RENEW],
+        arguments: &[TENANT, PLAN, USAGE, FIRST_DUE_OF_CHANGE, ANCHOR_DAY, AUTO_RENEW],
         result: "{\"billing\", \"due_now_cents\", \"invoices\": [{\"due\", \"amount_cents\", \
                  \"currency\", \"lines\"}], \"withdrawn\" (numbers of invoices)}",
         effect: Effect::Reads,
@@ -62,7 +69,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
         arguments: &[
             TENANT,
             PLAN,
-            Argument::required("first_due", Type::Date, FIRST_DUE),
+            Argument::optional(
+                "first_due",
+                Type::Date,
+                "The due date that ends the first period. Unless given: one period after the \
+                 payment.",
+            ),
+            ANCHOR_DAY,
             Argument::required(
                 "payment_type",
                 Type::Text,
@@ -74,7 +87,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         effect: Effect::ChangesOnce,
         blocks: Blocks::Disk,
         run: |engine, given| {
-            let terms = terms(engine, given, given.date("first_due")?)?;
+            let terms = terms(engine, given, given.date_or_none("first_due")?)?;
             let payment_type = given.text("payment_type")?;
             json(&engine.choose_plan(given.text("tenant")?, &terms, payment_type, None)?)
         },
@@ -279,7 +292,7 @@ fn change<'a>(engine: &Engine, given: &Arguments<'a>) -> Result<PlanChange<'a>, 
         _ => None,
     })?;
     match (carries.unwrap_or_default(), given.date_or_none("first_due")?) {
-        (false, Some(first_due)) => Ok(PlanChange::Restart(terms(engine, given, first_due)?)),
+        (false, first_due @ Some(_)) => Ok(PlanChange::Restart(terms(engine, given, first_due)?)),
         (true, None) if given.flag_or_none("auto_renew")?.is_none() => {
             Ok(PlanChange::Carry { plan: given.text("plan")? })
         }
@@ -296,7 +309,7 @@ fn change<'a>(engine: &Engine, given: &Arguments<'a>) -> Result<PlanChange<'a>, 
 fn terms<'a>(
     engine: &Engine,
     given: &Arguments<'a>,
-    first_due: chrono::NaiveDate,
+    first_due: Option<NaiveDate>,
 ) -> Result<Terms<'a>, Error> {
     let auto_renew = if let Some(auto_renew) = given.flag_or_none("auto_renew")? {
         auto_renew
@@ -304,5 +317,6 @@ fn terms<'a>(
         let present = engine.report(given.text("tenant")?)?.subscription;
         present.is_some_and(|present| present.auto_renew)
     };
-    Ok(Terms { plan: given.text("plan")?, first_due, auto_renew })
+    let anchor_day = given.count_or_none("anchor_day")?;
+    Ok(Terms { plan: given.text("plan")?, first_due, anchor_day, auto_renew })
 }

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 
 use super::admin_tx::{save, settle_loaded};
 use super::administer;
-use super::joining::{Beginning, PaymentState, Terms, choose, subscribe};
+use super::joining::{Beginning, PaymentState, Terms, choose, due_after, subscribe};
 use super::signup::{self, AccountHolder};
 use super::subscriptions::check_label;
 use super::{Engine, Shared, check_key, check_name};
@@ -94,7 +94,7 @@ impl<'a> NewTenant<'a> {
     /// The same tenant with a plan.
     #[must_use]
     pub fn plan(mut self, plan: &'a str, first_due: NaiveDate, auto_renew: bool) -> Self {
-        self.plan = Some(Terms { plan, first_due, auto_renew });
+        self.plan = Some(Terms::new(plan, first_due, auto_renew));
         self
     }
 }
@@ -305,11 +305,14 @@ fn pay_first(
     let beginning = Beginning { at, is_paid: false, present_mode: None };
     let own = loaded.overrides.prices.get(terms.plan).copied();
     let usual = compiled.catalog.plans.get(terms.plan).and_then(|plan| plan.price_cents);
+    let zone = loaded.account.time_zone;
     if own.or(usual) == Some(0) {
-        return subscribe(write, loaded, compiled, terms, payment, beginning);
+        let terms = due_after(terms, compiled, zone, at)?;
+        return subscribe(write, loaded, compiled, &terms, payment, beginning);
     }
     if let Some(plan) = &compiled.catalog.pending_plan {
         let meanwhile = Terms { plan, auto_renew: true, ..*terms };
+        let meanwhile = due_after(&meanwhile, compiled, zone, at)?;
         subscribe(write, loaded, compiled, &meanwhile, PaymentState::manual(), beginning)?;
     }
     choose(write, loaded, compiled, terms, payment, at).map(|_| ())

@@ -1,6 +1,7 @@
 //! Joining a plan: now, when its first invoice is paid, or when the present period ends.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use chrono::{Datelike, Days, NaiveDate};
 use chrono_tz::Tz;
@@ -19,14 +20,43 @@ use crate::store::{
 };
 
 /// What a tenant subscribes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Terms<'a> {
     /// The plan, as the catalog in force names it.
     pub plan: &'a str,
-    /// The first due date; its day is the day of all later ones. The due day is fully usable.
-    pub first_due: NaiveDate,
+    /// The first due date, which is fully usable. `None`, only where a payment begins the period:
+    /// on the same day of the month, one period after the payment.
+    pub first_due: Option<NaiveDate>,
+    /// The day of the month of all later due dates, in shorter months the last day; `None`: the
+    /// first due date's.
+    pub anchor_day: Option<u32>,
     /// Whether the plan's units are restored one day after each due date.
     pub auto_renew: bool,
+}
+
+impl<'a> Terms<'a> {
+    /// With this first due date, whose day is the day of all later ones.
+    #[must_use]
+    pub const fn new(plan: &'a str, first_due: NaiveDate, auto_renew: bool) -> Terms<'a> {
+        Terms { plan, first_due: Some(first_due), anchor_day: None, auto_renew }
+    }
+}
+
+impl fmt::Debug for Terms<'_> {
+    /// Idempotency keys are compared by this text, and kept for ever: what could always be said is
+    /// written as it always was.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Terms");
+        text.field("plan", &self.plan);
+        match &self.first_due {
+            Some(first_due) => text.field("first_due", first_due),
+            none => text.field("first_due", none),
+        };
+        if let Some(day) = &self.anchor_day {
+            text.field("anchor_day", day);
+        }
+        text.field("auto_renew", &self.auto_renew).finish()
+    }
 }
 
 /// How a subscription is paid.
@@ -156,6 +186,24 @@ pub(super) fn limits_of(
     limits
 }
 
+/// The same terms with a first due date: where none was given, one period after today. For a plan
+/// that begins at once though a payment would have begun it.
+pub(super) fn due_after<'a>(
+    terms: &Terms<'a>,
+    compiled: &Compiled,
+    zone: Tz,
+    at: Timestamp,
+) -> Result<Terms<'a>, Error> {
+    let plan = plan_named(compiled, terms.plan)?;
+    let due = due_after_payment(plan.period_months, terms.anchor_day, calendar::date_of(at, zone));
+    Ok(Terms { first_due: Some(terms.first_due.unwrap_or(due)), ..*terms })
+}
+
+/// The due date one period after the day on which it was paid.
+fn due_after_payment(months: u32, anchor_day: Option<u32>, paid_on: NaiveDate) -> NaiveDate {
+    calendar::due_date(anchor_day.unwrap_or(paid_on.day()), paid_on, months)
+}
+
 /// Notes a subscription that waits to be paid, with the invoice that activates it. Another one
 /// that waited will not begin any more. `None`: there is nothing to pay; it may begin at once.
 pub(super) fn choose(
@@ -166,12 +214,16 @@ pub(super) fn choose(
     payment: PaymentState,
     at: Timestamp,
 ) -> Result<Option<i64>, Error> {
-    let (_, terms) = terms_of(loaded, compiled, terms, at)?;
+    check_anchor(terms.first_due, terms.anchor_day)?;
+    let zone = loaded.account.time_zone;
+    let dated = due_after(terms, compiled, zone, at)?;
+    let due_from_payment = terms.first_due.is_none();
+    let (_, terms) = terms_of(loaded, compiled, &dated, at)?;
     if terms.price_cents == Some(0) {
         return Ok(None);
     }
     // It begins with its payment.
-    let terms = Subscription { billing: BillingMode::Advance, ..terms };
+    let terms = Subscription { billing: BillingMode::Advance, due_from_payment, ..terms };
     let mut row = payment.row(PENDING, terms, at);
     row.id = write.insert_subscription(loaded.row, &row)?;
     row.terms.id = row.id;
@@ -201,6 +253,11 @@ pub(super) fn activate(
     tx.write.begin_subscription(id, now)?;
     account.awaits_payment = false;
     let mut terms = Subscription { id, ..row.terms };
+    if std::mem::take(&mut terms.due_from_payment) {
+        let day = terms.anchor_chosen.unwrap_or(today.day());
+        terms.first_due = due_after_payment(terms.period_months, terms.anchor_chosen, today);
+        terms.anchor_day = day;
+    }
     // The day of the month stays. A first due date that has passed meanwhile, or comes so soon that
     // hardly anything was paid for, is moved on by whole periods.
     let days = tx.compiled.rulebook.billing.min_first_days;
@@ -270,11 +327,39 @@ fn terms_of<'c>(
     terms: &Terms<'_>,
     at: Timestamp,
 ) -> Result<(&'c Plan, Subscription), Error> {
-    let Terms { plan: name, first_due, auto_renew } = *terms;
+    let Terms { plan: name, anchor_day, auto_renew, .. } = *terms;
     let plan = plan_named(compiled, name)?;
+    let first_due = terms.first_due.ok_or_else(first_due_missing)?;
     check_due_date(first_due, loaded.account.time_zone, at)?;
+    check_anchor(Some(first_due), anchor_day)?;
     let own = &loaded.overrides.prices;
-    Ok((plan, terms_from(compiled, name, plan, own, first_due, first_due.day(), auto_renew)))
+    let day = anchor_day.unwrap_or(first_due.day());
+    let terms = terms_from(compiled, name, plan, own, first_due, day, auto_renew);
+    Ok((plan, Subscription { anchor_chosen: anchor_day, ..terms }))
+}
+
+pub(super) fn first_due_missing() -> Error {
+    let why = "it is missing, and no payment begins the period; give the day on which the first \
+               period ends, or let the plan begin with its payment";
+    Error::InvalidArgument { what: "first due date", why: why.to_owned() }
+}
+
+/// Refuses an anchor that is no day of a month, or on which the first due date does not fall.
+pub(super) fn check_anchor(
+    first_due: Option<NaiveDate>,
+    anchor_day: Option<u32>,
+) -> Result<(), Error> {
+    let Some(day) = anchor_day else { return Ok(()) };
+    let refused = |why| Err(Error::InvalidArgument { what: "anchor day", why });
+    if !(1..=31).contains(&day) {
+        return refused(format!("{day} is no day of a month; give 1 to 31"));
+    }
+    let Some(first_due) = first_due else { return Ok(()) };
+    let falls_on = calendar::due_date(day, first_due, 0);
+    if falls_on == first_due {
+        return Ok(());
+    }
+    refused(format!("the first due date is {first_due}, and in its month the {day} is {falls_on}"))
 }
 
 /// Refuses a first due date that has passed.
@@ -329,6 +414,8 @@ pub(super) fn terms_from(
         pending: false,
         pause: Pause::None,
         next_due_set: None,
+        due_from_payment: false,
+        anchor_chosen: None,
         manual: false,
     }
 }

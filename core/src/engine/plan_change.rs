@@ -8,7 +8,8 @@ use super::admin_tx::AdminTx;
 use super::due_dates::{bill_again, is_billed};
 use super::joining::{
     Beginning, PaymentState, Terms, check_not_cancelled, choose, drop_pending, drop_scheduled,
-    emit_plan_change, end_present, limits_of, mode_of, plan_named, subscribe, terms_from,
+    due_after, emit_plan_change, end_present, limits_of, mode_of, plan_named, subscribe,
+    terms_from,
 };
 use super::limits::{bring_limits, plan_of};
 use super::once::Operation;
@@ -41,7 +42,8 @@ impl Engine {
     /// Chooses another plan that begins when its first invoice is paid (docs/sources.md): what a
     /// customer's own page may call. Until then the present one goes on. Its first period begins
     /// with the payment, and ends on the first due date, which is moved on by whole periods until
-    /// it lies days enough after the payment (`min_first_days`). An invoice that is not paid is
+    /// it lies days enough after the payment (`min_first_days`); without one it ends on the same
+    /// day of the month one period after the payment. An invoice that is not paid is
     /// cancelled after `offer_days`. Gives the number of that invoice; `None`: the plan costs
     /// nothing, and has begun. Waits for the disk.
     pub fn choose_plan(
@@ -64,7 +66,8 @@ impl Engine {
                 let payment = PaymentState::of_type(payment_type);
                 let present_mode = Some(BillingMode::Advance);
                 let beginning = Beginning { at: tx.now, is_paid: true, present_mode };
-                subscribe(write, tx.loaded, compiled, terms, payment, beginning)?;
+                let terms = due_after(terms, compiled, tx.loaded.account.time_zone, tx.now)?;
+                subscribe(write, tx.loaded, compiled, &terms, payment, beginning)?;
                 emit_plan_change(tx, terms.plan);
             }
             tx.write.audit(Some(tx.loaded.row), tx.now, "plan chosen", terms.plan)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::create::account_of;
-use super::joining::limits_of;
+use super::joining::{check_anchor, check_due_date, first_due_missing, limits_of};
 use super::subscriptions::check_label;
 use super::{Engine, NewTenant, Shared, administer, check_name, signup};
 use crate::billing::Cents;
@@ -13,7 +13,7 @@ use crate::catalog::{Compiled, Feature, Limit};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::form::TenantForm;
-use crate::rules::{Status, calendar};
+use crate::rules::Status;
 use crate::store::{InvoiceRow, Loaded, Sync, Write};
 
 /// What is wrong with one field of a registration form.
@@ -78,8 +78,8 @@ pub struct PlanOffer {
     /// What one period costs; `None`: it is agreed one by one.
     #[serde(rename = "price_cents")]
     pub price: Option<Cents>,
-    /// The first due date.
-    pub first_due: NaiveDate,
+    /// The first due date; `None`: one period after the payment that begins the plan.
+    pub first_due: Option<NaiveDate>,
     /// Whether it renews by itself.
     pub auto_renew: bool,
     /// Whether it begins only when its first invoice is paid.
@@ -217,9 +217,13 @@ fn note_faults(
         let plan = super::joining::plan_named(compiled, terms.plan);
         note("plan.name".to_owned(), plan.map(drop));
         let zone = new.time_zone.unwrap_or(compiled.catalog.time_zone);
-        if calendar::end_of_due_day(terms.first_due, zone) <= at {
-            note("plan.first_due".to_owned(), Err(has_passed(terms.first_due)));
-        }
+        let due = match terms.first_due {
+            Some(first_due) => check_due_date(first_due, zone, at),
+            None if new.pay_first.is_some() => Ok(()),
+            None => Err(first_due_missing()),
+        };
+        note("plan.first_due".to_owned(), due);
+        note("plan.anchor_day".to_owned(), check_anchor(terms.first_due, terms.anchor_day));
     }
     if let Some(payment_type) = new.pay_first {
         note("pay_first".to_owned(), check_label("payment type", payment_type));
@@ -255,11 +259,6 @@ fn plan_missing() -> Error {
     Error::InvalidArgument { what: "plan", why }
 }
 
-fn has_passed(first_due: NaiveDate) -> Error {
-    let why = format!("{first_due} has passed already; give today or a later day");
-    Error::InvalidArgument { what: "first due date", why }
-}
-
 /// The field of a form that an error of creating it is about.
 fn field_of(error: &Error) -> &'static str {
     match error {
@@ -267,6 +266,7 @@ fn field_of(error: &Error) -> &'static str {
             "plan"
         }
         Error::InvalidArgument { what: "first due date", .. } => "plan.first_due",
+        Error::InvalidArgument { what: "anchor day", .. } => "plan.anchor_day",
         Error::InvalidArgument { what: "created_at", .. } => "created_at",
         Error::DocumentInUse => "holder.document",
         _ => "",

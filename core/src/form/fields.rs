@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use chrono::NaiveDate;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -252,8 +251,8 @@ pub(super) fn tenant(form: &mut Fields<'_>) -> TenantForm {
 fn terms(plan: &mut Fields<'_>) -> TermsForm {
     TermsForm {
         name: plan.required("name", "text").unwrap_or_default(),
-        // Where it cannot be read nothing is created: any day will do.
-        first_due: plan.required("first_due", "a date YYYY-MM-DD").unwrap_or(NaiveDate::MAX),
+        first_due: plan.optional("first_due", "a date YYYY-MM-DD"),
+        anchor_day: plan.optional("anchor_day", "a day of the month, 1 to 31"),
         auto_renew: plan.required("auto_renew", "true or false").unwrap_or_default(),
     }
 }

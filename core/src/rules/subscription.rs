@@ -112,6 +112,12 @@ pub struct Subscription {
     /// The due date of the period that follows, where it was set; `None`: as the anchor says.
     #[serde(default)]
     pub next_due_set: Option<NaiveDate>,
+    /// Whether its first due date comes one period after the payment that begins it.
+    #[serde(default)]
+    pub due_from_payment: bool,
+    /// The anchor day that was asked for; `None`: none was, so that it comes from a due date.
+    #[serde(default)]
+    pub anchor_chosen: Option<u32>,
     /// Whether it is paid manually: no gateway reports that it was not paid in time. Stored as the
     /// type of payment.
     #[serde(skip)]
