@@ -78,11 +78,11 @@ fn ledger(engine: &Engine) -> String {
 /// A process applies an event and is killed at a point; whether it got there.
 fn is_killed_at(database: &Database, point: &str, event: usize) -> bool {
     let directory = database.directory().to_str().expect("UTF-8").to_owned();
-    dies_at(database, point, LATE, &["report", &directory, &event.to_string(), "1"])
+    crashes_at(database, point, LATE, &["report", &directory, &event.to_string(), "1"])
 }
 
 /// A process does something and is killed at a point. A panic: it lived.
-fn dies_at(database: &Database, point: &str, now: &str, words: &[&str]) -> bool {
+fn crashes_at(database: &Database, point: &str, now: &str, words: &[&str]) -> bool {
     use std::os::unix::process::ExitStatusExt;
     let mut command = database.command(words);
     command.env("COTAS_NOW", at(now).ms().to_string());
@@ -181,7 +181,7 @@ fn a_kill_between_any_two_steps_of_a_pause_or_a_due_date_has_one_effect() {
         for (point, stands) in STEPS {
             let (database, engine) = with_next_period(number);
             assert_eq!(ledger(&engine), before, "{words:?}");
-            assert!(dies_at(&database, point, now, words));
+            assert!(crashes_at(&database, point, now, words));
             let found = ledger(&engine);
             assert_eq!(found, if stands { &after } else { &before }[..], "{point}, {words:?}");
             operate(&engine, words);

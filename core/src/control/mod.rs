@@ -10,7 +10,6 @@ mod maintenance;
 mod money;
 mod plans;
 mod reports;
-mod strict_json;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -22,6 +21,8 @@ pub use arguments::{Argument, ArgumentType, Presence};
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::form::FORMS_BYTES_MAX;
+use crate::twice::twice;
 use crate::unknown::UnknownName;
 use arguments::Arguments;
 
@@ -152,8 +153,28 @@ impl Engine {
         arguments: &str,
         key: Option<&str>,
     ) -> Result<String, Error> {
-        let arguments = strict_json::parse(arguments)?;
+        let arguments = read(arguments)?;
         self.call(operation, &arguments, key).map(|result| result.to_string())
+    }
+}
+
+/// Arguments from text; the empty text has none.
+fn read(text: &str) -> Result<Value, Error> {
+    let wrong = |why| Error::InvalidArgument { what: "arguments", why };
+    if text.len() > FORMS_BYTES_MAX {
+        let bytes = text.len();
+        return Err(wrong(format!("{bytes} bytes; {FORMS_BYTES_MAX} at most are allowed")));
+    }
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
+    let arguments = serde_json::from_str(text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        wrong(format!("it is not JSON (line {line}, column {column}); it must be a JSON object"))
+    })?;
+    match twice(text.as_bytes()).first() {
+        None => Ok(arguments),
+        Some(key) => Err(wrong(format!("{key}: it is given twice"))),
     }
 }
 

@@ -394,7 +394,12 @@ fn json_text_is_answered_with_json_text() {
     set_up(&mut story);
     let engine = &story.engine;
     assert_eq!(engine.call_json("tenants", "", None).expect("answers"), "[\"acme\"]");
-    let twice = "{\"tenant\": \"acme\", \"tenant\": \"b\"}";
-    let why = engine.call_json("settle", twice, None).expect_err("is refused").to_string();
-    assert!(why.contains("\"tenant\" is given twice"), "{why}");
+    let why = |text: &str| engine.call_json("settle", text, None).expect_err("refused").to_string();
+    let twice = why("{\"tenant\": \"acme\", \"tenant\": \"b\"}");
+    assert!(twice.contains("arguments: tenant: it is given twice"), "{twice}");
+    let deep = why("{\"a\": [{\"b\": 1, \"c\": 2, \"b\": 3}]}");
+    assert!(deep.contains("a.0.b: it is given twice"), "{deep}");
+    assert!(why("{\"a\": 1} x").contains("it is not JSON (line 1, column 10)"));
+    assert!(why(&"[".repeat(1_000)).contains("it is not JSON"));
+    assert!(why(&" ".repeat(FORMS_BYTES_MAX + 1)).contains("bytes"));
 }

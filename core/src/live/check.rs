@@ -1,9 +1,9 @@
-//! Whether a record holds together, asked once after each adoption: before its first word is
-//! relied on, every number in it that leads somewhere, or counts something, is looked at.
+//! Checks a record once after each adoption: every number in it that is an address or counts
+//! something, before any word of it is relied on.
 //!
-//! A record says under which adoption it was checked, in the word of its state, so that everybody
-//! after the first pays for one comparison. What is found wrong poisons the file: nothing of it is
-//! decided by any more.
+//! The record's state word has the number of the adoption under which it was checked, so later
+//! callers make one comparison. A record that is wrong poisons the file: nothing more is decided
+//! with it.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -13,19 +13,19 @@ use super::layout::{
     HEADER_BYTES, LINE, WORD, counter, entries, entry, event, header, heap, record, unpack,
 };
 
-/// What is no number of units: half the range.
+/// More units than this cannot be: half the range.
 const UNITS_MAX: u64 = i64::MAX as u64;
 /// Rings and indices have fewer places than 2 to the power of this.
 const LOG2_MAX: u64 = 32;
 
-/// What does not hold together about the record at `at`, if anything. Its lock is held, and its
-/// undo log may be pending.
+/// What is wrong with the record at `at`, if anything. The caller holds its lock; its undo log may
+/// be pending.
 pub(super) fn record(memory: &Memory, at: u64) -> Option<&'static str> {
     let check = Check { memory, at };
     check.record().err()
 }
 
-/// The same of an undo log that is pending: `pending` entries that are about to be put back.
+/// What is wrong with its pending undo log, whose `pending` entries are about to be put back.
 pub(super) fn undo_log(memory: &Memory, at: u64, pending: u64) -> Option<&'static str> {
     let check = Check { memory, at };
     check.undo_log(pending).err()
@@ -48,7 +48,7 @@ impl Check<'_> {
         self.memory.get(self.at + offset)
     }
 
-    /// Whether something that was allocated may lie there.
+    /// Whether these bytes lie in the part of the file that has been allocated.
     fn lies_in_file(&self, at: u64, bytes: u64) -> bool {
         let end = at.checked_add(bytes);
         at >= HEADER_BYTES
@@ -57,7 +57,7 @@ impl Check<'_> {
             && self.memory.has(at, bytes)
     }
 
-    /// The same of something that was allocated by itself.
+    /// Whether they lie there, and begin where an allocation begins.
     fn is_allocated(&self, at: u64, bytes: u64) -> bool {
         at.is_multiple_of(LINE) && self.lies_in_file(at, bytes)
     }
@@ -160,8 +160,8 @@ impl Check<'_> {
         )
     }
 
-    /// How much capacity a row of chunks has, each twice as large as the one before. Those that are
-    /// missing come last.
+    /// The capacity of a row of chunks, each twice as large as the one before. Missing chunks come
+    /// last.
     fn chunks(&self, at: u64, first: u64, bytes: u64) -> Result<u64, &'static str> {
         let mut capacity = 0;
         let mut ends = false;
