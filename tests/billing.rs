@@ -7,6 +7,7 @@ use cotas::{
     BillingMode, Catalog, Engine, InvoiceStatus, LineKind, Maintenance, ManualClock, ManualLine,
     NewTenant, PlanChange, Status, Terms,
 };
+use cotas_tests::invoices::{billed, pay};
 use cotas_tests::{assert_sound, at, balance, date};
 
 const CATALOG: &str = r#"
@@ -93,33 +94,6 @@ fn joined(mode: BillingMode, plan: &str, due: &str) -> (Engine, Arc<ManualClock>
 
 fn terms<'a>(plan: &'a str, first_due: &str) -> Terms<'a> {
     Terms::new(plan, date(first_due), true)
-}
-
-/// Pays what waits to be paid of a due date.
-fn pay(engine: &Engine, due: &str) {
-    for invoice in engine.invoices("acme").expect("reads") {
-        let waits = matches!(invoice.status, InvoiceStatus::Pending | InvoiceStatus::Overdue);
-        if waits && invoice.due == date(due) {
-            engine.mark_paid(invoice.id, None).expect("is paid");
-        }
-    }
-}
-
-/// What is billed by now: due date, amount and lines; nothing that was cancelled.
-fn billed(engine: &Engine) -> Vec<String> {
-    let invoices = engine.invoices("acme").expect("reads").into_iter();
-    let stands = invoices.filter(|it| it.status != InvoiceStatus::Cancelled);
-    let listed = stands.map(|it| {
-        let lines = it.lines.iter().map(|line| {
-            let days = line.from.zip(line.to);
-            let days = days.map(|(from, to)| format!(" {from} to {to}")).unwrap_or_default();
-            format!("{} {}{days}", line.title, line.amount)
-        });
-        assert_eq!(it.amount.get(), it.lines.iter().map(|it| it.amount.get()).sum::<i64>());
-        assert!(it.amount > Cents::ZERO && it.currency == "BRL", "{it:?}");
-        format!("{}: {}", it.due, lines.collect::<Vec<_>>().join(", "))
-    });
-    listed.collect()
 }
 
 fn total(engine: &Engine) -> String {

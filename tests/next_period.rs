@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use cotas::billing::Gateway;
 use cotas::{
-    BillingMode, Catalog, Engine, EventKind, InvoiceStatus, Maintenance, ManualClock, NewTenant,
-    Pause, Reason, Source, Status, Terms,
+    BillingMode, Catalog, Engine, EventKind, Maintenance, ManualClock, NewTenant, Pause, Reason,
+    Source, Status, Terms,
 };
+use cotas_tests::invoices::{billed, pay};
 use cotas_tests::{assert_sound, at, balance, date};
 
 const TOKEN: &str = "a-token-of-the-webhook";
@@ -62,31 +63,6 @@ fn joined(plan: &str) -> (Engine, Arc<ManualClock>) {
 fn settled(engine: &Engine, clock: &ManualClock, day: &str) {
     clock.set(at(&format!("{day}T12:00:00-03:00")));
     engine.settle("acme").expect("settles");
-}
-
-/// Pays what waits to be paid of a due date.
-fn pay(engine: &Engine, due: &str) {
-    for invoice in engine.invoices("acme").expect("reads") {
-        let waits = matches!(invoice.status, InvoiceStatus::Pending | InvoiceStatus::Overdue);
-        if waits && invoice.due == date(due) {
-            engine.mark_paid(invoice.id, None).expect("is paid");
-        }
-    }
-}
-
-/// What is billed by now, of what was not cancelled.
-fn billed(engine: &Engine) -> Vec<String> {
-    let invoices = engine.invoices("acme").expect("reads").into_iter();
-    let stands = invoices.filter(|it| it.status != InvoiceStatus::Cancelled);
-    let listed = stands.map(|it| {
-        let lines = it.lines.iter().map(|line| {
-            let days = line.from.zip(line.to);
-            let days = days.map(|(from, to)| format!(" {from} to {to}")).unwrap_or_default();
-            format!("{} {}{days}", line.title, line.amount)
-        });
-        format!("{}: {}", it.due, lines.collect::<Vec<_>>().join(", "))
-    });
-    listed.collect()
 }
 
 fn due(engine: &Engine) -> String {

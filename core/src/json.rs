@@ -5,11 +5,12 @@
 use std::fmt::Display;
 
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::DEMO_NOTICE;
 use crate::clock::Timestamp;
-use crate::engine::{InvoiceStatus, PaymentOutcome};
-use crate::rules::{Decision, LeaseOutcome, Mode, Reason, ResourceId, SessionOutcome};
+use crate::engine::{Engine, InvoiceStatus, PaymentOutcome};
+use crate::rules::{Decision, LeaseOutcome, Mode, Reason, ResourceId, SessionOutcome, Source};
 
 /// Writes a value as its text: an instant, an id.
 pub(crate) fn text<S: Serializer>(value: &impl Display, to: S) -> Result<S::Ok, S::Error> {
@@ -74,6 +75,33 @@ impl Serialize for Decision {
             too_old: self.too_old,
         };
         decision.serialize(to)
+    }
+}
+
+impl Engine {
+    /// A decision as a document for people and programs that do not know this engine's numbers: its
+    /// resources by name, with its charges, its receipt and its reservation.
+    #[must_use]
+    pub fn decision_document(&self, decision: &Decision) -> Value {
+        let charges = decision.charges.iter().map(|charge| {
+            let source = charge.source.map(Source::code);
+            let resource = self.resource_name(charge.resource);
+            json!({ "resource": resource, "source": source, "units": charge.units })
+        });
+        let named = json!({
+            "resource": decision.resource.and_then(|it| self.resource_name(it)),
+            "reservation": decision.reservation.map(|it| it.to_string()),
+            "receipt": decision.receipt.map(|it| it.to_string()),
+            "replayed": decision.replayed,
+            "charges": charges.collect::<Vec<_>>(),
+            "shadowed": decision.shadowed.iter().collect::<Vec<_>>(),
+            "notice": decision.demo_notice.then_some(DEMO_NOTICE),
+        });
+        let mut document = json!(decision);
+        if let (Value::Object(members), Value::Object(named)) = (&mut document, named) {
+            members.extend(named);
+        }
+        document
     }
 }
 

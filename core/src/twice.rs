@@ -16,7 +16,8 @@ const KEY_CHARS_MAX: usize = 64;
 
 /// The paths of the keys that are given twice, such as `plan.name`. Empty where the text is not
 /// JSON: its reader says so.
-pub(crate) fn twice(json: &[u8]) -> Vec<String> {
+#[must_use]
+pub fn twice(json: &[u8]) -> Vec<String> {
     let found = RefCell::new(Vec::new());
     let look = Look { path: &Path { around: None, step: String::new() }, found: &found };
     let _ = look.deserialize(&mut serde_json::Deserializer::from_slice(json));

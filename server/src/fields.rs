@@ -1,13 +1,12 @@
 //! The fields of requests: each is described once, read strictly, and named where it is wrong. No
 //! message repeats a value that may be personal.
 
-use std::fmt;
 use std::time::Duration;
 
 use axum::extract::Query;
 use axum::http::{StatusCode, Uri};
 use cotas::Timestamp;
-use serde::de::{Deserializer as _, MapAccess, Visitor};
+use cotas::control::twice;
 use serde_json::{Map, Value};
 
 use crate::problem::Problem;
@@ -184,43 +183,20 @@ fn shown(name: &str) -> String {
     name.chars().filter(|it| !it.is_control()).take(64).collect()
 }
 
-/// The members of a JSON object; one that stands twice is refused: nothing says which was meant.
+/// The members of a JSON object. A key that is given twice, at any depth, is refused: nothing says
+/// which of the two was meant.
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
     if body.is_empty() {
         return Ok(Map::new());
     }
-    let mut from = serde_json::Deserializer::from_slice(body);
-    let read = from.deserialize_map(Members).and_then(|members| from.end().map(|()| members));
-    let members = read.map_err(|error| {
+    let members = serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         let place = format!("line {line}, column {column}");
         Problem::new(StatusCode::BAD_REQUEST, format!("the body is not a JSON object ({place})"))
     })?;
-    let mut values = Map::new();
-    for (name, value) in members {
-        let name_shown = shown(&name);
-        if values.insert(name, value).is_some() {
-            return Err(Problem::field(&name_shown, "it is given twice"));
-        }
-    }
-    Ok(values)
-}
-
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Vec<(String, Value)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = from.next_entry()? {
-            members.push(member);
-        }
-        Ok(members)
+    match twice(body).first() {
+        None => Ok(members),
+        Some(key) => Err(Problem::field(&shown(key), "it is given twice")),
     }
 }
 
@@ -249,6 +225,7 @@ mod tests {
             (r#"{"resource": "x", "units": "1"}"#, "units: it must be a whole number"),
             (r#"{"resource": "x", "unit": 1}"#, "unit: unknown field"),
             (r#"{"resource": "x", "resource": "y"}"#, "resource: it is given twice"),
+            (r#"{"resource": {"a": [{"b": 1, "b": 2}]}}"#, "resource.a.0.b: it is given twice"),
             (r#"{"resource": "x", "pending": 1}"#, "pending: it must be true or false"),
             ("[]", "not a JSON object"),
             ("{", "not a JSON object"),

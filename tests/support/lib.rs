@@ -2,6 +2,7 @@
 //! the helper process, a second process that does what a test asks for.
 
 pub mod acts;
+pub mod invoices;
 pub mod meeting;
 pub mod payments;
 pub mod races;

@@ -2,7 +2,6 @@
 
 use clap::{Args, ValueEnum};
 use cotas::{Decision, Details, Direction, Engine, Mode, Reason, Tenant, Timestamp};
-use serde_json::{Value, json};
 
 use crate::codes::whole;
 use crate::database::{At, Database};
@@ -191,14 +190,5 @@ pub fn show(engine: &Engine, decision: &Decision, output: Output) -> Result<(), 
     lines.extend(decision.reservation.map(|id| format!("reservation {id}")));
     lines.extend(decision.receipt.map(|receipt| format!("receipt {receipt}")));
 
-    let mut document = json!(decision);
-    if let Value::Object(fields) = &mut document {
-        fields.insert("resource".to_owned(), json!(resource));
-        fields.insert("replayed".to_owned(), json!(decision.replayed));
-        let text = |it: Option<String>| json!(it);
-        fields
-            .insert("reservation".to_owned(), text(decision.reservation.map(|it| it.to_string())));
-        fields.insert("receipt".to_owned(), text(decision.receipt.map(|it| it.to_string())));
-    }
-    output.print(&lines.join("\n"), &document)
+    output.print(&lines.join("\n"), &engine.decision_document(decision))
 }

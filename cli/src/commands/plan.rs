@@ -29,7 +29,7 @@ pub enum PlanCommand {
         #[command(flatten)]
         at: At,
     },
-    /// Give a tenant a price of its own for a plan
+    /// Override the price of a plan for one tenant
     Price {
         /// The tenant
         tenant: String,

@@ -59,7 +59,7 @@ pub enum TenantCommand {
         #[command(flatten)]
         how: How,
     },
-    /// Give a tenant a feature of its own, whatever its plan says
+    /// Override a feature of the plan for one tenant
     Feature {
         /// The tenant
         name: String,
@@ -71,7 +71,7 @@ pub enum TenantCommand {
         #[command(flatten)]
         how: How,
     },
-    /// Give a tenant a limit of its own, whatever plan it is on or joins later
+    /// Override a limit for one tenant, on its present plan and on later ones
     OwnLimit {
         /// The tenant
         name: String,
@@ -104,7 +104,7 @@ pub enum TenantCommand {
         #[command(flatten)]
         at: At,
     },
-    /// Show what is kept of erased tenants
+    /// Show the invoice data that is kept of erased tenants
     Erased {
         /// The name of a tenant; all without it
         name: Option<String>,
@@ -151,10 +151,10 @@ pub struct Add {
     /// Units on top of the plan's
     #[arg(long = "extra", value_name = "RESOURCE=N", value_parser = values::units)]
     extras: Vec<Units>,
-    /// A limit of its own, whatever plan it is on: a number, unlimited or disabled
+    /// Override a limit of any plan: a number, unlimited or disabled
     #[arg(long = "limit", value_name = "RESOURCE=LIMIT", value_parser = values::own_limit)]
     limits: Vec<OwnLimit>,
-    /// A feature of its own, whatever plan it is on: on, off or a level
+    /// Override a feature of any plan: on, off or a level
     #[arg(long = "feature", value_name = "NAME=VALUE", value_parser = values::own_feature)]
     features: Vec<OwnFeature>,
     /// Begin the plan when its first invoice is paid, in this form: Manual, Asaas ...

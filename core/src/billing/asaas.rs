@@ -84,7 +84,7 @@ fn method(object: &Object) -> Result<PaymentMethod, PayloadError> {
 
 fn ignored(envelope: &Object) -> PaymentEvent {
     let id = envelope.text("id").ok().flatten().unwrap_or_default();
-    let event = PaymentEvent::bare(Gateway::Asaas, id, PaymentEventKind::Other);
+    let event = PaymentEvent::new(Gateway::Asaas, id, PaymentEventKind::Other);
     // As much of the payment as can be read, for the reader of the log.
     payment_event(envelope, PaymentEventKind::Other).unwrap_or(event)
 }
@@ -111,7 +111,7 @@ fn payment_event(envelope: &Object, kind: PaymentEventKind) -> Result<PaymentEve
         occurred_at: occurred_at(envelope)?,
         installment: payment.id("installment")?,
         part: payment.count("installmentNumber")?,
-        ..PaymentEvent::bare(Gateway::Asaas, id, kind)
+        ..PaymentEvent::new(Gateway::Asaas, id, kind)
     })
 }
 
@@ -142,7 +142,7 @@ fn subscription_event(envelope: &Object) -> Result<PaymentEvent, PayloadError> {
         method: method(&subscription)?,
         due: subscription.date("nextDueDate", payload::day)?,
         occurred_at: occurred_at(envelope)?,
-        ..PaymentEvent::bare(Gateway::Asaas, id, PaymentEventKind::SubscriptionEnded)
+        ..PaymentEvent::new(Gateway::Asaas, id, PaymentEventKind::SubscriptionEnded)
     })
 }
 

@@ -237,7 +237,7 @@ impl PaymentEvent {
     }
 
     /// An event that says nothing but its id and its kind.
-    pub(crate) fn bare(gateway: Gateway, id: String, kind: PaymentEventKind) -> PaymentEvent {
+    pub(crate) fn new(gateway: Gateway, id: String, kind: PaymentEventKind) -> PaymentEvent {
         PaymentEvent {
             gateway,
             id,
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(reported.check(), Ok(()));
         assert_eq!(event(&serde_json::to_string(&reported).unwrap()).unwrap(), reported);
         let bare = event(r#"{ "gateway": "asaas", "id": "evt_1", "kind": "other" }"#).unwrap();
-        let expected = PaymentEvent::bare(Gateway::Asaas, "evt_1".into(), PaymentEventKind::Other);
+        let expected = PaymentEvent::new(Gateway::Asaas, "evt_1".into(), PaymentEventKind::Other);
         assert_eq!(bare, expected);
         assert!(
             event(r#"{ "gateway": "asaas", "id": "evt_1", "kind": "other", "x": 1 }"#).is_err()
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn an_event_says_what_its_kind_needs() {
         use PaymentEventKind::{Other, Overdue, Paid, Reversed, SubscriptionEnded};
-        let bare = |id: &str, kind| PaymentEvent::bare(Gateway::Asaas, id.to_owned(), kind);
+        let bare = |id: &str, kind| PaymentEvent::new(Gateway::Asaas, id.to_owned(), kind);
         let missing = |field: &str| Err(PayloadError::Missing { field: field.to_owned() });
         assert_eq!(bare("", Other).check(), Ok(()));
         assert_eq!([Paid, Overdue, Reversed].map(PaymentEventKind::is_of_payment), [true; 3]);

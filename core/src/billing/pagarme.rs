@@ -69,7 +69,7 @@ fn method(name: Option<&str>) -> PaymentMethod {
 
 fn ignored(envelope: &Object, name: &str) -> PaymentEvent {
     let id = envelope.text("id").ok().flatten().unwrap_or_default();
-    let bare = PaymentEvent::bare(Gateway::Pagarme, id, PaymentEventKind::Other);
+    let bare = PaymentEvent::new(Gateway::Pagarme, id, PaymentEventKind::Other);
     event(envelope, name, PaymentEventKind::Other).unwrap_or(bare)
 }
 
@@ -89,7 +89,7 @@ fn event(
         reference: code(&data, payment)?,
         method: method(payment.text("payment_method")?.as_deref()),
         occurred_at: envelope.date("created_at", payload::instant)?,
-        ..PaymentEvent::bare(Gateway::Pagarme, id, kind)
+        ..PaymentEvent::new(Gateway::Pagarme, id, kind)
     };
     if is_of_subscription {
         return Ok(PaymentEvent { subscription: Some(data.own_id()?), ..event });

@@ -29,7 +29,7 @@ pub struct Argument {
 pub enum Presence {
     /// It must be given.
     Required,
-    /// It must be given, and may be `null`, which means something of its own.
+    /// It must be given. `null` is a value with a meaning, which the argument says.
     Nullable,
     /// It may be left out, which is the same as `null`.
     Optional,

@@ -19,10 +19,11 @@ use serde_json::Value;
 
 pub use arguments::{Argument, ArgumentType, Presence};
 
+pub use crate::twice::twice;
+
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::form::FORMS_BYTES_MAX;
-use crate::twice::twice;
 use crate::unknown::UnknownName;
 use arguments::Arguments;
 

@@ -74,7 +74,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "preview_invoice",
         summary: "Returns the invoice that will be written when the running period ends.",
         arguments: &[TENANT],
-        result: "{\"due\", \"amount_cents\", \"currency\", \"lines\"}, or null where there is none",
+        result: "{\"due\", \"amount_cents\", \"currency\", \"lines\"}, or null if no invoice \
+                 follows",
         effect: Effect::Reads,
         blocks: Blocks::ReadsStore,
         run: |engine, given| json(&engine.preview_invoice(given.text("tenant")?)?),

@@ -199,7 +199,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "set_own_price",
-        summary: "Gives a tenant a price of its own for a period of a plan. It holds at once on \
+        summary: "Overrides the price of a plan's period for one tenant. It applies at once to \
                   invoices that are not due yet and have no charge.",
         arguments: &[
             TENANT,

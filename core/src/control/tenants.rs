@@ -163,7 +163,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "set_own_limit",
-        summary: "Gives a tenant a limit of its own, whatever plan it is on or joins later.",
+        summary: "Overrides a limit for one tenant, on its present plan and on later ones.",
         arguments: &[
             TENANT,
             RESOURCE,
@@ -179,7 +179,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "set_feature",
-        summary: "Gives a tenant a feature of its own, whatever its plan says.",
+        summary: "Overrides a feature of the plan for one tenant.",
         arguments: &[
             TENANT,
             Argument::required("name", Type::Text, "The feature, as the catalog names it."),
@@ -312,7 +312,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "erased_accounts",
-        summary: "Lists what is kept of erased tenants. It is personal.",
+        summary: "Lists the invoice data that is kept of erased tenants. It is personal.",
         arguments: &[Argument::optional("name", Type::Text, "Of those of this name; else of all.")],
         result: "a list of what their invoices say",
         effect: Effect::Reads,

@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(tokens.verify(&new.token).unwrap().unwrap().id, old.id);
         assert!(tokens.revoke(old.id).unwrap());
         assert!(!tokens.revoke(old.id).unwrap(), "a second time");
-        assert!(!tokens.revoke(99).unwrap(), "there is none");
+        assert!(!tokens.revoke(99).unwrap(), "no token has the number 99");
         assert_eq!(tokens.verify(&new.token).unwrap(), None);
         assert_eq!(tokens.rotate(old.id).unwrap(), None);
         let listed = tokens.list().unwrap();

@@ -26,7 +26,7 @@ fn event(event: &mut Fields<'_>) -> Option<PaymentEvent> {
     let kinds = codes(&PaymentEventKind::ALL.map(PaymentEventKind::code));
     let kind = event.required("kind", &kinds);
     let methods = codes(&PaymentMethod::ALL.map(PaymentMethod::code));
-    let bare = PaymentEvent {
+    let read = PaymentEvent {
         payment: event.text("payment"),
         subscription: event.optional("subscription", "text"),
         customer: event.optional("customer", "text"),
@@ -41,9 +41,9 @@ fn event(event: &mut Fields<'_>) -> Option<PaymentEvent> {
         occurred_at: event.instant("occurred_at"),
         installment: event.optional("installment", "text"),
         part: event.optional("part", "a whole number"),
-        ..PaymentEvent::bare(Gateway::Asaas, String::new(), PaymentEventKind::Other)
+        ..PaymentEvent::new(Gateway::Asaas, String::new(), PaymentEventKind::Other)
     };
-    Some(PaymentEvent { gateway: gateway?, id: id?, kind: kind?, ..bare })
+    Some(PaymentEvent { gateway: gateway?, id: id?, kind: kind?, ..read })
 }
 
 #[cfg(test)]
@@ -67,7 +67,7 @@ mod tests {
         assert_eq!(PaymentEvent::parse(&again).expect("is valid"), read);
         let least = r#"{ "gateway": "asaas", "id": "evt_1", "kind": "other" }"#;
         let least = PaymentEvent::parse(least).expect("is valid");
-        let expected = PaymentEvent::bare(Gateway::Asaas, "evt_1".into(), PaymentEventKind::Other);
+        let expected = PaymentEvent::new(Gateway::Asaas, "evt_1".into(), PaymentEventKind::Other);
         assert_eq!(least, expected);
     }
 

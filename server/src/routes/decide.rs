@@ -1,8 +1,8 @@
 //! Decisions. A denial is an answer with status 200 and `"allowed": false`: it is no failure of the
 //! request, and says which rule, which numbers, and when it may succeed.
 
-use cotas::{AccessRole, Decision, Details, Direction, Engine, ReservationId};
-use serde_json::{Value, json};
+use cotas::{AccessRole, Decision, Details, Direction, ReservationId};
+use serde_json::json;
 
 use super::{Answer, Call, Method, Route};
 use crate::access::Needs;
@@ -199,28 +199,5 @@ fn details<'a>(call: &'a Call<'_>) -> Result<Details<'a>, Problem> {
 #[allow(clippy::unnecessary_wraps)] // Every route ends with it.
 pub(super) fn decided(call: &Call<'_>, decision: &Decision) -> Result<Answer, Problem> {
     call.counters.decided(decision);
-    Ok(Answer::json(&document(&call.engine, decision)))
-}
-
-fn document(engine: &Engine, decision: &Decision) -> Value {
-    let mut document = json!(decision);
-    let name = |resource| engine.resource_name(resource);
-    let charges = decision.charges.iter().map(|charge| {
-        let (resource, source) = (name(charge.resource), charge.source.map(cotas::Source::code));
-        json!({ "resource": resource, "source": source, "units": charge.units })
-    });
-    let shadowed: Vec<_> = decision.shadowed.iter().collect();
-    let more = json!({
-        "resource": decision.resource.and_then(name),
-        "reservation": decision.reservation.map(|it| it.to_string()),
-        "receipt": decision.receipt.map(|it| it.to_string()),
-        "replayed": decision.replayed,
-        "charges": charges.collect::<Vec<_>>(),
-        "shadowed": shadowed,
-        "notice": decision.demo_notice.then_some(cotas::DEMO_NOTICE),
-    });
-    if let (Value::Object(to), Value::Object(more)) = (&mut document, more) {
-        to.extend(more);
-    }
-    document
+    Ok(Answer::json(&call.engine.decision_document(decision)))
 }
