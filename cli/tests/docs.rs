@@ -253,6 +253,30 @@ fn codes_of_the_header() -> BTreeMap<String, String> {
     header.lines().filter_map(code).collect()
 }
 
+/// Names that begin as the C functions do, in a text.
+fn names_of_c(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+    words.filter(|it| it.starts_with("cotas_") && !it.ends_with('_'))
+}
+
+#[test]
+fn functions_of_c_that_the_documents_name_exist() {
+    let header = read(&root().join("include/cotas.h"));
+    // The files and the package, which are no functions.
+    let mut known: BTreeSet<_> = ["cotas_ffi", "cotas_tests"].into();
+    known.extend(names_of_c(&header));
+    for page in pages() {
+        let text = read(&page);
+        // What has gone is named by the changelog, and by the guide's list of old names.
+        let present = text.split("Up to 0.1 each of these").next().unwrap_or_default();
+        if !page.ends_with("CHANGELOG.md") {
+            let unknown: Vec<_> = names_of_c(present).filter(|it| !known.contains(it)).collect();
+            assert!(unknown.is_empty(), "{}: {unknown:?}", page.display());
+        }
+    }
+    assert!(names_of_c("`cotas_no_such_function`").all(|it| !known.contains(it)));
+}
+
 #[test]
 fn every_error_has_its_row() {
     let mut rows = BTreeMap::new();

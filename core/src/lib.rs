@@ -43,7 +43,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("Cotas needs robust process-shared mutexes and futexes: Linux only, for now");
+compile_error!("Cotas needs futexes and locks of open files: it runs on Linux only");
 
 pub mod billing;
 pub mod catalog;
