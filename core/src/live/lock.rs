@@ -184,20 +184,24 @@ impl Drop for LockGuard<'_> {
         }
         let found = self.word.swap(0, Ordering::Release);
         if found != self.owner {
-            release_oddly(self, found);
+            release_oddly(self.memory, self.word, self.owner, found);
         }
     }
 }
 
 /// Wakes who waits. A word that names another owner is the work of a damaged file, or of a process
 /// that took this one for dead: nothing that was decided since can be relied on.
+///
+/// It gets values and not the guard: a guard whose address is given away lies in memory, and is
+/// copied there wherever it is returned.
 #[cold]
-fn release_oddly(held: &LockGuard<'_>, found: u64) {
-    if found & !WAITERS != held.owner {
-        held.memory.set_poison(Poison::Damaged);
+#[inline(never)]
+fn release_oddly(memory: &Memory, word: &AtomicU64, owner: u64, found: u64) {
+    if found & !WAITERS != owner {
+        memory.set_poison(Poison::Damaged);
     }
     if found & WAITERS != 0 {
-        futex::wake_one(futex::low_half(held.word));
+        futex::wake_one(futex::low_half(word));
     }
 }
 

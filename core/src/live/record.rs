@@ -32,12 +32,15 @@ pub(crate) struct RecordGuard<'a> {
     undo: &'a [[AtomicU64; 2]],
     /// What the word that makes the log pending holds beside the count: see [`undo_tag`].
     tag: u64,
+    /// Words that were written. Where they are more than the undo record has capacity for,
+    /// [`OVERFLOW`]: the operation must not stand.
     undo_pending: usize,
-    /// More was written than the undo record has capacity for: the operation must not stand.
-    overflow: bool,
     // Dropped last, after the roll-back.
     _held: LockGuard<'a>,
 }
+
+/// More words than any undo record has capacity for.
+const OVERFLOW: usize = usize::MAX;
 
 impl<'a> RecordGuard<'a> {
     /// Locks the record at `at` and puts right what a dead holder left half done.
@@ -60,16 +63,7 @@ impl<'a> RecordGuard<'a> {
             check_undo(memory, at, cells, pending)?;
             roll_back(memory, at, undo, pending);
         }
-        Ok(RecordGuard {
-            memory,
-            at,
-            cells,
-            undo,
-            tag,
-            undo_pending: 0,
-            overflow: false,
-            _held: held,
-        })
+        Ok(RecordGuard { memory, at, cells, undo, tag, undo_pending: 0, _held: held })
     }
 
     /// The cell of a word of the record.
@@ -106,7 +100,7 @@ impl<'a> RecordGuard<'a> {
             return;
         }
         let Some([target, old]) = self.undo.get(self.undo_pending) else {
-            self.overflow = true;
+            self.undo_pending = OVERFLOW;
             return;
         };
         target.store(self.memory.offset_of(cell), Relaxed);
@@ -138,7 +132,7 @@ impl<'a> RecordGuard<'a> {
     #[inline(always)]
     #[must_use]
     pub(crate) fn finish(&mut self) -> bool {
-        if self.overflow {
+        if self.undo_pending == OVERFLOW {
             self.roll_back();
             return false;
         }
@@ -149,10 +143,13 @@ impl<'a> RecordGuard<'a> {
         true
     }
 
-    /// Puts back everything that was `set` since the last `finish`.
+    /// Puts back everything that was `set` since the last `finish`. The function that does it gets
+    /// values and not the guard, as in [`lock`].
+    #[inline(always)]
     pub(crate) fn roll_back(&mut self) {
-        roll_back(self.memory, self.at, self.undo, self.tag | self.undo_pending as u64);
-        (self.undo_pending, self.overflow) = (0, false);
+        let count = self.undo_pending.min(self.undo.len());
+        roll_back(self.memory, self.at, self.undo, self.tag | count as u64);
+        self.undo_pending = 0;
     }
 
     /// Doubles the capacity of the undo record. The undo log must be empty.
@@ -316,6 +313,7 @@ fn check_undo(
 /// Puts the old values of the first entries back, the last first: as many as the low half of
 /// `pending` says.
 #[cold]
+#[inline(never)]
 fn roll_back(memory: &Memory, at: u64, undo: &[[AtomicU64; 2]], pending: u64) {
     let count = pending & ((1 << COUNT_BITS) - 1);
     for (left, [target, old]) in undo.iter().enumerate().take(count as usize).rev() {
