@@ -15,6 +15,8 @@
 # make pictures   draws docs/pictures
 # make reference   writes docs/cli.md, as the command line says
 # make deps    installs the interpreters that the tests of other languages use
+# make packages   the packages of other languages, in target/packages
+# make bindings   writes what the packages have of the header and of the table of operations
 # make wheel   the Python package, in target/python/dist
 # make install PREFIX=/usr/local: libcotas.so.1, libcotas.a, the headers and cotas.pc
 # make header  writes include/cotas.h and include/cotas_ffi.h, as the source of ffi/ says
@@ -26,7 +28,7 @@ CC ?= cc
 CRASH_TESTS := --package cotas-tests --features crash_points
 
 .PHONY: test-quick test-crash torture power-cuts faults damage filesystems libc overshoot
-.PHONY: bench-compare
+.PHONY: bench-compare packages bindings
 .PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
     header operations install install-built traffic docs reference deny third-party pictures fuzz
 
@@ -66,6 +68,7 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy $(CRASH_TESTS),overshoot --all-targets -- -D warnings
+	python3 -B packages/generate --check
 
 test-rust:
 	$(CARGO) test --workspace
@@ -220,12 +223,21 @@ install-built:
 	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' ffi/cotas.pc.in \
 	    > $(DESTDIR)$(LIBDIR)/pkgconfig/cotas.pc
 
-# docs/operations.md, as the table of the control plane says.
+# docs/operations.md and packages/operations.json, as the table of the control plane says.
 operations:
 	COTAS_WRITE_PAGES=1 $(CARGO) test --package cotas-cli --bin cotas operations
+	$(MAKE) bindings
+
+bindings:
+	python3 -B packages/generate
+
+packages:
+	$(CARGO) build --release --package cotas-ffi
+	python3 -B packages/build.py --library target/release/libcotas.so --to target/packages
 
 header:
 	COTAS_WRITE_HEADERS=1 $(CARGO) test --package cotas-ffi --test header
+	$(MAKE) bindings
 
 traffic:
 	python3 examples/traffic/generate.py > examples/traffic/help_desk_day.csv

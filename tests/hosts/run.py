@@ -7,7 +7,10 @@ CI=true, else its tests are skipped, which is said.
 
 import contextlib
 import difflib
+import functools
 import glob
+import itertools
+import json
 import os
 import pathlib
 import re
@@ -17,14 +20,19 @@ import tempfile
 import time
 import traceback
 
-from machine import CATALOG, EXAMPLES, ROOT, STORIES, TARGET, database, free_port, missing, run
+from machine import (
+    CATALOG, EXAMPLES, LIBRARIES, ROOT, STORIES, TARGET, database, free_port, missing, run,
+)  # fmt: skip
 
+import build
+import coverage
 import php_workers
 import webhooks
 
 NGINX_LUA = "/usr/lib/nginx/modules/ngx_http_lua_module.so"
 PHP_FPM = max(glob.glob("/usr/sbin/php-fpm*"), default="/usr/sbin/php-fpm")
 JARS = ["/usr/share/java/jna.jar", "/usr/share/java/gson.jar"]
+TOUR = STORIES / "tour"
 TESTS = []
 
 
@@ -42,17 +50,51 @@ def story(*command, expected=None):
     assert printed == expected, "\n".join(lines)
 
 
-def koffi():
-    """Installs what package-lock.json pins."""
+def tour(*command):
+    """Every function, called by a package: what each step gives, and that none was left out."""
+    steps = json.loads((TOUR / "steps.json").read_text(encoding="utf-8"))
+    with database() as path:
+        called = path.with_name("called")
+        given = [TOUR / "steps.json", path, TOUR / "catalog.toml"]
+        printed = run(*command, *map(str, given), **coverage.counted(called))
+        lines = [json.loads(line) for line in printed.splitlines()]
+        for step, line in itertools.zip_longest(steps, lines):
+            expected = {"fails": step["fails"]} if "fails" in step else step
+            assert line and is_in(expected, line), f"expected {step}\nfound {line}"
+        assert not coverage.missed(called), f"not called: {coverage.missed(called)}"
+
+
+def is_in(step, line):
+    """Whether a step gave what is expected of it: of an object, those members."""
+    for member in {"gives", "fails"} & set(step):
+        expected, found = step[member], line.get(member, ...)
+        if isinstance(expected, dict) and isinstance(found, dict):
+            found = {name: found.get(name, ...) for name in expected}
+        if expected != found:
+            return False
+    return "fails" in step or "gives" in line
+
+
+def ten_lines(language, *command, fence, at=TARGET):
+    """The program of a package's README, as it stands there, against an installed package."""
+    readme = (ROOT / "packages" / language / "README.md").read_text(encoding="utf-8")
+    [program] = re.findall(rf"```{fence}\n(.*?)```", readme, flags=re.S)
+    with tempfile.TemporaryDirectory(dir=at) as place:
+        shutil.copy(CATALOG, pathlib.Path(place) / "catalog.toml")
+        (pathlib.Path(place) / command[-1]).write_text(program, encoding="utf-8")
+        printed = run(*command, cwd=place)
+    assert printed == "true 198 of 200 left\n", printed
+
+
+@functools.cache
+def node_package():
+    """Builds the package and installs its tarball into an empty project."""
     place = TARGET / "node"
-    place.mkdir(exist_ok=True)
-    pinned = [(EXAMPLES / "node" / name) for name in ("package.json", "package-lock.json")]
-    stamp = place / "node_modules" / ".package-lock.json"
-    if stamp.exists() and all(stamp.stat().st_mtime > it.stat().st_mtime for it in pinned):
-        return
-    for file in pinned:
-        (place / file.name).write_bytes(file.read_bytes())
-    run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=place)
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    tarball = build.build("node", LIBRARIES / "libcotas.so.1", TARGET / "packages")
+    (place / "package.json").write_text("{}", encoding="utf-8")
+    run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", tarball, cwd=place)
 
 
 @test("story by PHP FFI", "php")
@@ -60,22 +102,42 @@ def php():
     story("php", "tests/hosts/php/story.php")
 
 
-@test("story by Node, koffi", "node", "npm")
+@test("story by Node, the package", "node", "npm")
 def node():
-    koffi()
+    node_package()
     story("node", "tests/hosts/node/story.js")
+
+
+@test("Node: the README's program", "node", "npm")
+def node_readme():
+    node_package()
+    ten_lines("node", "node", "program.mjs", fence="js", at=TARGET / "node")
+
+
+@test("Node: a tour of every function", "node", "npm", "gcc")
+def node_tour():
+    node_package()
+    tour("node", "tests/hosts/tour/tour.js")
+
+
+@test("Node: loaded twice in one process, and in a thread", "node", "npm")
+def node_twice():
+    node_package()
+    with database() as path:
+        printed = run("node", "tests/hosts/node/twice.js", str(path))
+    assert printed == "one database, 3 times: 3 used\n", printed
 
 
 @test("Node: what waits for the disk leaves the event loop free", "node", "npm")
 def node_event_loop():
-    koffi()
+    node_package()
     expected = "20 decisions, 0 of 2 done\n2 of 2 done\n"
     story("node", "tests/hosts/node/event_loop.js", expected=expected)
 
 
 @test("node:cluster and node:worker_threads with 4 workers each: exactly the limit", "node", "npm")
 def node_workers():
-    koffi()
+    node_package()
     expected = "4 workers: 1000 of 1000 admitted\neach unit once: true\n"
     for kind in ("cluster", "threads"):
         story("node", "tests/hosts/node/workers.js", kind, expected=expected)
@@ -185,7 +247,7 @@ def php_fpm_webhook():
 
 @test("webhook in Node", "node", "npm")
 def node_webhook():
-    koffi()
+    node_package()
     webhooks.example("node", "webhook.js", cwd=EXAMPLES / "node")
 
 

@@ -57,8 +57,11 @@ impl Call {
 
 /// Prints the operations: as the page of the documents, or as JSON.
 pub fn list(output: Output) -> Result<(), Failure> {
-    let all: Vec<_> = control::operations().map(document).collect();
-    output.print(&page(), &json!(all))
+    output.print(&page(), &documents())
+}
+
+fn documents() -> Value {
+    control::operations().map(document).collect()
 }
 
 fn document(operation: &Operation) -> Value {
@@ -140,15 +143,23 @@ fn write(page: &mut String, text: std::fmt::Arguments<'_>) {
 mod tests {
     use super::*;
 
-    const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
+    fn assert_written(name: &str, text: &str) {
+        let path = format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("COTAS_WRITE_PAGES").is_some() {
+            std::fs::write(&path, text).expect("can be written");
+        }
+        let written = std::fs::read_to_string(path).expect("can be read");
+        assert!(written == text, "{name} is out of date: make operations");
+    }
 
     #[test]
     fn the_page_of_the_documents_is_what_the_table_says() {
-        if std::env::var_os("COTAS_WRITE_PAGES").is_some() {
-            std::fs::write(PATH, page()).expect("can be written");
-        }
-        let written = std::fs::read_to_string(PATH).expect("can be read");
-        assert!(written == page(), "docs/operations.md is out of date: make operations");
+        assert_written("docs/operations.md", &page());
+    }
+
+    #[test]
+    fn the_packages_are_generated_from_what_the_table_says() {
+        assert_written("packages/operations.json", &format!("{:#}\n", documents()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 // A WhatsApp webhook that asks before it answers: POST /webhooks/<tenant>.
 //
-//   npm ci
+//   npm install
 //   COTAS_DB=quotas.db WHATSAPP_APP_SECRET=... WHATSAPP_VERIFY_TOKEN=... PORT=8080 node webhook.js
 //
 // Decisions are made in memory, in the event loop; what waits for the disk does so elsewhere. It
@@ -11,9 +11,7 @@
 
 const crypto = require('node:crypto');
 const http = require('node:http');
-const { CotasError, INVALID_ARGUMENT, UNKNOWN_TENANT, load } = require('./cotas.js');
-
-const { Engine, whatsappEvents } = load();
+const { CotasError, Engine, whatsappEvents } = require('cotas');
 
 const BODY_BYTES_MAX = 1 << 20;
 // What each kind of part that opens a session is in the catalog.
@@ -32,7 +30,7 @@ function parse(body) {
   try {
     read = whatsappEvents(body);
   } catch (error) {
-    if (error.code !== INVALID_ARGUMENT) throw error;
+    if (error.code !== 'invalid_argument') throw error;
     throw new Refused(400, 'this is no JSON');
   }
   if (!read.known) throw new Refused(400, 'this is no webhook of WhatsApp');
@@ -138,10 +136,10 @@ function trouble(error) {
   if (error instanceof Refused) {
     return { status: error.status, headers: {}, document: { error: error.message } };
   }
-  if (error instanceof CotasError && error.code === UNKNOWN_TENANT) {
+  if (error instanceof CotasError && error.code === 'unknown_tenant') {
     return { status: 404, headers: {}, document: { error: 'there is no such tenant' } };
   }
-  if (error instanceof CotasError && error.code === INVALID_ARGUMENT) {
+  if (error instanceof CotasError && error.code === 'invalid_argument') {
     return { status: 400, headers: {}, document: { error: error.message } };
   }
   console.error(error);

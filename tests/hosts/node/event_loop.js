@@ -9,7 +9,7 @@ const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const fs = require('node:fs');
 const timers = require('node:timers/promises');
-const { load } = require('../../../examples/hosts/node/cotas.js');
+const { Engine } = require('cotas');
 
 const DECISIONS = 20;
 const HOLD = `
@@ -22,12 +22,11 @@ held.execute("ROLLBACK")
 `;
 
 async function play(path, catalog) {
-  const { Engine } = load();
   const engine = await Engine.open(path, { now: Date.parse('2026-05-20T12:00:00-03:00') });
   await engine.loadCatalog(fs.readFileSync(catalog, 'utf8'), 'help_desk.toml');
   const plan = { name: 'starter', first_due: '2026-06-10', auto_renew: true };
-  await engine.ensureTenant({ name: 'padaria-aurora', plan });
-  await engine.ensureTenant({ name: 'oficina', plan: { ...plan, first_due: '2026-05-20' } });
+  await engine.ensureTenant({ form: { name: 'padaria-aurora', plan } });
+  await engine.ensureTenant({ form: { name: 'oficina', plan: { ...plan, first_due: '2026-05-20' } } });
   const tenant = await engine.tenant('padaria-aurora');
   const due = await engine.tenant('oficina');
   engine.setTime(Date.parse('2026-05-21T00:00:00-03:00'));
@@ -36,7 +35,7 @@ async function play(path, catalog) {
   await once(holder.stdout, 'data');
   let done = 0;
   const waiting = [
-    engine.ensureTenant({ name: 'mercado-sao-jorge', plan }),
+    engine.ensureTenant({ form: { name: 'mercado-sao-jorge', plan } }),
     due.perform('send_sms', { quantity: 1 }),
   ].map((it) => it.then(() => { done += 1; }));
   for (let decided = 0; decided < DECISIONS; decided += 1) {

@@ -1,9 +1,9 @@
 'use strict';
 
-// The story of tests/hosts/story.txt, by koffi. Arguments: a new database, a catalog.
+// The story of tests/hosts/story.txt, by the package. Arguments: a new database, a catalog.
 
 const fs = require('node:fs');
-const { CotasError, load } = require('../../../examples/hosts/node/cotas.js');
+const { CotasError, Engine } = require('cotas');
 
 const TENANT = 'padaria-são-joão';
 
@@ -29,18 +29,17 @@ async function printError(attempt) {
     await attempt();
   } catch (error) {
     if (!(error instanceof CotasError)) throw error;
-    console.log(`error ${error.code}: ${error.message}`);
+    console.log(`error ${error.number}: ${error.message}`);
   }
 }
 
 async function play(path, catalog) {
-  const { Engine } = load();
   const engine = await Engine.open(path, { now: Date.parse('2026-05-19T12:00:00-03:00') });
   const version = await engine.loadCatalog(fs.readFileSync(catalog, 'utf8'), 'help_desk.toml');
   console.log(`catalog ${version}`);
   const plan = { name: 'starter', first_due: '2026-05-20', auto_renew: true };
   for (let time = 0; time < 2; time += 1) {
-    const created = await engine.ensureTenant({ name: TENANT, plan });
+    const created = await engine.ensureTenant({ form: { name: TENANT, plan } });
     console.log(created ? 'created' : 'there already');
   }
   await printError(() => engine.tenant('açougue'));
@@ -58,7 +57,7 @@ async function play(path, catalog) {
   const sendSms = () => tenant.perform('send_sms', { quantity: 150, key: 'pedido-1' });
   const [sms, again] = [await sendSms(), await sendSms()];
   console.log(`sms: ${sms.units} units, ${sms.available} left`);
-  const same = again.receipt === sms.receipt && sms.receipt !== '' ? 'the same' : 'another';
+  const same = again.receipt === sms.receipt && sms.receipt !== null ? 'the same' : 'another';
   const once = again.replayed ? 'the stored decision' : 'a new decision';
   console.log(`sms with the same key: ${once}, ${same} receipt, ${again.available} left`);
 
@@ -66,7 +65,7 @@ async function play(path, catalog) {
   console.log(`contact-${number}: ${shown(await receive(number))}`);
   engine.setTime(Date.parse('2026-05-21T00:00:00-03:00'));
   console.log(`contact-${number}: ${shown(await receive(number))}`);
-  const statement = await engine.statement(TENANT);
+  const statement = await engine.statement({ tenant: TENANT });
   const sessions = statement.balances.find((it) => it.resource === 'sessions');
   console.log(
     `statement of ${statement.tenant}: ${statement.plan.title}, `
@@ -74,7 +73,7 @@ async function play(path, catalog) {
     + `sessions ${sessions.available} of ${sessions.contracted}`);
   await tenant.close();
   await engine.close();
-  await printError(() => engine.statement(TENANT));
+  await printError(() => engine.statement({ tenant: TENANT }));
 }
 
 play(process.argv[2], process.argv[3]);

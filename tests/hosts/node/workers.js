@@ -9,13 +9,12 @@ const { once } = require('node:events');
 const fs = require('node:fs');
 const timers = require('node:timers/promises');
 const threads = require('node:worker_threads');
-const { load } = require('../../../examples/hosts/node/cotas.js');
+const { Engine } = require('cotas');
 
 const WORKERS = 4;
 const LIMIT = 1000;
 const TENANT = 'padaria-aurora';
 
-const { Engine } = load();
 const [kind, path, catalog] = process.argv.slice(2);
 
 /** How workers are started, given something, and answer something, by kind. */
@@ -38,7 +37,8 @@ async function prepare() {
   const engine = await Engine.open(path);
   await engine.loadCatalog(fs.readFileSync(catalog, 'utf8'), 'help_desk.toml');
   const plan = { name: 'starter', first_due: '2099-12-31', auto_renew: true };
-  await engine.ensureTenant({ name: TENANT, plan, limits: { notification_credits: LIMIT } });
+  const limits = { notification_credits: LIMIT };
+  await engine.ensureTenant({ form: { name: TENANT, plan, limits } });
   await engine.close();
 }
 

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Builds the packages of other languages with a built library inside: `make packages`.
+
+    python3 packages/build.py --library target/release/libcotas.so --to target/packages node
+"""
+
+import argparse
+import pathlib
+import platform
+import shutil
+import subprocess
+
+PACKAGES = pathlib.Path(__file__).resolve().parent
+LICENCES = ("LICENSE-MIT", "LICENSE-APACHE")
+LEFT_OUT = shutil.ignore_patterns("node_modules", "__pycache__", "*.gem", "vendor", ".*")
+
+
+def staged(language, place):
+    """A copy of a package's source, in which its artefact is made."""
+    stage = place / "stage" / language
+    shutil.rmtree(stage, ignore_errors=True)
+    shutil.copytree(PACKAGES / language, stage, ignore=LEFT_OUT)
+    for licence in LICENCES:
+        shutil.copy(PACKAGES.parent / licence, stage)
+    return stage
+
+
+def put_library(library, into):
+    """The library without the symbols that only a debugger reads."""
+    into.mkdir(parents=True)
+    subprocess.run(["strip", "-o", into / "libcotas.so.1", library], check=True)
+
+
+def node(library, place):
+    stage = staged("node", place)
+    machine = {"x86_64": "x64", "aarch64": "arm64"}[platform.machine()]
+    put_library(library, stage / "native" / f"{machine}-gnu")
+    packed = subprocess.run(
+        ["npm", "pack", "--silent", "--pack-destination", place, stage],
+        check=True, text=True, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    return place / packed.stdout.split()[-1]
+
+
+BUILDERS = {"node": node}
+
+
+def build(language, library, place):
+    """Builds one package, and gives its artefact."""
+    place.mkdir(parents=True, exist_ok=True)
+    return BUILDERS[language](library.resolve(), place.resolve())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--library", type=pathlib.Path, required=True)
+    parser.add_argument("--to", type=pathlib.Path, required=True)
+    parser.add_argument("languages", nargs="*", choices=[[], *BUILDERS])
+    given = parser.parse_args()
+    for language in given.languages or BUILDERS:
+        print(build(language, given.library, given.to))
+
+
+if __name__ == "__main__":
+    main()
