@@ -7,10 +7,12 @@
 import argparse
 import pathlib
 import platform
+import re
 import shutil
 import subprocess
 
 PACKAGES = pathlib.Path(__file__).resolve().parent
+VERSION = re.search(r'^version = "(.*)"', (PACKAGES.parent / "Cargo.toml").read_text(), re.M)[1]
 LICENCES = ("LICENSE-MIT", "LICENSE-APACHE")
 LEFT_OUT = shutil.ignore_patterns("node_modules", "__pycache__", "*.gem", "vendor", ".*")
 
@@ -42,7 +44,31 @@ def node(library, place):
     return place / packed.stdout.split()[-1]
 
 
-BUILDERS = {"node": node}
+def php(library, place):
+    """A Composer package: an archive for a repository of the kind `artifact`."""
+    stage = staged("php", place)
+    put_library(library, stage / "native" / f"{platform.machine()}-gnu")
+    header = PACKAGES.parent / "include" / "cotas_ffi.h"
+    shutil.copy(header, stage / "native")
+    preloaded = '#define FFI_SCOPE "cotas"\n#define FFI_LIB "libcotas.so.1"\n' + header.read_text()
+    (stage / "native" / "cotas_preload.h").write_text(preloaded, encoding="utf-8")
+    folder = place / "composer"
+    folder.mkdir(exist_ok=True)
+    return pathlib.Path(shutil.make_archive(folder / f"cotas-{VERSION}", "zip", stage))
+
+
+def ruby(library, place):
+    stage = staged("ruby", place)
+    put_library(library, stage / "native" / f"{platform.machine()}-gnu")
+    gem = place / f"cotas-{VERSION}.gem"
+    subprocess.run(
+        ["gem", "build", "--quiet", "--output", gem, "cotas.gemspec"], cwd=stage, check=True,
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    return gem
+
+
+BUILDERS = {"node": node, "php": php, "ruby": ruby}
 
 
 def build(language, library, place):

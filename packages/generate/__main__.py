@@ -4,9 +4,11 @@ nothing, and fails where what is committed is not what it would write."""
 import sys
 
 import node
+import php
+import ruby
 import surface
 
-WRITERS = [node]
+WRITERS = [node, php, ruby]
 
 
 def main():

@@ -30,7 +30,8 @@ DEFAULTS = {
 # Those that stand in their place even so, and those that are mandatory in one function.
 IN_PLACE = {"details_json", "name"}
 MANDATORY = {("cotas_reserve", "ttl_ms"), ("cotas_reserve_action", "ttl_ms"),
-             ("cotas_payment_event", "token"), ("cotas_resource", "name")}  # fmt: skip
+             ("cotas_reserve_action", "details_json"), ("cotas_payment_event", "token"),
+             ("cotas_resource", "name")}  # fmt: skip
 ENUMS = {"direction": "direction", "report": "delivery", "outcome": "delivery_outcome"}
 SHORT = {"cotas_engine_now": "now", "cotas_engine_set_time": "set_time"}
 

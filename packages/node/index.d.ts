@@ -136,7 +136,10 @@ export class Engine extends EngineCalls {
   /** Calls an operation of the control plane by its name. */
   call(operation: string, given?: Document, options?: { key?: string | null }): Promise<any>;
   callSync(operation: string, given?: Document, options?: { key?: string | null }): any;
+  /** The same engine, whose calls have another durability. */
   withDurability(durability: Durability): Engine;
+  /** The same engine, whose decisions never wait: one that would have to is an error, 'busy'. */
+  withoutWaiting(): Engine;
   close(): Promise<void>;
   closeSync(): void;
 }

@@ -191,6 +191,11 @@ class Engine extends EngineCalls {
     return new Engine(now(withDurability, this.#blocking, [durability]));
   }
 
+  /** The same engine, whose decisions never wait: one that would have to is an error, 'busy'. */
+  withoutWaiting() {
+    return new Engine(now(withoutWaiting, this.#blocking, []));
+  }
+
   /** Finds a tenant. Keep it: deciding by it is the fast way. */
   async tenant(name) {
     const blocking = await later(tenantOpen, this.#blocking, [name]);

@@ -5,6 +5,11 @@ set -euo pipefail
 
 # A command or a pattern of files, and the package that brings it.
 wanted=(gcc:gcc g++:g++ valgrind:valgrind spin:spin php:php-cli "/usr/sbin/php-fpm*:php-fpm"
+    composer:composer "/usr/share/doc/php*-zip:php-zip" /usr/share/php/Illuminate/Http:php-illuminate-http
+    /usr/share/php/Illuminate/Routing:php-illuminate-routing
+    /usr/share/php/Illuminate/Config:php-illuminate-config
+    /usr/share/php/Illuminate/Events:php-illuminate-events
+    /usr/share/doc/ruby-sidekiq:ruby-sidekiq /usr/share/doc/ruby-railties:ruby-railties
     ruby:ruby puma:puma rackup:ruby-rack go:golang-go luajit:luajit2 nginx:nginx-light
     node:nodejs npm:npm javac:default-jdk-headless
     /usr/share/java/jna.jar:libjna-java /usr/share/java/gson.jar:libgoogle-gson-java

@@ -54,6 +54,7 @@ def environment(**more):
     own = {
         "LD_LIBRARY_PATH": str(LIBRARIES),
         "COTAS_HEADER": str(ROOT / "include" / "cotas_ffi.h"),
+        "GEM_HOME": str(TARGET / "ruby"),
         "NODE_PATH": str(TARGET / "node" / "node_modules"),
         "CGO_CFLAGS": f"-I{ROOT / 'include'}",
         "CGO_LDFLAGS": linked,

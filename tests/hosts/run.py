@@ -44,7 +44,7 @@ def test(name, *needed):
 def story(*command, expected=None):
     """The same story in every language, word for word."""
     with database() as path:
-        printed = run(*command, str(path), str(CATALOG))
+        printed = run(*command, path, CATALOG)
     expected = expected or (STORIES / "story.txt").read_text(encoding="utf-8")
     lines = difflib.unified_diff(expected.splitlines(), printed.splitlines(), "expected", "printed")
     assert printed == expected, "\n".join(lines)
@@ -56,7 +56,7 @@ def tour(*command):
     with database() as path:
         called = path.with_name("called")
         given = [TOUR / "steps.json", path, TOUR / "catalog.toml"]
-        printed = run(*command, *map(str, given), **coverage.counted(called))
+        printed = run(*command, *given, **coverage.counted(called))
         lines = [json.loads(line) for line in printed.splitlines()]
         for step, line in itertools.zip_longest(steps, lines):
             expected = {"fails": step["fails"]} if "fails" in step else step
@@ -75,14 +75,17 @@ def is_in(step, line):
     return "fails" in step or "gives" in line
 
 
-def ten_lines(language, *command, fence, at=TARGET):
+def ten_lines(language, *command, fence, at=TARGET, beside=None):
     """The program of a package's README, as it stands there, against an installed package."""
     readme = (ROOT / "packages" / language / "README.md").read_text(encoding="utf-8")
     [program] = re.findall(rf"```{fence}\n(.*?)```", readme, flags=re.S)
     with tempfile.TemporaryDirectory(dir=at) as place:
         shutil.copy(CATALOG, pathlib.Path(place) / "catalog.toml")
+        if beside:
+            (pathlib.Path(place) / beside.name).symlink_to(beside)
         (pathlib.Path(place) / command[-1]).write_text(program, encoding="utf-8")
-        printed = run(*command, cwd=place)
+        # With the library that the package brings.
+        printed = run(*command, cwd=place, COTAS_LIBRARY="", LD_LIBRARY_PATH="")
     assert printed == "true 198 of 200 left\n", printed
 
 
@@ -97,9 +100,59 @@ def node_package():
     run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", tarball, cwd=place)
 
 
-@test("story by PHP FFI", "php")
+PHP = ("php", "-d", "ffi.enable=1")
+
+
+@functools.cache
+def php_package():
+    """Builds the package and has Composer install its archive into an empty project."""
+    place = TARGET / "php"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    archive = build.build("php", LIBRARIES / "libcotas.so.1", TARGET / "packages")
+    repositories = [{"packagist.org": False}, {"type": "artifact", "url": str(archive.parent)}]
+    project = {"repositories": repositories, "require": {"cotas/cotas": "*"}}
+    (place / "composer.json").write_text(json.dumps(project), encoding="utf-8")
+    run("composer", "install", "--quiet", "--no-interaction", cwd=place,
+        COMPOSER_ALLOW_SUPERUSER="1", COMPOSER_CACHE_DIR=str(place / "cache"))  # fmt: skip
+    return place / "vendor" / "autoload.php"
+
+
+@test("story by PHP, the package", "php", "composer")
 def php():
-    story("php", "tests/hosts/php/story.php")
+    story(*PHP, "tests/hosts/php/story.php", php_package())
+
+
+@test("PHP: the README's program", "php", "composer")
+def php_readme():
+    ten_lines("php", *PHP, "program.php", fence="php", at=TARGET, beside=php_package().parent)
+
+
+@test("PHP: a tour of every function", "php", "composer", "gcc")
+def php_tour():
+    tour(*PHP, "tests/hosts/tour/tour.php", php_package())
+
+
+@test("PHP: FFI that is switched off is one sentence", "php", "composer")
+def php_without_ffi():
+    program = f"require '{php_package()}'; try {{ Cotas\\Engine::open('q.db'); }} " \
+        "catch (Cotas\\LibraryException $error) { echo $error->getMessage(); }"
+    printed = run("php", "-d", "ffi.enable=0", "-r", program)
+    assert printed == (
+        "PHP's FFI is switched off: set ffi.enable=1 in php.ini, "
+        "or name the declarations in ffi.preload (docs/packages.md)"
+    ), printed
+
+
+LARAVEL = [f"/usr/share/php/Illuminate/{it}/autoload.php" for it in ("Config", "Events", "Http", "Routing")]
+
+
+@test("PHP: the provider and the middleware of Laravel", "php", "composer", *LARAVEL)
+def php_laravel():
+    with database() as path:
+        printed = run(*PHP, "tests/hosts/php/laravel.php", php_package(), path, CATALOG)
+    expected = (STORIES / "php" / "laravel.txt").read_text(encoding="utf-8")
+    assert printed == expected, printed
 
 
 @test("story by Node, the package", "node", "npm")
@@ -143,9 +196,44 @@ def node_workers():
         story("node", "tests/hosts/node/workers.js", kind, expected=expected)
 
 
-@test("story by Ruby, Fiddle", "ruby")
+@functools.cache
+def ruby_package():
+    """Builds the gem and installs it into an empty home of gems."""
+    home = TARGET / "ruby"
+    shutil.rmtree(home, ignore_errors=True)
+    gem = build.build("ruby", LIBRARIES / "libcotas.so.1", TARGET / "packages")
+    run("gem", "install", "--quiet", "--local", "--no-document", "--install-dir", home, gem)
+
+
+@test("story by Ruby, the gem", "ruby")
 def ruby():
+    ruby_package()
     story("ruby", "tests/hosts/ruby/story.rb")
+
+
+@test("Ruby: the README's program", "ruby")
+def ruby_readme():
+    ruby_package()
+    ten_lines("ruby", "ruby", "program.rb", fence="ruby")
+
+
+@test("Ruby: a tour of every function", "ruby", "gcc")
+def ruby_tour():
+    ruby_package()
+    tour("ruby", "tests/hosts/tour/tour.rb")
+
+
+RUBY_FRAMEWORKS = ("/usr/share/doc/ruby-sidekiq", "/usr/share/doc/ruby-railties")
+
+
+@test("Ruby: the middleware of Sidekiq and the Railtie", "ruby", *RUBY_FRAMEWORKS)
+def ruby_frameworks():
+    ruby_package()
+    for name in ("sidekiq", "rails"):
+        with database() as path:
+            printed = run("ruby", f"tests/hosts/ruby/{name}.rb", path, CATALOG)
+        expected = (STORIES / "ruby" / f"{name}.txt").read_text(encoding="utf-8")
+        assert printed == expected, printed
 
 
 @test("story by Go, cgo", "go", "gcc")
@@ -180,40 +268,39 @@ def python():
     story("python3", "tests/hosts/python/story.py")
 
 
-test("PHP with 4 workers: exactly the limit", "php")(
-    php_workers.exactly_the_limit_is_admitted
-)
-test("PHP loads the library and lets it go in each of 10,000 requests", "php")(
-    php_workers.the_library_is_loaded_and_let_go
-)
+@test("PHP with 4 workers: exactly the limit", "php", "composer")
+def php_exactly():
+    php_package()
+    php_workers.exactly_the_limit_is_admitted()
+
+
+@test("PHP loads the library in each of 10,000 requests", "php", "composer")
+def php_loads():
+    php_package()
+    php_workers.the_library_is_loaded_by_each_request()
+
+
+def php_preload():
+    """The setting that has PHP read the declarations as it starts."""
+    preloaded = php_package().parent / "cotas" / "cotas" / "native" / "cotas_preload.h"
+    return "-d", f"ffi.preload={preloaded}"
 
 
 def php_webhook(*settings):
-    webhooks.example(
-        "php", "-d", "ffi.enable=1", *settings, "-S", "127.0.0.1:{port}", "webhook.php",
-        cwd=EXAMPLES / "php", PHP_CLI_SERVER_WORKERS="2",
-    )  # fmt: skip
+    php_package()
+    with placed("php", {}) as (place, _):
+        webhooks.example(
+            *PHP, *settings, "-S", "127.0.0.1:{port}", "webhook.php", cwd=place,
+            PHP_CLI_SERVER_WORKERS="2",
+        )  # fmt: skip
 
 
-test("webhook in PHP", "php")(php_webhook)
+test("webhook in PHP", "php", "composer")(php_webhook)
 
 
-@contextlib.contextmanager
-def php_preload():
-    """The setting that has PHP read the declarations as it starts, made as the guide says."""
-    docs = (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8")
-    [lines] = re.findall(r"```c\n(#define FFI_SCOPE.*?)```", docs, flags=re.S)
-    header = (ROOT / "include" / "cotas_ffi.h").read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory(dir=TARGET) as place:
-        preloaded = pathlib.Path(place) / "cotas_preload.h"
-        preloaded.write_text(lines + header, encoding="utf-8")
-        yield "-d", f"ffi.preload={preloaded}"
-
-
-@test("webhook in PHP, with the declarations preloaded", "php")
+@test("webhook in PHP, with the declarations preloaded", "php", "composer")
 def php_webhook_preloaded():
-    with php_preload() as setting:
-        php_webhook(*setting)
+    php_webhook(*php_preload())
 
 
 @contextlib.contextmanager
@@ -223,6 +310,8 @@ def placed(language, configurations):
     workers must be those to whom the database belongs."""
     with tempfile.TemporaryDirectory(dir=TARGET) as place:
         shutil.copytree(EXAMPLES / language, place, dirs_exist_ok=True)
+        if language == "php":
+            (pathlib.Path(place) / "vendor").symlink_to(php_package().parent)
         files = {pathlib.Path(place) / name: more for name, more in configurations.items()}
         named = {it for file in files for it in re.findall(r":(\d+)", file.read_text("utf-8"))}
         ports = {port: free_port() for port in sorted(named)}
@@ -232,17 +321,16 @@ def placed(language, configurations):
         yield place, ports
 
 
-@test("webhook in PHP, PHP-FPM behind nginx with four workers", PHP_FPM, "nginx")
+@test("webhook in PHP, PHP-FPM behind nginx with four workers", PHP_FPM, "nginx", "composer")
 def php_fpm_webhook():
     """With the declarations read by each request, and by the master before it forks."""
     fpm = [PHP_FPM, "--allow-to-run-as-root", "-p", ".", "-y", "php-fpm.conf", "-d", "ffi.enable=1"]
     nginx = ["nginx", "-p", ".", "-c", "nginx.conf"]
     configurations = {"nginx.conf": "user root;\n", "php-fpm.conf": "user = root\n"}
-    with php_preload() as preloaded:
-        for settings in ([], preloaded):
-            with placed("php", configurations) as (place, ports):
-                behind = ([*fpm, *settings], ports["9000"])
-                webhooks.example(*nginx, cwd=place, port=ports["8080"], behind=behind)
+    for settings in ([], php_preload()):
+        with placed("php", configurations) as (place, ports):
+            behind = ([*fpm, *settings], ports["9000"])
+            webhooks.example(*nginx, cwd=place, port=ports["8080"], behind=behind)
 
 
 @test("webhook in Node", "node", "npm")
@@ -253,6 +341,7 @@ def node_webhook():
 
 @test("webhook in Ruby, Puma with forked workers", "ruby", "puma", "rackup")
 def ruby_webhook():
+    ruby_package()
     webhooks.example("puma", "-C", "puma.rb", cwd=EXAMPLES / "ruby")
 
 

@@ -2,16 +2,16 @@
 
 // A WhatsApp webhook that asks before it answers: POST /webhooks/<tenant>.
 //
-//   export COTAS_DB=quotas.db COTAS_HEADER=/usr/include/cotas_ffi.h
-//   export WHATSAPP_APP_SECRET=... WHATSAPP_VERIFY_TOKEN=...
+//   composer require cotas/cotas
+//   export COTAS_DB=quotas.db WHATSAPP_APP_SECRET=... WHATSAPP_VERIFY_TOKEN=...
 //   PHP_CLI_SERVER_WORKERS=4 php -d ffi.enable=1 -S 127.0.0.1:8080 webhook.php
 //
 // Under PHP-FPM (php-fpm.conf, nginx.conf) it is the front controller, and ffi.preload spares each
-// request the reading of the header (docs/hosts.md). ../README.md makes the database.
+// request the reading of the header (docs/packages.md). ../README.md makes the database.
 
 declare(strict_types=1);
 
-require __DIR__ . '/Cotas.php';
+require __DIR__ . '/vendor/autoload.php';
 
 /** What each kind of part that opens a session is in the catalog. */
 const ACTIONS = [
@@ -77,19 +77,17 @@ function handle(string $tenant, string $body, string $signature): array
         return [401, [], ['error' => 'the signature is wrong']];
     }
     try {
-        $library = ini_get('ffi.preload')
-            ? Cotas\Library::preloaded() : Cotas\Library::load(getenv('COTAS_HEADER'));
-        $read = $library->whatsappEvents($body);
+        $read = Cotas\whatsapp_events($body);
         if (!$read['known']) {
             return [400, [], ['error' => 'this is no webhook of WhatsApp']];
         }
-        $engine = new Cotas\Engine($library, getenv('COTAS_DB'));
+        $engine = Cotas\Engine::open(getenv('COTAS_DB'));
         return answer($engine->tenant($tenant), $read);
-    } catch (Cotas\Error $error) {
-        error_log("cotas: {$error->getMessage()} ({$error->getCode()})");
-        return match ($error->getCode()) {
-            Cotas\Error::UNKNOWN_TENANT => [404, [], ['error' => 'there is no such tenant']],
-            Cotas\Error::INVALID_ARGUMENT => [400, [], ['error' => $error->getMessage()]],
+    } catch (Cotas\CotasException $error) {
+        error_log("cotas: {$error->getMessage()} ({$error->error})");
+        return match ($error->error) {
+            'unknown_tenant' => [404, [], ['error' => 'there is no such tenant']],
+            'invalid_argument' => [400, [], ['error' => $error->getMessage()]],
             default => [503, ['Retry-After' => 1], ['error' => 'come again']],
         };
     }

@@ -11,7 +11,7 @@ require "json"
 require "openssl"
 require "rack"
 require "time"
-require_relative "cotas"
+require "cotas"
 
 # The webhook, as a Rack application.
 class Webhook
@@ -68,7 +68,7 @@ class Webhook
       if !decision.allowed?
         # The message is kept; what is not done is the answer.
         refused << refusal(part["id"], decision)
-      elsif part["kind"] == "message" && !decision.replayed
+      elsif part["kind"] == "message" && !decision.replayed?
         # Here the platform sends it. This example reports what it would send.
         text = [decision.notice, "Olá! Já vamos atender você."].compact.join("\n")
         answers << { message: part["id"], text: }
@@ -95,15 +95,15 @@ class Webhook
 
   # Why a message is not answered, with its figures; it is the platform's to show.
   def refusal(message, decision)
-    at = decision.retry_at && Time.at(decision.retry_at / 1000)
-    { message:, **decision.to_h.slice(:reason, :used, :limit), retry_at: at&.utc&.iso8601 }
+    { message:, **decision.to_h.slice(:reason, :used, :limit),
+      retry_at: decision.retry_at&.iso8601 }
   end
 
   # What an error is over HTTP.
   def trouble(error)
     case error.code
-    when Cotas::Error::UNKNOWN_TENANT then reply(404, error: "there is no such tenant")
-    when Cotas::Error::INVALID_ARGUMENT then reply(400, error: error.message)
+    when "unknown_tenant" then reply(404, error: "there is no such tenant")
+    when "invalid_argument" then reply(400, error: error.message)
     else
       warn "cotas: #{error.message} (#{error.code})"
       reply(503, { "Retry-After" => "1" }, error: "come again")
@@ -121,7 +121,7 @@ class Webhook
 end
 
 run Webhook.new(
-  Cotas::Engine.new(ENV.fetch("COTAS_DB")),
+  Cotas::Engine.open(ENV.fetch("COTAS_DB")),
   ENV.fetch("WHATSAPP_APP_SECRET"),
   ENV.fetch("WHATSAPP_VERIFY_TOKEN")
 )

@@ -162,9 +162,9 @@ export class TenantCalls {
    * session is a send: it is waited for 30 days at most what is reported of it by reportDelivery,
    * and then it is committed. One that takes a lease cannot be set aside.
    */
-  reserveAction(action: string, details?: Details, ttl: number, options?: { key?: string | null }): Promise<Decision>;
+  reserveAction(action: string, details: Details, ttl: number, options?: { key?: string | null }): Promise<Decision>;
   /** As reserveAction, in this thread. */
-  reserveActionSync(action: string, details?: Details, ttl: number, options?: { key?: string | null }): Decision;
+  reserveActionSync(action: string, details: Details, ttl: number, options?: { key?: string | null }): Decision;
   /**
    * Gives a reserved send the id that the channel gave its message, where details_json did not say
    * it: reportDelivery finds the send by it. Doing it again changes nothing.

@@ -210,7 +210,7 @@ const reserve = call('cotas_reserve', 'decision', (f, self, units, ttl, { key = 
   f.decision, f.error,
 ]);
 const reserveAction = call('cotas_reserve_action', 'decision', (
-  f, self, action, details = {}, ttl, { key = null } = {},
+  f, self, action, details, ttl, { key = null } = {},
 ) => [
   self, f.text('action', action), f.length, f.json('details', details), f.length,
   f.duration('ttl', ttl), f.optional('key', key), f.length, f.decision, f.error,

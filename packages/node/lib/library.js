@@ -29,7 +29,7 @@ class LibraryError extends Error {
 /** The file to load: what COTAS_LIBRARY names, what the package brings, or the system's. */
 function place() {
   if (process.env.COTAS_LIBRARY) return process.env.COTAS_LIBRARY;
-  const libc = process.report?.getReport().header.glibcVersionRuntime ? 'gnu' : 'musl';
+  const libc = fs.readFileSync('/proc/self/maps', 'utf8').includes('ld-musl') ? 'musl' : 'gnu';
   const own = path.join(__dirname, '..', 'native', `${process.arch}-${libc}`, FILE);
   return fs.existsSync(own) ? own : FILE;
 }

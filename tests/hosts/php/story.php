@@ -1,12 +1,12 @@
 <?php
 
-// The story of tests/hosts/story.txt, by PHP's FFI. Arguments: a new database, a catalog.
+// The story of tests/hosts/story.txt, by the package. Arguments: its autoloader, a new database, a catalog.
 
 declare(strict_types=1);
 
-require __DIR__ . '/../../../examples/hosts/php/Cotas.php';
+require $argv[1];
 
-use Cotas\{Decision, Engine, Error, Library};
+use Cotas\{CotasException, Decision, Engine};
 
 const TENANT = 'padaria-são-joão';
 
@@ -38,16 +38,15 @@ function say(string $line): void
     echo $line, "\n";
 }
 
-$library = Library::load(getenv('COTAS_HEADER'));
-$engine = new Engine($library, $argv[1], ms('2026-05-19T12:00:00-03:00'));
-say('catalog ' . $engine->loadCatalog(file_get_contents($argv[2]), 'help_desk.toml'));
+$engine = Engine::open($argv[2], now: ms('2026-05-19T12:00:00-03:00'));
+say('catalog ' . $engine->loadCatalog(file_get_contents($argv[3]), 'help_desk.toml'));
 $plan = ['name' => 'starter', 'first_due' => '2026-05-20', 'auto_renew' => true];
 foreach ([1, 2] as $_) {
-    say($engine->ensureTenant(['name' => TENANT, 'plan' => $plan]) ? 'created' : 'there already');
+    say($engine->ensureTenant(form: ['name' => TENANT, 'plan' => $plan]) ? 'created' : 'there already');
 }
 try {
     $engine->tenant('açougue');
-} catch (Error $error) {
+} catch (CotasException $error) {
     say("error {$error->getCode()}: {$error->getMessage()}");
 }
 
@@ -66,7 +65,7 @@ say('contact-1: ' . shown($receive(1)));
 $sms = $tenant->perform('send_sms', quantity: 150, key: 'pedido-1');
 $again = $tenant->perform('send_sms', quantity: 150, key: 'pedido-1');
 say("sms: $sms->units units, $sms->available left");
-$same = $again->receipt === $sms->receipt && $sms->receipt !== '' ? 'the same' : 'another';
+$same = $again->receipt === $sms->receipt && $sms->receipt !== null ? 'the same' : 'another';
 $once = $again->replayed ? 'the stored decision' : 'a new decision';
 say("sms with the same key: $once, $same receipt, $again->available left");
 
@@ -83,6 +82,6 @@ unset($receive, $tenant);
 $engine->close();
 try {
     $engine->statement(TENANT);
-} catch (Error $error) {
+} catch (CotasException $error) {
     say("error {$error->getCode()}: {$error->getMessage()}");
 }
