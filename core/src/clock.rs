@@ -130,6 +130,13 @@ pub trait Clock: Send + Sync + 'static {
     fn is_wall(&self) -> bool {
         false
     }
+
+    /// The present instant, and the milliseconds that a second clock shows which is never set: by
+    /// how much the first was set is measured by it. `None`: it is not measured, which is right for
+    /// the clock of a replay.
+    fn now_and_boot_ms(&self) -> Option<(Timestamp, i64)> {
+        None
+    }
 }
 
 /// The machine's clock, to a few milliseconds: far finer than any rule, and read without a
@@ -146,33 +153,60 @@ impl Clock for SystemClock {
     fn is_wall(&self) -> bool {
         true
     }
+
+    fn now_and_boot_ms(&self) -> Option<(Timestamp, i64)> {
+        let (wall, boot) = crate::live::wall_and_boot_ms();
+        Some((Timestamp::from_ms(wall), boot))
+    }
 }
 
 /// A clock that stands still until it is set, shared by everyone who holds it.
+///
+/// It is two clocks, as a machine has them: the wall clock, which [`now`](Clock::now) shows, and
+/// one that counts since the boot. Both move together, as when time passes;
+/// [`jump_ms`](Self::jump_ms) sets the wall clock alone.
 #[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    /// By how much the wall clock was set alone.
+    jumped: AtomicI64,
+}
 
 impl ManualClock {
     /// A clock that shows `now`.
     #[must_use]
     pub const fn new(now: Timestamp) -> ManualClock {
-        ManualClock(AtomicI64::new(now.0))
+        ManualClock { now: AtomicI64::new(now.0), jumped: AtomicI64::new(0) }
     }
 
-    /// Shows `now` from here on; it may lie in the past.
+    /// Shows `now` from here on. A later instant is reached as if the time had passed. An earlier
+    /// one is as after a boot with the clock set back: how much time has passed is not known.
     pub fn set(&self, now: Timestamp) {
-        self.0.store(now.0, Ordering::Release);
+        self.now.store(now.0, Ordering::Release);
     }
 
-    /// Moves on by `ms` milliseconds.
+    /// Moves on by `ms` milliseconds, as if they had passed.
     pub fn advance_ms(&self, ms: i64) {
         self.set(self.now().plus_ms(ms));
+    }
+
+    /// Sets the wall clock by `ms` milliseconds ahead or back, in no time.
+    pub fn jump_ms(&self, ms: i64) {
+        let before = self.now();
+        let now = before.plus_ms(ms);
+        self.jumped.fetch_add(now.0 - before.0, Ordering::AcqRel);
+        self.set(now);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::Acquire))
+        Timestamp(self.now.load(Ordering::Acquire))
+    }
+
+    fn now_and_boot_ms(&self) -> Option<(Timestamp, i64)> {
+        let now = self.now();
+        Some((now, now.0 - self.jumped.load(Ordering::Acquire)))
     }
 }
 

@@ -172,9 +172,12 @@ class ManualClock:
     @property
     def now(self) -> datetime: ...
     def set(self, now: datetime) -> None:
-        """Shows `now` from here on; it may lie in the past."""
+        """Shows `now` from here on: a later time as if the time had passed, an earlier one as after a
+        boot with the clock set back."""
     def advance(self, by: timedelta) -> None:
-        """Moves on."""
+        """Moves on, as if the time had passed."""
+    def jump(self, by: timedelta) -> None:
+        """Sets the wall clock alone, ahead or back: no time passes."""
 
 @final
 class Meter:
@@ -566,7 +569,8 @@ class Engine:
     def settle(self, tenant: str) -> None:
         """Settles a tenant at the clock's now: what the next decision would do first."""
     def confirm_clock(self, tenant: str) -> None:
-        """Believes a clock that shows more than 400 days past all that the tenant has seen."""
+        """Believes a clock that ran more than a day ahead of the time since the boot, for all tenants,
+        or that shows more than 400 days past all that the tenant has seen."""
     def acknowledge_events(self, up_to: int) -> int:
         """Forgets all events up to and including this number; says how many. Waits for the
         disk."""

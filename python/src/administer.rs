@@ -442,7 +442,8 @@ impl Engine {
         self.ask(py, |engine| engine.settle(tenant.0))
     }
 
-    /// Believes a clock that shows more than 400 days past all that the tenant has seen.
+    /// Believes a clock that ran more than a day ahead of the time since the boot, for all tenants,
+    /// or that shows more than 400 days past all that the tenant has seen.
     fn confirm_clock(&self, py: Python<'_>, tenant: Name<'_>) -> PyResult<()> {
         self.ask(py, |engine| engine.confirm_clock(tenant.0))
     }

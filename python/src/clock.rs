@@ -29,7 +29,8 @@ impl ManualClock {
         When(self.0.now())
     }
 
-    /// Shows `now` from here on; it may lie in the past.
+    /// Shows `now` from here on: a later time as if the time had passed, an earlier one as after a
+    /// boot with the clock set back.
     fn set(&self, now: When) {
         self.0.set(now.0);
     }
@@ -37,6 +38,11 @@ impl ManualClock {
     /// Moves on.
     fn advance(&self, by: Lapse) {
         self.0.advance_ms(by.0);
+    }
+
+    /// Sets the wall clock alone, ahead or back: no time passes.
+    fn jump(&self, by: Lapse) {
+        self.0.jump_ms(by.0);
     }
 
     fn __repr__(&self) -> String {

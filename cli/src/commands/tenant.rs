@@ -109,7 +109,8 @@ pub enum TenantCommand {
         /// The name of a tenant; all without it
         name: Option<String>,
     },
-    /// Believe a clock that is more than 400 days past all that a tenant has seen
+    /// Believe a clock that ran far ahead: for all tenants if by the time since the boot, for this
+    /// one if it is more than 400 days past all that it has seen
     ConfirmClock {
         /// The tenant
         name: String,

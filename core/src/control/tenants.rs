@@ -271,8 +271,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
     Operation {
         name: "confirm_clock",
-        summary: "Believes a clock that shows more than 400 days past all that the tenant has \
-                  seen, and settles it there.",
+        summary: "Believes a clock that ran more than a day ahead of the time since the boot, for \
+                  all tenants, or that shows more than 400 days past all that the tenant has seen, \
+                  and settles it there.",
         arguments: &[TENANT],
         result: "null",
         effect: Effect::Changes,

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use super::{Concern, Diagnosis, FileView, Severity, StuckLock, Subject};
+use crate::clock::HOUR_MS;
 use crate::error::{OpenError, StoreError};
 use crate::live::inspect::Inspected;
 use crate::live::layout::header;
 use crate::live::location::{self, DatabaseFile};
+use crate::rules::clock_step;
 use crate::rules::settle::CLOCK_JUMP_MS;
 use crate::store::Meta;
 
@@ -245,12 +247,22 @@ fn stuck(locks: &[StuckLock], concerns: &mut Vec<Concern>) {
 }
 
 fn clock(seen: &Diagnosis, concerns: &mut Vec<Concern>) {
+    if let Some(ahead_ms) = seen.clock.ahead_ms.filter(|&ms| ms > clock_step::AHEAD_MS_MAX) {
+        let what = format!(
+            "this machine's clock shows {}, {} hours ahead of the time since the boot: decisions \
+             go on as if it did not, and nothing is renewed, billed or deleted. Set it, or confirm \
+             it: `cotas tenant confirm-clock NAME`. After an hour it is believed",
+            seen.clock.now,
+            ahead_ms / HOUR_MS
+        );
+        note(concerns, Error, "clock", what);
+    }
     let Some(latest) = seen.clock.latest_seen else { return };
     let ahead = latest.ms() - seen.clock.now.ms();
     if ahead > AHEAD_MS_MAX {
         let what = format!(
             "tenants have seen {latest}, this machine's clock shows {}: it was set back, or an \
-             operation named a later time. Nothing expires or renews until the clock has caught up",
+             operation named a later time. Nothing renews until the clock has caught up",
             seen.clock.now
         );
         note(concerns, Warning, "clock", what);

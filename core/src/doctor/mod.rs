@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::json;
-use crate::live::layout;
+use crate::live::inspect::Inspected;
+use crate::live::{clocks, layout};
 use crate::store::inspect::{self, About};
 
 /// What was found.
@@ -187,6 +188,11 @@ pub struct ClockView {
     /// The latest instant that any tenant has seen.
     #[serde(serialize_with = "json::text_or_null")]
     pub latest_seen: Option<Timestamp>,
+    /// Milliseconds by which it ran ahead of the time since the boot since processes last believed
+    /// it; absent: no process has looked.
+    pub ahead_ms: Option<i64>,
+    /// Milliseconds by which it was set back since the boot.
+    pub set_back_ms: i64,
 }
 
 /// Where to look, as for opening.
@@ -221,7 +227,7 @@ pub(crate) fn diagnose(subject: Subject<'_>) -> Diagnosis {
         live: looked.view,
         owners: looked.owners,
         stuck: looked.stuck,
-        clock: ClockView { now, latest_seen: looked.latest_seen },
+        clock: clock_view(now, looked.latest_seen, file.as_ref()),
         concerns: Vec::new(),
     };
     let meta = about.and_then(|it| it.meta);
@@ -235,6 +241,16 @@ pub(crate) fn diagnose(subject: Subject<'_>) -> Diagnosis {
     concerns.sort_by_key(|it| it.severity);
     diagnosis.concerns = concerns;
     diagnosis
+}
+
+fn clock_view(
+    now: Timestamp,
+    latest_seen: Option<Timestamp>,
+    file: Option<&Inspected>,
+) -> ClockView {
+    let seen = file.and_then(clocks::inspect);
+    let ahead_ms = seen.map(|seen| seen.ahead_ms);
+    ClockView { now, latest_seen, ahead_ms, set_back_ms: seen.map_or(0, |seen| seen.back_ms) }
 }
 
 fn versions(about: Option<&About>, layout_found: Option<u64>) -> Versions {

@@ -18,10 +18,13 @@ impl Engine {
         self.shared.settle_record(self.record_or_similar(tenant)?, tenant, self.now())
     }
 
-    /// Believes a clock that shows more than 400 days past all that the tenant has seen, and
-    /// settles it there. One that is centuries ahead is refused all the same: each period on the
-    /// way is closed, and everybody else would wait. Waits for the disk.
+    /// Believes a clock that ran more than a day ahead of the time since the boot, for all tenants,
+    /// or that shows more than 400 days past all that the tenant has seen, and settles it there.
+    /// One that is centuries ahead is refused all the same: each period on the way is closed, and
+    /// everybody else would wait. Waits for the disk.
     pub fn confirm_clock(&self, tenant: &str) -> Result<(), Error> {
+        self.record_or_similar(tenant)?;
+        self.believe_clock();
         self.change(tenant, CommitOptions { confirm_jump: true, ..DURABLE }, |_| Ok(()))
     }
 

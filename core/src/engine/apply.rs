@@ -224,14 +224,14 @@ pub(super) fn new_lease(
     guard: &mut RecordGuard<'_>,
     lease: &LeaseCall<'_>,
     epoch: u32,
-    high_water_mark: Timestamp,
+    time: Timestamp,
 ) -> EntryIndex {
-    let expires_at = high_water_mark.plus_ms(lease.ttl_ms);
+    let expires_at = time.plus_ms(lease.ttl_ms);
     let entry = new_entry(guard, EntryKind::Lease, lease.resource, lease.key, expires_at);
     let number = next_fence(guard, epoch);
     entry.fill_word(FENCING, number);
     entry.fill_word(LEASE_PARENTS, pack_parents(lease.parents));
-    entry.fill(entry::START, high_water_mark.ms() as u64);
+    entry.fill(entry::START, time.ms() as u64);
     entry.fill(entry::END, expires_at.ms() as u64);
     entry.fill(KEPT_UNTIL, expires_at.ms() as u64);
     entry.index
@@ -255,8 +255,14 @@ pub(super) fn is_of_epoch(fencing: u64, epoch: u32) -> bool {
     fencing >> FENCE_BITS == u64::from(epoch)
 }
 
-/// Moves the end of a lease.
-pub(super) fn prolong(guard: &mut RecordGuard<'_>, index: EntryIndex, until: Timestamp, seq: u64) {
+/// Has a lease begin again at `time`.
+pub(super) fn prolong(
+    guard: &mut RecordGuard<'_>,
+    index: EntryIndex,
+    (time, until): (Timestamp, Timestamp),
+    seq: u64,
+) {
+    guard.entry_set(index, entry::START, time.ms() as u64);
     guard.entry_set(index, entry::END, until.ms() as u64);
     guard.entry_set(index, KEPT_UNTIL, until.ms() as u64);
     // A lease may be shortened: its heap must not be late for it.
@@ -271,13 +277,14 @@ pub(super) fn rate(
     guard: &mut RecordGuard<'_>,
     rate: &RateCall,
     found: Option<EntryIndex>,
-    regained_at: Timestamp,
+    (time, regained_at): (Timestamp, Timestamp),
     seq: u64,
 ) {
     let entry = match found {
         Some(index) => guard.entry(index),
         None => new_entry(guard, EntryKind::Rate, rate.resource, rate.key, regained_at),
     };
+    guard.write(entry, entry::START, time.ms() as u64);
     guard.write(entry, entry::END, regained_at.ms() as u64);
     guard.write(entry, KEPT_UNTIL, regained_at.ms() as u64);
     guard.touch(entry, seq);

@@ -10,7 +10,7 @@ use super::call::{
     Call, ChargeOperation, Details, Direction, Fingerprint, KEY_LIFETIME_MS, NO_CHARGES, OnceCall,
     charge, lifetime_ms,
 };
-use super::decide::With;
+use super::cursor::CursorCall;
 use super::frequent::decided;
 use super::{Engine, KEY_BYTES_MAX, Shared, administer, check_key};
 use crate::error::Error;
@@ -18,6 +18,19 @@ use crate::live::entries::EntryKind;
 use crate::live::{Hash128, entry_index};
 use crate::rules::{Charge, Decision, ReservationId, ResourceId};
 use crate::{Resolution, ResourceRef};
+
+/// What goes with an action besides what it is about.
+#[derive(Clone, Copy)]
+pub(super) struct With {
+    pub(super) once: Option<OnceCall>,
+    pub(super) cursor: Option<CursorCall>,
+    pub(super) apply: bool,
+}
+
+impl With {
+    pub(super) const APPLY: With = With { once: None, cursor: None, apply: true };
+    pub(super) const CHECK: With = With { once: None, cursor: None, apply: false };
+}
 
 /// Who calls, and under which key.
 #[derive(Clone, Copy)]

@@ -158,10 +158,10 @@ impl Shared {
         &self,
         guard: &RecordGuard<'_>,
         call: &Call<'_>,
-        high_water_mark: Timestamp,
+        time: Timestamp,
     ) -> Option<(Option<EntryIndex>, CampaignUnits)> {
         call.campaign()?;
-        Some(self.find_campaign(guard, call, high_water_mark))
+        Some(self.find_campaign(guard, call, time))
     }
 
     #[cold]
@@ -169,7 +169,7 @@ impl Shared {
         &self,
         guard: &RecordGuard<'_>,
         call: &Call<'_>,
-        high_water_mark: Timestamp,
+        time: Timestamp,
     ) -> (Option<EntryIndex>, CampaignUnits) {
         let none = (None, CampaignUnits { reserved: 0, left: 0 });
         let (Some(handle), Some(session)) = (call.campaign(), &call.session) else { return none };
@@ -177,7 +177,7 @@ impl Shared {
         let lives = handle.epoch == self.epoch()
             && guard.holds_open(index, HoldRole::Campaign)
             && guard.entry_word(index, NUMBER) == handle.number
-            && Timestamp::from_word(guard.entry_get(index, entry::END)) > high_water_mark;
+            && Timestamp::from_word(guard.entry_get(index, entry::END)) > time;
         if !lives {
             return none;
         }

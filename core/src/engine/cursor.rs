@@ -5,8 +5,8 @@ use std::hash::Hasher;
 
 use super::Shared;
 use super::call::{Call, Details, KEY_LIFETIME_MS};
+use super::caller::With;
 use super::caller::{Caller, Once};
-use super::decide::With;
 use super::sends::SEND_MS_MAX;
 use super::tenant::Tenant;
 use crate::catalog::Gate;

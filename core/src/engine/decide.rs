@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::administer::check_granted;
 use super::apply;
-use super::call::{Call, Details, NO_CHARGES, OnceCall, charge};
-use super::cursor::CursorCall;
+use super::call::{Call, Details, NO_CHARGES, charge};
+use super::caller::With;
 use super::state::Simple;
 use super::{Durability, Engine, Maintenance, Shared};
 use crate::clock::Timestamp;
@@ -44,6 +44,8 @@ pub(super) enum RetryReason {
     HoldsDue,
     /// All leases seem to be taken, and some have expired.
     LeasesDue,
+    /// Time began again, at an earlier instant than the tenant has seen.
+    EarlierTime,
     /// A reservation of a period that is closed holds units of grants that still live: only the
     /// admin transaction can give them back.
     LateHold(EntryIndex),
@@ -149,7 +151,7 @@ impl Engine {
         if let Err(error) = self.shared.check_poison() {
             return *result = Err(error);
         }
-        let now = self.now();
+        let now = self.now_of_decision();
         match self.shared.try_unresolved(at, charge, apply, (now, self.timeout), decision) {
             Ok(()) if apply => {
                 let allowed = decision.allowed();
@@ -210,7 +212,7 @@ impl Engine {
         if let Err(error) = self.shared.check_poison() {
             return *result = Err(error);
         }
-        let now = self.now();
+        let now = self.now_of_decision();
         let call = make();
         match self.shared.try_run(at, &call, (now, self.timeout), decision) {
             Ok(()) => {
@@ -249,7 +251,7 @@ impl Engine {
                 RetryReason::NotSimple => return self.run_looked_up(at, name, call),
                 retry => self.resolve_retry(at, name, now, retry)?,
             }
-            now = self.now();
+            now = self.now_of_decision();
             let mut decision = Decision::nothing();
             match self.shared.try_run(at, call, (now, self.timeout), &mut decision) {
                 Ok(()) => {
@@ -283,7 +285,7 @@ impl Engine {
     ) -> Result<T, Error> {
         self.shared.check_poison()?;
         for _ in 0..TRIES {
-            let now = self.now();
+            let now = self.now_of_decision();
             match operation(now) {
                 Ok(value) => {
                     self.after(at, now, true)?;
@@ -348,6 +350,7 @@ impl Engine {
             RetryReason::CheckpointNeeded => shared.ensure_capacity(at),
             RetryReason::Pending => shared.resolve_record(at),
             RetryReason::Due => shared.settle_record(at, name, now),
+            RetryReason::EarlierTime => shared.expire_entries_of_later_time(at, now),
             RetryReason::HoldsDue => {
                 self.take_back(at, name, now, |done| shared.reclaim_holds(at, now, done))
             }
@@ -397,19 +400,6 @@ impl Engine {
     }
 }
 
-/// What goes with an action besides what it is about.
-#[derive(Clone, Copy)]
-pub(super) struct With {
-    pub(super) once: Option<OnceCall>,
-    pub(super) cursor: Option<CursorCall>,
-    pub(super) apply: bool,
-}
-
-impl With {
-    pub(super) const APPLY: With = With { once: None, cursor: None, apply: true };
-    pub(super) const CHECK: With = With { once: None, cursor: None, apply: false };
-}
-
 /// What a call finds in the entry table.
 #[derive(Clone, Copy, Default)]
 pub(super) struct FoundEntries {
@@ -453,10 +443,13 @@ impl Shared {
         timeout: Duration,
     ) -> Result<RecordGuard<'_>, RetryReason> {
         let guard = self.live_record(at, timeout)?;
+        if guard.is_of_later_time(now) {
+            return Err(RetryReason::EarlierTime);
+        }
         if now >= guard.valid_until() {
             return Err(RetryReason::Due);
         }
-        if now.ms() >= guard.get(record::HOLDS_DUE) as i64 {
+        if guard.entry_time(now).ms() >= guard.get(record::HOLDS_DUE) as i64 {
             return Err(RetryReason::HoldsDue);
         }
         Ok(guard)

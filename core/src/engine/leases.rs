@@ -96,10 +96,11 @@ impl<'a> Leases<'a> {
         ttl: Option<Duration>,
     ) -> Result<LeaseOutcome, Error> {
         let ttl_ms = self.ttl_ms(ttl)?;
-        self.with_lease(holder, fencing, |guard, index, high_water_mark| {
-            let expires_at = high_water_mark.plus_ms(ttl_ms);
+        self.with_lease(holder, fencing, |guard, index, time| {
+            let until = time.plus_ms(ttl_ms);
             let seq = guard.begin();
-            prolong(guard, index, expires_at, seq);
+            prolong(guard, index, (time, until), seq);
+            let expires_at = guard.wall_time(until);
             LeaseOutcome { acquired: false, fencing, expires_at }
         })
     }
@@ -133,12 +134,12 @@ impl<'a> Leases<'a> {
         let key = shared.lease_key(self.resource, holder)?;
         engine.apply_at(at, name, |now| {
             let mut guard = shared.ready_record(at, now, engine.timeout)?;
-            let high_water_mark = now.max(guard.high_water_mark());
-            let index = self.held(shared, &guard, key, fencing, high_water_mark)?;
+            let time = guard.entry_time(now);
+            let index = self.held(shared, &guard, key, fencing, time)?;
             if !guard.ring_has_capacity(1) {
                 return Err(RetryReason::CheckpointNeeded);
             }
-            let value = change(&mut guard, index, high_water_mark);
+            let value = change(&mut guard, index, time);
             guard.raise_high_water_mark(now);
             shared.finish(&mut guard)?;
             Ok(value)
@@ -151,9 +152,9 @@ impl<'a> Leases<'a> {
         guard: &RecordGuard<'_>,
         key: Hash128,
         fencing: u64,
-        high_water_mark: Timestamp,
+        time: Timestamp,
     ) -> Result<EntryIndex, Error> {
-        let held = super::state::held_lease(guard, key, high_water_mark);
+        let held = super::state::held_lease(guard, key, time);
         let held = held.filter(|&index| guard.entry_word(index, FENCING) == fencing);
         let held = held.filter(|_| is_of_epoch(fencing, shared.epoch()));
         held.ok_or_else(|| {

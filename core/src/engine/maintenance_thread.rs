@@ -6,7 +6,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::{Engine, Shared};
-use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::live::attach::{self, Attachment};
 use crate::live::fork_safe::ForkSafe;
@@ -149,9 +148,10 @@ fn keep(shared: &Weak<Shared>) {
             && settled_at.is_none_or(|at| at.elapsed() >= SETTLE_EVERY)
         {
             settled_at = Some(Instant::now());
-            let _ = shared.settle_due(SystemClock.now());
-            let _ = shared.remove_ended_trials(SystemClock.now());
-            let _ = shared.anonymise_due(SystemClock.now());
+            let now = shared.look_at_machine_clock();
+            let _ = shared.settle_due(now);
+            let _ = shared.remove_ended_trials(now);
+            let _ = shared.anonymise_due(now);
         }
         if !shared.maintenance_thread.stop.load(Ordering::Acquire) {
             shared.live.wait_to_be_wanted(seen, shared.maintenance_thread.interval);

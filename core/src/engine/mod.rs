@@ -12,6 +12,7 @@ mod campaign;
 mod carry;
 mod charges;
 mod checkpoint;
+mod clocks;
 mod contacts;
 mod create;
 mod cursor;
@@ -112,7 +113,7 @@ pub use view::{Balance, GrantView, Metric, PeriodView, SubscriptionView, TenantR
 pub use what_if::OverLimit;
 
 use crate::catalog::{Catalog, Compiled, Names, is_granted};
-use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::clock::Clock;
 use crate::error::{Error, OpenError};
 use crate::live::attach::Attachment;
 use crate::live::file::GrowError;
@@ -205,16 +206,6 @@ impl Engine {
     #[must_use]
     pub fn live_path(&self) -> Option<&Path> {
         self.shared.live_path.as_deref()
-    }
-
-    /// What the engine's clock shows.
-    #[must_use]
-    #[inline]
-    pub fn now(&self) -> Timestamp {
-        match &self.clock {
-            None => SystemClock.now(),
-            Some(clock) => clock.now(),
-        }
     }
 
     /// The same engine with another durability for the calls made through it.

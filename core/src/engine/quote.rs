@@ -2,7 +2,7 @@
 
 use super::call::{Details, NO_CHARGES};
 use super::caller::Caller;
-use super::decide::With;
+use super::caller::With;
 use crate::error::Error;
 use crate::rules::{Decision, Mode, State};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::admin_tx::count_seats;
 use super::open::identity;
 use crate::catalog::{Catalog, Compiled, Names};
+use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Error, OpenError};
 use crate::live::attach;
 use crate::live::entry_capacity::EntryError;
@@ -33,7 +34,9 @@ pub(super) fn rebuild(
         }
         None => Compiled::new(0, Catalog::empty(), Names::default()),
     };
+    let mut latest = Timestamp::MIN;
     store.for_each_tenant(|hash, mut loaded, entries| {
+        latest = latest.max(loaded.account.high_water_mark);
         count_seats(&mut loaded.account, &compiled.rulebook);
         // Also those that the plan does not have: a counter must know that it is of leases.
         for resource in entries.iter().flat_map(EntryImage::leased) {
@@ -48,6 +51,10 @@ pub(super) fn rebuild(
         directory::insert(&live.memory, at, hash)?;
         Ok::<_, Error>(())
     })?;
+    if latest > SystemClock.now() {
+        // The clock was set back while no process measured by how much.
+        live.note_restart();
+    }
     crate::crash_points::point("rebuild.filled");
     let name = live_path.to_str().ok_or_else(|| Error::InvalidArgument {
         what: "path of the live file",

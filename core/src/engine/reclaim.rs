@@ -73,7 +73,7 @@ impl Shared {
         guard.heap_remove(heap, index);
         match kind {
             Some(EntryKind::Lease) => {
-                emit(guard, index, high_water_mark);
+                emit(guard, index, guard.wall_time(high_water_mark));
                 give_up_lease(guard, index);
             }
             Some(EntryKind::Key | EntryKind::Reservation) => guard.free_parts(index, seq),
@@ -103,9 +103,10 @@ impl Shared {
         Self::prepare_return(guard, index)?;
         guard.ensure_events(1)?;
         let seq = guard.begin();
-        reserve::give_back(guard, index, Back::All, high_water_mark);
+        let at = guard.wall_time(high_water_mark);
+        reserve::give_back(guard, index, Back::All, at);
         reserve::resolve(guard, index, ReservationState::Expired, seq);
-        reserve::emit_expired(guard, self.epoch(), index, high_water_mark);
+        reserve::emit_expired(guard, self.epoch(), index, at);
         self.finish(guard)
     }
 
@@ -119,12 +120,12 @@ impl Shared {
     ) -> Result<(), RetryReason> {
         loop {
             let mut guard = self.live_record(at, RECORD_TIMEOUT)?;
-            if Timestamp::from_word(guard.get(record::HOLDS_DUE)) > now {
+            let (time, before) = (guard.entry_time(now), *done);
+            if Timestamp::from_word(guard.get(record::HOLDS_DUE)) > time {
                 return Ok(());
             }
             let heap = guard.hold_heap();
-            let (high_water_mark, before) = (now.max(guard.high_water_mark()), *done);
-            self.reclaim(&mut guard, heap, high_water_mark, BATCH, done)?;
+            self.reclaim(&mut guard, heap, time, BATCH, done)?;
             if *done == before {
                 return Ok(());
             }
@@ -150,10 +151,17 @@ impl Shared {
             if stuck.is_at(guard.get(record::SEQ)) {
                 return Err(self.damaged());
             }
-            let hold_due = Timestamp::from_word(guard.get(record::HOLDS_DUE));
+            if guard.is_of_later_time(now) {
+                drop(guard);
+                self.expire_entries_of_later_time(at, now)?;
+                continue;
+            }
+            let back_ms = guard.back_ms();
+            let wall = |due: Timestamp| guard.wall_time(due);
+            let hold_due = wall(Timestamp::from_word(guard.get(record::HOLDS_DUE)));
             // Leases alone are no reason to write down what a look only shows.
             let first_lease = guard.first_lease().filter(|_| leases || hold_due <= now);
-            let lease_due = first_lease.map_or(Timestamp::MAX, |(due, _)| due);
+            let lease_due = first_lease.map_or(Timestamp::MAX, |(due, _)| wall(due));
             let due = hold_due.min(lease_due);
             let until = now.min(guard.valid_until());
             let believed = confirmed || now <= guard.high_water_mark().plus_ms(CLOCK_JUMP_MS);
@@ -176,7 +184,7 @@ impl Shared {
                 Some((_, heap)) if lease_due < hold_due => heap,
                 _ => guard.hold_heap(),
             };
-            let found = self.reclaim(&mut guard, heap, until, BATCH, &mut 0);
+            let found = self.reclaim(&mut guard, heap, until.plus_ms(back_ms), BATCH, &mut 0);
             drop(guard);
             match found {
                 Ok(()) | Err(RetryReason::Again) => {}
@@ -200,12 +208,78 @@ impl Shared {
             if now > guard.high_water_mark().plus_ms(CLOCK_JUMP_MS) {
                 return Ok(()); // Such a clock is not believed.
             }
-            let high_water_mark = now.max(guard.high_water_mark());
-            match guard.due_lease_heap(high_water_mark) {
-                Some(heap) => self.reclaim(&mut guard, heap, high_water_mark, BATCH, done)?,
+            let time = guard.entry_time(now);
+            match guard.due_lease_heap(time) {
+                Some(heap) => self.reclaim(&mut guard, heap, time, BATCH, done)?,
                 None => return Ok(()),
             }
         }
+    }
+}
+
+impl Shared {
+    /// Ends what was begun at an instant that, by a clock that began again, is still to come:
+    /// no process knows how much of it has passed, and the one that had it has not survived the
+    /// boot.
+    pub(super) fn expire_entries_of_later_time(
+        &self,
+        at: u64,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut ended = 0;
+        loop {
+            let done = match self.live_record(at, RECORD_TIMEOUT) {
+                Ok(mut guard) => self.end_some(&mut guard, now, &mut ended),
+                Err(retry) => Err(retry),
+            };
+            match done {
+                Ok(false) | Err(RetryReason::Again) => {}
+                Err(RetryReason::Pending) => self.resolve_record(at)?,
+                Err(RetryReason::CheckpointNeeded) => self.ensure_capacity(at)?,
+                Err(RetryReason::Error(error)) => return Err(*error),
+                // All are ended, or another process has removed the tenant.
+                Ok(true) | Err(_) => return Ok(()),
+            }
+        }
+    }
+
+    /// Ends a few, beginning with the node `from` counts up to; `true`: all of them are ended.
+    fn end_some(
+        &self,
+        guard: &mut RecordGuard<'_>,
+        now: Timestamp,
+        from: &mut u64,
+    ) -> Result<bool, RetryReason> {
+        if !guard.is_of_later_time(now) {
+            return Ok(true);
+        }
+        let time = guard.entry_time(now);
+        let mut left = *from;
+        for heap in guard.heaps_of_lengths() {
+            let len = guard.heap_len(heap);
+            while left < len {
+                if (*from).is_multiple_of(u64::from(BATCH))
+                    && !guard.ring_has_capacity(u64::from(BATCH))
+                {
+                    return Err(RetryReason::CheckpointNeeded);
+                }
+                if let Some(index) = guard.heap_entry(heap, left)
+                    && guard.is_begun_after(index, time)
+                {
+                    let seq = guard.begin();
+                    guard.end_entry(heap, index, time, seq);
+                    reserve::note_next_due(guard);
+                    self.finish(guard)?;
+                }
+                (left, *from) = (left + 1, *from + 1);
+                if (*from).is_multiple_of(u64::from(BATCH)) {
+                    return Ok(false);
+                }
+            }
+            left -= len;
+        }
+        guard.note_looked_through();
+        Ok(true)
     }
 }
 

@@ -265,7 +265,7 @@ impl Shared {
         }
         match Resolution::of(guard.entry_state(index)) {
             None => Ok(index),
-            Some(how) if guard.kept_until(index) > now.max(guard.high_water_mark()) => {
+            Some(how) if guard.kept_until(index) > guard.entry_time(now) => {
                 Err(Error::AlreadyResolved(how))
             }
             Some(_) => Err(Error::UnknownReservation(ReservationId(handle))),
@@ -316,16 +316,17 @@ pub(super) fn hold(
     guard: &mut RecordGuard<'_>,
     epoch: u32,
     (entry, charges): (Entry<'_>, &[Charge]),
-    (now, high_water_mark): (Timestamp, Timestamp),
+    now: Timestamp,
     hold_ms: i64,
     seq: u64,
 ) -> ReservationId {
-    let until = high_water_mark.plus_ms(hold_ms);
+    let time = guard.entry_time(now);
+    let until = time.plus_ms(hold_ms);
     let number = guard.number_of(seq);
     entry.fill_word(PERIOD, guard.get(record::PERIOD));
     entry.fill_word(NUMBER, number);
     entry.fill_word(KEPT_WORD, until.plus_ms(RESOLVED_KEPT_MS).ms() as u64);
-    entry.fill(entry::START, now.ms() as u64);
+    entry.fill(entry::START, time.ms() as u64);
     entry.fill(entry::END, until.ms() as u64);
     guard.heap_insert(guard.hold_heap(), entry, until);
     note_next_due(guard);

@@ -67,14 +67,7 @@ impl Shared {
         for (unit, resource) in units.iter_mut().zip(rule.resources()) {
             *unit = Charge { resource, units: 1 };
         }
-        reserve::hold(
-            guard,
-            self.epoch(),
-            (head, &units),
-            (now, high_water_mark),
-            SEND_MS_MAX,
-            seq,
-        );
+        reserve::hold(guard, self.epoch(), (head, &units), now, SEND_MS_MAX, seq);
         campaign::fill_campaign(guard, head, campaign);
         Some(head.index)
     }

@@ -57,9 +57,9 @@ pub(super) fn names_of(guard: &RecordGuard<'_>, contact: Hash128) -> impl Iterat
     std::iter::successors(Some(contact), next).take(NAMES_MAX)
 }
 
-/// When a key of a rate will have regained everything.
+/// When a key of a rate will have regained everything, as the wall clock shows it.
 pub(super) fn regained_at(guard: &RecordGuard<'_>, key: Hash128) -> Timestamp {
-    guard.find_entry(key).map_or(Timestamp::MIN, |index| guard.kept_until(index))
+    guard.find_entry(key).map_or(Timestamp::MIN, |index| guard.wall_time(guard.kept_until(index)))
 }
 
 /// A record as a call sees it that asks for one resource, which is no more than grants and a hard
@@ -112,13 +112,13 @@ impl State for Simple<'_, '_> {
 /// and months are small.
 const CAP_ENDS_FROM: u64 = 1 << 32;
 
-/// Whether a lease is held at `mark`, and where.
+/// Whether a lease is held at this [`entry_time`](RecordGuard::entry_time), and where.
 pub(super) fn held_lease(
     guard: &RecordGuard<'_>,
     key: Hash128,
-    high_water_mark: Timestamp,
+    time: Timestamp,
 ) -> Option<EntryIndex> {
-    guard.find_entry(key).filter(|&index| guard.kept_until(index) > high_water_mark)
+    guard.find_entry(key).filter(|&index| guard.kept_until(index) > time)
 }
 
 impl State for RecordGuard<'_> {
@@ -157,7 +157,8 @@ impl State for RecordGuard<'_> {
                 _ => record::MONTH_ENDS_AT,
             },
             (Counting::Leases, Some(counter)) => {
-                return self.first_due(counter_heap(counter)).map(|(until, _)| until);
+                let first = self.first_due(counter_heap(counter));
+                return first.map(|(until, _)| self.wall_time(until));
             }
             _ => return None,
         };

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Engine;
 use super::call::{Details, Direction};
+use super::caller::With;
 use super::caller::{Caller, Once};
-use super::decide::With;
 use super::quote::Quote;
 use crate::catalog::Feature;
 use crate::error::Error;

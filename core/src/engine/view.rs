@@ -458,14 +458,15 @@ impl Shared {
             return Err(Error::ClockJump { now, high_water_mark });
         }
         let guard = self.lock_record(at)?;
-        let campaign = self.campaign_units(&guard, call, now.max(high_water_mark));
+        let time = guard.entry_time(now);
+        let campaign = self.campaign_units(&guard, call, time);
         let campaign = campaign.map(|(_, units)| units);
         let session = call.session_request((now, high_water_mark), campaign, |session, at| {
             kept_session(&guard, session, (at, high_water_mark)).map(|(_, kept)| kept)
         });
-        let rate = call.rate_request(now.max(high_water_mark), |key| regained_at(&guard, key));
+        let rate = call.rate_request(guard.wall_time(time), |key| regained_at(&guard, key));
         let takes_lease = match &call.lease {
-            Some(lease) => held_lease(&guard, lease.key, now.max(high_water_mark)).is_none(),
+            Some(lease) => held_lease(&guard, lease.key, time).is_none(),
             None => false,
         };
         drop(guard);

@@ -31,8 +31,10 @@ impl Shared {
         now: Timestamp,
         decision: &mut Decision,
     ) -> Result<(), RetryReason> {
-        // What expires does so by the tenant's own high-water mark of time.
+        // What expires does so by the tenant's own high-water mark of time, unless the wall clock
+        // was set back: see `RecordGuard::entry_time`.
         let high_water_mark = now.max(guard.high_water_mark());
+        let time = guard.entry_time(now);
         if let Some((contact, also)) = call.linked() {
             self.link_if_it_fits(guard, [contact, also])?;
         }
@@ -49,7 +51,7 @@ impl Shared {
             }
         }
         if call.apply {
-            self.reclaim_for(guard, call, high_water_mark)?;
+            self.reclaim_for(guard, call, high_water_mark, time)?;
             if let (Some(_), Some(once)) = (key, &call.once) {
                 key = guard.find_entry(once.key); // It may be reclaimed by now.
             }
@@ -58,9 +60,7 @@ impl Shared {
             Some(looked) => looked,
             None => self.look_up(guard, call, now, high_water_mark, decision)?,
         };
-        if call.lease.is_some()
-            && (found.expired || may_reclaim_leases(guard, decision, high_water_mark))
-        {
+        if call.lease.is_some() && (found.expired || may_reclaim_leases(guard, decision, time)) {
             return Err(RetryReason::LeasesDue);
         }
         if !call.apply {
@@ -133,7 +133,8 @@ impl Shared {
             decision.too_old = decision.allowed();
             return Ok((found, Changes::default()));
         }
-        let campaign = self.campaign_units(guard, call, high_water_mark);
+        let time = guard.entry_time(now);
+        let campaign = self.campaign_units(guard, call, time);
         found.campaign = campaign.and_then(|(index, _)| index);
         let units = campaign.map(|(_, units)| units);
         let session = call.session_request((now, high_water_mark), units, |session, at| {
@@ -143,21 +144,22 @@ impl Shared {
         });
         if let Some(lease) = &call.lease {
             let kept = guard.find_entry(lease.key);
-            found.lease = kept.filter(|&index| guard.kept_until(index) > high_water_mark);
+            found.lease = kept.filter(|&index| guard.kept_until(index) > time);
             found.expired = kept.is_some() && found.lease.is_none();
         }
-        let rate = call.rate_request(high_water_mark, |key| {
+        let rate = call.rate_request(guard.wall_time(time), |key| {
             found.rate = guard.find_entry(key);
-            found.rate.map_or(Timestamp::MIN, |index| guard.kept_until(index))
+            let kept = |index| guard.wall_time(guard.kept_until(index));
+            found.rate.map_or(Timestamp::MIN, kept)
         });
         let takes_lease = found.lease.is_none();
         let changes = decide_into(guard, &call.request(session, rate, takes_lease), decision);
         if campaign.is_some() && found.campaign.is_none() {
-            self.refuse_campaign(guard, call, decision, high_water_mark)?;
+            self.refuse_campaign(guard, call, decision, now)?;
         }
         if let (Some(lease), true) = (&call.lease, decision.allowed() && !decision.too_old) {
             let fencing = found.lease.map_or(0, |index| guard.entry_word(index, apply::FENCING));
-            let expires_at = high_water_mark.plus_ms(lease.ttl_ms);
+            let expires_at = guard.wall_time(time.plus_ms(lease.ttl_ms));
             decision.lease = Some(LeaseOutcome { acquired: takes_lease, fencing, expires_at });
         }
         Ok((found, changes))
@@ -277,8 +279,8 @@ impl Shared {
         } else if changes.opens.is_some() {
             apply::session_charges(guard, call, now, decision, takings.as_deref_mut());
         }
-        let opened =
-            self.apply_entries(guard, call, found, decision, changes, (high_water_mark, seq));
+        let time = guard.entry_time(now);
+        let opened = self.apply_entries(guard, call, found, decision, changes, (time, seq));
         if let Some(opened) = opened {
             sends::own_opened(guard, call, opened, (unit, head), changes, seq);
         }
@@ -307,17 +309,18 @@ impl Shared {
         found: FoundEntries,
         decision: &mut Decision,
         changes: &Changes,
-        (high_water_mark, seq): (Timestamp, u64),
+        (time, seq): (Timestamp, u64),
     ) -> Option<OpenedSession> {
         let session = call.session.as_ref();
         let opened =
             session.and_then(|session| apply::session(guard, session, found.session, changes, seq));
         if let Some(lease) = &call.lease {
-            let outcome = self.lease(guard, lease, found.lease, high_water_mark, seq);
+            let outcome = self.lease(guard, lease, found.lease, time, seq);
             decision.lease = Some(outcome);
         }
         if let (Some(rate), Some(regained_at)) = (&call.rate, changes.regained_at) {
-            apply::rate(guard, rate, found.rate, regained_at, seq);
+            let back_ms = time.ms() - guard.wall_time(time).ms();
+            apply::rate(guard, rate, found.rate, (time, regained_at.plus_ms(back_ms)), seq);
         }
         opened
     }
@@ -337,14 +340,8 @@ impl Shared {
             if call.is_campaign {
                 guard.set_hold_role(head, HoldRole::Campaign);
             }
-            decision.reservation = Some(hold(
-                guard,
-                self.epoch(),
-                (head, call.recorded()),
-                (now, high_water_mark),
-                hold_ms,
-                seq,
-            ));
+            let charges = (head, call.recorded());
+            decision.reservation = Some(hold(guard, self.epoch(), charges, now, hold_ms, seq));
         }
         if let Some(once) = &call.once {
             let key = match call.hold_ms {
@@ -380,21 +377,16 @@ impl Shared {
         guard: &mut RecordGuard<'_>,
         call: &Call<'_>,
         high_water_mark: Timestamp,
+        time: Timestamp,
     ) -> Result<(), RetryReason> {
         let resources = [
-            call.session.as_ref().map(|session| session.rule.resource),
-            call.lease.as_ref().map(|lease| lease.resource),
-            call.rate.as_ref().map(|rate| rate.resource),
+            call.session.as_ref().map(|session| (session.rule.resource, high_water_mark)),
+            call.lease.as_ref().map(|lease| (lease.resource, time)),
+            call.rate.as_ref().map(|rate| (rate.resource, time)),
         ];
-        for resource in resources.into_iter().flatten() {
+        for (resource, until) in resources.into_iter().flatten() {
             if let Some(counter) = guard.counter(resource) {
-                self.reclaim(
-                    guard,
-                    counter_heap(counter),
-                    high_water_mark,
-                    RECLAIMED_AT_ONCE,
-                    &mut 0,
-                )?;
+                self.reclaim(guard, counter_heap(counter), until, RECLAIMED_AT_ONCE, &mut 0)?;
             }
         }
         if call.answers() && guard.has_entries() {
@@ -410,19 +402,19 @@ impl Shared {
         guard: &mut RecordGuard<'_>,
         lease: &super::call::LeaseCall<'_>,
         held: Option<EntryIndex>,
-        high_water_mark: Timestamp,
+        time: Timestamp,
         seq: u64,
     ) -> LeaseOutcome {
         let acquired = held.is_none();
         let epoch = self.epoch();
-        let index = held.unwrap_or_else(|| apply::new_lease(guard, lease, epoch, high_water_mark));
+        let index = held.unwrap_or_else(|| apply::new_lease(guard, lease, epoch, time));
         if !apply::is_of_epoch(guard.entry_word(index, apply::FENCING), epoch) {
             apply::fence(guard, index, epoch);
         }
-        let expires_at = high_water_mark.plus_ms(lease.ttl_ms);
-        apply::prolong(guard, index, expires_at, seq);
+        let until = time.plus_ms(lease.ttl_ms);
+        apply::prolong(guard, index, (time, until), seq);
         let fencing = guard.entry_word(index, apply::FENCING);
-        LeaseOutcome { acquired, fencing, expires_at }
+        LeaseOutcome { acquired, fencing, expires_at: guard.wall_time(until) }
     }
 
     /// The rebuild epoch of the live file.
@@ -432,12 +424,8 @@ impl Shared {
 }
 
 /// Whether a lease was denied for want of capacity while leases have expired that hold some.
-fn may_reclaim_leases(
-    guard: &RecordGuard<'_>,
-    decision: &Decision,
-    high_water_mark: Timestamp,
-) -> bool {
-    decision.reasons.contains(Reason::QuotaExhausted) && guard.lease_is_due(high_water_mark)
+fn may_reclaim_leases(guard: &RecordGuard<'_>, decision: &Decision, time: Timestamp) -> bool {
+    decision.reasons.contains(Reason::QuotaExhausted) && guard.lease_is_due(time)
 }
 
 /// Reserves capacity for all that the call will write in the entry table.

@@ -137,6 +137,17 @@ impl<'a> RecordGuard<'a> {
         Some((Timestamp::from_ms(until), index))
     }
 
+    /// How many entries are in a heap.
+    pub(crate) fn heap_len(&self, of: Heap) -> u64 {
+        self.nodes(of).map_or(0, Nodes::len)
+    }
+
+    /// The entry in a node of a heap.
+    pub(crate) fn heap_entry(&self, of: Heap, node: u64) -> Option<EntryIndex> {
+        let nodes = self.nodes(of).filter(|nodes| node < nodes.len())?;
+        Some(nodes.item(node).1)
+    }
+
     /// Inserts an entry. Its capacity has been reserved.
     #[inline]
     pub(crate) fn heap_insert(&mut self, of: Heap, entry: Entry<'_>, until: Timestamp) {

@@ -77,6 +77,26 @@ pub(crate) mod header {
     /// Inquiries about owners that could not be made.
     pub(crate) const INQUIRIES_FAILED: u64 = 31 * WORD;
 
+    // How the clocks stood at the last look: see `clocks.rs`. A line of their own.
+    /// Whose clock is looked at: 0: none yet, 1: a manual one, 2: the machine's.
+    pub(crate) const CLOCK_SOURCE: u64 = 896;
+    /// Wall time less boot time, as it is believed; signed, with the top bit turned.
+    pub(crate) const CLOCK_OFFSET: u64 = CLOCK_SOURCE + WORD;
+    /// The largest that it has been.
+    pub(crate) const CLOCK_OFFSET_MAX: u64 = CLOCK_SOURCE + 2 * WORD;
+    /// Milliseconds that the wall clock runs ahead of what is believed.
+    pub(crate) const CLOCK_AHEAD: u64 = CLOCK_SOURCE + 3 * WORD;
+    /// Boot time when that was first seen, with the top bit turned; 0: it is not so.
+    pub(crate) const CLOCK_AHEAD_SINCE: u64 = CLOCK_SOURCE + 4 * WORD;
+    /// Milliseconds by which the wall clock was set back since the boot.
+    pub(crate) const CLOCK_BACK: u64 = CLOCK_SOURCE + 5 * WORD;
+    /// How often time began again without a measure of how much had passed.
+    pub(crate) const CLOCK_RESTARTS: u64 = CLOCK_SOURCE + 6 * WORD;
+    /// Wall time at the last look.
+    pub(crate) const CLOCK_LOOKED: u64 = CLOCK_SOURCE + 7 * WORD;
+    /// Boot time at the last look, with the top bit turned.
+    pub(crate) const CLOCK_BOOT: u64 = CLOCK_SOURCE + 8 * WORD;
+
     pub(crate) const WRITER_LOCK: u64 = 1024;
     pub(crate) const CHECKPOINT_LOCK: u64 = 1024 + 64;
     pub(crate) const DIRECTORY_LOCK: u64 = 1024 + 128;
@@ -203,6 +223,9 @@ pub(crate) mod record {
     /// Number of the transaction that wrote what `CHECKPOINTED_SEQ` says.
     pub(crate) const COMMIT: u64 = 32 * WORD;
     // The rest of the line is left for checksums.
+    /// `CLOCK_RESTARTS` of the header when the tenant's leases, rates and reservations were last
+    /// looked through.
+    pub(crate) const CLOCK_RESTARTS: u64 = 39 * WORD;
 
     /// Usage not yet recorded in SQLite: entries of key, count, count at the last snapshot.
     pub(crate) const HISTORY: u64 = 40 * WORD;
@@ -373,7 +396,9 @@ const _: () = {
     assert!(record::HASH + 2 * WORD == 2 * LINE);
     assert!(record::FEATURES + record::FEATURE_WORDS * WORD == record::EVENTS);
     assert!(record::EVENT_SNAPSHOT < record::HISTORY);
-    assert!(header::INQUIRIES_FAILED < header::WRITER_LOCK);
+    assert!(header::INQUIRIES_FAILED < header::CLOCK_SOURCE);
+    assert!(header::CLOCK_SOURCE.is_multiple_of(LINE));
+    assert!(header::CLOCK_BOOT + WORD <= header::WRITER_LOCK);
     assert!(header::CHECKPOINT_TURN + LINE <= header::ASKED);
     assert!(header::ASKED + header::INQUIRY_BUCKETS * WORD == header::FOUND_DEAD);
     assert!(header::FOUND_DEAD + header::INQUIRY_BUCKETS * WORD == header::RECORD_CHUNKS);

@@ -7,6 +7,7 @@
 mod aliases;
 pub(crate) mod attach;
 mod check;
+pub(crate) mod clocks;
 pub(crate) mod directory;
 pub(crate) mod entries;
 pub(crate) mod entry_capacity;
@@ -45,9 +46,9 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 pub(crate) use directory::Hash128;
 use file::{GrowError, Memory};
 use layout::{WORD, header};
-pub(crate) use process::coarse_realtime;
 #[cfg(feature = "crash_points")]
 pub(crate) use process::signal_this_process;
+pub(crate) use process::{coarse_realtime, wall_and_boot_ms};
 
 /// Why a live file may no longer be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

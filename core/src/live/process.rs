@@ -29,6 +29,16 @@ pub(crate) fn coarse_realtime() -> Timestamp {
     Timestamp::from_ms(now.tv_sec * 1_000 + now.tv_nsec / 1_000_000)
 }
 
+/// Wall time and `CLOCK_BOOTTIME`, which runs also while the machine sleeps and is never set, in
+/// milliseconds; read without a system call.
+pub(crate) fn wall_and_boot_ms() -> (i64, i64) {
+    let ms = |clock| {
+        let now = clock_gettime(clock);
+        now.tv_sec.saturating_mul(1_000).saturating_add(now.tv_nsec / 1_000_000)
+    };
+    (ms(ClockId::Realtime), ms(ClockId::Boottime))
+}
+
 /// 64 bits from the system's random source.
 pub(crate) fn random_u64() -> u64 {
     // It fails only on kernels from before 2014 in a sandbox without `/dev/urandom`; there the

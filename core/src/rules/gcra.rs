@@ -29,8 +29,9 @@ impl Rate {
     /// Asks for `units` at `now` for a key that has regained everything at `regained_at`.
     #[must_use]
     pub fn request(self, units: u64, regained_at: Timestamp, now: Timestamp) -> Paced {
-        let from = regained_at.max(now);
         let burst_ms = self.times(self.burst);
+        // Further ahead than a full burst it lies only since the burst was made smaller.
+        let from = regained_at.max(now).min(now.plus_ms(burst_ms));
         let until = from.plus_ms(self.times(units));
         let ahead_ms = |at: Timestamp| at.ms().saturating_sub(now.ms());
         let left =
@@ -72,6 +73,17 @@ mod tests {
         assert!(PAIR.request(1, regained_at, NOW.plus_ms(5_999)).retry_at.is_some());
         let paced = PAIR.request(1, regained_at, NOW.plus_ms(6_000));
         assert_eq!((paced.retry_at, paced.available), (None, 0));
+    }
+
+    #[test]
+    fn a_wait_is_never_longer_than_a_full_burst() {
+        for ahead in [270_000, 270_001, 3_600_000, i64::MAX] {
+            let regained_at = NOW.plus_ms(ahead);
+            for units in [1, 45] {
+                let retry_at = PAIR.request(units, regained_at, NOW).retry_at;
+                assert_eq!(retry_at, Some(NOW.plus_ms(6_000 * units as i64)), "{ahead}");
+            }
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod burn_down;
 pub mod calendar;
+pub mod clock_step;
 pub mod decide;
 mod decision;
 mod entitlements;
