@@ -5,14 +5,17 @@
 """
 
 import argparse
+import json
 import pathlib
 import platform
 import re
 import shutil
 import subprocess
+import zipfile
 
 PACKAGES = pathlib.Path(__file__).resolve().parent
 VERSION = re.search(r'^version = "(.*)"', (PACKAGES.parent / "Cargo.toml").read_text(), re.M)[1]
+MODULE = "cotas.local/cotas"
 LICENCES = ("LICENSE-MIT", "LICENSE-APACHE")
 LEFT_OUT = shutil.ignore_patterns("node_modules", "__pycache__", "*.gem", "vendor", ".*")
 
@@ -68,7 +71,23 @@ def ruby(library, place):
     return gem
 
 
-BUILDERS = {"node": node, "php": php, "ruby": ruby}
+def go(_, place):
+    """A Go module: the folder of a proxy, for GOPROXY=file://. cgo links the system's library."""
+    stage = staged("go", place)
+    versions = place / "goproxy" / MODULE / "@v"
+    shutil.rmtree(versions, ignore_errors=True)
+    versions.mkdir(parents=True)
+    (versions / "list").write_text(f"v{VERSION}\n", encoding="utf-8")
+    information = {"Version": f"v{VERSION}", "Time": "2026-01-01T00:00:00Z"}
+    (versions / f"v{VERSION}.info").write_text(json.dumps(information), encoding="utf-8")
+    shutil.copy(stage / "go.mod", versions / f"v{VERSION}.mod")
+    with zipfile.ZipFile(versions / f"v{VERSION}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(stage.iterdir()):
+            archive.write(file, f"{MODULE}@v{VERSION}/{file.name}")
+    return place / "goproxy"
+
+
+BUILDERS = {"go": go, "node": node, "php": php, "ruby": ruby}
 
 
 def build(language, library, place):

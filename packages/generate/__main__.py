@@ -3,12 +3,13 @@ nothing, and fails where what is committed is not what it would write."""
 
 import sys
 
+import go
 import node
 import php
 import ruby
 import surface
 
-WRITERS = [node, php, ruby]
+WRITERS = [go, node, php, ruby]
 
 
 def main():

@@ -19,7 +19,7 @@ STORIES = ROOT / "tests" / "hosts"
 CATALOG = ROOT / "examples" / "catalogs" / "help_desk.toml"
 LIBRARIES = TARGET / "lib"
 PACKAGE = TARGET / "python" / "cotas"
-sys.path[:0] = [str(STORIES / "python"), str(ROOT / "packages")]
+sys.path[:0] = [str(STORIES / "python"), str(STORIES / "tour"), str(ROOT / "packages")]
 sys.dont_write_bytecode = True
 os.environ.setdefault("COTAS_LIBRARY", str(LIBRARIES / "libcotas.so.1"))
 

@@ -25,6 +25,7 @@ from machine import (
 )  # fmt: skip
 
 import build
+import compiled
 import coverage
 import php_workers
 import webhooks
@@ -236,11 +237,59 @@ def ruby_frameworks():
         assert printed == expected, printed
 
 
-@test("story by Go, cgo", "go", "gcc")
+@functools.cache
+def go_proxy():
+    """Builds the module, for the go command to install it as from a proxy."""
+    proxy = build.build("go", LIBRARIES / "libcotas.so.1", TARGET / "packages")
+    return {"GOPROXY": proxy.as_uri(), "GONOSUMDB": "*", "GOFLAGS": "-buildvcs=false -mod=mod",
+            "GOMODCACHE": str(TARGET / "go-modules")}  # fmt: skip
+
+
+def go_program(name, *sources):
+    """Compiles a program in a place of its own, with the module installed there."""
+    place = TARGET / "go" / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    run("go", "clean", "-modcache", **go_proxy())
+    for source in sources:
+        shutil.copy(source, place)
+    if not (place / "go.mod").exists():
+        run("go", "mod", "init", f"example.com/{name}", cwd=place, **go_proxy())
+    run("go", "get", "cotas.local/cotas@v0.1.0", cwd=place, **go_proxy())
+    run("go", "build", "-o", "program", ".", cwd=place, **go_proxy())
+    return place / "program"
+
+
+@test("story by Go, the module", "go", "gcc")
 def go():
-    program = str(TARGET / "go-story")
-    run("go", "build", "-o", program, ".", cwd=STORIES / "go")
-    story(program)
+    story(go_program("story", *(STORIES / "go").iterdir()))
+
+
+@test("Go: the module's own tests", "go", "gcc")
+def go_own_tests():
+    run("go", "vet", ".", cwd=ROOT / "packages" / "go")
+    run("go", "test", ".", cwd=ROOT / "packages" / "go")
+
+
+@test("Go: the README's program", "go", "gcc")
+def go_readme():
+    readme = (ROOT / "packages" / "go" / "README.md").read_text(encoding="utf-8")
+    [program] = re.findall(r"```go\n(.*?)```", readme, flags=re.S)
+    with tempfile.TemporaryDirectory(dir=TARGET) as place:
+        source = pathlib.Path(place) / "main.go"
+        source.write_text(program, encoding="utf-8")
+        shutil.copy(CATALOG, source.with_name("catalog.toml"))
+        printed = run(go_program("readme", source), cwd=place)
+    assert printed == "true 198 of 200 left\n", printed
+
+
+@test("Go: a tour of every function", "go", "gcc")
+def go_tour():
+    steps = json.loads((TOUR / "steps.json").read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory(dir=TARGET) as place:
+        source = pathlib.Path(place) / "tour.go"
+        source.write_text(compiled.program(steps), encoding="utf-8")
+        tour(go_program("tour", source, TOUR / "show.go"))
 
 
 def java(name, *sources):
@@ -347,8 +396,7 @@ def ruby_webhook():
 
 @test("webhook in Go", "go", "gcc")
 def go_webhook():
-    program = str(TARGET / "go-webhook")
-    run("go", "build", "-o", program, ".", cwd=EXAMPLES / "go")
+    program = go_program("webhook", *(EXAMPLES / "go").iterdir())
     webhooks.example(program, cwd=EXAMPLES / "go")
 
 

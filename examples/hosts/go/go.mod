@@ -1,3 +1,5 @@
 module example.com/webhook
 
 go 1.19
+
+require cotas.local/cotas v0.1.0

@@ -23,7 +23,7 @@ import (
 	"syscall"
 	"time"
 
-	"example.com/webhook/cotas"
+	"cotas.local/cotas"
 )
 
 const bodyBytesMax = 1 << 20
@@ -83,7 +83,7 @@ func (s *server) ServeHTTP(to http.ResponseWriter, request *http.Request) {
 		reply(to, http.StatusUnauthorized, problem{"the signature is wrong"})
 		return
 	}
-	read, err := cotas.WhatsappEvents(body)
+	read, err := cotas.ReadWhatsapp(body)
 	if err == nil && !read.Known {
 		err = errMalformed
 	}
@@ -185,9 +185,9 @@ func trouble(to http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, errMalformed):
 		reply(to, http.StatusBadRequest, problem{err.Error()})
-	case errors.As(err, &from) && from.Code == cotas.UnknownTenant:
+	case errors.As(err, &from) && from.Code == cotas.CodeUnknownTenant:
 		reply(to, http.StatusNotFound, problem{"there is no such tenant"})
-	case errors.As(err, &from) && from.Code == cotas.InvalidArgument:
+	case errors.As(err, &from) && from.Code == cotas.CodeInvalidArgument:
 		reply(to, http.StatusBadRequest, problem{from.Message})
 	default:
 		log.Print(err)

@@ -2,6 +2,4 @@ module example.com/story
 
 go 1.19
 
-require example.com/webhook v0.0.0
-
-replace example.com/webhook => ../../../examples/hosts/go
+require cotas.local/cotas v0.1.0

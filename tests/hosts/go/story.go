@@ -1,4 +1,4 @@
-// The story of tests/hosts/story.txt, by cgo. Arguments: a new database, a catalog.
+// The story of tests/hosts/story.txt, by the package. Arguments: a new database, a catalog.
 package main
 
 import (
@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"example.com/webhook/cotas"
+	"cotas.local/cotas"
 )
 
 const tenantName = "padaria-são-joão"
@@ -83,7 +83,7 @@ func printSms(tenant *cotas.Tenant) {
 }
 
 func printStatement(engine *cotas.Engine) {
-	document, err := engine.Statement(tenantName)
+	document, err := engine.Statement(cotas.StatementArguments{Tenant: tenantName})
 	must(err)
 	var statement struct {
 		Tenant string
@@ -108,7 +108,8 @@ func printStatement(engine *cotas.Engine) {
 }
 
 func main() {
-	engine, err := cotas.OpenAt(os.Args[1], at("2026-05-19T12:00:00-03:00"))
+	options := cotas.Options{Now: at("2026-05-19T12:00:00-03:00")}
+	engine, err := cotas.OpenWith(os.Args[1], options)
 	must(err)
 	catalog, err := os.ReadFile(os.Args[2])
 	must(err)
@@ -120,9 +121,9 @@ func main() {
 		"plan": map[string]any{"name": "starter", "first_due": "2026-05-20", "auto_renew": true},
 	}
 	for range [2]int{} {
-		created, err := engine.EnsureTenant(document)
+		created, err := engine.EnsureTenant(cotas.EnsureTenantArguments{Form: document}, "")
 		must(err)
-		fmt.Println(map[bool]string{true: "created", false: "there already"}[created])
+		fmt.Println(map[string]string{"true": "created", "false": "there already"}[string(created)])
 	}
 	_, err = engine.Tenant("açougue")
 	printError(err)
@@ -147,6 +148,6 @@ func main() {
 	printStatement(engine)
 	tenant.Close()
 	engine.Close()
-	_, err = engine.Statement(tenantName)
+	_, err = engine.Statement(cotas.StatementArguments{Tenant: tenantName})
 	printError(err)
 }

@@ -1,0 +1,3 @@
+module cotas.local/cotas
+
+go 1.18
