@@ -24,9 +24,9 @@ from machine import (
     CATALOG, EXAMPLES, LIBRARIES, ROOT, STORIES, TARGET, database, free_port, missing, run,
 )  # fmt: skip
 
-import build
 import compiled
 import coverage
+import install
 import php_workers
 import webhooks
 
@@ -92,13 +92,7 @@ def ten_lines(language, *command, fence, at=TARGET, beside=None):
 
 @functools.cache
 def node_package():
-    """Builds the package and installs its tarball into an empty project."""
-    place = TARGET / "node"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    tarball = build.build("node", LIBRARIES / "libcotas.so.1", TARGET / "packages")
-    (place / "package.json").write_text("{}", encoding="utf-8")
-    run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", tarball, cwd=place)
+    install.node(LIBRARIES / "libcotas.so.1", TARGET / "node")
 
 
 PHP = ("php", "-d", "ffi.enable=1")
@@ -106,17 +100,7 @@ PHP = ("php", "-d", "ffi.enable=1")
 
 @functools.cache
 def php_package():
-    """Builds the package and has Composer install its archive into an empty project."""
-    place = TARGET / "php"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    archive = build.build("php", LIBRARIES / "libcotas.so.1", TARGET / "packages")
-    repositories = [{"packagist.org": False}, {"type": "artifact", "url": str(archive.parent)}]
-    project = {"repositories": repositories, "require": {"cotas/cotas": "*"}}
-    (place / "composer.json").write_text(json.dumps(project), encoding="utf-8")
-    run("composer", "install", "--quiet", "--no-interaction", cwd=place,
-        COMPOSER_ALLOW_SUPERUSER="1", COMPOSER_CACHE_DIR=str(place / "cache"))  # fmt: skip
-    return place / "vendor" / "autoload.php"
+    return install.php(LIBRARIES / "libcotas.so.1", TARGET / "php")
 
 
 @test("story by PHP, the package", "php", "composer")
@@ -143,6 +127,48 @@ def php_without_ffi():
         "PHP's FFI is switched off: set ffi.enable=1 in php.ini, "
         "or name the declarations in ffi.preload (docs/packages.md)"
     ), printed
+
+
+# How each package is asked for its library, and where it says why it cannot have it.
+LOADING = {
+    "Node": ("node", "-e", "const c = require('cotas'); "
+             "try { c.Engine.inMemory() } catch (e) { console.log(e.message) }"),
+    "PHP": (*PHP, "-r", "require 'vendor/autoload.php'; try { Cotas\\Engine::inMemory(); } "
+            "catch (Cotas\\LibraryException $e) { echo $e->getMessage(), PHP_EOL; }"),
+    "Ruby": ("ruby", "-r", "cotas", "-e", "begin; Cotas::Engine.in_memory; "
+             "rescue Cotas::LibraryError => e; puts e.message; end"),
+}  # fmt: skip
+STALE = """
+const char *cotas_version(void) { return "0.0.9"; }
+unsigned cotas_abi_version(void) { return 1; }
+"""
+
+
+def unfit_libraries(place):
+    """A library that is not there, one of another processor, and one that is too old: with what is
+    said of each."""
+    absent, foreign, stale = (pathlib.Path(place) / f"{it}.so" for it in ("absent", "foreign", "stale"))
+    head = bytearray((LIBRARIES / "libcotas.so.1").read_bytes()[:1 << 16])
+    machines = {b"\x3e\x00": b"\xb7\x00", b"\xb7\x00": b"\x3e\x00"}
+    head[18:20] = machines[bytes(head[18:20])]
+    foreign.write_bytes(head)
+    source = stale.with_suffix(".c")
+    source.write_text(STALE, encoding="utf-8")
+    run("gcc", "-shared", "-fPIC", source, "-o", stale)
+    return [(absent, "was not found: install"), (foreign, "is not made for"), (stale, "is version 0.0.9")]
+
+
+@test("a library that is missing, foreign or too old is one sentence", "node", "npm", "php",
+      "composer", "ruby", "gcc")  # fmt: skip
+def loading():
+    node_package(), php_package(), ruby_package()
+    with tempfile.TemporaryDirectory(dir=TARGET) as place:
+        for language, command in LOADING.items():
+            for library, why in unfit_libraries(place):
+                said = run(*command, cwd=TARGET / "php", COTAS_LIBRARY=str(library))
+                lines = said.splitlines()
+                assert len(lines) == 1 and f"{library} {why}" in said, f"{language}: {said}"
+                assert "the Debian package libcotas1" in said, f"{language}: {said}"
 
 
 LARAVEL = [f"/usr/share/php/Illuminate/{it}/autoload.php" for it in ("Config", "Events", "Http", "Routing")]
@@ -199,11 +225,7 @@ def node_workers():
 
 @functools.cache
 def ruby_package():
-    """Builds the gem and installs it into an empty home of gems."""
-    home = TARGET / "ruby"
-    shutil.rmtree(home, ignore_errors=True)
-    gem = build.build("ruby", LIBRARIES / "libcotas.so.1", TARGET / "packages")
-    run("gem", "install", "--quiet", "--local", "--no-document", "--install-dir", home, gem)
+    install.ruby(LIBRARIES / "libcotas.so.1", TARGET / "ruby")
 
 
 @test("story by Ruby, the gem", "ruby")
@@ -237,27 +259,8 @@ def ruby_frameworks():
         assert printed == expected, printed
 
 
-@functools.cache
-def go_proxy():
-    """Builds the module, for the go command to install it as from a proxy."""
-    proxy = build.build("go", LIBRARIES / "libcotas.so.1", TARGET / "packages")
-    return {"GOPROXY": proxy.as_uri(), "GONOSUMDB": "*", "GOFLAGS": "-buildvcs=false -mod=mod",
-            "GOMODCACHE": str(TARGET / "go-modules")}  # fmt: skip
-
-
 def go_program(name, *sources):
-    """Compiles a program in a place of its own, with the module installed there."""
-    place = TARGET / "go" / name
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    run("go", "clean", "-modcache", **go_proxy())
-    for source in sources:
-        shutil.copy(source, place)
-    if not (place / "go.mod").exists():
-        run("go", "mod", "init", f"example.com/{name}", cwd=place, **go_proxy())
-    run("go", "get", "cotas.local/cotas@v0.1.0", cwd=place, **go_proxy())
-    run("go", "build", "-o", "program", ".", cwd=place, **go_proxy())
-    return place / "program"
+    return install.go(TARGET / "go" / name, name, *sources)
 
 
 @test("story by Go, the module", "go", "gcc")

@@ -60,9 +60,20 @@ function load() {
   return functions;
 }
 
+/** Whether a file is made for this processor. The loader may say only that it found none. */
+function isForeign(file) {
+  if (!fs.existsSync(file)) return false;
+  const head = Buffer.alloc(20);
+  const opened = fs.openSync(file);
+  fs.readSync(opened, head);
+  fs.closeSync(opened);
+  return head.toString('latin1', 0, 4) !== '\x7fELF'
+    || head.readUInt16LE(18) !== { x64: 0x3e, arm64: 0xb7 }[process.arch];
+}
+
 function whyNot(file, message) {
-  if (/wrong ELF class|invalid ELF header|cannot open.*machine/i.test(message)) {
-    return `${file} is not made for ${process.arch}: ${INSTALL} for this processor`;
+  if (isForeign(file)) {
+    return `${file} is not made for ${process.arch}: ${INSTALL}`;
   }
   if (/No such file/i.test(message)) return `${file} was not found: ${INSTALL}`;
   return `${file} cannot be loaded (${message}): ${INSTALL}`;

@@ -68,8 +68,7 @@ final class Library
         $abi = $library->ffi->cotas_abi_version();
         $found = $library->ffi->cotas_version();
         if ($abi !== self::ABI || version_compare($found, self::VERSION, '<')) {
-            throw new LibraryException("the library is version $found (ABI $abi), and this package "
-                . 'needs ' . self::VERSION . ' (ABI ' . self::ABI . ') or later: ' . self::INSTALL);
+            throw new LibraryException(self::tooOld('the library', "$found (ABI $abi)"));
         }
         return $library;
     }
@@ -114,12 +113,21 @@ final class Library
         $machines = ['x86_64' => 0x3e, 'aarch64' => 0xb7];
         if ($head !== '' && (!str_starts_with($head, "\x7fELF")
             || unpack('v', $head, 18)[1] !== ($machines[php_uname('m')] ?? -1))) {
-            return "$file is not made for " . php_uname('m') . ': ' . self::INSTALL
-                . ' for this processor';
+            return "$file is not made for " . php_uname('m') . ': ' . self::INSTALL;
+        }
+        if (str_contains($message, 'Failed resolving C function')) {
+            $found = FFI::cdef('const char *cotas_version(void);', $file)->cotas_version();
+            return self::tooOld($file, $found);
         }
         return is_file($file)
             ? "$file cannot be loaded ($message): " . self::INSTALL
             : "$file was not found: " . self::INSTALL;
+    }
+
+    private static function tooOld(string $file, string $found): string
+    {
+        return "$file is version $found, and this package needs " . self::VERSION
+            . ' (ABI ' . self::ABI . ') or later: ' . self::INSTALL;
     }
 
     public function check(int $code): void

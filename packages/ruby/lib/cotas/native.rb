@@ -210,12 +210,21 @@ module Cotas
       end
 
       def why_not(file, message)
-        case message
-        when /wrong ELF class|invalid ELF header|wrong machine|cannot open shared object file: Exec/
-          "#{file} is not made for #{RbConfig::CONFIG['host_cpu']}: #{INSTALL} for this processor"
-        when /No such file/ then "#{file} was not found: #{INSTALL}"
+        machine = RbConfig::CONFIG["host_cpu"]
+        if foreign?(file, machine)
+          "#{file} is not made for #{machine}: #{INSTALL}"
+        elsif message.include?("No such file") then "#{file} was not found: #{INSTALL}"
         else "#{file} cannot be loaded (#{message}): #{INSTALL}"
         end
+      end
+
+      # Whether a file is made for another processor. The loader may say only that it found none.
+      def foreign?(file, machine)
+        return false unless File.file?(file)
+
+        head = File.binread(file, 20).to_s.ljust(20, "\0")
+        number = { "x86_64" => 0x3e, "aarch64" => 0xb7 }[machine]
+        !head.start_with?("\x7FELF".b) || head.unpack1("v", offset: 18) != number
       end
 
       def check_version(file)
