@@ -61,9 +61,11 @@ mod live;
 mod report;
 pub mod rules;
 mod store;
+mod names;
 mod twice;
 mod unknown;
 pub mod whatsapp;
+mod zones;
 
 pub use catalog::{BillingMode, Catalog, CatalogError, Limit};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};

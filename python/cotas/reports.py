@@ -488,11 +488,13 @@ class Finding(Document):
 
 @dataclass(frozen=True)
 class Opening(Document):
-    """How the live file was found: `adopted`, `joined` or `rebuilt`, and why."""
+    """How the live file was found: `adopted`, `joined` or `rebuilt`, and why. `zone_rules` says
+    which rules of time zones are in force."""
 
     origin: str
     why: str
     may_miss_consumption: bool
+    zone_rules: str
 
 
 @dataclass(frozen=True)

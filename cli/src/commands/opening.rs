@@ -1,5 +1,6 @@
 //! `cotas open`.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use cotas::{Origin, SystemClock};
@@ -23,10 +24,12 @@ pub fn run(database: &Database, output: Output) -> Result<(), Failure> {
     if opening.may_miss_consumption {
         text.push_str("; what was used since the last checkpoint may be missing");
     }
+    let _ = write!(text, "\nrules of time zones: {}", opening.zone_rules);
     let json = json!({
         "origin": origin,
         "why": opening.why,
         "may_miss_consumption": opening.may_miss_consumption,
+        "zone_rules": opening.zone_rules,
         "live_file": live_file,
     });
     output.print(&text, &json)

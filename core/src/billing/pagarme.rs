@@ -10,6 +10,8 @@ use chrono_tz::America::Sao_Paulo;
 
 use super::payload::{self, Object};
 use super::reference;
+use crate::rules::calendar;
+
 use super::{Cents, Gateway, PayloadError, PaymentEvent, PaymentEventKind, PaymentMethod};
 
 /// Reads the body of a webhook.
@@ -104,7 +106,7 @@ fn event(
         due: due(payment, &sources)?,
         paid_on: payment
             .date("paid_at", payload::instant)?
-            .map(|at| at.to_utc().with_timezone(&Sao_Paulo).date_naive()),
+            .map(|at| calendar::date_of(at, Sao_Paulo)),
         ..event
     })
 }

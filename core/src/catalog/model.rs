@@ -109,6 +109,20 @@ pub struct Resource {
     /// A warning to the person who takes a seat of it (docs/sources.md, Whazing).
     #[serde(default)]
     pub warning: Option<Wording>,
+    /// What the holders of its seats are.
+    #[serde(default)]
+    pub holder: HolderKind,
+}
+
+/// What the holders of seats are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HolderKind {
+    /// Names, compared as they are written.
+    #[default]
+    Name,
+    /// E-mail addresses, compared without case: a person has one seat.
+    Email,
 }
 
 /// The thresholds of a resource that names none. Databases of older versions have catalogs

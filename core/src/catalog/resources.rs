@@ -10,7 +10,7 @@ use super::model::default_thresholds;
 use super::tree::{Node, Section, Value};
 use super::values::{check_name, duration};
 use super::wordings::wording;
-use super::{Enforcement, Kind, Reset, Resource};
+use super::{Enforcement, HolderKind, Kind, Reset, Resource};
 
 /// Resources of a catalog, by name.
 pub(super) type Resources = BTreeMap<String, Resource>;
@@ -34,7 +34,7 @@ const DEFAULT_LATE_MS: i64 = 7 * DAY_MS;
 const KINDS: [(&str, &[&str]); 6] = [
     ("allowance", &[]),
     ("session", &["window", "late"]),
-    ("seat", &["token", "warning"]),
+    ("seat", &["token", "warning", "holder"]),
     ("lease", &["ttl"]),
     ("meter", &["reset"]),
     ("rate", &["every", "burst"]),
@@ -92,6 +92,7 @@ fn resource(node: &Node) -> Result<Resource> {
         thresholds: thresholds(table, kind)?,
         token_required: table.optional("token", token_required)?.unwrap_or(false),
         warning: table.optional("warning", wording)?,
+        holder: table.optional("holder", holder)?.unwrap_or_default(),
     })
 }
 
@@ -116,6 +117,11 @@ fn enforcement(table: Section, kind: Kind) -> Result<Enforcement> {
 /// Whether the seats of a resource are taken with tokens only.
 fn token_required(node: &Node) -> Result<bool> {
     node.choice(&[("optional", false), ("required", true)])
+}
+
+/// What the holders of a resource's seats are.
+fn holder(node: &Node) -> Result<HolderKind> {
+    node.choice(&[("name", HolderKind::Name), ("email", HolderKind::Email)])
 }
 
 /// Units beyond a soft limit.

@@ -43,7 +43,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         name: "opening",
         summary: "Returns how the live file was found when this process opened it.",
         arguments: &[],
-        result: "{\"origin\" (adopted, joined or rebuilt), \"why\", \"may_miss_consumption\"}",
+        result: "{\"origin\" (adopted, joined or rebuilt), \"why\", \"may_miss_consumption\", \
+                 \"zone_rules\"}",
         effect: Effect::Reads,
         blocks: Blocks::Never,
         run: |engine, _| json(engine.opening()),

@@ -73,12 +73,3 @@ const fn word(verdict: Verdict) -> &'static str {
         Verdict::Unknown => "unknown",
     }
 }
-
-/// The version of this machine's rules of time zones, as its files say it.
-pub(super) fn zone_data_of_system() -> Option<String> {
-    let mut head = String::new();
-    let file = fs::File::open("/usr/share/zoneinfo/tzdata.zi").ok()?;
-    file.take(64).read_to_string(&mut head).ok()?;
-    let version = head.lines().next()?.strip_prefix("# version ")?;
-    Some(version.trim().to_owned()).filter(|it| !it.is_empty())
-}

@@ -162,10 +162,13 @@ fn versions(seen: &Diagnosis, concerns: &mut Vec<Concern>) {
         note(concerns, Warning, about, what);
     }
     // Names of releases: the year and a letter.
-    if let Some(system) = of.zone_data_of_system.as_deref().filter(|it| *it > of.zone_data) {
+    let is_release = |name: &str| name.starts_with("20");
+    let older = |it: &&str| is_release(it) && **it < *of.zone_data;
+    if let Some(system) = of.zone_data_of_system.as_deref().filter(older) {
         let what = format!(
-            "this machine has rules of time zones of {system}, those built in are of {}; renewals \
-             in a zone that has changed come at the wrong hour. Update this library",
+            "this machine has rules of time zones of {system}, which are in force; those built in \
+             are of {}. Update tzdata, so that renewals come at the right hour in zones that have \
+             changed",
             of.zone_data
         );
         note(concerns, Warning, about, what);

@@ -15,6 +15,7 @@ use crate::json;
 use crate::live::inspect::Inspected;
 use crate::live::{clocks, layout};
 use crate::store::inspect::{self, About};
+use crate::zones;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -123,9 +124,9 @@ pub struct Versions {
     pub schema_found: Option<i64>,
     /// Of SQLite.
     pub sqlite: &'static str,
-    /// Of the rules of time zones, which are built in.
+    /// Of the rules of time zones that are built in: for zones that this machine has no rules of.
     pub zone_data: &'static str,
-    /// The same of this machine, if it has any.
+    /// Of this machine's rules, which are in force, if it has any.
     pub zone_data_of_system: Option<String>,
 }
 
@@ -261,7 +262,7 @@ fn versions(about: Option<&About>, layout_found: Option<u64>) -> Versions {
         schema: inspect::SCHEMA,
         schema_found: about.map(|it| it.schema),
         sqlite: inspect::sqlite_version(),
-        zone_data: chrono_tz::IANA_TZDB_VERSION,
-        zone_data_of_system: files::zone_data_of_system(),
+        zone_data: zones::BUILT_IN,
+        zone_data_of_system: zones::version_of_system().map(|(version, _)| version),
     }
 }

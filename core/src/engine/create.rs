@@ -10,7 +10,7 @@ use super::administer;
 use super::joining::{Beginning, PaymentState, Terms, choose, due_after, subscribe};
 use super::signup::{self, AccountHolder};
 use super::subscriptions::check_label;
-use super::{Engine, Shared, check_key, check_name};
+use super::{Engine, Shared, check_key, check_name, check_new_name};
 use crate::billing::Cents;
 use crate::catalog::{Compiled, Feature, Limit};
 use crate::clock::Timestamp;
@@ -135,9 +135,18 @@ impl Engine {
 }
 
 impl Shared {
+    /// A tenant that exists is called as it is.
+    fn check_name_to_create(&self, name: &str) -> Result<(), Error> {
+        check_name(name)?;
+        match directory::find(&self.live.memory, self.live.hash_name(name)) {
+            Some(_) => Ok(()),
+            None => check_new_name(name),
+        }
+    }
+
     fn create(&self, batch: &[NewTenant<'_>], by: &Engine, now: Timestamp) -> Result<usize, Error> {
         let key = by.key.as_deref();
-        batch.iter().try_for_each(|new| check_name(new.name))?;
+        batch.iter().try_for_each(|new| self.check_name_to_create(new.name))?;
         key.map_or(Ok(()), |key| check_key("idempotency key", key))?;
         let _writer_lock = self.lock_writer()?;
         self.finish_pending_catalog()?;

@@ -122,6 +122,7 @@ use crate::live::lock::LockError;
 use crate::live::record::RecordGuard;
 use crate::live::{LiveFile, Poison, directory};
 use crate::rules::ResourceId;
+use crate::names;
 use crate::store::Store;
 use crate::unknown::UnknownName;
 use maintenance_thread::{MaintenanceThread, Opened};
@@ -384,7 +385,7 @@ fn not_locked(what: &'static str, error: LockError) -> Error {
 /// Returns the error for a name without a record: an invalid name, or an unknown tenant.
 #[cold]
 fn no_record(name: &str) -> Error {
-    match check_name(name) {
+    match check_new_name(name) {
         Ok(()) => Error::UnknownTenant(name.into()),
         Err(error) => error,
     }
@@ -403,6 +404,13 @@ fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses what a new tenant may not be called. Those that older versions let in stay reachable by
+/// their names.
+fn check_new_name(name: &str) -> Result<(), Error> {
+    check_name(name)?;
+    names::check(name).map_err(|why| Error::InvalidArgument { what: "tenant name", why })
+}
+
 #[cold]
 fn bad_name(name: &str) -> Error {
     let why = match name.len() {
@@ -410,7 +418,7 @@ fn bad_name(name: &str) -> Error {
         bytes if bytes > TENANT_NAME_BYTES_MAX => {
             format!("it has {bytes} bytes; 1 to {TENANT_NAME_BYTES_MAX} are allowed")
         }
-        _ => "it contains a NUL character; any other character is allowed".to_owned(),
+        _ => "it contains a NUL character; leave it out".to_owned(),
     };
     Error::InvalidArgument { what: "tenant name", why }
 }

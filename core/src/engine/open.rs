@@ -18,6 +18,7 @@ use crate::live::layout::header;
 use crate::live::location::{self, DatabaseFile, KnownDatabase};
 use crate::live::{Identity, LiveFile};
 use crate::store::{self, Meta, Store};
+use crate::zones;
 
 /// What an acknowledged decision survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +52,14 @@ pub struct Opening {
     pub why: &'static str,
     /// Consumption since the last checkpoint may be missing.
     pub may_miss_consumption: bool,
+    /// Which rules of time zones are in force: their version, and where they are from.
+    pub zone_rules: String,
+}
+
+impl Opening {
+    fn new(origin: Origin, why: &'static str, may_miss_consumption: bool) -> Opening {
+        Opening { origin, why, may_miss_consumption, zone_rules: zones::in_force() }
+    }
 }
 
 /// What opening did with the live file.
@@ -249,11 +258,7 @@ impl Builder {
             path: PathBuf::from(":memory:"),
             source,
         })?;
-        let opening = Opening {
-            origin: Origin::Rebuilt,
-            why: "the database is in memory",
-            may_miss_consumption: false,
-        };
+        let opening = Opening::new(Origin::Rebuilt, "the database is in memory", false);
         Ok(self.shared(live, store, opening, None))
     }
 
@@ -370,11 +375,11 @@ fn attach_first(
     let (live, opening) = match why_rebuild(found, &meta, (path, live_path), database)? {
         Fate::Adopt(live) => {
             let why = "it was whole and fitted the database";
-            (live, Opening { origin: Origin::Adopted, why, may_miss_consumption: false })
+            (live, Opening::new(Origin::Adopted, why, false))
         }
         Fate::Rebuild { why, may_miss_consumption } => {
             let live = rebuild(store, &meta, path, live_path)?;
-            (live, Opening { origin: Origin::Rebuilt, why, may_miss_consumption })
+            (live, Opening::new(Origin::Rebuilt, why, may_miss_consumption))
         }
     };
     attach::adopt(&live, attachment, live_path, database)?;
@@ -454,7 +459,7 @@ fn join(
             })?;
             attach::join(&live, attachment, live_path, database)?;
             let why = "other processes are using it";
-            Ok((live, Opening { origin: Origin::Joined, why, may_miss_consumption: false }))
+            Ok((live, Opening::new(Origin::Joined, why, false)))
         }
         FoundFile::Older { .. } => Err(attach::older_is_attached(live_path)),
         FoundFile::Missing | FoundFile::OtherBoot => {

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use super::create::account_of;
 use super::joining::{check_anchor, check_due_date, first_due_missing, limits_of};
 use super::subscriptions::check_label;
-use super::{Engine, NewTenant, Shared, administer, check_name, signup};
+use super::{Engine, NewTenant, Shared, administer, check_new_name, signup};
 use crate::billing::Cents;
 use crate::catalog::{Compiled, Feature, Limit};
 use crate::clock::Timestamp;
@@ -201,7 +201,7 @@ fn note_faults(
             problems.push(FieldProblem::new(field, &error));
         }
     };
-    note("name".to_owned(), check_name(new.name));
+    note("name".to_owned(), check_new_name(new.name));
     match &new.holder {
         None => note("holder".to_owned(), Err(holder_missing())),
         Some(holder) => {

@@ -7,11 +7,12 @@ use super::call::Call;
 use super::caller::Caller;
 use super::tenant::Tenant;
 use super::{Engine, check_key};
-use crate::catalog::{Compiled, Gate};
+use crate::catalog::{Compiled, Gate, HolderKind};
 use crate::clock::Timestamp;
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::language::Wording;
 use crate::live::history::HistoryKey;
+use crate::names;
 use crate::rules::decide::decide;
 use crate::rules::{Charge, Decision, ResourceId, entitlements};
 use crate::store::SeatRow;
@@ -89,12 +90,16 @@ impl Seats<'_> {
         let pending = how.pending;
         engine.change(self.caller.name, DURABLE, |tx| {
             let resource = self.resource;
+            let had = seat_of(tx, resource, holder)?;
+            let holder = had.as_ref().map_or(holder, |had| had.holder.as_str()).to_owned();
+            if had.is_none() {
+                check_new_holder(tx.compiled, resource, "holder", &holder)?;
+            }
             if let Some(token) = &token
-                && tx.write.token_is_taken(token, tx.loaded.row, resource, holder)?
+                && tx.write.token_is_taken(token, tx.loaded.row, resource, &holder)?
             {
                 return Err(Error::TokenTaken);
             }
-            let had = tx.write.seat(tx.loaded.row, resource, holder)?;
             let tokenless = token.is_none() && had.as_ref().is_none_or(|had| had.token.is_none());
             if tokenless && let Some(name) = needs_token(tx.compiled, resource) {
                 return Err(Error::TokenMissing { resource: name.to_owned() });
@@ -111,7 +116,7 @@ impl Seats<'_> {
             let pending = pending && had.as_ref().is_none_or(|had| had.pending);
             let since = had.as_ref().map_or(tx.now, |had| had.since);
             let token = token.or(had.and_then(|had| had.token));
-            let seat = SeatRow { resource, holder: holder.to_owned(), since, pending, token };
+            let seat = SeatRow { resource, holder, since, pending, token };
             tx.write.save_seat(tx.loaded.row, &seat)?;
             count(tx, resource, units);
             self.audit(tx, "seat taken")?;
@@ -131,6 +136,8 @@ impl Seats<'_> {
     pub fn release(&self, holder: &str) -> Result<bool, Error> {
         check_key("holder", holder)?;
         self.caller.engine.change(self.caller.name, DURABLE, |tx| {
+            let had = seat_of(tx, self.resource, holder)?;
+            let holder = had.as_ref().map_or(holder, |had| had.holder.as_str());
             let freed = tx.write.delete_seat(tx.loaded.row, self.resource, holder)?;
             if freed {
                 uncount(tx, self.resource);
@@ -147,18 +154,21 @@ impl Seats<'_> {
         check_key("holder", new)?;
         self.caller.engine.change(self.caller.name, DURABLE, |tx| {
             let row = tx.loaded.row;
-            let Some(seat) = tx.write.seat(row, self.resource, old)? else {
+            let Some(seat) = seat_of(tx, self.resource, old)? else {
                 let name = tx.compiled.resource_name(self.resource).unwrap_or_default();
                 return Err(Error::SeatNotHeld { resource: name.to_owned() });
             };
-            if old == new {
+            if seat.holder == new {
                 return Ok(());
             }
-            if tx.write.seat(row, self.resource, new)?.is_some() {
+            // The same address may be written otherwise.
+            let other = seat_of(tx, self.resource, new)?;
+            if other.is_some_and(|other| other.holder != seat.holder) {
                 let why = "it has a seat already; name a holder without one".to_owned();
                 return Err(Error::InvalidArgument { what: "new holder", why });
             }
-            tx.write.delete_seat(row, self.resource, old)?;
+            check_new_holder(tx.compiled, self.resource, "new holder", new)?;
+            tx.write.delete_seat(row, self.resource, &seat.holder)?;
             let seat = SeatRow { holder: new.to_owned(), since: tx.now, ..seat };
             tx.write.save_seat(row, &seat)?;
             self.audit(tx, "seat replaced")
@@ -211,6 +221,43 @@ impl Engine {
         let key = blake3::derive_key("cotas 2026 tokens of seats", &self.shared.live.secret());
         Ok(blake3::keyed_hash(&key, token.as_bytes()).as_bytes().to_vec())
     }
+}
+
+fn holders_of(compiled: &Compiled, resource: ResourceId) -> HolderKind {
+    let name = compiled.resource_name(resource).unwrap_or_default();
+    compiled.catalog.resources.get(name).map(|it| it.holder).unwrap_or_default()
+}
+
+/// The seat of a holder: of an e-mail address also if it is written in other letters.
+fn seat_of(
+    tx: &AdminTx<'_>,
+    resource: ResourceId,
+    holder: &str,
+) -> Result<Option<SeatRow>, StoreError> {
+    let row = tx.loaded.row;
+    let exact = tx.write.seat(row, resource, holder)?;
+    if exact.is_some() || holders_of(tx.compiled, resource) == HolderKind::Name {
+        return Ok(exact);
+    }
+    let folded = names::folded_email(holder);
+    let mut seats = tx.write.seats_of(row, resource)?.into_iter();
+    Ok(seats.find(|seat| names::folded_email(&seat.holder) == folded))
+}
+
+/// Refuses who may not take a seat; those who have one keep it.
+fn check_new_holder(
+    compiled: &Compiled,
+    resource: ResourceId,
+    what: &'static str,
+    holder: &str,
+) -> Result<(), Error> {
+    names::check(holder).map_err(|why| Error::InvalidArgument { what, why })?;
+    if holders_of(compiled, resource) == HolderKind::Email && !holder.contains('@') {
+        let name = compiled.resource_name(resource).unwrap_or_default();
+        let why = format!("it is no e-mail address; the holders of {name:?} are");
+        return Err(Error::InvalidArgument { what, why });
+    }
+    Ok(())
 }
 
 /// The name of a resource whose seats are taken only with a token.

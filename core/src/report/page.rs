@@ -8,6 +8,7 @@ use comfy_table::{Cell, CellAlignment, Table};
 use crate::billing::Cents;
 use crate::clock::Timestamp;
 use crate::language::Language;
+use crate::rules::calendar;
 
 /// Digits from which a number is written in groups of three: "1000", but "10.000".
 const GROUPED_FROM_DIGITS: usize = 5;
@@ -139,7 +140,7 @@ pub(super) fn date(date: NaiveDate, language: Language) -> String {
 
 /// The date of an instant in a zone.
 pub(super) fn day(at: Timestamp, zone: Tz, language: Language) -> String {
-    date(at.to_utc().with_timezone(&zone).date_naive(), language)
+    date(calendar::date_of(at, zone), language)
 }
 
 /// An amount as people write it: `R$ 1.234,56` in Brazil.

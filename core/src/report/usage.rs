@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::clock::{HOUR_MS, Timestamp};
 use crate::engine::{Metric, UsageRow};
 use crate::rules::Reason;
-use crate::rules::calendar::{date_of, hour_of, start_of_day};
+use crate::rules::calendar::{self, date_of, hour_of, start_of_day};
 
 /// How much time is summed up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,7 +97,7 @@ impl Interval {
     /// hour its local time with the offset, which distinguishes the hours of a clock set back.
     #[must_use]
     pub fn label(self, start: Timestamp, zone: Tz) -> String {
-        let local = start.to_utc().with_timezone(&zone);
+        let local = calendar::local(start, zone);
         match self {
             Interval::Hour => local.to_rfc3339_opts(SecondsFormat::Secs, false),
             Interval::Day => local.format("%Y-%m-%d").to_string(),

@@ -1,12 +1,15 @@
 //! Days, months and due dates in a tenant's zone: when a period ends and a day begins.
 //!
-//! Pure: nothing here reads a clock. Results are held within [`Timestamp::MIN`] and
+//! Pure: nothing here reads a clock; the rules of zones are read once, by `zones`. Results are held within [`Timestamp::MIN`] and
 //! [`Timestamp::MAX`], so that "never" stays "never".
 
-use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Weekday};
-use chrono_tz::{GapInfo, Tz};
+use chrono::{
+    DateTime, Datelike, Days, FixedOffset, Months, NaiveDate, NaiveDateTime, NaiveTime, Weekday,
+};
+use chrono_tz::Tz;
 
 use crate::clock::{HOUR_MS, Timestamp};
+use crate::zones;
 
 /// The last year that a [`Timestamp`] can name.
 const LAST_YEAR: i32 = 9999;
@@ -23,7 +26,13 @@ pub fn start_of_day(date: NaiveDate, zone: Tz) -> Timestamp {
 /// The date that calendars in `zone` show at `at`.
 #[must_use]
 pub fn date_of(at: Timestamp, zone: Tz) -> NaiveDate {
-    at.to_utc().with_timezone(&zone).date_naive()
+    local(at, zone).date_naive()
+}
+
+/// What clocks in `zone` show at `at`.
+#[must_use]
+pub fn local(at: Timestamp, zone: Tz) -> DateTime<FixedOffset> {
+    zones::local(at, zone)
 }
 
 /// The due date `months` after the month of `first`, on `anchor_day` or, where that month is
@@ -76,8 +85,7 @@ pub fn end_of_grace(due: NaiveDate, grace_days: u32, zone: Tz) -> Timestamp {
 /// earlier.
 #[must_use]
 pub fn same_wall_time_after(at: Timestamp, days: u32, zone: Tz) -> Timestamp {
-    at.to_utc()
-        .with_timezone(&zone)
+    local(at, zone)
         .naive_local()
         .checked_add_days(Days::new(u64::from(days)))
         .map_or(Timestamp::MAX, |local| instant(local, zone))
@@ -130,10 +138,7 @@ pub fn instant(local: NaiveDateTime, zone: Tz) -> Timestamp {
     if local.year() < 0 {
         return Timestamp::MIN;
     }
-    zone.from_local_datetime(&local)
-        .earliest()
-        .or_else(|| GapInfo::new(&local, &zone).and_then(|gap| gap.end))
-        .map_or_else(|| local.and_utc().into(), |at| at.to_utc().into())
+    zones::first_instant(local, zone)
 }
 
 #[cfg(test)]

@@ -75,6 +75,21 @@ impl Write<'_> {
             .map_err(sqlite(READING))
     }
 
+    /// The seats of one resource of a tenant, in the order of their holders.
+    pub(crate) fn seats_of(
+        &self,
+        tenant: i64,
+        resource: ResourceId,
+    ) -> Result<Vec<SeatRow>, StoreError> {
+        let sql = "SELECT * FROM seats WHERE tenant = ?1 AND resource = ?2 ORDER BY holder";
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| {
+                statement.query_map(params![tenant, resource.0], seat).and_then(Iterator::collect)
+            })
+            .map_err(sqlite(READING))
+    }
+
     /// Writes a seat, new or as it is now.
     pub(crate) fn save_seat(&self, tenant: i64, seat: &SeatRow) -> Result<(), StoreError> {
         self.connection
