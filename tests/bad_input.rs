@@ -173,7 +173,7 @@ fn a_catalog_that_gives_a_resource_another_kind_is_refused_and_the_old_one_stays
         .replace("users = 30\n", "")
         .replace(", users = 1", "");
     let without = Catalog::parse(&without, "test.toml").expect("is valid");
-    assert_eq!(engine.load_catalog(&without).expect("loads"), 2);
+    assert_eq!(engine.load_catalog_confirmed(&without).expect("loads"), 2);
     refused(load(seat, allowance), 406, says);
     assert_eq!(engine.load_catalog(&catalog()).expect("loads"), 3);
 }

@@ -323,7 +323,7 @@ fn leases_stay_counted_while_their_resource_is_in_no_catalog() {
         .replace("calls = 5\n", "")
         .replace("calls = 1, ", "")
         .replace("lease = \"calls\"\n", "");
-    engine.load_catalog(&Catalog::parse(&without, "t.toml").unwrap()).unwrap();
+    engine.load_catalog_confirmed(&Catalog::parse(&without, "t.toml").unwrap()).unwrap();
     assert!(tenant.consume("credits", 1).unwrap().allowed());
     assert_sound(&engine);
     engine.load_catalog(&catalog()).unwrap();

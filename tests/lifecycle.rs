@@ -356,7 +356,7 @@ fn a_plan_that_has_left_the_catalog_goes_on_for_those_who_have_it() {
     add_tenant(&engine, "acme", "strict", "2026-05-20", true);
     let mut without = catalog();
     without.plans.remove("strict");
-    engine.load_catalog(&without).expect("loads");
+    engine.load_catalog_confirmed(&without).expect("loads");
     clock.set(at(NEXT));
     assert!(engine.consume("acme", "credits", 1).expect("decides").allowed());
     assert_eq!(engine.move_to_newest_version("acme").expect_err("is gone").code(), 404);

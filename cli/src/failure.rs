@@ -84,6 +84,12 @@ pub enum Failure {
     /// The database has no catalog yet.
     #[error("the database has no catalog; load one with `cotas catalog load`")]
     NoCatalog,
+    /// A catalog would take something from tenants.
+    #[error(
+        "losses found: {0}; say what is only called otherwise (renamed_from), or load the catalog \
+         with --confirm"
+    )]
+    Losses(usize),
     /// A webhook came with another token than the one that is set.
     #[error("the token is not that of {0}: nothing was read")]
     WrongToken(&'static str),

@@ -58,10 +58,10 @@ mod form;
 mod json;
 mod language;
 mod live;
+mod names;
 mod report;
 pub mod rules;
 mod store;
-mod names;
 mod twice;
 mod unknown;
 pub mod whatsapp;
@@ -76,15 +76,16 @@ pub use doctor::{
 };
 pub use engine::{
     Access, AccessRole, AccessTokenView, AccessTokens, AccountHolder, AccountHolderView,
-    AccountSummary, Address, Administrator, AuditEntry, Balance, Builder, CampaignQuote, Charge,
-    ChargeState, CostLine, Cursor, Delivery, DeliveryOutcome, Details, Direction, Durability,
-    Engine, ErasedAccount, Event, Extra, FieldProblem, Finding, GrantView, IgnoredBecause, Invoice,
-    InvoiceLine, InvoicePreview, InvoiceStatus, IssuedToken, KEY_BYTES_MAX, LIFETIME_MS_MAX,
-    Leases, Maintained, Maintenance, ManualLine, Meter, Metric, NewAccessToken, NewGrant,
-    NewTenant, NextPeriod, Occupancy, Once, Opening, Origin, OverLimit, PaymentOutcome, PeriodView,
-    PlanChange, PlanChangeQuote, PlanOffer, Progress, Purchase, Quote, QuotedInvoice, Rates,
-    Resolution, ResourceRef, Seat, Seats, SubscriptionRecord, SubscriptionView, SummaryInvoice,
-    TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms, TokenSeat, Unmatched, UsageRow, Validation,
+    AccountSummary, Address, Administrator, AuditEntry, Balance, Builder, CampaignQuote,
+    CatalogLoss, Charge, ChargeState, CostLine, Cursor, Delivery, DeliveryOutcome, Details,
+    Direction, Durability, Engine, ErasedAccount, Event, Extra, FieldProblem, Finding, GrantView,
+    IgnoredBecause, Invoice, InvoiceLine, InvoicePreview, InvoiceStatus, IssuedToken,
+    KEY_BYTES_MAX, LIFETIME_MS_MAX, Leases, Maintained, Maintenance, ManualLine, Meter, Metric,
+    NewAccessToken, NewGrant, NewTenant, NextPeriod, Occupancy, Once, Opening, Origin, OverLimit,
+    PaymentOutcome, PeriodView, PlanChange, PlanChangeQuote, PlanOffer, Progress, Purchase, Quote,
+    QuotedInvoice, Rates, Resolution, ResourceRef, Seat, Seats, SubscriptionRecord,
+    SubscriptionView, SummaryInvoice, TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms,
+    TokenSeat, Unmatched, UsageRow, Validation,
 };
 pub use error::{Error, OpenError, StoreError};
 pub use form::{

@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn what_looks_the_same_is_the_same() {
-        for name in ["padaria-são", "Loja 12 / filial", "東京", "a", "Ана", "o'neil & söhne"] {
+        for name in ["padaria-são", "Loja 12 / filial", "東京", "a", "Ана", "o'neil & söhne"]
+        {
             assert_eq!(check(name), Ok(()), "{name}");
         }
         for (name, why) in [

@@ -8,7 +8,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDateTime, Offset as _, TimeZone as _, Timelike, Utc};
+use chrono::{
+    DateTime, Datelike, FixedOffset, NaiveDateTime, Offset as _, TimeZone as _, Timelike, Utc,
+};
 use chrono_tz::{GapInfo, Tz};
 use jiff::civil;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};

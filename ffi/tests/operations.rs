@@ -64,7 +64,8 @@ const NAMED_OTHERWISE: [(&str, &str); 17] = [
 ];
 
 /// Operations whose operation of the control plane has another name.
-const CALLED_OTHERWISE: [(&str, &str); 6] = [
+const CALLED_OTHERWISE: [(&str, &str); 7] = [
+    ("Engine::load_catalog_confirmed", "load_catalog"),
     ("Engine::grant_as", "grant"),
     ("Engine::register_form", "register"),
     ("Engine::validate_form", "validate"),

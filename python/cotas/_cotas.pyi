@@ -408,8 +408,11 @@ class Engine:
         tariff: int | None = None,
     ) -> Decision:
         """`Tenant.perform` by the tenant's name."""
-    def load_catalog(self, text: str, *, name: str = "catalog.toml") -> int:
-        """Puts a catalog in force, TOML or JSON; gives its version. Waits for the disk."""
+    def load_catalog(
+        self, text: str, *, name: str = "catalog.toml", confirm: bool = False
+    ) -> int:
+        """Puts a catalog in force, TOML or JSON; gives its version. Refused if it takes something from
+        tenants, unless that is confirmed. Waits for the disk."""
     def tenants(self) -> list[str]:
         """All tenants, by name. Reads SQLite."""
     def grant(
@@ -596,6 +599,7 @@ class Engine:
         self, tenant: str | None, most: int
     ) -> list[tuple[int, datetime, str | None, str, str, str | None]]: ...
     def _verify(self) -> str: ...
+    def _catalog_losses(self, text: str, name: str) -> str: ...
     def _opening(self) -> str: ...
     def _maintain(self) -> str: ...
     def _catalog(self) -> str: ...

@@ -66,11 +66,17 @@ class Engine(_cotas.Engine):
         """The tenant with this name, for many calls."""
         return Tenant(self, name)
 
-    def load_catalog_file(self, path: Path) -> int:
+    def load_catalog_file(self, path: Path, *, confirm: bool = False) -> int:
         """Puts the catalog of a TOML or JSON file in force; gives its version. Waits for the
         disk."""
         with open_file(path, encoding="utf-8") as file:
-            return self.load_catalog(file.read(), name=str(path))
+            return self.load_catalog(file.read(), name=str(path), confirm=confirm)
+
+    def catalog_losses(
+        self, text: str, *, name: str = "catalog.toml"
+    ) -> tuple[reports.CatalogLoss, ...]:
+        """What loading this catalog would take from tenants: nothing, if it is empty."""
+        return reports.all_of(reports.CatalogLoss, self._catalog_losses(text, name))
 
     def create_tenant(
         self, name: str, *, key: str | None = None, **options: Unpack[TenantOptions]

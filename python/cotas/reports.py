@@ -479,6 +479,18 @@ class TokenSeat(Document):
 
 
 @dataclass(frozen=True)
+class CatalogLoss(Document):
+    """Something that a new catalog would take from tenants that have it. `what` is `resource`, `plan`,
+    `action` or `currency`."""
+
+    what: str
+    name: str
+    tenants: int
+    units: int
+    why: str
+
+
+@dataclass(frozen=True)
 class Finding(Document):
     """Something that does not add up. A sound database has none."""
 

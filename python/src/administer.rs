@@ -73,13 +73,27 @@ fn first_due_of(usage: &str, first_due: Option<Day>) -> PyResult<Option<NaiveDat
 
 #[pymethods]
 impl Engine {
-    /// Puts a catalog in force, TOML or JSON; gives its version. Waits for the disk.
+    /// Puts a catalog in force, TOML or JSON; gives its version. Refused if it takes something from
+    /// tenants, unless that is confirmed. Waits for the disk.
     #[pyo3(
-        signature = (text, *, name=Name("catalog.toml")),
-        text_signature = "($self, text, *, name='catalog.toml')",
+        signature = (text, *, name=Name("catalog.toml"), confirm=false),
+        text_signature = "($self, text, *, name='catalog.toml', confirm=False)",
     )]
-    fn load_catalog(&self, py: Python<'_>, text: Name<'_>, name: Name<'_>) -> PyResult<u64> {
-        self.ask(py, |engine| engine.load_catalog(&Catalog::parse(text.0, name.0)?))
+    fn load_catalog(
+        &self,
+        py: Python<'_>,
+        text: Name<'_>,
+        name: Name<'_>,
+        confirm: bool,
+    ) -> PyResult<u64> {
+        self.ask(py, |engine| {
+            let catalog = Catalog::parse(text.0, name.0)?;
+            if confirm {
+                engine.load_catalog_confirmed(&catalog)
+            } else {
+                engine.load_catalog(&catalog)
+            }
+        })
     }
 
     fn _create_tenant(

@@ -1,7 +1,7 @@
 //! Reports: what the engine reports, as JSON documents that `cotas.reports` makes typed values of.
 //! All of them read SQLite.
 
-use cotas::{Error, Interval, Language, Role};
+use cotas::{Catalog, Error, Interval, Language, Role};
 use pyo3::prelude::*;
 use serde::Serialize;
 
@@ -107,6 +107,10 @@ impl Engine {
 
     fn _verify(&self, py: Python<'_>) -> PyResult<String> {
         self.document(py, cotas::Engine::verify)
+    }
+
+    fn _catalog_losses(&self, py: Python<'_>, text: Name<'_>, name: Name<'_>) -> PyResult<String> {
+        self.document(py, |engine| engine.catalog_losses(&Catalog::parse(text.0, name.0)?))
     }
 
     fn _opening(&self, py: Python<'_>) -> PyResult<String> {

@@ -353,7 +353,7 @@ impl<'a> Thread<'a> {
     fn catalog(&mut self, rng: &mut Rng) {
         let catalog = world::catalog(rng.one_in(2));
         self.reported(Op::Catalog, 0, 0, || {
-            self.engine.load_catalog(&catalog).map(|version| (Phase::Done, 0, version))
+            self.engine.load_catalog_confirmed(&catalog).map(|version| (Phase::Done, 0, version))
         });
     }
 

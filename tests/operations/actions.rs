@@ -131,8 +131,8 @@ fn what_was_quoted_is_charged_or_the_tariff_has_changed() {
     let text = format!("{}\n", cotas_tests::CATALOG);
     let other = cotas::Catalog::parse(&text, "other.toml").expect("is valid");
     assert_ne!(other, catalog());
-    engine.load_catalog(&other).expect("loads");
-    engine.load_catalog(&catalog()).expect("loads");
+    engine.load_catalog_confirmed(&other).expect("loads");
+    engine.load_catalog_confirmed(&catalog()).expect("loads");
     for refused in [
         tenant.perform("send_all", &quoted),
         tenant.check_action("send_all", &quoted),

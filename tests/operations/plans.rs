@@ -72,7 +72,7 @@ fn leases_and_meters_outlive_a_catalog_that_does_not_have_them() {
             text = text.replace(from, to);
         }
         let without = Catalog::parse(&text, "without.toml").expect("is valid");
-        engine.load_catalog(&without).expect("loads");
+        engine.load_catalog_confirmed(&without).expect("loads");
         allowed(engine.consume("acme", "sms", 1));
         engine.set_limit("acme", "sms", Limit::Finite(20)).expect("is raised");
         assert_sound(&engine);

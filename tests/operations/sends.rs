@@ -150,7 +150,8 @@ fn what_a_send_charges_besides_comes_back_with_it() {
          charge = {{ sms = 1 }}\n",
         cotas_tests::CATALOG
     );
-    engine.load_catalog(&cotas::Catalog::parse(&text, "c.toml").expect("parses")).expect("loads");
+    let catalog = cotas::Catalog::parse(&text, "c.toml").expect("parses");
+    engine.load_catalog_confirmed(&catalog).expect("loads");
     let details = Details { message: "m1", ..to("c") };
     allowed(tenant.reserve_action("notify", &details, MONTH));
     assert_eq!((sessions(&engine).0, stands(&engine, "acme", "sms").0), (1, 1));

@@ -30,6 +30,7 @@ ELSEWHERE: dict[str, Any] = {
     # Rust has a second operation where Python has keywords.
     "Engine::carry_plan": cotas.Engine.change_plan,
     "Engine::grant_as": cotas.Engine.grant,
+    "Engine::load_catalog_confirmed": cotas.Engine.load_catalog,
     "Engine::usage_by": cotas.Engine.usage,
     "Seats::occupy_as": cotas.Seats.occupy,
     "Tenant::consume_then": cotas.Tenant.consume,

@@ -1,5 +1,7 @@
 //! `cotas catalog`.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use clap::Subcommand;
 use comfy_table::Cell;
 use cotas::catalog::{Action, Cost, Enforcement, Gate, Plan, Resource};
 use cotas::{Engine, SystemClock};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::database::Database;
 use crate::failure::Failure;
@@ -21,20 +23,44 @@ pub enum CatalogCommand {
     Load {
         /// TOML, or JSON if its name says so
         file: PathBuf,
+        /// Load it also if it takes something from tenants
+        #[arg(long)]
+        confirm: bool,
+    },
+    /// Read a catalog, and say what loading it would take from tenants
+    Check {
+        /// TOML, or JSON if its name says so
+        file: PathBuf,
+    },
+    /// Show what a catalog would change: line by line
+    Diff {
+        /// TOML, or JSON if its name says so
+        file: PathBuf,
     },
     /// Show the catalog in force
-    Show,
+    Show {
+        /// Show all that it says, line by line
+        #[arg(long)]
+        whole: bool,
+    },
 }
 
 impl CatalogCommand {
     /// Loads or shows.
     pub fn run(&self, database: &Database, output: Output) -> Result<(), Failure> {
         match self {
-            CatalogCommand::Load { file } => {
+            CatalogCommand::Load { file, confirm } => {
                 let catalog = read(file)?;
-                load(&database.open_or_create(Arc::new(SystemClock))?, &catalog, output)
+                let engine = database.open_or_create(Arc::new(SystemClock))?;
+                load(&engine, &catalog, *confirm, output)
             }
-            CatalogCommand::Show => show(&database.open(Arc::new(SystemClock))?, output),
+            CatalogCommand::Check { file } => check(database, &read(file)?, output),
+            CatalogCommand::Diff { file } => {
+                diff(&database.open(Arc::new(SystemClock))?, &read(file)?, output)
+            }
+            CatalogCommand::Show { whole } => {
+                show(&database.open(Arc::new(SystemClock))?, *whole, output)
+            }
         }
     }
 }
@@ -47,9 +73,81 @@ pub fn read(file: &Path) -> Result<cotas::Catalog, Failure> {
     Ok(catalog.map_err(cotas::Error::from)?)
 }
 
-fn load(engine: &Engine, catalog: &cotas::Catalog, output: Output) -> Result<(), Failure> {
+/// A file that cannot be read as a catalog is refused by `read`; a database need not exist.
+fn check(database: &Database, catalog: &cotas::Catalog, output: Output) -> Result<(), Failure> {
+    let losses = match database.open(Arc::new(SystemClock)) {
+        Ok(engine) => engine.catalog_losses(catalog)?,
+        Err(Failure::NoDatabase(_)) => Vec::new(),
+        Err(failure) => return Err(failure),
+    };
+    let mut text = format!(
+        "{} resources, {} plans, {} packages, {} actions",
+        catalog.resources.len(),
+        catalog.plans.len(),
+        catalog.packages.len(),
+        catalog.actions.len()
+    );
+    for loss in &losses {
+        let _ = write!(text, "\n{}", loss.why);
+    }
+    output.print(&text, &json!({ "losses": losses }))?;
+    if losses.is_empty() { Ok(()) } else { Err(Failure::Losses(losses.len())) }
+}
+
+fn diff(engine: &Engine, catalog: &cotas::Catalog, output: Output) -> Result<(), Failure> {
+    let (before, after) = (lines(&engine.catalog()?.1)?, lines(catalog)?);
+    let removed = before.iter().filter(|(path, value)| after.get(*path) != Some(value));
+    let added = after.iter().filter(|(path, value)| before.get(*path) != Some(value));
+    let mut changes: Vec<_> = removed.map(|(path, value)| (path, '-', value)).collect();
+    changes.extend(added.map(|(path, value)| (path, '+', value)));
+    changes.sort();
+    let text = changes.iter().map(|(path, sign, value)| format!("{sign} {path} = {value}"));
+    let text = text.collect::<Vec<_>>().join("\n");
+    let json = changes.iter().map(|(path, sign, value)| {
+        let change = if *sign == '-' { "removed" } else { "added" };
+        json!({ "path": path, "change": change, "value": value })
+    });
+    let same = if changes.is_empty() { "nothing changes" } else { &text };
+    output.print(same, &json.collect())
+}
+
+/// All that a catalog says, by the path that leads to it.
+fn lines(catalog: &cotas::Catalog) -> Result<BTreeMap<String, String>, Failure> {
+    let value = serde_json::to_value(catalog)
+        .map_err(|error| Failure::Output(std::io::Error::other(error)))?;
+    let mut lines = BTreeMap::new();
+    flatten(String::new(), &value, &mut lines);
+    Ok(lines)
+}
+
+fn flatten(path: String, value: &Value, lines: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            for (key, value) in members {
+                let key = if key.contains('.') { format!("{key:?}") } else { key.clone() };
+                let dot = if path.is_empty() { "" } else { "." };
+                flatten(format!("{path}{dot}{key}"), value, lines);
+            }
+        }
+        Value::Null => {}
+        other => {
+            lines.insert(path, other.to_string());
+        }
+    }
+}
+
+fn load(
+    engine: &Engine,
+    catalog: &cotas::Catalog,
+    is_confirmed: bool,
+    output: Output,
+) -> Result<(), Failure> {
     let (before, _) = engine.catalog()?;
-    let version = engine.load_catalog(catalog)?;
+    let version = if is_confirmed {
+        engine.load_catalog_confirmed(catalog)?
+    } else {
+        engine.load_catalog(catalog)?
+    };
     let changed = version != before;
     let text = if changed {
         format!("version {version} is in force")
@@ -59,10 +157,16 @@ fn load(engine: &Engine, catalog: &cotas::Catalog, output: Output) -> Result<(),
     output.print(&text, &json!({ "version": version, "changed": changed }))
 }
 
-fn show(engine: &Engine, output: Output) -> Result<(), Failure> {
+fn show(engine: &Engine, whole: bool, output: Output) -> Result<(), Failure> {
     let (version, catalog) = engine.catalog()?;
     if version == 0 {
         return Err(Failure::NoCatalog);
+    }
+    let json = json!({ "version": version, "catalog": catalog });
+    if whole {
+        let lines = lines(&catalog)?;
+        let text: Vec<_> = lines.iter().map(|(path, value)| format!("{path} = {value}")).collect();
+        return output.print(&text.join("\n"), &json);
     }
     let resources = catalog.resources.iter().map(|(name, it)| resource(name, it));
     let plans = catalog.plans.iter();
@@ -79,7 +183,7 @@ fn show(engine: &Engine, output: Output) -> Result<(), Failure> {
         table(["plan", "title", "price", "limits"].map(words).into(), plans),
         table(actions_head.into(), actions),
     ];
-    output.print(&text.join("\n"), &json!({ "version": version, "catalog": catalog }))
+    output.print(&text.join("\n"), &json)
 }
 
 fn resource(name: &str, resource: &Resource) -> Vec<Cell> {

@@ -8,7 +8,7 @@ use super::error::{Result, did_you_mean, quoted};
 use super::plans::Plans;
 use super::resources::{Resources, lookup, parents};
 use super::tree::{Node, Section, Value};
-use super::values::{check_name, duration};
+use super::values::{check_name, duration, renamed_from};
 use super::{Action, Cost, Feature, Gate, Kind, LeaseRule, NeededFeature, Open, SessionRule};
 
 /// The most actions of a catalog.
@@ -22,13 +22,19 @@ pub(super) fn actions(
     resources: &Resources,
     plans: &Plans,
 ) -> Result<BTreeMap<String, Action>> {
-    root.named("actions", MAX_ACTIONS, |node| action(node, resources, plans))
+    let all = root.optional("actions", Node::table)?;
+    root.named("actions", MAX_ACTIONS, |node| action(node, all, resources, plans))
 }
 
-fn action(node: &Node, resources: &Resources, plans: &Plans) -> Result<Action> {
+fn action(
+    node: &Node,
+    all: Option<Section>,
+    resources: &Resources,
+    plans: &Plans,
+) -> Result<Action> {
     check_name(&node.location.key, &node.location)?;
     let table = node.table()?;
-    table.only(&["gate", "feature", "session", "charge", "lease", "rate"])?;
+    table.only(&["gate", "feature", "session", "charge", "lease", "rate", "renamed_from"])?;
     let action = Action {
         gate: table.optional("gate", gate)?.unwrap_or_default(),
         feature: table.optional("feature", |node| needed_feature(node, plans))?,
@@ -36,6 +42,7 @@ fn action(node: &Node, resources: &Resources, plans: &Plans) -> Result<Action> {
         charge: table.named("charge", MAX_TOUCHED, |node| cost(node, resources))?,
         lease: table.optional("lease", |node| lease_rule(node, resources))?,
         rate: table.optional("rate", |node| resource_of_kind(node, "rate", resources))?,
+        renamed_from: renamed_from(table, all)?,
     };
     let touched = touched(&action, resources);
     if touched > MAX_TOUCHED {

@@ -17,6 +17,11 @@ use super::{Kind, Limit, Reset, Resource};
 const CAPS: [(&str, Reset); 2] =
     [("per_week", Reset::CalendarWeek), ("per_day", Reset::CalendarDay)];
 
+/// What the caps of a resource are called.
+pub(super) fn caps_of(name: &str) -> [String; 2] {
+    CAPS.map(|(table, _)| cap_name(name, table))
+}
+
 /// Adds the caps that plans name to the resources.
 pub(super) fn add_caps(root: Section, resources: &mut Resources) -> Result<()> {
     let Some(plans) = root.optional("plans", Node::table)? else { return Ok(()) };
@@ -50,7 +55,13 @@ fn add_cap(node: &Node, (table, reset): (&str, Reset), resources: &mut Resources
             quoted(capped.kind.name())
         )));
     }
-    let above = Resource { kind, token_required: false, warning: None, ..capped.clone() };
+    let above = Resource {
+        kind,
+        token_required: false,
+        warning: None,
+        renamed_from: None,
+        ..capped.clone()
+    };
     resources.insert(cap.clone(), above);
     resources.insert(name.to_owned(), Resource { parent: Some(cap), ..capped });
     let parent = |name: &String| resources.get(name).and_then(|it| it.parent.clone());

@@ -31,6 +31,27 @@ pub(crate) struct Compiled {
     pub(crate) rulebook: Rulebook,
     resources: ByName<(ResourceId, Kind)>,
     actions: ByName<CompiledAction>,
+    /// What resources and actions were called, with what they are called now.
+    former_names: FormerNames,
+}
+
+/// Names that lead to what is called otherwise now.
+#[derive(Debug, Default)]
+struct FormerNames {
+    resources: BTreeMap<String, String>,
+    actions: BTreeMap<String, String>,
+}
+
+impl FormerNames {
+    fn of(catalog: &Catalog) -> FormerNames {
+        let pair = |name: &String, old: &Option<String>| Some((old.clone()?, name.clone()));
+        let resources = catalog.resources.iter();
+        let actions = catalog.actions.iter();
+        FormerNames {
+            resources: resources.filter_map(|(name, it)| pair(name, &it.renamed_from)).collect(),
+            actions: actions.filter_map(|(name, it)| pair(name, &it.renamed_from)).collect(),
+        }
+    }
 }
 
 /// An action with its names resolved.
@@ -112,7 +133,8 @@ impl Compiled {
                 .iter()
                 .map(|(name, action)| (name.clone(), compile_action(&catalog, &names, action))),
         );
-        Compiled { version, names, catalog, rulebook, resources, actions }
+        let former_names = FormerNames::of(&catalog);
+        Compiled { version, names, catalog, rulebook, resources, actions, former_names }
     }
 
     /// As the live file keeps it.
@@ -133,7 +155,15 @@ impl Compiled {
     /// Number and kind of the resource with this name.
     #[inline]
     pub(crate) fn resource(&self, name: &str) -> Option<(ResourceId, Kind)> {
-        self.resources.get(name).copied()
+        match self.resources.get(name) {
+            Some(&found) => Some(found),
+            None => self.resource_once_called(name),
+        }
+    }
+
+    #[cold]
+    fn resource_once_called(&self, name: &str) -> Option<(ResourceId, Kind)> {
+        self.resources.get(self.former_names.resources.get(name)?).copied()
     }
 
     /// The name of a resource, also of one that has left the catalog.
@@ -153,7 +183,12 @@ impl Compiled {
 
     #[inline]
     pub(crate) fn action(&self, name: &str) -> Option<&CompiledAction> {
-        self.actions.get(name)
+        self.actions.get(name).or_else(|| self.action_once_called(name))
+    }
+
+    #[cold]
+    fn action_once_called(&self, name: &str) -> Option<&CompiledAction> {
+        self.actions.get(self.former_names.actions.get(name)?)
     }
 
     /// The limits of `plan`, by number. The pace of a channel is not something that is sold: a

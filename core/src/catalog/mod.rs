@@ -5,6 +5,7 @@
 
 mod actions;
 mod caps;
+mod changes;
 mod compile;
 mod error;
 mod from_json;
@@ -21,6 +22,7 @@ mod tree;
 mod values;
 mod wordings;
 
+pub(crate) use changes::{Removed, Renames, rename_key};
 pub(crate) use compile::{Compiled, CompiledAction, CompiledSession, is_granted};
 pub use error::CatalogError;
 pub(crate) use error::{near, quoted};

@@ -112,6 +112,10 @@ pub struct Resource {
     /// What the holders of its seats are.
     #[serde(default)]
     pub holder: HolderKind,
+    /// What it was called: usage, grants, seats, reservations and purchases are carried over, and
+    /// the old name leads to it still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
 }
 
 /// What the holders of seats are.
@@ -268,6 +272,9 @@ pub struct Plan {
     pub limits: BTreeMap<String, Limit>,
     /// Features by name. A feature that is not named is off.
     pub features: BTreeMap<String, Feature>,
+    /// What it was called: who has it keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
 }
 
 const fn yes() -> bool {
@@ -360,6 +367,9 @@ pub struct Action {
     pub lease: Option<LeaseRule>,
     /// The rate resource that paces it, per channel and contact.
     pub rate: Option<String>,
+    /// What it was called: the old name leads to it still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<String>,
 }
 
 /// A feature that an action needs.

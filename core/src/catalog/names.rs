@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::changes::Renames;
 use super::model::{Catalog, Feature};
 use crate::rules::{FeatureId, ResourceId};
 
@@ -55,6 +56,9 @@ pub(crate) enum NamesError {
     /// There are too many names already for this one.
     #[error("the database has no capacity for one more name, {0:?}")]
     NoCapacity(String),
+    /// The name was another resource's.
+    #[error("{0:?} was the name of another resource, whose usage is kept; choose another name")]
+    Taken(String),
     /// The name stands for a resource of another kind.
     #[error("{name:?} is {}; it cannot become {}", with_article(was), with_article(is))]
     KindChanged { name: String, was: String, is: &'static str },
@@ -75,6 +79,20 @@ impl Names {
         for plan in catalog.plans.values() {
             for name in feature_names(&plan.features) {
                 self.add_feature(name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives resources that have a number another name.
+    pub(crate) fn rename(&mut self, renames: &Renames) -> Result<(), NamesError> {
+        for (old, new) in &renames.resources {
+            if self.resource(new).is_some() {
+                return Err(NamesError::Taken(new.clone()));
+            }
+            let known = self.resources.iter_mut().find(|known| known.name == *old);
+            if let Some(known) = known {
+                new.clone_into(&mut known.name);
             }
         }
         Ok(())
@@ -109,7 +127,7 @@ impl Names {
         Ok(())
     }
 
-    pub(super) fn resource(&self, name: &str) -> Option<ResourceId> {
+    pub(crate) fn resource(&self, name: &str) -> Option<ResourceId> {
         let location = self.resources.iter().position(|known| known.name == name);
         location.map(|location| ResourceId(location as u16))
     }

@@ -6,7 +6,7 @@ use super::caps::caps;
 use super::error::{Result, quoted};
 use super::resources::{MAX_RESOURCES, Resources, lookup};
 use super::tree::{Node, Section, Value};
-use super::values::{check_name, months, price};
+use super::values::{check_name, months, price, renamed_from};
 use super::{BillingMode, Feature, Kind, Limit, OnLapse, Plan, RenewOn};
 use crate::billing::Cents;
 
@@ -24,10 +24,11 @@ const MAX_GRACE_DAYS: u32 = 366;
 
 /// The catalog's plans.
 pub(super) fn plans(root: Section, resources: &Resources) -> Result<Plans> {
-    root.named("plans", MAX_PLANS, |node| plan(node, resources))
+    let all = root.optional("plans", Node::table)?;
+    root.named("plans", MAX_PLANS, |node| plan(node, all, resources))
 }
 
-fn plan(node: &Node, resources: &Resources) -> Result<Plan> {
+fn plan(node: &Node, all: Option<Section>, resources: &Resources) -> Result<Plan> {
     check_name(&node.location.key, &node.location)?;
     let table = node.table()?;
     table.only(&[
@@ -46,12 +47,14 @@ fn plan(node: &Node, resources: &Resources) -> Result<Plan> {
         "per_day",
         "per_week",
         "features",
+        "renamed_from",
     ])?;
     let mut limits = table.named("limits", MAX_RESOURCES, |node| limit(node, resources))?;
     limits.extend(caps(table, resources)?);
     let period_months = table.optional("period", months)?.unwrap_or(1);
     let renew_on = table.optional("renew_on", renew_on)?.unwrap_or_default();
     Ok(Plan {
+        renamed_from: renamed_from(table, all)?,
         title: table.required("title", title)?,
         price_cents: table.required("price", price)?.map(Cents::get),
         period_months,

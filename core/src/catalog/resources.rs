@@ -8,7 +8,7 @@ use crate::clock::{DAY_MS, HOUR_MS};
 use super::error::{Result, did_you_mean, quoted};
 use super::model::default_thresholds;
 use super::tree::{Node, Section, Value};
-use super::values::{check_name, duration};
+use super::values::{check_name, duration, renamed_from};
 use super::wordings::wording;
 use super::{Enforcement, HolderKind, Kind, Reset, Resource};
 
@@ -42,7 +42,8 @@ const KINDS: [(&str, &[&str]); 6] = [
 
 /// The catalog's resources.
 pub(super) fn resources(root: Section) -> Result<Resources> {
-    let resources = root.named("resources", MAX_RESOURCES, resource)?;
+    let all = root.optional("resources", Node::table)?;
+    let resources = root.named("resources", MAX_RESOURCES, |node| resource(node, all))?;
     if let Some(table) = root.optional("resources", Node::table)? {
         // Both maps have the same keys, in the same order.
         for (node, resource) in table.entries.values().zip(resources.values()) {
@@ -78,11 +79,11 @@ pub(super) fn parents<'a>(
     iter::successors(parent(name), move |name| parent(name)).take(MAX_PARENTS)
 }
 
-fn resource(node: &Node) -> Result<Resource> {
+fn resource(node: &Node, all: Option<Section>) -> Result<Resource> {
     check_name(&node.location.key, &node.location)?;
     let table = node.table()?;
     let kinds_keys = KINDS.iter().flat_map(|(_, keys)| keys.iter().copied());
-    let keys = ["kind", "parent", "enforce", "cap", "thresholds"];
+    let keys = ["kind", "parent", "enforce", "cap", "thresholds", "renamed_from"];
     table.only(&keys.into_iter().chain(kinds_keys).collect::<Vec<_>>())?;
     let kind = kind(table)?;
     Ok(Resource {
@@ -92,6 +93,7 @@ fn resource(node: &Node) -> Result<Resource> {
         thresholds: thresholds(table, kind)?,
         token_required: table.optional("token", token_required)?.unwrap_or(false),
         warning: table.optional("warning", wording)?,
+        renamed_from: renamed_from(table, all)?,
         holder: table.optional("holder", holder)?.unwrap_or_default(),
     })
 }

@@ -1,7 +1,7 @@
 //! The values that catalogs write in a way of their own: names, durations, periods and prices.
 
 use super::error::{Result, quoted};
-use super::tree::{Location, Node, Value};
+use super::tree::{Location, Node, Section, Value};
 use crate::billing::Cents;
 use crate::clock::{DAY_MS, HOUR_MS, SECOND_MS};
 
@@ -28,6 +28,19 @@ pub(super) fn check_name(name: &str, location: &Location) -> Result<()> {
          and \"-\", and starts with a letter",
         quoted(name)
     )))
+}
+
+/// The name that something had; it must not be that of another thing of the kind.
+pub(super) fn renamed_from(table: Section, others: Option<Section>) -> Result<Option<String>> {
+    table.optional("renamed_from", |node| {
+        let name = node.text()?;
+        check_name(name, &node.location)?;
+        if others.is_some_and(|others| others.entries.contains_key(name)) {
+            let problem = format!("{} is in this catalog as well", quoted(name));
+            return Err(node.location.error(problem));
+        }
+        Ok(name.to_owned())
+    })
 }
 
 /// A duration such as `24h`, in milliseconds.

@@ -10,7 +10,37 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "load_catalog",
         summary: "Puts a catalog in force, TOML or JSON. Tenants keep the version of their plan \
-                  until they are moved.",
+                  until they are moved. Refused if it takes something from tenants, unless that \
+                  is confirmed.",
+        arguments: &[
+            Argument::required("text", Type::Text, "What the catalog says."),
+            Argument::optional(
+                "name",
+                Type::Text,
+                "What messages call it; one that ends in .json is JSON. catalog.toml unless given.",
+            ),
+            Argument::optional(
+                "confirm",
+                Type::Flag,
+                "Load it also if it takes something from tenants.",
+            ),
+        ],
+        result: "its version",
+        effect: Effect::Changes,
+        blocks: Blocks::Disk,
+        run: |engine, given| {
+            let name = given.text_or_none("name")?.unwrap_or("catalog.toml");
+            let catalog = Catalog::parse(given.text("text")?, name)?;
+            match given.flag_or_none("confirm")?.unwrap_or(false) {
+                true => json(&engine.load_catalog_confirmed(&catalog)?),
+                false => json(&engine.load_catalog(&catalog)?),
+            }
+        },
+    },
+    Operation {
+        name: "catalog_losses",
+        summary: "Reads a catalog, TOML or JSON, and returns what loading it would take from \
+                  tenants.",
         arguments: &[
             Argument::required("text", Type::Text, "What the catalog says."),
             Argument::optional(
@@ -19,12 +49,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
                 "What messages call it; one that ends in .json is JSON. catalog.toml unless given.",
             ),
         ],
-        result: "its version",
-        effect: Effect::Changes,
-        blocks: Blocks::Disk,
+        result: "[{\"what\" (resource, plan, action or currency), \"name\", \"tenants\", \
+                 \"units\", \"why\"}], empty where it takes nothing",
+        effect: Effect::Reads,
+        blocks: Blocks::OtherChanges,
         run: |engine, given| {
             let name = given.text_or_none("name")?.unwrap_or("catalog.toml");
-            json(&engine.load_catalog(&Catalog::parse(given.text("text")?, name)?)?)
+            json(&engine.catalog_losses(&Catalog::parse(given.text("text")?, name)?)?)
         },
     },
     Operation {

@@ -1,7 +1,6 @@
 //! Files, modes and file systems.
 
 use std::fs;
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 

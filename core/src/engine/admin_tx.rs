@@ -8,8 +8,8 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use super::late::{Late, bring_entry, meta_after, note_entry, noted_entry, return_to_account};
-use super::{Engine, Shared, charges, due_dates, not_locked, status};
-use crate::catalog::{Catalog, Compiled, Names, NamesError};
+use super::{Shared, charges, due_dates, not_locked, status};
+use crate::catalog::Compiled;
 use crate::clock::Timestamp;
 use crate::crash_points;
 use crate::error::Error;
@@ -231,30 +231,9 @@ impl Shared {
         self.administer(at, name, now, options, |_| Ok(()))
     }
 
-    /// Publishes a catalog whose process died between its commit and its publication. The caller
-    /// holds the writer lock.
-    pub(super) fn finish_pending_catalog(&self) -> Result<(), Error> {
-        if self.live.header(header::CATALOG_PENDING) == 0 {
-            return Ok(());
-        }
-        self.store.with(|connection| {
-            let write = Write::begin(connection, &self.live, Sync::Normal)?;
-            if let Some((version, catalog, names)) = write.newest_catalog()? {
-                let at = self.write_catalog(version, catalog, names)?;
-                self.publish_catalog(at);
-            }
-            Ok::<_, Error>(())
-        })
-    }
-
-    fn write_catalog(&self, version: u64, catalog: Catalog, names: Names) -> Result<u64, Error> {
-        let compiled = Compiled::new(version, catalog, names);
-        Ok(self.live.write_catalog(version, &compiled.to_bytes())?)
-    }
-
     /// Puts a catalog in force. What records hold of its status table is out of date: they are
     /// settled at their next decision, as at a boundary.
-    fn publish_catalog(&self, at: u64) {
+    pub(super) fn publish_catalog(&self, at: u64) {
         self.live.publish_catalog(at);
         crash_points::point("catalog.published");
         directory::for_each_record(&self.live.memory, None, |record| {
@@ -264,52 +243,6 @@ impl Shared {
             }
         });
         self.live.set_header(header::CATALOG_PENDING, 0);
-    }
-}
-
-impl Engine {
-    /// Puts a catalog in force and returns its version. The one in force again is a no-op.
-    /// Tenants keep what they have until they are moved to another plan. Waits for the disk.
-    pub fn load_catalog(&self, catalog: &Catalog) -> Result<u64, Error> {
-        let shared = &self.shared;
-        let now = self.now();
-        let _writer_lock = shared.lock_writer()?;
-        shared.finish_pending_catalog()?;
-        shared.store.with(|connection| {
-            let mut write = Write::begin(connection, &shared.live, Sync::Full)?;
-            write.set_actor(self.actor.as_deref());
-            let (version, mut names) = match write.newest_catalog()? {
-                Some((version, newest, _)) if newest == *catalog => return Ok(version),
-                Some((version, newest, mut names)) => {
-                    // It gives the kinds where an older version kept the names without.
-                    names.add(&newest)?;
-                    (version + 1, names)
-                }
-                None => (1, Names::default()),
-            };
-            names.add(catalog)?;
-            // All that may fail comes before the commit.
-            let at = shared.write_catalog(version, catalog.clone(), names.clone())?;
-            write.insert_catalog(version, now, catalog, &names)?;
-            write.audit(None, now, "catalog", &format!("version {version}"))?;
-            shared.live.set_header(header::CATALOG_PENDING, version);
-            crash_points::point("catalog.pending");
-            if let Err(error) = write.commit() {
-                if shared.live.poison().is_none() {
-                    shared.live.set_header(header::CATALOG_PENDING, 0);
-                }
-                return Err(error.into());
-            }
-            crash_points::point("catalog.committed");
-            shared.publish_catalog(at);
-            Ok(version)
-        })
-    }
-}
-
-impl From<NamesError> for Error {
-    fn from(error: NamesError) -> Self {
-        Error::InvalidArgument { what: "catalog", why: error.to_string() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Days, months and due dates in a tenant's zone: when a period ends and a day begins.
 //!
-//! Pure: nothing here reads a clock; the rules of zones are read once, by `zones`. Results are held within [`Timestamp::MIN`] and
-//! [`Timestamp::MAX`], so that "never" stays "never".
+//! Pure: nothing here reads a clock; the rules of zones are read once, by `zones`. Results are held
+//! within [`Timestamp::MIN`] and [`Timestamp::MAX`], so that "never" stays "never".
 
 use chrono::{
     DateTime, Datelike, Days, FixedOffset, Months, NaiveDate, NaiveDateTime, NaiveTime, Weekday,

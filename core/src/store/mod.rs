@@ -16,6 +16,7 @@ mod mark;
 mod open;
 mod outbox;
 mod read;
+mod renames;
 mod seats;
 mod subscriptions;
 mod tenants;

@@ -17,9 +17,10 @@ const PATH: &str = "/api/v1/operations/";
 const FOR_VIEWERS: [&str; 4] = ["balances", "feature", "report", "usage"];
 
 /// What only the platform may do: what concerns every tenant at once, or how payments come in.
-const FOR_THE_PLATFORM: [&str; 12] = [
+const FOR_THE_PLATFORM: [&str; 13] = [
     "acknowledge_events",
     "apply_payment",
+    "catalog_losses",
     "checkpoint",
     "confirm_clock",
     "erase",
