@@ -30,6 +30,10 @@ burst = 2
 title = "Full"
 price = "299.00"
 limits = { sms = 10, calls = 2, pace = 2 }
+[actions.send_sms]
+gate = "send"
+charge = { sms = 1 }
+rate = "pace"
 "#;
 
 fn engine_at(path: Option<&Path>, clock: &Arc<ManualClock>) -> Engine {
@@ -103,6 +107,27 @@ fn times_in_answers_are_those_of_the_wall_clock_however_often_it_was_set_back() 
         assert_eq!(denied.retry_at, Some(now.plus_ms(6 * SECOND_MS)));
         clock.advance_ms(61 * SECOND_MS);
     }
+}
+
+#[test]
+fn a_denial_waits_for_the_last_of_its_reasons_and_says_no_time_where_one_has_none() {
+    let (engine, tenant, clock) = lengths();
+    let details = Details { contact: "c", ..Details::default() };
+    let send = || tenant.perform("send_sms", &details).unwrap();
+    assert!(send().allowed() && send().allowed());
+    let paced = send();
+    assert_eq!(
+        (paced.reason(), paced.retry_at),
+        (Some(Reason::RateExceeded), Some(clock.now().plus_ms(6 * SECOND_MS)))
+    );
+    assert!(tenant.consume("sms", 8).unwrap().allowed());
+    let both = send();
+    assert!(both.reasons.contains(Reason::RateExceeded));
+    assert_eq!(both.reason(), Some(Reason::QuotaExhausted));
+    assert_eq!(both.retry_at, Some(at("2026-06-21T00:00:00-03:00")));
+    engine.set_status("acme", Status::Suspended, "debt", false).unwrap();
+    let forbidden = send();
+    assert_eq!((forbidden.reason(), forbidden.retry_at), (Some(Reason::StatusForbids), None));
 }
 
 /// After a boot no process knows how much time has passed: what would last longer than its own

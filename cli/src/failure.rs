@@ -7,6 +7,30 @@ use thiserror::Error;
 
 use crate::traffic::{Malformed, TrafficError};
 
+/// What was given does not fit what there is, or faults were found.
+const INPUT: u8 = 1;
+/// The command line is wrong, or nothing of a file was understood.
+const USAGE: u8 = 2;
+/// The decision was a denial.
+const DENIED: u8 = 3;
+/// Another process is in the way; the same command may succeed later.
+const BUSY: u8 = 4;
+/// The disk, the machine or this program failed.
+const INTERNAL: u8 = 5;
+
+/// Codes of errors that pass by themselves.
+const BUSY_CODES: [i32; 5] = [111, 118, 202, 500, 504];
+
+fn of_error(error: &cotas::Error) -> u8 {
+    match error.code() {
+        code if BUSY_CODES.contains(&code) => BUSY,
+        // Families of errors: docs/errors.md. What is no database, or none of this version, was
+        // given; the disk and the live file were not.
+        100 | 105 | 106 | 200..=299 | 501..=599 => INTERNAL,
+        _ => INPUT,
+    }
+}
+
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub enum Failure {
@@ -84,6 +108,9 @@ pub enum Failure {
     /// The database has no catalog yet.
     #[error("the database has no catalog; load one with `cotas catalog load`")]
     NoCatalog,
+    /// A decision was a denial, which is printed as the answer that it is.
+    #[error("denied")]
+    Denied,
     /// A catalog would take something from tenants.
     #[error(
         "losses found: {0}; say what is only called otherwise (renamed_from), or load the catalog \
@@ -115,11 +142,14 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What the program ends with: 2 where what it was given is not what it takes.
+    /// What the program ends with: docs/errors.md.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::NothingUnderstood { .. } | Failure::NoTraffic { .. } => 2,
-            _ => 1,
+            Failure::NothingUnderstood { .. } | Failure::NoTraffic { .. } => USAGE,
+            Failure::Denied => DENIED,
+            Failure::Engine(error) | Failure::Newcomer { source: error, .. } => of_error(error),
+            Failure::Drawing(_) | Failure::Output(_) => INTERNAL,
+            _ => INPUT,
         }
     }
 
@@ -140,5 +170,24 @@ impl From<io::Error> for Failure {
             io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
             _ => Failure::Output(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_family_of_failures_ends_with_its_own_code() {
+        let of = |error: cotas::Error| Failure::Engine(error).exit_code();
+        assert_eq!(of(cotas::Error::AlreadyRefunded), 1);
+        assert_eq!(Failure::NoCatalog.exit_code(), 1);
+        assert_eq!(Failure::NothingUnderstood { lines: 1, details: Vec::new() }.exit_code(), 2);
+        assert_eq!(Failure::Denied.exit_code(), 3);
+        assert_eq!(of(cotas::Error::Busy { what: "the tenant" }), 4);
+        assert_eq!(of(cotas::OpenError::Busy { path: "app.db".into() }.into()), 4);
+        assert_eq!(of(cotas::Error::Poisoned("damaged")), 5);
+        assert_eq!(of(cotas::StoreError::Poisoned.into()), 5);
+        assert_eq!(Failure::Output(io::Error::other("full")).exit_code(), 5);
     }
 }

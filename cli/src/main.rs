@@ -1,8 +1,9 @@
 //! The `cotas` program: sets a database up, looks into it, and replays traffic against it.
 //!
 //! What is asked for goes to standard output, everything else to standard error. The exit code is
-//! 0, 1 where something failed, 2 where the command line is wrong or nothing of a file was
-//! understood. A denial is no failure.
+//! 0, 1 where what was given does not fit, 2 where the command line is wrong or nothing of a file
+//! was understood, 3 where a decision was a denial, 4 where another process is in the way, 5 where
+//! the disk, the machine or the program failed.
 
 mod chart;
 mod codes;
@@ -166,6 +167,7 @@ fn main() -> ExitCode {
     match cli.run() {
         // The reader of the output has seen enough.
         Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Err(denied @ Failure::Denied) => ExitCode::from(denied.exit_code()),
         Err(failure) => {
             output::complain(&failure);
             failure.details().iter().for_each(output::complain);

@@ -220,7 +220,10 @@ fn seats_are_taken_freed_and_passed_on() {
     let tokenless = desk.failure(&seats(&["occupy", "one"]));
     assert_eq!(tokenless, r#"a seat of "api_plus.business" needs a token of its own"#);
     assert_eq!(connect(&desk, "one"), "allowed: 1 of unlimited api_plus.business held\n");
-    assert_eq!(connect(&desk, "two"), "denied, quota_exhausted: 1 of 1 api_plus held\n");
+    let denied = desk.run_with("token-of-two\n", &seats(&["occupy", "two", "--with-token"]));
+    assert_eq!(denied.status.code(), Some(3));
+    assert_eq!(stdout(&denied), "denied, quota_exhausted: 1 of 1 api_plus held\n");
+    assert_eq!(stderr(&denied), "");
     assert_eq!(desk.ok(&seats(&["replace", "one", "two"])), "the seat has another holder\n");
     assert_eq!(
         desk.json(&seats(&["list"])),

@@ -147,7 +147,7 @@ mod tests {
     /// same; where they do not, the machine's are newer, or older, in that zone.
     #[test]
     fn the_machine_s_rules_are_read_as_the_built_in_ones_are() {
-        let mut same = 0;
+        let mut agreeing = 0;
         for zone in TZ_VARIANTS {
             let Some(rules) = read_zone(zone.name()) else { continue };
             // From 1970 to 2037, every 5 days and some hours, and through every gap and fold.
@@ -158,10 +158,10 @@ mod tests {
                 let offset = rules.to_offset(instant_of(at));
                 seconds(offset) == (built_in - at.to_utc().naive_utc()).num_seconds()
             });
-            same += u32::from(agrees);
+            agreeing += u32::from(agrees);
         }
-        let some = read_zone("America/Sao_Paulo").is_some();
-        assert!(!some || same > 500, "only {same} zones agree");
+        let has_zones = read_zone("America/Sao_Paulo").is_some();
+        assert!(!has_zones || agreeing > 500, "only {agreeing} zones agree");
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl Once {
     }
 }
 
-/// Prints a decision. A denial is an answer, not a failure.
+/// Prints a decision. A denial is an answer as well, and ends the program with a code of its own.
 pub fn show(engine: &Engine, decision: &Decision, output: Output) -> Result<(), Failure> {
     let resource = decision.resource.and_then(|it| engine.resource_name(it));
     let mut lines = vec![match decision.reason().map(Reason::code) {
@@ -190,5 +190,11 @@ pub fn show(engine: &Engine, decision: &Decision, output: Output) -> Result<(), 
     lines.extend(decision.reservation.map(|id| format!("reservation {id}")));
     lines.extend(decision.receipt.map(|receipt| format!("receipt {receipt}")));
 
-    output.print(&lines.join("\n"), &engine.decision_document(decision))
+    output.print(&lines.join("\n"), &engine.decision_document(decision))?;
+    end_with(decision)
+}
+
+/// Scripts go by how the program ends.
+pub fn end_with(decision: &Decision) -> Result<(), Failure> {
+    if decision.allowed() { Ok(()) } else { Err(Failure::Denied) }
 }

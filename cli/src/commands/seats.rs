@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use cotas::{Decision, Mode, Occupancy, Reason, Seat, Wording};
 use serde_json::json;
 
+use super::decisions::end_with;
 use super::secret::token;
 use crate::database::{At, Database};
 use crate::failure::Failure;
@@ -125,5 +126,6 @@ fn answer(
         "limit": decision.limit(),
         "warning": warning,
     });
-    output.print(&text, &json)
+    output.print(&text, &json)?;
+    end_with(decision)
 }

@@ -106,6 +106,14 @@ impl Desk {
         serde_json::from_str(&text).expect(&text)
     }
 
+    /// Runs it with `--json`, expecting a denial.
+    pub fn denied(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[arguments, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {}", stderr(&output));
+        assert_eq!(stderr(&output), "");
+        serde_json::from_str(&stdout(&output)).expect("JSON")
+    }
+
     /// Runs it, expecting a failure; its one line on standard error, without the prefix.
     pub fn failure(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);

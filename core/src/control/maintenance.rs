@@ -31,9 +31,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         run: |engine, given| {
             let name = given.text_or_none("name")?.unwrap_or("catalog.toml");
             let catalog = Catalog::parse(given.text("text")?, name)?;
-            match given.flag_or_none("confirm")?.unwrap_or(false) {
-                true => json(&engine.load_catalog_confirmed(&catalog)?),
-                false => json(&engine.load_catalog(&catalog)?),
+            if given.flag_or_none("confirm")?.unwrap_or(false) {
+                json(&engine.load_catalog_confirmed(&catalog)?)
+            } else {
+                json(&engine.load_catalog(&catalog)?)
             }
         },
     },

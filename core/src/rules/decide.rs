@@ -234,6 +234,9 @@ pub fn decide_into<S: State>(state: &S, request: &Request<'_>, decision: &mut De
         decision.session = None;
         decision.too_old = false;
         decision.overage = false;
+        if has_reason_without_end(decision) {
+            decision.retry_at = None;
+        }
         if !fell_short(decision) {
             // Nothing is charged: the numbers are those before, not after.
             decision.used = decision.used.saturating_sub(decision.units);
@@ -421,7 +424,7 @@ fn beyond_limit(
     }
 }
 
-/// Rates come last: what they say of the next attempt counts only if nothing else is in the way.
+/// Rates come last: the next attempt waits for whichever ends later, the rate or what else denies.
 fn decide_rate<S: State>(
     state: &S,
     request: &RateRequest,
@@ -445,6 +448,10 @@ fn decide_rate<S: State>(
         Some(reason) => decision.reasons.add(reason),
         None => changes.regained_at = Some(paced.regained_at),
     }
+    let ends_at = paced.retry_at.filter(|&at| at != Timestamp::MAX && failing.is_some());
+    if failed_before && failing.is_some() {
+        decision.retry_at = decision.retry_at.zip(ends_at).map(|(one, other)| one.max(other));
+    }
     if failed_before || (failing.is_none() && decision.resource.is_some()) {
         return; // The rate is shown where it denies, or is all that was asked for.
     }
@@ -454,7 +461,14 @@ fn decide_rate<S: State>(
     decision.contracted = burst;
     decision.available = paced.available;
     decision.used = burst.saturating_sub(paced.available);
-    decision.retry_at = paced.retry_at.filter(|&at| at != Timestamp::MAX && failing.is_some());
+    decision.retry_at = ends_at;
+}
+
+/// Whether something denies that no time alone puts right.
+#[cold]
+fn has_reason_without_end(decision: &Decision) -> bool {
+    let passes = |reason| matches!(reason, Reason::QuotaExhausted | Reason::RateExceeded);
+    !decision.reasons.iter().all(passes)
 }
 
 /// Whether the numbers are those of a resource that fell short.
