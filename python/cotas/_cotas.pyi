@@ -307,13 +307,20 @@ class Tenant:
         holder that has it already has it prolonged."""
     def check_lease(self, resource: str, holder: str) -> Decision:
         """What `lease` would answer. Changes nothing."""
-    def _commit(self, id: str, units: dict[str, int] | None = None) -> None: ...
-    def _sent(self, id: str, message: str) -> None: ...
-    def _release(self, id: str) -> None: ...
-    def _renew(
-        self, resource: str, holder: str, fencing: int, ttl: timedelta | None
-    ) -> LeaseOutcome: ...
-    def _release_lease(self, resource: str, holder: str, fencing: int) -> None: ...
+    def commit(self, id: str, units: dict[str, int] | None = None) -> None:
+        """Uses what a reservation holds, by its id, also in another process than the one that made it;
+        or so much of it, and gives the rest back."""
+    def sent(self, id: str, message: str) -> None:
+        """Gives a send, by its reservation's id, the id that the channel gave its message."""
+    def release(self, id: str) -> None:
+        """Gives back what a reservation holds, by its id."""
+    def renew_lease(
+        self, resource: str, holder: str, fencing: int, ttl: timedelta | None = None
+    ) -> LeaseOutcome:
+        """Prolongs a lease by its holder and fencing number: it ends `ttl` from now, or as long as the
+        catalog says."""
+    def release_lease(self, resource: str, holder: str, fencing: int) -> None:
+        """Gives a lease back before its time, by its holder and fencing number."""
     def feature(self, name: str) -> bool | str:
         """A feature as the tenant has it: on, off, or at a level."""
     def charges_of(self, receipt: str) -> list[Charge]:

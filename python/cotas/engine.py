@@ -12,7 +12,7 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import _cotas, reports
+from . import _cotas, errors, reports
 from ._cotas import Tenant
 from .documents import cents, plain
 from .guards import RAISES, Guard, TenantOf
@@ -356,10 +356,17 @@ class Engine(_cotas.Engine):
 
     def consume_many(
         self, rows: Iterable[tuple[str, str, int]]
-    ) -> list[_cotas.Decision]:
-        """`consume` for many rows of tenant, resource and units, each on its own, in their order."""
-        consume = self.consume
-        return [consume(tenant, resource, units) for tenant, resource, units in rows]
+    ) -> list[_cotas.Decision | errors.CotasError]:
+        """`consume` for many rows of tenant, resource and units, each on its own, in their order: what
+        each was answered, a decision or the error that it met. The rows after an error are decided."""
+
+        def answer(tenant: str, resource: str, units: int) -> _cotas.Decision | errors.CotasError:
+            try:
+                return self.consume(tenant, resource, units)
+            except errors.CotasError as error:
+                return error
+
+        return [answer(*row) for row in rows]
 
     def guard(
         self,

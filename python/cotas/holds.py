@@ -48,18 +48,18 @@ class Reservation(_Held):
 
     def commit(self, units: dict[str, int] | None = None) -> None:
         """Uses what it holds; or so much of it, and gives the rest back."""
-        self._tenant._commit(self._held(), units)
+        self._tenant.commit(self._held(), units)
         self._open = False
 
     def release(self) -> None:
         """Gives back what it holds."""
-        self._tenant._release(self._held())
+        self._tenant.release(self._held())
         self._open = False
 
     def sent(self, message: str) -> None:
         """Gives a send the id that the channel gave its message, and leaves the outcome to
         `Tenant.report_delivery`: it is neither committed nor released as a block ends."""
-        self._tenant._sent(self._held(), message)
+        self._tenant.sent(self._held(), message)
         self._open = False
 
     def _held(self) -> str:
@@ -113,13 +113,13 @@ class Lease(_Held):
 
     def renew(self, ttl: timedelta | None = None) -> LeaseOutcome:
         """Prolongs it: it ends `ttl` from now, or as long as the catalog says."""
-        renewed = self._tenant._renew(self._resource, self._holder, self.fencing, ttl)
+        renewed = self._tenant.renew_lease(self._resource, self._holder, self.fencing, ttl)
         self._outcome = renewed
         return renewed
 
     def release(self) -> None:
         """Gives it back before its time."""
-        self._tenant._release_lease(self._resource, self._holder, self.fencing)
+        self._tenant.release_lease(self._resource, self._holder, self.fencing)
         self._open = False
 
     def _lease(self) -> LeaseOutcome:

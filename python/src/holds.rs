@@ -115,8 +115,10 @@ impl Tenant {
         self.decide(py, |tenant| tenant.leases(resource.0)?.check(holder.0))
     }
 
+    /// Uses what a reservation holds, by its id, also in another process than the one that made it;
+    /// or so much of it, and gives the rest back.
     #[pyo3(signature = (id, units=None))]
-    fn _commit(&self, py: Python<'_>, id: Name<'_>, units: Option<Amounts>) -> PyResult<()> {
+    fn commit(&self, py: Python<'_>, id: Name<'_>, units: Option<Amounts>) -> PyResult<()> {
         let units = units.as_ref().map(Amounts::pairs);
         engine_state::decide(py, &self.handle, |tenant| match &units {
             None => tenant.commit(&reservation(id)?),
@@ -124,7 +126,8 @@ impl Tenant {
         })
     }
 
-    fn _sent(&self, py: Python<'_>, id: Name<'_>, message: Private<'_>) -> PyResult<()> {
+    /// Gives a send, by its reservation's id, the id that the channel gave its message.
+    fn sent(&self, py: Python<'_>, id: Name<'_>, message: Private<'_>) -> PyResult<()> {
         engine_state::decide(py, &self.handle, |tenant| tenant.sent(&reservation(id)?, message.0))
     }
 
@@ -145,11 +148,15 @@ impl Tenant {
         Ok(records::DELIVERY_OUTCOME.make(py, (outcome.code(),))?.unbind())
     }
 
-    fn _release(&self, py: Python<'_>, id: Name<'_>) -> PyResult<()> {
+    /// Gives back what a reservation holds, by its id.
+    fn release(&self, py: Python<'_>, id: Name<'_>) -> PyResult<()> {
         engine_state::decide(py, &self.handle, |tenant| tenant.release(&reservation(id)?))
     }
 
-    fn _renew(
+    /// Prolongs a lease by its holder and fencing number: it ends `ttl` from now, or as long as the
+    /// catalog says.
+    #[pyo3(signature = (resource, holder, fencing, ttl=None))]
+    fn renew_lease(
         &self,
         py: Python<'_>,
         resource: Name<'_>,
@@ -164,7 +171,8 @@ impl Tenant {
         Ok(renewed.into())
     }
 
-    fn _release_lease(
+    /// Gives a lease back before its time, by its holder and fencing number.
+    fn release_lease(
         &self,
         py: Python<'_>,
         resource: Name<'_>,

@@ -89,7 +89,7 @@ CASES = [
     bad(cotas.InvalidArgument, '"plenty" is not a limit', "plenty",
         lambda e, t, x: e.set_limit("acme", "sms", x)),
     bad(TypeError, "a feature is", 1.5, lambda e, t, x: e.set_feature("acme", "recording", x)),
-    bad(cotas.InvalidArgument, "reservation id", "r-0-0", lambda e, t, x: t._commit(x)),
+    bad(cotas.InvalidArgument, "reservation id", "r-0-0", lambda e, t, x: t.commit(x)),
     bad(cotas.InvalidArgument, "receipt", "nonsense", lambda e, t, x: t.refund(x)),
     bad(cotas.CatalogError, "catalog.toml:1", "[[[", lambda e, t, x: e.load_catalog(x)),
     bad(cotas.InvalidArgument, "extra_key", {"extra_key": 1},

@@ -166,6 +166,32 @@ def test_many_rows_are_decided_in_their_order(engine: cotas.Engine) -> None:
     assert [bool(decision) for decision in engine.consume_many(rows)] == [True, False, True, True]
 
 
+def test_a_row_that_meets_an_error_keeps_no_other_from_its_answer(engine: cotas.Engine) -> None:
+    rows = [("acme", "sms", 1), ("stranger", "sms", 1), ("acme", "nothing", 1), ("acme", "sms", 2)]
+    first, unknown, missing, last = engine.consume_many(rows)
+    assert bool(first) and bool(last) and isinstance(last, cotas.Decision) and last.used == 3
+    assert isinstance(unknown, cotas.UnknownTenant)
+    assert isinstance(missing, cotas.CotasError) and missing.code == 402
+
+
+def test_what_is_held_is_resolved_by_its_id_by_another_process(engine: cotas.Engine) -> None:
+    acme, other = engine.tenant("acme"), engine.tenant("acme")
+    reserved = acme.reserve({"sms": 3})
+    assert reserved.id is not None
+    other.commit(reserved.id, {"sms": 1})
+    with pytest.raises(cotas.CotasError):
+        other.release(reserved.id)
+    again = acme.reserve({"sms": 3})
+    assert again.id is not None
+    other.release(again.id)
+    assert other.check("sms").used == 2  # One is used, and the check asks for one more.
+    lease = acme.lease("calls", "a")
+    assert other.renew_lease("calls", "a", lease.fencing).fencing == lease.fencing
+    other.release_lease("calls", "a", lease.fencing)
+    with pytest.raises(cotas.CotasError):
+        lease.renew()
+
+
 def test_names_stay_known_when_the_engine_is_closed(engine: cotas.Engine) -> None:
     decision = engine.consume("acme", "credits")
     engine.close()

@@ -483,8 +483,9 @@ export class EngineCalls {
   /** As settle, in this thread. */
   settleSync(given: { tenant: string }): any;
   /**
-   * Believes a clock that shows more than 400 days past all that the tenant has seen, and settles
-   * it there. Result: null. It changes; takes no key; waits for the disk.
+   * Believes a clock that ran more than a day ahead of the time since the boot, for all tenants, or
+   * that shows more than 400 days past all that the tenant has seen, and settles it there. Result:
+   * null. It changes; takes no key; waits for the disk.
    */
   confirmClock(given: { tenant: string }): Promise<any>;
   /** As confirmClock, in this thread. */
@@ -839,6 +840,14 @@ export class EngineCalls {
   /** As auditTrail, in this thread. */
   auditTrailSync(given?: { tenant?: string | null; most?: number | null }): any;
   /**
+   * Reads a catalog, TOML or JSON, and returns what loading it would take from tenants. Result:
+   * [{"what" (resource, plan, action or currency), "name", "tenants", "units", "why"}], empty where
+   * it takes nothing. It reads; waits for other changes.
+   */
+  catalogLosses(given: { text: string; name?: string | null }): Promise<any>;
+  /** As catalogLosses, in this thread. */
+  catalogLossesSync(given: { text: string; name?: string | null }): any;
+  /**
    * Returns the catalog in force. Result: {"version", "catalog"}. It reads; waits for nothing.
    */
   catalog(given?: {}): Promise<any>;
@@ -846,7 +855,7 @@ export class EngineCalls {
   catalogSync(given?: {}): any;
   /**
    * Returns how the live file was found when this process opened it. Result: {"origin" (adopted,
-   * joined or rebuilt), "why", "may_miss_consumption"}. It reads; waits for nothing.
+   * joined or rebuilt), "why", "may_miss_consumption", "zone_rules"}. It reads; waits for nothing.
    */
   opening(given?: {}): Promise<any>;
   /** As opening, in this thread. */

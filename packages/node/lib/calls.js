@@ -603,6 +603,8 @@ exports.EngineCalls = class {
   }
   auditTrail(given, options) { return this.call('audit_trail', given, options); }
   auditTrailSync(given, options) { return this.callSync('audit_trail', given, options); }
+  catalogLosses(given, options) { return this.call('catalog_losses', given, options); }
+  catalogLossesSync(given, options) { return this.callSync('catalog_losses', given, options); }
   catalog(given, options) { return this.call('catalog', given, options); }
   catalogSync(given, options) { return this.callSync('catalog', given, options); }
   opening(given, options) { return this.call('opening', given, options); }

@@ -265,8 +265,9 @@ trait EngineCalls
     }
 
     /**
-     * Believes a clock that shows more than 400 days past all that the tenant has seen, and settles
-     * it there. Result: null. It changes; takes no key; waits for the disk.
+     * Believes a clock that ran more than a day ahead of the time since the boot, for all tenants,
+     * or that shows more than 400 days past all that the tenant has seen, and settles it there.
+     * Result: null. It changes; takes no key; waits for the disk.
      */
     public function confirmClock(string $tenant): mixed
     {
@@ -784,6 +785,18 @@ trait EngineCalls
     }
 
     /**
+     * Reads a catalog, TOML or JSON, and returns what loading it would take from tenants. Result:
+     * [{"what" (resource, plan, action or currency), "name", "tenants", "units", "why"}], empty
+     * where it takes nothing. It reads; waits for other changes.
+     */
+    public function catalogLosses(string $text, ?string $name = null): mixed
+    {
+        $given = ['text' => $text];
+        $given += self::given(['name' => $name]);
+        return $this->call('catalog_losses', $given);
+    }
+
+    /**
      * Returns the catalog in force. Result: {"version", "catalog"}. It reads; waits for nothing.
      */
     public function catalog(): mixed
@@ -793,7 +806,8 @@ trait EngineCalls
 
     /**
      * Returns how the live file was found when this process opened it. Result: {"origin" (adopted,
-     * joined or rebuilt), "why", "may_miss_consumption"}. It reads; waits for nothing.
+     * joined or rebuilt), "why", "may_miss_consumption", "zone_rules"}. It reads; waits for
+     * nothing.
      */
     public function opening(): mixed
     {

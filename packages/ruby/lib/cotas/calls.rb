@@ -667,8 +667,9 @@ module Cotas
       call("settle", { tenant: tenant })
     end
 
-    # Believes a clock that shows more than 400 days past all that the tenant has seen, and settles
-    # it there. Result: null. It changes; takes no key; waits for the disk.
+    # Believes a clock that ran more than a day ahead of the time since the boot, for all tenants,
+    # or that shows more than 400 days past all that the tenant has seen, and settles it there.
+    # Result: null. It changes; takes no key; waits for the disk.
     def confirm_clock(tenant:)
       call("confirm_clock", { tenant: tenant })
     end
@@ -1014,13 +1015,22 @@ module Cotas
       call("audit_trail", given)
     end
 
+    # Reads a catalog, TOML or JSON, and returns what loading it would take from tenants. Result:
+    # [{"what" (resource, plan, action or currency), "name", "tenants", "units", "why"}], empty
+    # where it takes nothing. It reads; waits for other changes.
+    def catalog_losses(text:, name: nil)
+      given = { text: text }
+      given.merge!({ name: name }.compact)
+      call("catalog_losses", given)
+    end
+
     # Returns the catalog in force. Result: {"version", "catalog"}. It reads; waits for nothing.
     def catalog
       call("catalog", {})
     end
 
     # Returns how the live file was found when this process opened it. Result: {"origin" (adopted,
-    # joined or rebuilt), "why", "may_miss_consumption"}. It reads; waits for nothing.
+    # joined or rebuilt), "why", "may_miss_consumption", "zone_rules"}. It reads; waits for nothing.
     def opening
       call("opening", {})
     end
