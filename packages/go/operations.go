@@ -252,8 +252,9 @@ type ConfirmClockArguments struct {
 	Tenant string `json:"tenant"`
 }
 
-// ConfirmClock: Believes a clock that shows more than 400 days past all that the tenant has seen,
-// and settles it there. Result: null. It changes; takes no key; waits for the disk.
+// ConfirmClock: Believes a clock that ran more than a day ahead of the time since the boot, for all
+// tenants, or that shows more than 400 days past all that the tenant has seen, and settles it
+// there. Result: null. It changes; takes no key; waits for the disk.
 func (engine *Engine) ConfirmClock(arguments ConfirmClockArguments) (json.RawMessage, error) {
 	return engine.Call("confirm_clock", arguments, "")
 }
@@ -936,6 +937,21 @@ func (engine *Engine) AuditTrail(arguments AuditTrailArguments) (json.RawMessage
 	return engine.Call("audit_trail", arguments, "")
 }
 
+// CatalogLossesArguments are what CatalogLosses takes.
+type CatalogLossesArguments struct {
+	// Text: What the catalog says.
+	Text string `json:"text"`
+	// Name: What messages call it; one that ends in .json is JSON. catalog.toml unless given.
+	Name string `json:"name,omitempty"`
+}
+
+// CatalogLosses: Reads a catalog, TOML or JSON, and returns what loading it would take from
+// tenants. Result: [{"what" (resource, plan, action or currency), "name", "tenants", "units",
+// "why"}], empty where it takes nothing. It reads; waits for other changes.
+func (engine *Engine) CatalogLosses(arguments CatalogLossesArguments) (json.RawMessage, error) {
+	return engine.Call("catalog_losses", arguments, "")
+}
+
 // Catalog: Returns the catalog in force. Result: {"version", "catalog"}. It reads; waits for
 // nothing.
 func (engine *Engine) Catalog() (json.RawMessage, error) {
@@ -943,7 +959,8 @@ func (engine *Engine) Catalog() (json.RawMessage, error) {
 }
 
 // Opening: Returns how the live file was found when this process opened it. Result: {"origin"
-// (adopted, joined or rebuilt), "why", "may_miss_consumption"}. It reads; waits for nothing.
+// (adopted, joined or rebuilt), "why", "may_miss_consumption", "zone_rules"}. It reads; waits for
+// nothing.
 func (engine *Engine) Opening() (json.RawMessage, error) {
 	return engine.Call("opening", struct{}{}, "")
 }
