@@ -67,6 +67,15 @@ pub(crate) struct CompiledAction {
     pub(crate) rate: Option<ResourceId>,
 }
 
+impl CompiledAction {
+    /// Its session rule, where that is all that it has to do with.
+    #[inline]
+    pub(crate) fn session_alone(&self) -> Option<&CompiledSession> {
+        let alone = self.charges.is_empty() && self.lease.is_none() && self.rate.is_none();
+        self.session.as_ref().filter(|_| alone)
+    }
+}
+
 /// A session rule with its parameters at hand.
 #[derive(Clone, Debug)]
 pub(crate) struct CompiledSession {

@@ -250,6 +250,18 @@ impl<'a> Call<'a> {
         self.session.is_some() || self.lease.is_some() || self.rate.is_some()
     }
 
+    /// Whether nothing but a session is asked for, for good: what is allowed and changes nothing
+    /// of it changes nothing at all.
+    #[inline(always)]
+    pub(super) fn is_message(&self) -> bool {
+        self.session.is_some()
+            && self.charges.is_empty()
+            && self.lease.is_none()
+            && self.rate.is_none()
+            && self.cursor.is_none()
+            && !self.answers()
+    }
+
     /// Whether the entry table has anything to do with the call.
     #[inline]
     pub(super) fn has_entries(&self) -> bool {
@@ -353,15 +365,13 @@ pub(super) fn lifetime_ms(what: &'static str, lifetime: std::time::Duration) -> 
 }
 
 impl Engine {
-    /// Makes of an empty `call` the one that an action of the catalog in force makes of `details`.
-    /// `charges` is capacity for what it charges.
-    pub(super) fn call_of<'a>(
-        &'a self,
+    /// An action of the catalog in force, if `details` has what it needs.
+    #[inline]
+    pub(super) fn policy_of(
+        &self,
         action: &str,
         details: &Details<'_>,
-        charges: &'a mut Charges,
-        call: &mut Call<'a>,
-    ) -> Result<(), Error> {
+    ) -> Result<&CompiledAction, Error> {
         let compiled = self.shared.compiled()?;
         let unknown = || compiled.unknown_action(action);
         let policy = compiled.action(action).ok_or_else(unknown)?;
@@ -375,10 +385,23 @@ impl Engine {
         if let Some(quoted) = details.tariff.filter(|&quoted| quoted != compiled.version) {
             return Err(Error::TariffChanged { quoted, in_force: compiled.version });
         }
+        Ok(policy)
+    }
+
+    /// Makes of an empty `call` the one that an action of the catalog in force makes of `details`.
+    /// `charges` is capacity for what it charges.
+    pub(super) fn call_of<'a>(
+        &'a self,
+        action: &str,
+        details: &Details<'_>,
+        charges: &'a mut Charges,
+        call: &mut Call<'a>,
+    ) -> Result<(), Error> {
+        let policy = self.policy_of(action, details)?;
         let mut taken = charges_of(policy, details, charges)?;
         (call.gate, call.feature) = (policy.gate, policy.feature);
         if let Some(lease) = &policy.lease {
-            let parents = compiled.parents(lease.resource);
+            let parents = self.shared.compiled()?.parents(lease.resource);
             let key = self.shared.lease_key(lease.resource, details.holder)?;
             let first = taken;
             for &resource in parents.iter().rev().chain([&lease.resource]) {
@@ -410,13 +433,12 @@ impl Engine {
         Ok(())
     }
 
-    /// The call that a message makes of a session resource, without an action.
-    pub(super) fn admission<'a>(
-        &'a self,
+    /// What a message asks for of a session resource, without an action.
+    pub(super) fn admission(
+        &self,
         resource: ResourceId,
         direction: Direction,
-        details: &Details<'_>,
-    ) -> Result<Call<'a>, Error> {
+    ) -> Result<(Gate, Rule<'_>), Error> {
         let compiled = self.shared.compiled()?;
         let Some(Kind::Session { window_ms, late_ms }) = compiled.kind(resource) else {
             return Err(compiled_name_error(&self.shared, resource));
@@ -430,9 +452,7 @@ impl Engine {
             window_ms,
             late_ms,
         };
-        let gate = if inbound { Gate::Receive } else { Gate::Send };
-        let session = Some(self.session_call(rule, details)?);
-        Ok(Call { gate, session, ..Call::consume(&[]) })
+        Ok((if inbound { Gate::Receive } else { Gate::Send }, rule))
     }
 
     /// So many units of a rate for a key.
@@ -502,7 +522,7 @@ impl Shared {
 }
 
 /// What distinguishes keys of several kinds and resources.
-const fn prefix(kind: EntryKind, resource: ResourceId) -> [u8; 4] {
+pub(super) const fn prefix(kind: EntryKind, resource: ResourceId) -> [u8; 4] {
     (kind as u32 | (resource.0 as u32) << 8).to_le_bytes()
 }
 

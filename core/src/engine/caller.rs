@@ -30,6 +30,12 @@ pub(super) struct With {
 impl With {
     pub(super) const APPLY: With = With { once: None, cursor: None, apply: true };
     pub(super) const CHECK: With = With { once: None, cursor: None, apply: false };
+
+    /// Whether nothing goes with it.
+    #[inline(always)]
+    pub(super) const fn is_plain(&self) -> bool {
+        self.once.is_none() && self.cursor.is_none() && self.apply
+    }
 }
 
 /// Who calls, and under which key.
@@ -207,13 +213,25 @@ impl Caller<'_> {
         direction: Direction,
         details: &Details<'_>,
     ) -> Result<Decision, Error> {
-        let mut call = self.engine.admission(resource, direction, details)?;
-        call.once = self.once("admit", |hasher| {
-            hasher.write_u16(resource.0);
-            hasher.write_u8(direction as u8);
-            feed_details(hasher, details);
-        })?;
-        self.engine.run(self.at, self.name, &call)
+        let (gate, rule) = self.engine.admission(resource, direction)?;
+        decided(|result| {
+            let engine = self.engine;
+            if self.key.is_none()
+                && let Some(message) = engine.plain_message((gate, None), rule, details)?
+            {
+                engine.run_message(self.at, self.name, &message, result);
+                return Ok(());
+            }
+            let session = Some(engine.session_call(rule, details)?);
+            let once = self.once("admit", |hasher| {
+                hasher.write_u16(resource.0);
+                hasher.write_u8(direction as u8);
+                feed_details(hasher, details);
+            })?;
+            let call = Call { gate, session, once, ..Call::consume(&[]) };
+            engine.run_into(self.at, self.name, &call, result);
+            Ok(())
+        })
     }
 
     pub(super) fn perform(&self, action: &str, details: &Details<'_>) -> Result<Decision, Error> {

@@ -1,35 +1,27 @@
-//! The decision path: lock the record, decide, apply, unlock.
+//! The decision path: one try after another ([`attempt`](super::attempt)) until nothing stands in
+//! the way.
 //!
-//! Nothing here touches SQLite or the allocator while the record is locked. What needs them (a
-//! boundary that has passed, a change whose process died, a full list of changes) is left to the
-//! admin transaction or the checkpointer with the lock released, and then it is tried again.
+//! What needs SQLite or the allocator (a boundary that has passed, a change whose process died, a
+//! full list of changes) is left to the admin transaction or the checkpointer while no record is
+//! locked, and then it is tried again.
 
-use std::time::Duration;
+use std::borrow::Borrow;
 
 use super::administer::check_granted;
-use super::apply;
 use super::call::{Call, Details, NO_CHARGES, charge};
 use super::caller::With;
-use super::state::Simple;
-use super::{Durability, Engine, Maintenance, Shared};
+use super::frequent::decided;
+use super::{Durability, Engine, Maintenance};
 use crate::clock::Timestamp;
 use crate::crash_points;
 use crate::error::Error;
 use crate::live::entries::EntryIndex;
 use crate::live::entry_capacity::EntryError;
-use crate::live::entry_index;
 use crate::live::file::GrowError;
-use crate::live::layout::record;
-use crate::live::record::RecordGuard;
-use crate::rules::decide::decide_into;
 use crate::rules::{Charge, Decision, ResourceId};
 
 /// Times that a decision reserves capacity and tries again; each time something has been settled.
 const TRIES: u32 = 64;
-/// Kinds of usage that an operation records besides its charges, at most: a refusal, and what a
-/// session with all above it charges.
-const RECORDED_BESIDES: u64 = 6;
-
 /// What stands in the way of an operation with the record as it is.
 pub(super) enum RetryReason {
     /// A change was under way when its process died.
@@ -143,27 +135,18 @@ impl Engine {
         apply: bool,
         result: &mut Result<Decision, Error>,
     ) {
-        let Ok(decision) = result else { return };
         let charge = match charge {
             Ok(charge) => charge,
             Err(error) => return *result = Err(error),
         };
-        if let Err(error) = self.shared.check_poison() {
-            return *result = Err(error);
-        }
-        let now = self.now_of_decision();
-        match self.shared.try_unresolved(at, charge, apply, (now, self.timeout), decision) {
-            Ok(()) if apply => {
-                let allowed = decision.allowed();
-                if let Err(error) = self.after(at, now, allowed) {
-                    *result = Err(error);
-                }
-            }
-            Ok(()) => {}
-            Err(retry) => {
-                *result = self.run_unresolved_again(at, name, charge, apply, now, retry);
-            }
-        }
+        self.decide_here(
+            (at, apply),
+            |now, decision| {
+                self.shared.try_unresolved(at, charge, apply, (now, self.timeout), decision)
+            },
+            |now, retry| self.run_unresolved_again(at, name, charge, apply, now, retry),
+            result,
+        );
     }
 
     #[cold]
@@ -194,18 +177,37 @@ impl Engine {
         call: &Call<'_>,
         result: &mut Result<Decision, Error>,
     ) {
-        self.run_here(at, name, || *call, result);
+        self.run_here(at, name, || call, result);
     }
 
     /// Everything that a call does where nothing stands in its way, to be made part of a function
     /// that makes calls of one kind. The function that resolves retry reasons receives the call
     /// again: it is never in memory until then, and the compiler knows what it does not ask for.
     #[inline(always)]
-    pub(super) fn run_here<'c>(
+    pub(super) fn run_here<'c, C: Borrow<Call<'c>>>(
         &self,
         at: u64,
         name: &str,
-        make: impl Fn() -> Call<'c>,
+        make: impl Fn() -> C,
+        result: &mut Result<Decision, Error>,
+    ) {
+        let owner = make();
+        let call = owner.borrow();
+        self.decide_here(
+            (at, call.apply),
+            |now, decision| self.shared.try_run(at, call, (now, self.timeout), decision),
+            |now, retry| self.run_again(at, name, make().borrow(), now, retry),
+            result,
+        );
+    }
+
+    /// A decision, where the host wants it: one try, and `again` where something stands in its way.
+    #[inline(always)]
+    pub(super) fn decide_here(
+        &self,
+        (at, apply): (u64, bool),
+        attempt: impl FnOnce(Timestamp, &mut Decision) -> Result<(), RetryReason>,
+        again: impl FnOnce(Timestamp, RetryReason) -> Result<Decision, Error>,
         result: &mut Result<Decision, Error>,
     ) {
         let Ok(decision) = result else { return };
@@ -213,24 +215,23 @@ impl Engine {
             return *result = Err(error);
         }
         let now = self.now_of_decision();
-        let call = make();
-        match self.shared.try_run(at, &call, (now, self.timeout), decision) {
+        match attempt(now, decision) {
             Ok(()) => {
                 let allowed = decision.allowed();
-                let checked = if call.apply { self.after(at, now, allowed) } else { Ok(()) };
+                let checked = if apply { self.after(at, now, allowed) } else { Ok(()) };
                 // Again: a word that leads nowhere was read as 0, and what was decided by it is
                 // worth nothing.
                 if let Err(error) = checked.and_then(|()| self.shared.check_poison()) {
                     *result = Err(error);
                 }
             }
-            Err(retry) => *result = self.run_again(at, name, &make(), now, retry),
+            Err(retry) => *result = again(now, retry),
         }
     }
 
     /// Resolves the retry reason and tries again.
     #[cold]
-    fn run_again(
+    pub(super) fn run_again(
         &self,
         at: u64,
         name: &str,
@@ -390,203 +391,23 @@ impl Engine {
         details: &Details<'_>,
         with: With,
     ) -> Result<Decision, Error> {
-        let mut charges = NO_CHARGES;
-        let mut call = Call::consume(&[]);
-        self.call_of(action, details, &mut charges, &mut call)?;
-        call.once = with.once;
-        call.apply = with.apply;
-        call.follow(with.cursor);
-        self.run(at, name, &call)
-    }
-}
-
-/// What a call finds in the entry table.
-#[derive(Clone, Copy, Default)]
-pub(super) struct FoundEntries {
-    /// The contact's session that is kept.
-    pub(super) session: Option<EntryIndex>,
-    /// The campaign that pays for it, while it lives.
-    pub(super) campaign: Option<EntryIndex>,
-    /// The lease that its holder has already.
-    pub(super) lease: Option<EntryIndex>,
-    /// Whether its holder had it until it expired, and it counts still.
-    pub(super) expired: bool,
-    /// What the key of a rate has used up, also long ago.
-    pub(super) rate: Option<EntryIndex>,
-}
-
-impl Shared {
-    /// Locks the record of a tenant that exists and on which no change is under way: what is
-    /// written to one where a change is may be overwritten when that is resolved.
-    #[inline(always)]
-    pub(super) fn live_record(
-        &self,
-        at: u64,
-        timeout: Duration,
-    ) -> Result<RecordGuard<'_>, RetryReason> {
-        let guard = self.lock_record_within(at, timeout)?;
-        if guard.pending().is_some() {
-            return Err(RetryReason::Pending);
-        }
-        if !guard.is_live() {
-            return Err(RetryReason::Unknown);
-        }
-        Ok(guard)
-    }
-
-    /// Locks a record that an operation may work on at `now`.
-    #[inline(always)]
-    pub(super) fn ready_record(
-        &self,
-        at: u64,
-        now: Timestamp,
-        timeout: Duration,
-    ) -> Result<RecordGuard<'_>, RetryReason> {
-        let guard = self.live_record(at, timeout)?;
-        if guard.is_of_later_time(now) {
-            return Err(RetryReason::EarlierTime);
-        }
-        if now >= guard.valid_until() {
-            return Err(RetryReason::Due);
-        }
-        if guard.entry_time(now).ms() >= guard.get(record::HOLDS_DUE) as i64 {
-            return Err(RetryReason::HoldsDue);
-        }
-        Ok(guard)
-    }
-
-    /// One try of a call that has not been looked up: everything between lock and unlock.
-    #[inline(always)]
-    fn try_unresolved(
-        &self,
-        at: u64,
-        charge: Charge,
-        apply: bool,
-        (now, timeout): (Timestamp, Duration),
-        decision: &mut Decision,
-    ) -> Result<(), RetryReason> {
-        let mut guard = self.ready_record(at, now, timeout)?;
-        let Some(simple) = Simple::new(&guard, charge.resource) else {
-            return self.run_not_simple(&mut guard, charge, apply, now, decision);
-        };
-        if apply && !guard.history_has_capacity(1 + RECORDED_BESIDES) {
-            return Err(RetryReason::CheckpointNeeded);
-        }
-        let Simple { counter, mode, .. } = simple;
-        let charges = [charge];
-        let call = Call::consume(&charges);
-        decide_into(&simple, &call.request(None, None, true), decision);
-        if !apply {
-            return Ok(());
-        }
-        if decision.allowed() && !apply::reaches(counter, charge.units) {
-            guard.begin();
-            apply::use_up_in(&mut guard, counter, mode, charge, now, decision, None);
-            guard.raise_high_water_mark(now);
-            return self.finish(&mut guard);
-        }
-        self.apply_without_entries(&mut guard, &call, now, decision)
-    }
-
-    /// Of a resource that the record does not have, or that is more than grants and a limit.
-    #[cold]
-    #[inline(never)]
-    fn run_not_simple(
-        &self,
-        guard: &mut RecordGuard<'_>,
-        charge: Charge,
-        apply: bool,
-        now: Timestamp,
-        decision: &mut Decision,
-    ) -> Result<(), RetryReason> {
-        self.run_locked(guard, &Call { apply, ..Call::unresolved(&[charge]) }, now, decision)
-    }
-
-    /// One try: everything between lock and unlock. The decision says nothing yet.
-    #[inline(always)]
-    fn try_run(
-        &self,
-        at: u64,
-        call: &Call<'_>,
-        (now, timeout): (Timestamp, Duration),
-        decision: &mut Decision,
-    ) -> Result<(), RetryReason> {
-        for key in call.keys().into_iter().flatten() {
-            entry_index::expect(&self.live.memory, at, key);
-        }
-        let mut guard = self.ready_record(at, now, timeout)?;
-        self.run_locked(&mut guard, call, now, decision)
-    }
-
-    /// A call on a record that is locked and ready.
-    #[inline(always)]
-    pub(super) fn run_locked(
-        &self,
-        guard: &mut RecordGuard<'_>,
-        call: &Call<'_>,
-        now: Timestamp,
-        decision: &mut Decision,
-    ) -> Result<(), RetryReason> {
-        if call.unresolved && !call.charges.iter().all(|it| guard.is_simple(it.resource)) {
-            return Err(RetryReason::NotSimple);
-        }
-        if call.apply && !guard.history_has_capacity(call.charges.len() as u64 + RECORDED_BESIDES) {
-            return Err(RetryReason::CheckpointNeeded);
-        }
-        if call.has_entries() {
-            return self.run_with_entries(guard, call, now, decision);
-        }
-        decide_into(guard, &call.request(None, None, true), decision);
-        if !call.apply {
-            return Ok(());
-        }
-        if decision.allowed()
-            && decision.shadowed.is_empty()
-            && !apply::reaches_threshold(guard, call.charges)
-        {
-            guard.begin();
-            apply::charges(guard, call.charges, now, decision, None);
-            guard.raise_high_water_mark(now);
-            return self.finish(guard);
-        }
-        self.apply_without_entries(guard, call, now, decision)
-    }
-
-    /// Applies a decision of which there is more to say than that it was allowed.
-    #[cold]
-    fn apply_without_entries(
-        &self,
-        guard: &mut RecordGuard<'_>,
-        call: &Call<'_>,
-        now: Timestamp,
-        decision: &mut Decision,
-    ) -> Result<(), RetryReason> {
-        let emits = decision.allowed() && apply::reaches_threshold(guard, call.charges);
-        if emits {
-            self.prepare_events(guard, call.charges, None)?;
-        }
-        guard.begin();
-        if decision.allowed() {
-            apply::charges(guard, call.charges, now, decision, None);
-            guard.raise_high_water_mark(now);
-        }
-        if !decision.allowed() || !decision.shadowed.is_empty() {
-            apply::record_refusal(guard, decision, now);
-        }
-        if emits {
-            self.emit_thresholds(guard, call.charges, now)?;
-        }
-        self.finish(guard)
-    }
-
-    /// Makes the operation stand. One that was too much for the undo record is undone, and tried
-    /// again with a larger one.
-    #[inline(always)]
-    pub(super) fn finish(&self, guard: &mut RecordGuard<'_>) -> Result<(), RetryReason> {
-        if guard.finish() {
-            return Ok(self.check_poison()?);
-        }
-        guard.enlarge_undo().map_err(Error::from)?;
-        Err(RetryReason::Again)
+        decided(|result| {
+            let policy = self.policy_of(action, details)?;
+            if let Some(rule) = policy.session_alone().filter(|_| with.is_plain()) {
+                let gate = (policy.gate, policy.feature);
+                if let Some(message) = self.plain_message(gate, rule.into(), details)? {
+                    self.run_message(at, name, &message, result);
+                    return Ok(());
+                }
+            }
+            let mut charges = NO_CHARGES;
+            let mut call = Call::consume(&[]);
+            self.call_of(action, details, &mut charges, &mut call)?;
+            call.once = with.once;
+            call.apply = with.apply;
+            call.follow(with.cursor);
+            self.run_into(at, name, &call, result);
+            Ok(())
+        })
     }
 }

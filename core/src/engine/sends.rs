@@ -3,8 +3,9 @@
 //! The session is paid by a reservation of its own, which all sends in it share. It is given back
 //! when all of them have failed and nothing else has used it.
 
+use super::attempt::FoundEntries;
 use super::call::Call;
-use super::decide::{FoundEntries, RetryReason};
+use super::decide::RetryReason;
 use super::replayed::note_opened_session;
 use super::reserve::{self, RESOLVED_KEPT_MS};
 use super::{Shared, apply, campaign};

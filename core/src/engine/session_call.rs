@@ -2,7 +2,7 @@
 
 use std::hash::Hasher;
 
-use super::call::Details;
+use super::call::{Details, prefix};
 use super::{Engine, KEY_BYTES_MAX, Shared, check_key};
 use crate::catalog::{CompiledSession, Open};
 use crate::clock::Timestamp;
@@ -18,7 +18,7 @@ pub(super) struct SessionCall<'a> {
     /// Another name of the same contact.
     pub(super) also: Option<Hash128>,
     /// Hash of resource, channel and category: with a contact's it makes the session's key.
-    index: Hash128,
+    pub(super) index: Hash128,
     pub(super) at: Option<Timestamp>,
     /// The campaign that pays for it.
     pub(super) campaign: Option<EntryHandle>,
@@ -59,17 +59,25 @@ impl SessionCall<'_> {
 }
 
 impl Engine {
+    /// The contact, and where its session is: both make the session's key.
+    #[inline]
+    pub(super) fn place_of(&self, rule: Rule<'_>, details: &Details<'_>) -> (Hash128, Hash128) {
+        let category = if rule.open == Open::PerCategory { details.category } else { "" };
+        let contact = self.shared.contact_hash(details.contact);
+        (contact, self.shared.session_scope(rule.resource, details.channel, category))
+    }
+
     pub(super) fn session_call<'a>(
         &self,
         rule: Rule<'a>,
         details: &Details<'_>,
     ) -> Result<SessionCall<'a>, Error> {
         check_contact(details)?;
-        let category = if rule.open == Open::PerCategory { details.category } else { "" };
+        let (contact, index) = self.place_of(rule, details);
         Ok(SessionCall {
-            contact: self.shared.contact_hash(details.contact),
+            contact,
             also: self.other_name(details)?,
-            index: self.shared.session_scope(rule.resource, details.channel, category),
+            index,
             at: details.at,
             campaign: details.campaign.map(|ReservationId(handle)| handle),
             message: self.message_of(details)?,
@@ -99,6 +107,12 @@ impl Engine {
 
 impl Shared {
     fn session_scope(&self, resource: ResourceId, channel: &str, category: &str) -> Hash128 {
+        if category.is_empty() {
+            // What the lines below hash, in one piece.
+            let kind = u64::from(u32::from_le_bytes(prefix(EntryKind::Session, resource)));
+            let both = kind | (channel.len() as u64) << 32;
+            return self.live.hash_text(&both.to_le_bytes(), channel);
+        }
         self.live.hash(|hasher| {
             hasher.write_u32(EntryKind::Session as u32 | u32::from(resource.0) << 8);
             hasher.write_u32(channel.len() as u32);

@@ -1,8 +1,9 @@
 //! Decisions that have to do with entries: sessions, leases, rates, reservations, idempotency keys
 //! and replay cursors. One critical section, as for those that have not.
 
+use super::attempt::FoundEntries;
 use super::call::{Call, OnceCall};
-use super::decide::{FoundEntries, RetryReason};
+use super::decide::RetryReason;
 use super::reserve::hold;
 use super::sends::refuse_known_message;
 use super::state::kept_session;
@@ -64,6 +65,10 @@ impl Shared {
             return Err(RetryReason::LeasesDue);
         }
         if !call.apply {
+            return Ok(());
+        }
+        if call.is_message() && decision.allowed() && changes.is_empty() {
+            guard.raise_high_water_mark(now);
             return Ok(());
         }
         if let Some(cursor) = &call.cursor {

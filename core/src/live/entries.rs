@@ -236,7 +236,7 @@ impl<'a> RecordGuard<'a> {
 
     /// How far the entry has come; what the numbers mean is its kind's.
     pub(crate) fn entry_state(&self, index: EntryIndex) -> u8 {
-        state_of(self.entry_get(index, entry::META))
+        self.entry(index).state()
     }
 
     pub(crate) fn set_entry_state(&mut self, index: EntryIndex, state: u8) {
@@ -311,7 +311,7 @@ impl<'a> RecordGuard<'a> {
     /// When the entry may be reclaimed: the last payload word holds it for every kind that
     /// expires.
     pub(crate) fn kept_until(&self, index: EntryIndex) -> Timestamp {
-        Timestamp::from_ms(self.entry_get(index, KEPT_UNTIL) as i64)
+        self.entry(index).kept_until()
     }
 }
 
@@ -372,6 +372,18 @@ impl<'a> Entry<'a> {
     pub(crate) fn fill(self, offset: u64, value: u64) {
         self.cell(offset).store(value, Relaxed);
         crate::crash_points::point("undo.word"); // Undone or not: a crash after any word is tried.
+    }
+
+    /// As [`RecordGuard::kept_until`].
+    #[inline(always)]
+    pub(crate) fn kept_until(self) -> Timestamp {
+        Timestamp::from_word(self.get(KEPT_UNTIL))
+    }
+
+    /// As [`RecordGuard::entry_state`].
+    #[inline(always)]
+    pub(crate) fn state(self) -> u8 {
+        state_of(self.get(entry::META))
     }
 
     /// A word of the entry's payload.

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU64, compiler_fence};
 
 use super::directory::Hash128;
-use super::entries::{EntryIndex, EntryTable};
+use super::entries::{Entry, EntryIndex, EntryTable};
 use super::entry_capacity::EntryError;
 use super::file::{Memory, prefetch};
 use super::layout::{WORD, entries, entry, pack, record, unpack};
@@ -74,20 +74,32 @@ impl<'a> Buckets<'a> {
     }
 }
 
+/// What a search has found: a bucket, and the entry to which it leads.
+struct Found<'a> {
+    at: usize,
+    bucket: &'a AtomicU64,
+    entry: Entry<'a>,
+}
+
 impl<'a> RecordGuard<'a> {
-    /// The entry with this key, whether it has expired or not.
+    /// Where the entry with this key is, whether it has expired or not.
     #[inline]
     pub(crate) fn find_entry(&self, key: Hash128) -> Option<EntryIndex> {
+        self.find(key).map(|entry| entry.index)
+    }
+
+    /// The entry with this key, whether it has expired or not.
+    #[inline(always)]
+    pub(crate) fn find(&self, key: Hash128) -> Option<Entry<'a>> {
         if !self.has_entries() {
             return None;
         }
         let table = self.table();
-        let bucket = match self.find_bucket(self.buckets(table.get(entries::INDEX)), key) {
-            Some((_, bucket)) => bucket,
-            None if table.get(entries::OLD_INDEX) == 0 => return None,
-            None => self.find_old(table, key)?,
-        };
-        Some(place_of(bucket.load(Relaxed)))
+        match self.find_bucket(self.buckets(table.get(entries::INDEX)), key) {
+            Some(found) => Some(found.entry),
+            None if table.get(entries::OLD_INDEX) == 0 => None,
+            None => self.find_old(table, key).map(|found| found.entry),
+        }
     }
 
     #[inline(always)]
@@ -96,7 +108,7 @@ impl<'a> RecordGuard<'a> {
     }
 
     #[inline(always)]
-    fn find_bucket(&self, buckets: Buckets<'a>, key: Hash128) -> Option<(usize, &'a AtomicU64)> {
+    fn find_bucket(&self, buckets: Buckets<'a>, key: Hash128) -> Option<Found<'a>> {
         self.search(buckets, buckets.home(tag(key)), key)
     }
 
@@ -104,22 +116,17 @@ impl<'a> RecordGuard<'a> {
     /// home and its place were in use, so that its place, if it has not been moved, is reached
     /// from the cursor on.
     #[cold]
-    fn find_old(&self, table: EntryTable<'a>, key: Hash128) -> Option<&'a AtomicU64> {
+    fn find_old(&self, table: EntryTable<'a>, key: Hash128) -> Option<Found<'a>> {
         let buckets = self.buckets(table.get(entries::OLD_INDEX));
         let cursor = table.get(entries::OLD_CURSOR) as usize;
         let from = buckets.home(tag(key)).max(cursor);
         let found = self.search(buckets, from, key);
         // What went around the end lies beyond the cursor, or has been moved.
-        found.or_else(|| self.search(buckets, cursor, key)).map(|(_, bucket)| bucket)
+        found.or_else(|| self.search(buckets, cursor, key))
     }
 
     #[inline(always)]
-    fn search(
-        &self,
-        buckets: Buckets<'a>,
-        from: usize,
-        key: Hash128,
-    ) -> Option<(usize, &'a AtomicU64)> {
+    fn search(&self, buckets: Buckets<'a>, from: usize, key: Hash128) -> Option<Found<'a>> {
         for (at, bucket) in buckets.from(from) {
             let word = bucket.load(Relaxed);
             if word == 0 {
@@ -128,7 +135,7 @@ impl<'a> RecordGuard<'a> {
             if word >> TAG_BITS == tag(key) && word & LOW != TOMBSTONE {
                 let entry = self.entry(place_of(word));
                 if entry.get(entry::KEY) == key.low && entry.get(entry::KEY + WORD) == key.high {
-                    return Some((at, bucket));
+                    return Some(Found { at, bucket, entry });
                 }
             }
         }
@@ -219,7 +226,7 @@ impl<'a> RecordGuard<'a> {
     /// Takes an entry out of the index, or out of both while one gives way to the other.
     pub(super) fn leave(&mut self, table: EntryTable<'a>, key: Hash128) {
         let buckets = self.buckets(table.get(entries::INDEX));
-        if let Some((at, bucket)) = self.find_bucket(buckets, key) {
+        if let Some(Found { at, bucket, .. }) = self.find_bucket(buckets, key) {
             let last = buckets.cells.get(buckets.next(at));
             if last.is_some_and(|next| next.load(Relaxed) == 0) {
                 // The search would end with the next one: it may end here.
@@ -233,9 +240,9 @@ impl<'a> RecordGuard<'a> {
             }
         }
         if table.get(entries::OLD_INDEX) != 0
-            && let Some(bucket) = self.find_old(table, key)
+            && let Some(found) = self.find_old(table, key)
         {
-            self.set_cell(bucket, TOMBSTONE);
+            self.set_cell(found.bucket, TOMBSTONE);
         }
     }
 }

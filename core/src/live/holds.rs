@@ -34,6 +34,18 @@ pub(crate) enum SessionState {
     Refundable = 2,
 }
 
+impl SessionState {
+    /// That of a session's entry.
+    #[inline(always)]
+    pub(crate) fn of(session: Entry<'_>) -> SessionState {
+        match session.state() {
+            1 => SessionState::Reserved,
+            2 => SessionState::Refundable,
+            _ => SessionState::Used,
+        }
+    }
+}
+
 /// Words of the payload of a session that may be given back: its owner's place plus one and
 /// number, the start and the end of the session that was kept before.
 const OWNER: u64 = 0;
@@ -171,11 +183,7 @@ impl RecordGuard<'_> {
 
     /// Whether a session is given back, and by what.
     pub(crate) fn session_state(&self, session: EntryIndex) -> SessionState {
-        match self.entry_state(session) {
-            1 => SessionState::Reserved,
-            2 => SessionState::Refundable,
-            _ => SessionState::Used,
-        }
+        SessionState::of(self.entry(session))
     }
 
     /// Says what may give back a session that the operation has opened.

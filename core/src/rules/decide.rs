@@ -195,6 +195,17 @@ pub struct Changes {
     pub draws: bool,
 }
 
+impl Changes {
+    /// Whether nothing is changed.
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.opens.is_none()
+            && self.extends_to.is_none()
+            && self.regained_at.is_none()
+            && !(self.uses || self.joins || self.draws)
+    }
+}
+
 /// Decides. Changes nothing; `Changes` and the request's charges say what has to be applied.
 #[inline(always)]
 pub fn decide<S: State>(state: &S, request: &Request<'_>) -> (Decision, Changes) {
