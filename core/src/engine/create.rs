@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use super::admin_tx::{save, settle_loaded};
 use super::administer;
 use super::joining::{Beginning, PaymentState, Terms, choose, due_after, subscribe};
+use super::once::Encoded;
 use super::signup::{self, AccountHolder};
 use super::subscriptions::check_label;
 use super::{Engine, Shared, check_key, check_name, check_new_name};
@@ -25,11 +26,13 @@ use crate::store::{Loaded, Overrides, Sync, Write};
 
 /// Blocks locked by one transaction.
 const BATCH: usize = 200;
+/// What a creation is called where it is done once.
+const CREATE: &str = "create";
 /// Counters that a new record has to spare for resources of later catalogs.
 const SPARE_COUNTERS: u16 = 2;
 
 /// A tenant to be created.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct NewTenant<'a> {
     /// Its name: up to 128 bytes.
     pub name: &'a str,
@@ -61,7 +64,7 @@ pub struct NewTenant<'a> {
 }
 
 /// Units on top of a plan's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Extra<'a> {
     /// The resource.
     pub resource: &'a str,
@@ -211,7 +214,8 @@ impl Shared {
             write.audit(Some(loaded.row), at, "created", new.status.code())?;
             if let Some(key) = key {
                 let key = self.admin_hash(loaded.row, &[key]);
-                write.keep_answer(key, self.creation_of(loaded.row, new), now, "null")?;
+                let fingerprint = self.fingerprint(loaded.row, CREATE, &Encoded::new(new));
+                write.keep_answer(key, fingerprint, now, "null")?;
             }
             creations.push(Creation { guard, loaded, entitlements });
         }
@@ -234,14 +238,9 @@ impl Shared {
     ) -> Result<bool, Error> {
         match write.done_under(self.admin_hash(row, &[key]))? {
             None => Ok(false),
-            Some(done) if done.is_of(self.creation_of(row, new)) => Ok(true),
+            Some(done) if self.is_done(&done, row, CREATE, &Encoded::new(new)) => Ok(true),
             Some(_) => Err(Error::IdempotencyConflict),
         }
-    }
-
-    /// What distinguishes a creation from another.
-    fn creation_of(&self, row: i64, new: &NewTenant<'_>) -> Hash128 {
-        self.admin_hash(row, &["create", &format!("{new:?}")])
     }
 
     /// A record for a tenant that does not exist: published, locked and pending.

@@ -12,7 +12,7 @@ use crate::rules::settle::add_grant;
 const PRIORITY_MAX: i64 = 1_000;
 
 /// An amount of a resource that a tenant is to get on top of its plan's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct NewGrant {
     /// Where it comes from; not the plan.
     pub source: Source,

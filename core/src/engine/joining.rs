@@ -20,7 +20,7 @@ use crate::store::{
 };
 
 /// What a tenant subscribes to.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Terms<'a> {
     /// The plan, as the catalog in force names it.
     pub plan: &'a str,
@@ -43,8 +43,8 @@ impl<'a> Terms<'a> {
 }
 
 impl fmt::Debug for Terms<'_> {
-    /// Idempotency keys are compared by this text, and kept for ever: what could always be said is
-    /// written as it always was.
+    /// Idempotency keys of before [`once`](super::once) had an encoding of its own are compared by
+    /// this text, and kept for ever: what could always be said is written as it always was.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = f.debug_struct("Terms");
         text.field("plan", &self.plan);

@@ -15,7 +15,7 @@ use crate::store::{AccountHolderRow, Loaded, SeatRow, Write};
 const TEXT_BYTES_MAX: usize = 256;
 
 /// Whose account a tenant is (docs/sources.md, Helena).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct AccountHolder<'a> {
     /// "Pessoa Física" or "Pessoa Jurídica".
     pub person: PersonType,
@@ -36,7 +36,7 @@ pub struct AccountHolder<'a> {
 }
 
 /// The first user of an account; all of it is mandatory.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
 pub struct Administrator<'a> {
     /// The name.
     pub name: &'a str,

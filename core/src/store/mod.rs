@@ -32,6 +32,7 @@ use rusqlite::ffi::ErrorCode;
 
 pub(crate) use access_tokens::AccessTokenRow;
 pub(crate) use account_holders::AccountHolderRow;
+pub(crate) use admin_keys::Done;
 pub(crate) use billing::{Gathers, InvoiceRow, MANUAL, PurchaseRow};
 pub(crate) use charges::{ChargeRow, ListedCharge, PAID};
 pub(crate) use erased::{ErasedRow, overwrite_deleted};
