@@ -127,6 +127,12 @@ pub enum Failure {
     /// No access token has this number, or it opens nothing any more.
     #[error("no token {0} is in force; `cotas token list` lists them")]
     NoToken(i64),
+    /// No webhook has this number.
+    #[error("there is no webhook {0}; `cotas webhook list` lists them")]
+    NoWebhook(i64),
+    /// Lines of a file of tenants are wrong.
+    #[error("problems found: {0}; nothing was imported")]
+    NotImported(usize),
     /// The records do not balance.
     #[error("faults found: {0}")]
     Faults(usize),

@@ -25,7 +25,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::commands::{
     access, account, audit, backup, bodies, catalog, decisions, doctor, events, export, grant,
     maintain, manual, money, opening, operations, pages, payments, plan, quote, reservations,
-    restore, seats, tenant, usage, verify, webhook,
+    restore, seats, tenant, usage, verify, webhook, webhooks,
 };
 use crate::database::Database;
 use crate::failure::Failure;
@@ -122,6 +122,9 @@ enum Command {
     /// Issue, list, rotate or revoke access tokens of `cotas serve`
     #[command(subcommand)]
     Token(access::Token),
+    /// Send events to other systems: add, list, rotate or remove webhooks of `cotas serve`
+    #[command(subcommand)]
+    Webhook(webhooks::WebhookCommand),
     /// List what was changed manually, when, and how
     Audit(audit::Audit),
     /// Check a CPF or CNPJ, and that no tenant has it
@@ -220,6 +223,7 @@ impl Cli {
             Command::Seats(command) => command.run(&database(), output),
             Command::Events(command) => command.run(&database(), output),
             Command::Token(command) => command.run(&database(), output),
+            Command::Webhook(command) => command.run(&database(), output),
             #[cfg(feature = "serve")]
             Command::Serve(command) => command.run(&database()),
             Command::Audit(command) => command.run(&database(), output),

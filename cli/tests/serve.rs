@@ -35,7 +35,7 @@ fn row(route: &Route) -> String {
     let (who, tenant) = match route.needs {
         Needs::Nothing => ("everybody", ""),
         Needs::GatewayToken => ("the gateway", ""),
-        Needs::Tenant(role) => (role.code(), "its own"),
+        Needs::Tenant(role) | Needs::Invoice(role) => (role.code(), "its own"),
         Needs::EveryTenant(role) => (role.code(), "every"),
     };
     let key = if route.takes_key { "yes" } else { "" };
@@ -411,7 +411,7 @@ fn every_route_is_in_the_description_and_nothing_else() {
     let desk = desk();
     let served = Served::start(&desk, &["--quiet", "--signup"]);
     let answer = served.send("GET /openapi.json", "", b"");
-    for header in ["x-content-type-options: nosniff", "cache-control: no-store"] {
+    for header in ["x-content-type-options: nosniff", "cache-control: private, no-cache"] {
         assert!(answer.head.contains(header), "{}", answer.head);
     }
     let document = answer.json();
@@ -438,14 +438,20 @@ fn metrics_count_answers_and_show_the_database_without_naming_a_tenant() {
         served.post("/api/v1/tenants/other/consume", &manager, &sms(units));
     }
     served.send("GET /nothing", "", b"");
+    desk.ok(&["webhook", "add", "https://example.com/hooks"]);
+    desk.ok(&["usage", "other"]);
     let page = served.get("/metrics", &viewer);
     assert!(page.head.contains("application/openmetrics-text"), "{}", page.head);
     let consume = "route=\"/api/v1/tenants/{tenant}/consume\",status=\"200\"";
     for line in [
         &format!("cotas_http_requests_total{{{consume}}} 3"),
         "cotas_http_requests_total{route=\"\",status=\"404\"} 1",
-        "cotas_http_decisions_total{outcome=\"allowed\"} 2",
-        "cotas_http_decisions_total{outcome=\"quota_exhausted\"} 1",
+        "cotas_http_decisions_total{operation=\"consume\",outcome=\"allowed\"} 2",
+        "cotas_http_decisions_total{operation=\"consume\",outcome=\"quota_exhausted\"} 1",
+        "cotas_used_units_total{resource=\"sms\"} 5",
+        "cotas_denied_decisions_total{reason=\"quota_exhausted\",resource=\"sms\"} 1",
+        "cotas_settled_periods_total 0",
+        "cotas_webhook_events_dead{webhook=\"1\"} 0",
         "cotas_tenants 2",
         "cotas_poisoned 0",
         "cotas_processes 1",

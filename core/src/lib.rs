@@ -76,16 +76,17 @@ pub use doctor::{
 };
 pub use engine::{
     Access, AccessRole, AccessTokenView, AccessTokens, AccountHolder, AccountHolderView,
-    AccountSummary, Address, Administrator, AuditEntry, Balance, Builder, CampaignQuote,
-    CatalogLoss, Charge, ChargeState, CostLine, Cursor, Delivery, DeliveryOutcome, Details,
-    Direction, Durability, Engine, ErasedAccount, Event, Extra, FieldProblem, Finding, GrantView,
-    IgnoredBecause, Invoice, InvoiceLine, InvoicePreview, InvoiceStatus, IssuedToken,
-    KEY_BYTES_MAX, LIFETIME_MS_MAX, Leases, Maintained, Maintenance, ManualLine, Meter, Metric,
-    NewAccessToken, NewGrant, NewTenant, NextPeriod, Occupancy, Once, Opening, Origin, OverLimit,
-    PaymentOutcome, PeriodView, PlanChange, PlanChangeQuote, PlanOffer, Progress, Purchase, Quote,
-    QuotedInvoice, Rates, Resolution, ResourceRef, Seat, Seats, SubscriptionRecord,
+    AccountSummary, Address, Administrator, Attempt, AuditEntry, Balance, Builder, CampaignQuote,
+    CatalogLoss, Charge, ChargeState, CostLine, Cursor, DeadDelivery, Delivery, DeliveryOutcome,
+    DenialTotal, Details, Direction, Durability, Engine, ErasedAccount, Event, Extra, FieldProblem,
+    Finding, GrantView, IgnoredBecause, Invoice, InvoiceLine, InvoicePreview, InvoiceStatus,
+    IssuedToken, IssuedWebhook, KEY_BYTES_MAX, LIFETIME_MS_MAX, Leases, Maintained, Maintenance,
+    ManualLine, Meter, Metric, Metrics, NewAccessToken, NewGrant, NewTenant, NextPeriod, Occupancy,
+    Once, Opening, Origin, Outgoing, OutgoingEvent, OverLimit, PaymentOutcome, PeriodView,
+    PlanChange, PlanChangeQuote, PlanOffer, ProcessMetrics, Progress, Purchase, Quote,
+    QuotedInvoice, Rates, Resolution, ResourceRef, ResourceTotal, Seat, Seats, SubscriptionRecord,
     SubscriptionView, SummaryInvoice, TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms,
-    TokenSeat, Unmatched, UsageRow, Validation,
+    TokenSeat, Unmatched, UsageRow, Validation, WebhookView, Webhooks,
 };
 pub use error::{Error, OpenError, StoreError};
 pub use form::{

@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What hosts call, and what stands in the header before the operations of each.
-const CALLED: [(&str, &[&str]); 8] = [
+const CALLED: [(&str, &[&str]); 9] = [
     ("AccessTokens", &[]),
+    ("Webhooks", &[]),
     ("Engine", &["cotas_", "cotas_engine_"]),
     ("Tenant", &["cotas_"]),
     ("Leases", &["cotas_lease_"]),
@@ -64,7 +65,7 @@ const NAMED_OTHERWISE: [(&str, &str); 17] = [
 ];
 
 /// Operations whose operation of the control plane has another name.
-const CALLED_OTHERWISE: [(&str, &str); 7] = [
+const CALLED_OTHERWISE: [(&str, &str); 15] = [
     ("Engine::load_catalog_confirmed", "load_catalog"),
     ("Engine::grant_as", "grant"),
     ("Engine::register_form", "register"),
@@ -72,10 +73,18 @@ const CALLED_OTHERWISE: [(&str, &str); 7] = [
     ("Engine::usage_by", "usage"),
     ("Engine::carry_plan", "change_plan"),
     ("Seats::list", "seats"),
+    ("Engine::tenants_after", "tenants"),
+    ("Engine::webhooks", "webhooks"),
+    ("Webhooks::add", "add_webhook"),
+    ("Webhooks::dead", "dead_deliveries"),
+    ("Webhooks::list", "webhooks"),
+    ("Webhooks::remove", "remove_webhook"),
+    ("Webhooks::resend", "resend_deliveries"),
+    ("Webhooks::rotate", "rotate_webhook"),
 ];
 
 /// Operations that C does without; docs/c-api.md says why.
-const LEFT_OUT: [&str; 13] = [
+const LEFT_OUT: [&str; 15] = [
     "AccessTokens::create",
     "AccessTokens::list",
     "AccessTokens::revoke",
@@ -89,6 +98,8 @@ const LEFT_OUT: [&str; 13] = [
     "Tenant::name",
     "Tenant::ttl_of_action",
     "Tenant::ttl_of_units",
+    "Webhooks::take_due",
+    "Webhooks::report",
 ];
 
 fn root() -> PathBuf {

@@ -4,9 +4,18 @@ package cotas
 
 import "encoding/json"
 
-// Tenants: Lists the names of all tenants, sorted. Result: a list of texts. It reads; reads SQLite.
-func (engine *Engine) Tenants() (json.RawMessage, error) {
-	return engine.Call("tenants", struct{}{}, "")
+// TenantsArguments are what Tenants takes.
+type TenantsArguments struct {
+	// After: Only names after this one: a page's last.
+	After string `json:"after,omitempty"`
+	// Most: How many at most: 1 to 10,000. Without `after` all unless given, else 1,000.
+	Most *int64 `json:"most,omitempty"`
+}
+
+// Tenants: Lists the names of tenants, sorted: all of them, or page by page. Result: a list of
+// texts. It reads; reads SQLite.
+func (engine *Engine) Tenants(arguments TenantsArguments) (json.RawMessage, error) {
+	return engine.Call("tenants", arguments, "")
 }
 
 // CreateTenantArguments are what CreateTenant takes.
@@ -640,6 +649,18 @@ func (engine *Engine) Invoices(arguments InvoicesArguments) (json.RawMessage, er
 	return engine.Call("invoices", arguments, "")
 }
 
+// TenantOfInvoiceArguments are what TenantOfInvoice takes.
+type TenantOfInvoiceArguments struct {
+	// Invoice: Its number.
+	Invoice int64 `json:"invoice"`
+}
+
+// TenantOfInvoice: Returns whose invoice it is. Result: the name of the tenant, or null where there
+// is no such invoice. It reads; reads SQLite.
+func (engine *Engine) TenantOfInvoice(arguments TenantOfInvoiceArguments) (json.RawMessage, error) {
+	return engine.Call("tenant_of_invoice", arguments, "")
+}
+
 // PreviewInvoiceArguments are what PreviewInvoice takes.
 type PreviewInvoiceArguments struct {
 	// Tenant: The name of the tenant.
@@ -923,6 +944,15 @@ func (engine *Engine) AcknowledgeEvents(arguments AcknowledgeEventsArguments) (j
 	return engine.Call("acknowledge_events", arguments, "")
 }
 
+// Metrics: Returns figures for monitoring: of all tenants together, without naming one, and of this
+// process. Result: {"tenants", "used", "returned" ([{"resource", "units"}]), "denied", "shadowed"
+// ([{"reason", "resource", "decisions"}]), "settled_periods", "live_file_bytes",
+// "live_file_used_bytes", "process": {"lock_waits", "lock_wait_us", "checkpoint_rows"}}. It reads;
+// reads SQLite.
+func (engine *Engine) Metrics() (json.RawMessage, error) {
+	return engine.Call("metrics", struct{}{}, "")
+}
+
 // AuditTrailArguments are what AuditTrail takes.
 type AuditTrailArguments struct {
 	// Tenant: Of this tenant; else of all.
@@ -935,6 +965,79 @@ type AuditTrailArguments struct {
 // "tenant", "what", "detail"}]. It reads; reads SQLite.
 func (engine *Engine) AuditTrail(arguments AuditTrailArguments) (json.RawMessage, error) {
 	return engine.Call("audit_trail", arguments, "")
+}
+
+// Webhooks: Lists the webhooks: where cotas serve sends events. Result: [{"id", "url",
+// "created_at", "waiting", "dead", "dropped" (events), "failure" (of the latest event that has not
+// arrived)}]. It reads; reads SQLite.
+func (engine *Engine) Webhooks() (json.RawMessage, error) {
+	return engine.Call("webhooks", struct{}{}, "")
+}
+
+// AddWebhookArguments are what AddWebhook takes.
+type AddWebhookArguments struct {
+	// Url: The address of the receiver, such as https://example.com/hooks.
+	Url string `json:"url"`
+}
+
+// AddWebhook: Adds a webhook, which gets every event from now on. An address that has one is an
+// error. Result: {"id", "secret" (what deliveries are signed with, given this once)}. It changes;
+// takes no key; waits for the disk.
+func (engine *Engine) AddWebhook(arguments AddWebhookArguments) (json.RawMessage, error) {
+	return engine.Call("add_webhook", arguments, "")
+}
+
+// RotateWebhookArguments are what RotateWebhook takes.
+type RotateWebhookArguments struct {
+	// Webhook: Its number.
+	Webhook int64 `json:"webhook"`
+}
+
+// RotateWebhook: Gives a webhook another secret, with which its next delivery is signed. Result:
+// {"id", "secret" (given this once)}, or null where there is no such webhook. It changes; takes no
+// key; waits for the disk.
+func (engine *Engine) RotateWebhook(arguments RotateWebhookArguments) (json.RawMessage, error) {
+	return engine.Call("rotate_webhook", arguments, "")
+}
+
+// RemoveWebhookArguments are what RemoveWebhook takes.
+type RemoveWebhookArguments struct {
+	// Webhook: Its number.
+	Webhook int64 `json:"webhook"`
+}
+
+// RemoveWebhook: Removes a webhook, with the events that it has not got yet. Result: whether there
+// was such a webhook. It changes; takes no key; waits for the disk.
+func (engine *Engine) RemoveWebhook(arguments RemoveWebhookArguments) (json.RawMessage, error) {
+	return engine.Call("remove_webhook", arguments, "")
+}
+
+// DeadDeliveriesArguments are what DeadDeliveries takes.
+type DeadDeliveriesArguments struct {
+	// Webhook: Of this webhook; else of all.
+	Webhook *int64 `json:"webhook,omitempty"`
+	// Most: How many at most: 1 to 10,000; 1,000 unless given.
+	Most *int64 `json:"most,omitempty"`
+}
+
+// DeadDeliveries: Lists the dead letters: events that a receiver did not take in any attempt.
+// Result: [{"webhook", "attempts", "failure" (of the last one), "event"}]. It reads; reads SQLite.
+func (engine *Engine) DeadDeliveries(arguments DeadDeliveriesArguments) (json.RawMessage, error) {
+	return engine.Call("dead_deliveries", arguments, "")
+}
+
+// ResendDeliveriesArguments are what ResendDeliveries takes.
+type ResendDeliveriesArguments struct {
+	// Webhook: Its number.
+	Webhook int64 `json:"webhook"`
+	// Sequence: Only the event of this number.
+	Sequence *int64 `json:"sequence,omitempty"`
+}
+
+// ResendDeliveries: Has dead letters of a webhook tried again. Result: {"resent"}: how many. It
+// changes; takes no key; waits for the disk.
+func (engine *Engine) ResendDeliveries(arguments ResendDeliveriesArguments) (json.RawMessage, error) {
+	return engine.Call("resend_deliveries", arguments, "")
 }
 
 // CatalogLossesArguments are what CatalogLosses takes.

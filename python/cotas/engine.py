@@ -237,7 +237,49 @@ class Engine(_cotas.Engine):
         """The latest administrative changes, the latest first: of one tenant, or of all."""
         return tuple(reports.AuditEntry(*row) for row in self._audit_trail(tenant, most))
 
+    def metrics(self) -> dict[str, Any]:
+        """Figures for monitoring, of all tenants together and of this process. It names no tenant."""
+        return self._called("metrics")
+
+    # Webhooks: where `cotas serve` sends events (docs/webhooks.md).
+
+    def webhooks(self) -> list[dict[str, Any]]:
+        """Every webhook, with how many events it is still to get; without its secret."""
+        return self._called("webhooks")
+
+    def add_webhook(self, url: str) -> dict[str, Any]:
+        """Adds a webhook, which gets every event from now on: its `id`, and its `secret`, given this
+        once. Waits for the disk."""
+        return self._called("add_webhook", url=url)
+
+    def rotate_webhook(self, webhook: int) -> dict[str, Any] | None:
+        """Gives a webhook another secret. None: there is no such webhook. Waits for the disk."""
+        return self._called("rotate_webhook", webhook=webhook)
+
+    def remove_webhook(self, webhook: int) -> bool:
+        """Removes a webhook with what it has not got yet; says whether there was one. Waits for the
+        disk."""
+        return self._called("remove_webhook", webhook=webhook)
+
+    def dead_deliveries(
+        self, webhook: int | None = None, *, most: int = 1_000
+    ) -> list[dict[str, Any]]:
+        """Events that a webhook, or any, did not take in any attempt, the oldest first."""
+        return self._called("dead_deliveries", webhook=webhook, most=most)
+
+    def resend_deliveries(self, webhook: int, sequence: int | None = None) -> int:
+        """Has dead letters of a webhook tried again: that of one event, or all. Says how many. Waits
+        for the disk."""
+        return self._called("resend_deliveries", webhook=webhook, sequence=sequence)["resent"]
+
+    def _called(self, operation: str, **arguments: Any) -> Any:
+        return json.loads(self._call(operation, json.dumps(arguments)))
+
     # Money. Waits for the disk.
+
+    def tenant_of_invoice(self, invoice: int) -> str | None:
+        """The name of the tenant whose invoice this is. None: there is no such invoice."""
+        return self._called("tenant_of_invoice", invoice=invoice)
 
     def quote_package(self, package: str, units: int) -> reports.PackageQuote:
         """What a quantity of a package costs: the cheapest exact composition of sizes."""

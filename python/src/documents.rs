@@ -92,6 +92,11 @@ impl Engine {
         self.document(py, |engine| engine.events(after.0, most.0))
     }
 
+    /// An operation of the control plane by its name, from JSON to JSON.
+    fn _call(&self, py: Python<'_>, operation: &str, arguments: &str) -> PyResult<String> {
+        self.ask(py, |engine| engine.call_json(operation, arguments, None))
+    }
+
     #[allow(clippy::type_complexity)] // A row of a table.
     fn _audit_trail(
         &self,

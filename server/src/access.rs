@@ -14,6 +14,9 @@ pub enum Needs {
     GatewayToken,
     /// An access token of this role or a higher one, which opens the tenant that the request names.
     Tenant(AccessRole),
+    /// An access token of this role or a higher one, which opens the tenant whose invoice the
+    /// request names.
+    Invoice(AccessRole),
     /// An access token of this role or a higher one, for every tenant.
     EveryTenant(AccessRole),
 }
@@ -23,7 +26,7 @@ impl Needs {
     #[must_use]
     pub fn role(self) -> Option<AccessRole> {
         match self {
-            Needs::Tenant(role) | Needs::EveryTenant(role) => Some(role),
+            Needs::Tenant(role) | Needs::Invoice(role) | Needs::EveryTenant(role) => Some(role),
             Needs::Nothing | Needs::GatewayToken => None,
         }
     }
@@ -63,7 +66,7 @@ pub(crate) fn authorise(
         (Some(_), Needs::EveryTenant(_)) => {
             forbidden("the token is for one tenant; one for every tenant is needed".to_owned())
         }
-        (Some(own), Needs::Tenant(_)) if Some(own.as_str()) != tenant => {
+        (Some(own), Needs::Tenant(_) | Needs::Invoice(_)) if Some(own.as_str()) != tenant => {
             forbidden("the token does not open this tenant".to_owned())
         }
         _ => Ok(()),

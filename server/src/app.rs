@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use axum::routing::{MethodFilter, on};
-use cotas::{Access, Builder, Engine};
+use cotas::{Access, Builder, Engine, KEY_BYTES_MAX};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -24,11 +25,14 @@ use crate::{AccessLog, LogLine, Options};
 pub(crate) struct App {
     engine: Engine,
     database: Builder,
-    counters: Counters,
+    counters: Arc<Counters>,
     options: Options,
     log: AccessLog,
     turns: Arc<Semaphore>,
 }
+
+/// What the path names, where that is text.
+type NamedParts = Result<Path<Vec<(String, String)>>, PathRejection>;
 
 /// What is known of a request before its body is read.
 struct Head {
@@ -43,10 +47,11 @@ impl App {
         engine: Engine,
         database: Builder,
         options: &Options,
+        counters: Arc<Counters>,
         log: AccessLog,
     ) -> Arc<App> {
         let turns = Arc::new(Semaphore::new(options.calls_max.max(1)));
-        let (counters, options) = (Counters::default(), options.clone());
+        let options = options.clone();
         Arc::new(App { engine, database, counters, options, log, turns })
     }
 
@@ -58,7 +63,7 @@ impl App {
                 continue;
             }
             let app = self.clone();
-            let handler = move |path: Path<Vec<(String, String)>>, request: Request| {
+            let handler = move |path: NamedParts, request: Request| {
                 let app = app.clone();
                 async move { app.answer(route, path, request).await }
             };
@@ -96,17 +101,24 @@ impl App {
     async fn answer(
         self: Arc<App>,
         route: &'static Route,
-        Path(path): Path<Vec<(String, String)>>,
+        path: NamedParts,
         request: Request,
     ) -> Response<Body> {
         let began = Instant::now();
         let (parts, body) = request.into_parts();
-        let tenant = path.into_iter().find(|(name, _)| name == "tenant").map(|(_, value)| value);
         let (uri, headers) = (parts.uri, parts.headers);
-        let head = Head { uri, headers, tenant };
         let mut token = None;
-        let answer = self.clone().try_answer(route, head, body, &mut token).await;
+        let known = headers.clone();
+        let answer = match path {
+            Ok(Path(path)) => {
+                let tenant = path.into_iter().find(|(name, _)| name == "tenant");
+                let head = Head { uri, headers, tenant: tenant.map(|(_, value)| value) };
+                self.clone().try_answer(route, head, body, &mut token).await
+            }
+            Err(_) => Err(Problem::field("tenant", "what the path names is not UTF-8")),
+        };
         let response = match answer {
+            Ok(answer) if route.has_etag => answer.for_one_who_has(&known),
             Ok(answer) => answer.into_response(),
             Err(problem) => problem.into_response(),
         };
@@ -132,7 +144,7 @@ impl App {
     ) -> Result<Answer, Problem> {
         let access = match route.needs {
             Needs::Nothing | Needs::GatewayToken => None,
-            Needs::Tenant(_) | Needs::EveryTenant(_) => {
+            Needs::Tenant(_) | Needs::Invoice(_) | Needs::EveryTenant(_) => {
                 let bearer = access::bearer(&head.headers)?.to_owned();
                 let app = self.clone();
                 let verify = move || access::authenticate(&app.engine, &bearer);
@@ -152,7 +164,7 @@ impl App {
 
     fn call(
         &self,
-        route: &Route,
+        route: &'static Route,
         head: &Head,
         access: Option<&Access>,
         body: &Bytes,
@@ -172,8 +184,10 @@ impl App {
                 Fields::of_body(route.fields, body)?
             }
         };
+        let of_arguments;
         let tenant = if route.operation.is_some() {
-            routes::tenant_of(&arguments)
+            of_arguments = routes::tenant_of(&self.engine, route.needs, &arguments)?;
+            of_arguments.as_deref()
         } else {
             let named = one_header(&head.headers, "x-tenant")?;
             let named = named.or(access.and_then(|it| it.tenant.as_deref()));
@@ -183,6 +197,10 @@ impl App {
             access::authorise(access, route.needs, tenant)?;
         }
         let key = one_header(&head.headers, "idempotency-key")?;
+        if key.is_some_and(|key| key.is_empty() || key.len() > KEY_BYTES_MAX) {
+            let why = format!("it must have from 1 to {KEY_BYTES_MAX} bytes");
+            return Err(Problem::field("Idempotency-Key", why));
+        }
         if key.is_some() && !route.takes_key {
             let why = "this route takes none: it changes nothing, or the same when it is repeated";
             return Err(Problem::field("Idempotency-Key", why));
@@ -193,7 +211,7 @@ impl App {
         };
         let (options, database, counters) = (&self.options, &self.database, &self.counters);
         let headers = &head.headers;
-        let operation = route.operation;
+        let (operation, path) = (route.operation, route.path);
         let call = Call {
             engine,
             database,
@@ -201,6 +219,7 @@ impl App {
             options,
             tenant,
             fields,
+            path,
             operation,
             arguments: &arguments,
             key,
@@ -262,8 +281,7 @@ impl App {
 
     /// Adds what browsers are to know of every answer.
     fn secured(&self, mut response: Response<Body>) -> Response<Body> {
-        const HEADERS: [(HeaderName, &str); 5] = [
-            (header::CACHE_CONTROL, "no-store"),
+        const HEADERS: [(HeaderName, &str); 4] = [
             (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
             (header::REFERRER_POLICY, "no-referrer"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -271,6 +289,9 @@ impl App {
         ];
         let to = response.headers_mut();
         to.extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
+        // What has a tag may be kept, and must be asked for again each time.
+        let cache = if to.contains_key(header::ETAG) { "private, no-cache" } else { "no-store" };
+        to.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
         if self.options.tls.is_some() {
             let year = HeaderValue::from_static("max-age=31536000");
             to.insert(header::STRICT_TRANSPORT_SECURITY, year);

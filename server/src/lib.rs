@@ -8,6 +8,7 @@
 
 mod access;
 mod app;
+mod descriptors;
 mod fields;
 mod listen;
 mod log;
@@ -16,6 +17,8 @@ mod openapi;
 mod problem;
 mod routes;
 mod tls;
+mod webhooks;
+mod write_timeout;
 
 pub use access::Needs;
 pub use fields::{Field, Kind};
@@ -23,6 +26,7 @@ pub use listen::{ServeError, Server};
 pub use log::{AccessLog, LogLine};
 pub use openapi::document as openapi;
 pub use routes::{Method, ROUTES, Route};
+pub use webhooks::WebhookTargets;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -45,6 +49,8 @@ pub struct Options {
     /// How long a client may take for the head of a request, also on an idle connection, and how
     /// long for its body.
     pub read_timeout: Duration,
+    /// How long a client may take to read a part of its answer.
+    pub write_timeout: Duration,
     /// How long the engine may take for an answer.
     pub call_timeout: Duration,
     /// How long requests under way may take once the server is to stop.
@@ -53,6 +59,8 @@ pub struct Options {
     pub body_bytes_max: usize,
     /// What a tenant that signs up has before it has paid.
     pub signup: Signup,
+    /// Which networks webhooks may be sent to.
+    pub webhook_targets: WebhookTargets,
 }
 
 /// The certificate of a server.
@@ -84,10 +92,12 @@ impl Default for Options {
             calls_max: 32,
             queue_timeout: Duration::from_secs(5),
             read_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(10),
             call_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(10),
             body_bytes_max: 1 << 20,
             signup: Signup { enabled: false, payment_type: "Asaas".to_owned(), first_due_days: 30 },
+            webhook_targets: WebhookTargets::Public,
         }
     }
 }

@@ -15,14 +15,19 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::app::App;
-use crate::{AccessLog, Options, tls};
+use crate::metrics::Counters;
+use crate::webhooks::{self, Sender};
+use crate::write_timeout::WriteTimeout;
+use crate::{AccessLog, Options, descriptors, tls};
 
 /// How long accepting pauses after a failure: the system has no descriptor left, say.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Threads for what blocks beside calls of the engine: the names of hosts, and webhooks' rounds.
+const BESIDE_CALLS: usize = 8;
 /// Longest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
@@ -46,9 +51,19 @@ pub enum ServeError {
         /// Why not.
         why: String,
     },
+    /// TLS to the receivers of webhooks cannot be set up.
+    #[error("cannot set TLS up: {0}")]
+    Tls(#[from] tokio_rustls::rustls::Error),
     /// The system gives no threads or no signals.
     #[error("cannot start: {0}")]
     Start(#[from] io::Error),
+}
+
+/// What sends events.
+struct Webhooks {
+    engine: Engine,
+    sender: Arc<Sender>,
+    counters: Arc<Counters>,
 }
 
 /// A database that is about to be served.
@@ -57,6 +72,7 @@ pub struct Server {
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     router: Router,
+    webhooks: Webhooks,
     options: Options,
     runtime: tokio::runtime::Runtime,
 }
@@ -70,17 +86,22 @@ impl Server {
         options: &Options,
         log: AccessLog,
     ) -> Result<Server, ServeError> {
+        descriptors::allow_for(options.connections_max);
         let tls = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
-            .max_blocking_threads(options.calls_max.max(1) + 1)
+            .max_blocking_threads(options.calls_max.max(1) + BESIDE_CALLS)
             .thread_name("cotas-serve")
             .build()?;
         let unheard = |source| ServeError::Listen { address: options.listen, source };
         let listener = runtime.block_on(TcpListener::bind(options.listen)).map_err(unheard)?;
         let address = listener.local_addr().map_err(unheard)?;
-        let router = App::new(engine, database, options, log).router();
-        Ok(Server { listener, address, tls, router, options: options.clone(), runtime })
+        let counters = Arc::new(Counters::default());
+        let sender = Arc::new(Sender::new(options.webhook_targets)?);
+        let webhooks = Webhooks { engine: engine.clone(), sender, counters: counters.clone() };
+        let router = App::new(engine, database, options, counters, log).router();
+        let options = options.clone();
+        Ok(Server { listener, address, tls, router, webhooks, options, runtime })
     }
 
     /// Where it listens.
@@ -92,10 +113,16 @@ impl Server {
     /// Answers until SIGTERM or SIGINT comes; then accepts no more, and answers what is under way
     /// for as long as the grace lasts. The caller's engine is closed when it drops it.
     pub fn run(self) -> Result<(), ServeError> {
-        let Server { listener, tls, router, options, runtime, .. } = self;
+        let Server { listener, tls, router, webhooks, options, runtime, .. } = self;
         runtime.block_on(async {
             let stop = stop_signal()?;
+            let (to_stop, stopping) = watch::channel(false);
+            let Webhooks { engine, sender, counters } = webhooks;
+            let sending = tokio::spawn(webhooks::run(engine, sender, counters, stopping));
             serve(listener, tls, router, &options, stop).await;
+            // What it has sent is noted, or else it would be sent again.
+            let _ = to_stop.send(true);
+            let _ = tokio::time::timeout(options.grace, sending).await;
             Ok(())
         })
         // Dropping the runtime waits for calls of the engine that are under way.
@@ -134,6 +161,7 @@ async fn serve(
         let connection = Connection {
             router: router.clone(),
             read_timeout: options.read_timeout,
+            write_timeout: options.write_timeout,
             watcher: open.watcher(),
             _permit: permit,
         };
@@ -191,6 +219,7 @@ async fn accept(
 struct Connection {
     router: Router,
     read_timeout: Duration,
+    write_timeout: Duration,
     watcher: hyper_util::server::graceful::Watcher,
     _permit: Option<OwnedSemaphorePermit>,
 }
@@ -203,7 +232,8 @@ impl Connection {
             .header_read_timeout(self.read_timeout)
             .max_buf_size(HEAD_BYTES_MAX);
         let service = TowerToHyperService::new(self.router);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let stream = TokioIo::new(WriteTimeout::new(stream, self.write_timeout));
+        let connection = builder.serve_connection(stream, service);
         // A client that breaks off, or speaks no HTTP, is its own affair.
         let _ = self.watcher.watch(connection).await;
     }

@@ -129,12 +129,14 @@ fn security(route: &Route) -> Value {
         Needs::Nothing => json!([]),
         Needs::GatewayToken if route.path.ends_with("asaas") => json!([{ "asaas": [] }]),
         Needs::GatewayToken => json!([{ "pagarme": [] }]),
-        Needs::Tenant(_) | Needs::EveryTenant(_) => json!([{ "token": [] }]),
+        Needs::Tenant(_) | Needs::Invoice(_) | Needs::EveryTenant(_) => json!([{ "token": [] }]),
     }
 }
 
 fn body(schema: &Value) -> Value {
-    json!({ "required": true, "content": { "application/json": { "schema": schema } } })
+    // Where nothing must be given the body may be left out as well.
+    let is_required = schema["required"].as_array().is_none_or(|it| !it.is_empty());
+    json!({ "required": is_required, "content": { "application/json": { "schema": schema } } })
 }
 
 fn object(fields: &[Field]) -> Value {
@@ -144,6 +146,8 @@ fn object(fields: &[Field]) -> Value {
         if let Value::Object(schema) = &mut schema {
             schema.insert("description".to_owned(), json!(field.meaning));
         }
+        let schema =
+            if field.required { schema } else { json!({ "anyOf": [schema, { "type": "null" }] }) };
         (field.name.to_owned(), schema)
     };
     let properties: Map<_, _> = fields.iter().map(property).collect();

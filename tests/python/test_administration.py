@@ -83,6 +83,28 @@ def test_renewal_comes_at_the_due_date(
     assert list(engine.events()) == []
 
 
+def test_webhooks_get_what_happens_and_figures_name_no_tenant(
+    engine: cotas.Engine, acme: cotas.Tenant
+) -> None:
+    added = engine.add_webhook("https://example.com/hooks")
+    assert added["secret"].startswith("whsec_")
+    engine.set_status("acme", "suspended", reason="debt")
+    (listed,) = engine.webhooks()
+    assert (listed["url"], listed["waiting"]) == ("https://example.com/hooks", 1)
+    assert engine.dead_deliveries() == [] and engine.resend_deliveries(added["id"]) == 0
+    rotated = engine.rotate_webhook(added["id"])
+    assert rotated is not None and rotated["secret"] != added["secret"]
+    assert engine.remove_webhook(added["id"]) and not engine.remove_webhook(added["id"])
+    with pytest.raises(cotas.InvalidArgument, match="url"):
+        engine.add_webhook("ftp://example.com")
+    assert not acme.perform("send_sms")
+    engine.checkpoint()
+    figures = engine.metrics()
+    assert figures["tenants"] == 1 and "acme" not in str(figures)
+    assert [it["reason"] for it in figures["denied"]] == ["status_forbids"]
+    assert engine.tenant_of_invoice(999) is None
+
+
 def test_statuses_decide_who_may_send(engine: cotas.Engine, acme: cotas.Tenant) -> None:
     engine.set_status("acme", "suspended", reason="debt")
     assert acme.perform("send_sms").reason is cotas.Reason.STATUS_FORBIDS

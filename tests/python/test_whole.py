@@ -61,6 +61,7 @@ NOWHERE = {
     "Tenant::ttl_of_units": "what is reserved without a time to live has this one",
     "Tenant::ttl_of_action": "the same",
     "Engine::access_tokens": "they are issued where the database is: `cotas token`",
+    "Engine::tenants_after": "a process of the machine reads them all: `Engine.tenants`",
     "Engine::acting_as": "what a host changes is changed by a process of the machine",
     "Engine::resource": "numbers of resources are the engine's own; Python asks by name",
     "Engine::resource_name": "and is answered by name",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use cotas::SystemClock;
-use cotas_server::{AccessLog, Options, Server, Signup, TlsFiles};
+use cotas_server::{AccessLog, Options, Server, Signup, TlsFiles, WebhookTargets};
 
 use crate::codes::whole;
 use crate::database::Database;
@@ -37,6 +37,9 @@ pub struct Serve {
     /// How long a client may take to send a request, or to be idle
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::duration)]
     read_timeout: Duration,
+    /// How long a client may take to read a part of its answer
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::duration)]
+    write_timeout: Duration,
     /// How long requests under way may take after SIGTERM
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::duration)]
     grace: Duration,
@@ -53,6 +56,9 @@ pub struct Serve {
     /// When the second period of a tenant that signs up is due, in days from signing up
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = whole(1..=400_u32))]
     signup_first_due_days: u32,
+    /// Send webhooks also to loopback and private networks, and there without TLS as well
+    #[arg(long)]
+    webhooks_inside: bool,
     /// Print no access log
     #[arg(long)]
     quiet: bool,
@@ -87,12 +93,18 @@ impl Serve {
             connections_max: self.connections as usize,
             calls_max: self.calls as usize,
             read_timeout: self.read_timeout,
+            write_timeout: self.write_timeout,
             grace: self.grace,
             body_bytes_max: self.body_bytes as usize,
             signup: Signup {
                 enabled: self.signup,
                 payment_type: self.signup_payment_type.clone(),
                 first_due_days: self.signup_first_due_days,
+            },
+            webhook_targets: if self.webhooks_inside {
+                WebhookTargets::Inside
+            } else {
+                WebhookTargets::Public
             },
             ..Options::default()
         }

@@ -13,6 +13,7 @@ mod reports;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -71,19 +72,20 @@ pub enum Blocks {
     Disk,
 }
 
-/// Every operation, by subject: tenants, plans, money, reports, maintenance.
+/// Every operation, by subject: tenants, plans, money, reports, webhooks, maintenance.
 pub fn operations() -> impl Iterator<Item = &'static Operation> {
     subjects().into_iter().flat_map(|(_, operations)| operations)
 }
 
 /// The operations of each subject.
 #[must_use]
-pub fn subjects() -> [(&'static str, &'static [Operation]); 5] {
+pub fn subjects() -> [(&'static str, &'static [Operation]); 6] {
     [
         ("Tenants", tenants::OPERATIONS),
         ("Plans", plans::OPERATIONS),
         ("Money", money::OPERATIONS),
         ("Reports", reports::OPERATIONS),
+        ("Webhooks", webhooks::OPERATIONS),
         ("Maintenance", maintenance::OPERATIONS),
     ]
 }

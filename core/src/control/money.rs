@@ -71,6 +71,15 @@ pub(super) const OPERATIONS: &[Operation] = &[
         run: |engine, given| json(&engine.invoices(given.text("tenant")?)?),
     },
     Operation {
+        name: "tenant_of_invoice",
+        summary: "Returns whose invoice it is.",
+        arguments: &[INVOICE],
+        result: "the name of the tenant, or null where there is no such invoice",
+        effect: Effect::Reads,
+        blocks: Blocks::ReadsStore,
+        run: |engine, given| json(&engine.tenant_of_invoice(given.number("invoice")?)?),
+    },
+    Operation {
         name: "preview_invoice",
         summary: "Returns the invoice that will be written when the running period ends.",
         arguments: &[TENANT],

@@ -152,6 +152,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
         run: |engine, given| json(&engine.acknowledge_events(given.units("up_to")?)?),
     },
     Operation {
+        name: "metrics",
+        summary: "Returns figures for monitoring: of all tenants together, without naming one, and \
+                  of this process.",
+        arguments: &[],
+        result: "{\"tenants\", \"used\", \"returned\" ([{\"resource\", \"units\"}]), \"denied\", \
+                 \"shadowed\" ([{\"reason\", \"resource\", \"decisions\"}]), \"settled_periods\", \
+                 \"live_file_bytes\", \"live_file_used_bytes\", \"process\": {\"lock_waits\", \
+                 \"lock_wait_us\", \"checkpoint_rows\"}}",
+        effect: Effect::Reads,
+        blocks: Blocks::ReadsStore,
+        run: |engine, _| json(&engine.metrics()?),
+    },
+    Operation {
         name: "audit_trail",
         summary: "Lists the latest administrative changes, the latest first.",
         arguments: &[

@@ -20,15 +20,34 @@ const CODES_OF_SOURCES: Type = Type::Code(|| {
     Source::ALL.into_iter().filter(|it| *it != Source::Plan).map(Source::code).collect()
 });
 
+/// Names of a page, unless another number is given.
+const PAGE: u32 = 1_000;
+
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "tenants",
-        summary: "Lists the names of all tenants, sorted.",
-        arguments: &[],
+        summary: "Lists the names of tenants, sorted: all of them, or page by page.",
+        arguments: &[
+            Argument::optional("after", Type::Text, "Only names after this one: a page's last."),
+            Argument::optional(
+                "most",
+                Type::Units,
+                "How many at most: 1 to 10,000. Without `after` all unless given, else 1,000.",
+            ),
+        ],
         result: "a list of texts",
         effect: Effect::Reads,
         blocks: Blocks::ReadsStore,
-        run: |engine, _| json(&engine.tenants()?),
+        run: |engine, given| {
+            let (after, most) = (given.text_or_none("after")?, given.count_or_none("most")?);
+            match (after, most) {
+                (None, None) => json(&engine.tenants()?),
+                (after, most) => {
+                    let most = most.unwrap_or(PAGE);
+                    json(&engine.tenants_after(after.unwrap_or_default(), most)?)
+                }
+            }
+        },
     },
     Operation {
         name: "create_tenant",

@@ -207,6 +207,7 @@ fn money(story: &mut Story) {
     let number = story.gives("create_invoice", invoice, Value::is_i64);
     let line =
         json!({ "title": "More", "amount_cents": 5, "from": "2026-05-01", "to": "2026-05-02" });
+    story.answers("tenant_of_invoice", json!({ "invoice": number }), json!("acme"));
     let added = json!({ "invoice": number, "line": line });
     story.answers("add_invoice_line", added, number.clone());
     story.answers("cancel_invoice", json!({ "invoice": number }), json!(null));
@@ -250,8 +251,21 @@ fn reports(story: &mut Story) {
     let events = story.gives("events", json!({ "after": 0, "most": 2 }), two);
     let seen = json!({ "up_to": events[1]["sequence"] });
     story.answers("acknowledge_events", seen, json!(2));
+    story.gives("metrics", json!(null), |it| it["tenants"].is_u64());
     let latest = json!({ "tenant": "acme", "most": 1 });
     story.says("audit_trail", latest, "/0/tenant", json!("acme"));
+}
+
+fn webhooks(story: &mut Story) {
+    let url = json!({ "url": "https://example.com/hooks" });
+    story.says("add_webhook", url, "/id", json!(1));
+    story.says("webhooks", json!(null), "/0/waiting", json!(0));
+    let one = json!({ "webhook": 1 });
+    let secret = |it: &Value| it["secret"].as_str().is_some_and(|it| it.starts_with("whsec_"));
+    story.gives("rotate_webhook", one.clone(), secret);
+    story.answers("dead_deliveries", json!({ "webhook": 1, "most": 10 }), json!([]));
+    story.answers("resend_deliveries", one.clone(), json!({ "resent": 0 }));
+    story.answers("remove_webhook", one, json!(true));
 }
 
 fn ends(story: &mut Story) {
@@ -293,6 +307,7 @@ fn every_operation_does_what_it_says() {
     plans(&mut story);
     money(&mut story);
     reports(&mut story);
+    webhooks(&mut story);
     ends(&mut story);
     maintenance(&mut story);
     let all: BTreeSet<_> = operations().map(|it| it.name).collect();

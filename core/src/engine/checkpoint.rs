@@ -142,6 +142,7 @@ impl Shared {
             write.commit()?;
             crash_points::point("checkpoint.committed");
             self.maintenance_thread.rows_in_log.fetch_add(batch.rows, Ordering::Relaxed);
+            self.maintenance_thread.rows_written.fetch_add(batch.rows as u64, Ordering::Relaxed);
             for (at, seq) in batch.written {
                 // One that is busy is confirmed by the next round, which finds it committed.
                 match self.lock_record_within(at, RECORD_TIMEOUT) {

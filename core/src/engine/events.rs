@@ -1,10 +1,11 @@
 //! The outbox: what happened to tenants, until it is acknowledged.
 
 use super::Engine;
+use crate::catalog::Compiled;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::rules::EventKind;
-use crate::store::{Sync, Write};
+use crate::rules::{EventKind, TenantEvent};
+use crate::store::{EventRow, Sync, Write};
 
 /// Events that one call gives at most.
 const EVENTS_MAX: u32 = 10_000;
@@ -26,6 +27,14 @@ pub struct Event {
     pub kind: EventKind,
 }
 
+impl Event {
+    pub(super) fn new(row: EventRow, compiled: &Compiled) -> Event {
+        let EventRow { sequence, tenant, event: TenantEvent { at, resource, kind } } = row;
+        let resource = resource.and_then(|it| compiled.resource_name(it)).map(str::to_owned);
+        Event { sequence, tenant, at, resource, kind }
+    }
+}
+
 impl Engine {
     /// Events after the one with the number `after` (0: from the first), at most `max`, oldest
     /// first. They stay until they are acknowledged. Writes what is not in SQLite yet, then reads
@@ -38,26 +47,17 @@ impl Engine {
         self.shared.checkpoint()?;
         let compiled = self.shared.compiled()?;
         let rows = self.shared.store.events(after, max)?;
-        let event = |row: crate::store::EventRow| Event {
-            sequence: row.sequence,
-            tenant: row.tenant,
-            at: row.event.at,
-            resource: row
-                .event
-                .resource
-                .and_then(|resource| compiled.resource_name(resource))
-                .map(str::to_owned),
-            kind: row.event.kind,
-        };
-        Ok(rows.into_iter().map(event).collect())
+        Ok(rows.into_iter().map(|row| Event::new(row, compiled)).collect())
     }
 
-    /// Forgets all events up to and including the one with this number; says how many. Waits for
-    /// the disk.
+    /// Forgets all events up to and including the one with this number; says how many. Webhooks
+    /// get them all the same. Waits for the disk.
     pub fn acknowledge_events(&self, up_to: u64) -> Result<usize, Error> {
+        let now = self.now();
         let _writer_lock = self.shared.lock_writer()?;
         self.shared.store.with(|connection| {
             let mut write = Write::begin(connection, &self.shared.live, Sync::Full)?;
+            write.add_deliveries(now)?;
             let forgotten = write.acknowledge(up_to)?;
             write.commit()?;
             Ok(forgotten)

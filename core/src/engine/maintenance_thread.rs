@@ -25,6 +25,8 @@ pub(super) struct MaintenanceThread {
     pub(super) last_round_ms: AtomicI64,
     /// Rows that checkpoints of this process have written to the log since it was last trimmed.
     pub(super) rows_in_log: AtomicUsize,
+    /// Rows that they have written since the database was opened.
+    pub(super) rows_written: AtomicU64,
     /// Whether an engine with a wall clock has been opened: only then does the thread settle.
     pub(super) settles: AtomicBool,
     /// Fork generation, plus one, in which the thread was started; 0: it has not been.
@@ -56,6 +58,7 @@ impl MaintenanceThread {
             interval,
             last_round_ms: AtomicI64::new(i64::MIN / 2),
             rows_in_log: AtomicUsize::new(0),
+            rows_written: AtomicU64::new(0),
             settles: AtomicBool::new(false),
             started_in: AtomicU64::new(0),
             stop: AtomicBool::new(false),

@@ -35,6 +35,7 @@ mod maintenance_thread;
 mod manual_invoices;
 mod message;
 mod meters;
+mod metrics;
 mod next_due;
 mod once;
 mod open;
@@ -69,6 +70,7 @@ mod trials;
 mod unmatched;
 mod verify;
 mod view;
+mod webhooks;
 mod what_if;
 mod with_entries;
 
@@ -97,6 +99,7 @@ pub use load_catalog::CatalogLoss;
 pub use maintenance_thread::Maintained;
 pub use manual_invoices::ManualLine;
 pub use meters::Meter;
+pub use metrics::{DenialTotal, Metrics, ProcessMetrics, ResourceTotal};
 pub use next_due::NextPeriod;
 pub use open::{Builder, Durability, Maintenance, Opening, Origin};
 pub use own_prices::InvoicePreview;
@@ -114,6 +117,9 @@ pub use trail::AuditEntry;
 pub use unmatched::{Charge, ChargeState, Unmatched};
 pub use verify::Finding;
 pub use view::{Balance, GrantView, Metric, PeriodView, SubscriptionView, TenantReport, UsageRow};
+pub use webhooks::{
+    Attempt, DeadDelivery, IssuedWebhook, Outgoing, OutgoingEvent, WebhookView, Webhooks,
+};
 pub use what_if::OverLimit;
 
 use crate::catalog::{Catalog, Compiled, Names, is_granted};

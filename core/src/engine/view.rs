@@ -25,6 +25,9 @@ use crate::rules::{
 };
 use crate::store::Loaded;
 
+/// Names of tenants that one call gives at most.
+const NAMES_MAX: u32 = 10_000;
+
 /// Times that a view is taken again because the tenant was changed meanwhile.
 const TRIES: u32 = 64;
 
@@ -202,7 +205,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    fn from_number(number: u8) -> Metric {
+    pub(super) fn from_number(number: u8) -> Metric {
         let shadowed = number.checked_sub(SHADOWED).and_then(Reason::from_number);
         match (Reason::from_number(number), shadowed) {
             (Some(reason), _) => Metric::Denied(reason),
@@ -294,6 +297,22 @@ impl Engine {
     /// The names of all tenants, sorted. Reads SQLite.
     pub fn tenants(&self) -> Result<Vec<String>, Error> {
         Ok(self.shared.store.tenants()?.into_iter().map(|row| row.name).collect())
+    }
+
+    /// The names of tenants after `after` (empty: from the first), sorted, at most `most`: how many
+    /// tenants are read page by page. Reads SQLite.
+    pub fn tenants_after(&self, after: &str, most: u32) -> Result<Vec<String>, Error> {
+        if most == 0 || most > NAMES_MAX {
+            let why = format!("{most} is not between 1 and {NAMES_MAX}");
+            return Err(Error::InvalidArgument { what: "most", why });
+        }
+        Ok(self.shared.store.tenants_after(after, most)?)
+    }
+
+    /// The name of the tenant whose invoice this is; `None`: there is no such invoice, or its
+    /// tenant was erased. Reads SQLite.
+    pub fn tenant_of_invoice(&self, invoice: i64) -> Result<Option<String>, Error> {
+        Ok(self.shared.store.tenant_of_invoice(invoice)?)
     }
 
     /// Closed periods of a tenant, oldest first. Reads SQLite.

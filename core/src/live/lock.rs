@@ -82,7 +82,10 @@ fn take_slowly<'a>(
     if spin(word, owner) {
         return Ok(held);
     }
-    match wait(memory, word, owner, timeout) {
+    let began = Instant::now();
+    let waited = wait(memory, word, owner, timeout);
+    count_wait(began.elapsed());
+    match waited {
         Ok(()) => Ok(held),
         Err(error) => {
             // It is another's.
@@ -90,6 +93,21 @@ fn take_slowly<'a>(
             Err(error)
         }
     }
+}
+
+/// How often threads of this process slept until a lock was free, and for how many microseconds.
+/// Counted where they sleep: a decision that finds its lock free counts nothing.
+static WAITS: AtomicU64 = AtomicU64::new(0);
+static WAITED_US: AtomicU64 = AtomicU64::new(0);
+
+fn count_wait(waited: Duration) {
+    WAITS.fetch_add(1, Ordering::Relaxed);
+    WAITED_US.fetch_add(waited.as_micros() as u64, Ordering::Relaxed);
+}
+
+/// How often threads of this process waited for a lock, and for how many microseconds in all.
+pub(crate) fn waits() -> (u64, u64) {
+    (WAITS.load(Ordering::Relaxed), WAITED_US.load(Ordering::Relaxed))
 }
 
 /// Most holders release it within nanoseconds; going to sleep takes a thousand times as long. A

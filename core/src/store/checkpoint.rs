@@ -98,6 +98,7 @@ impl Write<'_> {
         key: HistoryKey,
         count: u64,
     ) -> Result<(), StoreError> {
+        self.total_history(key, count);
         self.connection
             .prepare_cached(
                 "INSERT INTO history (tenant, hour, resource, metric, count) \

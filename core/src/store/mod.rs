@@ -20,8 +20,10 @@ mod renames;
 mod seats;
 mod subscriptions;
 mod tenants;
+mod totals;
 mod trail;
 mod trials;
+mod webhooks;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -45,7 +47,9 @@ pub(crate) use subscriptions::{
     ACTIVE, CANCELLED, GatewayReports, PENDING, SCHEDULED, SubscriptionRow,
 };
 pub(crate) use tenants::{Loaded, Overrides};
+pub(crate) use totals::{PERIODS, TotalRow};
 pub(crate) use trail::TrailRow;
+pub(crate) use webhooks::{DeliveryRow, Next, WebhookRow};
 pub(crate) use write::{Sync, Write};
 
 use crate::error::StoreError;

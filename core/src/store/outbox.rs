@@ -1,6 +1,6 @@
 //! The outbox: what happened, in the order in which it became known, until it is acknowledged.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::{Store, Write, sqlite};
 use crate::clock::Timestamp;
@@ -16,6 +16,30 @@ pub(crate) struct EventRow {
     pub(crate) sequence: u64,
     pub(crate) tenant: String,
     pub(crate) event: TenantEvent,
+}
+
+/// The columns of an event `d` of the tenant `t`, in the outbox or on its way to a webhook.
+pub(super) const EVENT_COLUMNS: &str = "d.sequence, coalesce(t.name, d.removed_tenant, '') AS \
+     tenant_name, d.at, d.resource, d.kind, d.percent, d.first, d.second, d.text";
+
+/// An event out of its columns.
+pub(super) fn event_row(row: &Row<'_>) -> rusqlite::Result<Result<EventRow, StoreError>> {
+    let stored = StoredEvent {
+        kind: row.get("kind")?,
+        percent: row.get("percent")?,
+        first: row.get::<_, i64>("first")?.cast_unsigned(),
+        second: row.get::<_, i64>("second")?.cast_unsigned(),
+        text: row.get("text")?,
+    };
+    let number = stored.kind;
+    let at = Timestamp::from_ms(row.get("at")?);
+    let resource = row.get::<_, Option<u16>>("resource")?.map(ResourceId);
+    let (sequence, tenant) = (row.get("sequence")?, row.get("tenant_name")?);
+    let Some(kind) = EventKind::from_stored(stored) else {
+        let (what, value) = ("kind of event", number.to_string());
+        return Ok(Err(StoreError::Corrupt { what, value }));
+    };
+    Ok(Ok(EventRow { sequence, tenant, event: TenantEvent { at, resource, kind } }))
 }
 
 impl Write<'_> {
@@ -92,7 +116,7 @@ impl Write<'_> {
             )
             .and_then(|mut statement| statement.execute([tenant]))
             .map_err(sqlite(DOING))?;
-        Ok(())
+        self.forget_deliveries(tenant, REMOVAL_ANNOUNCED)
     }
 
     /// Adds the last event of a tenant, which has been removed.
@@ -125,43 +149,17 @@ impl Store {
     pub(crate) fn events(&self, after: u64, most: u32) -> Result<Vec<EventRow>, StoreError> {
         let doing = "reading events";
         let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let sql = format!(
+            "SELECT {EVENT_COLUMNS} FROM outbox d LEFT JOIN tenants t ON t.id = d.tenant \
+             WHERE sequence > ?1 \
+             AND (coalesce(t.name, removed_tenant) IS NOT NULL OR tenant = 0) \
+             ORDER BY sequence LIMIT ?2"
+        );
         self.with(|connection| {
-            let mut statement = connection
-                .prepare_cached(
-                    "SELECT sequence, coalesce(name, removed_tenant, '') AS name, at, resource, \
-                     kind, percent, first, second, text FROM outbox \
-                     LEFT JOIN tenants t ON t.id = tenant WHERE sequence > ?1 \
-                     AND (coalesce(t.name, removed_tenant) IS NOT NULL OR tenant = 0) \
-                     ORDER BY sequence LIMIT ?2",
-                )
-                .map_err(sqlite(doing))?;
-            let rows = statement
-                .query_map(params![after, most], |row| {
-                    let stored = StoredEvent {
-                        kind: row.get(4)?,
-                        percent: row.get(5)?,
-                        first: row.get::<_, i64>(6)?.cast_unsigned(),
-                        second: row.get::<_, i64>(7)?.cast_unsigned(),
-                        text: row.get(8)?,
-                    };
-                    let number = stored.kind;
-                    let at = Timestamp::from_ms(row.get(2)?);
-                    let resource = row.get::<_, Option<u16>>(3)?.map(ResourceId);
-                    let event = EventKind::from_stored(stored)
-                        .map(|kind| TenantEvent { at, resource, kind })
-                        .ok_or(number);
-                    Ok((row.get(0)?, row.get(1)?, event))
-                })
-                .map_err(sqlite(doing))?;
-            rows.map(|row| {
-                let (sequence, tenant, event) = row.map_err(sqlite(doing))?;
-                let event = event.map_err(|kind| StoreError::Corrupt {
-                    what: "kind of event",
-                    value: kind.to_string(),
-                })?;
-                Ok(EventRow { sequence, tenant, event })
-            })
-            .collect()
+            let mut statement = connection.prepare_cached(&sql).map_err(sqlite(doing))?;
+            let rows =
+                statement.query_map(params![after, most], event_row).map_err(sqlite(doing))?;
+            rows.map(|row| row.map_err(sqlite(doing))?).collect()
         })
     }
 }

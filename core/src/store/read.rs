@@ -65,6 +65,12 @@ impl Store {
         })
     }
 
+    /// The names of tenants after `after` in order, at most `most`.
+    pub(crate) fn tenants_after(&self, after: &str, most: u32) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT name FROM tenants WHERE name > ?1 ORDER BY name LIMIT ?2";
+        self.with(|connection| rows(connection, sql, &[&after, &most], |row| row.get(0)))
+    }
+
     /// The names next to `name` in order, of which one is probably meant where it is mistyped. A
     /// bounded number: it costs the same with any number of tenants.
     pub(crate) fn tenants_beside(&self, name: &str) -> Result<Vec<String>, StoreError> {

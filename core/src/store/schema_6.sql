@@ -186,3 +186,50 @@ CREATE TABLE access_tokens (
 CREATE INDEX access_tokens_by_tenant ON access_tokens (tenant) WHERE tenant IS NOT NULL;
 -- Who made a change; NULL: a process of this machine, or it was not noted.
 ALTER TABLE audit ADD COLUMN actor TEXT;
+
+-- Webhooks -------------------------------------------------------------------------------------
+-- Where events are sent. A signature is made with the secret itself, so that no hash would do.
+CREATE TABLE webhooks (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    url        TEXT NOT NULL UNIQUE,
+    secret     BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    seen       INTEGER NOT NULL,          -- events up to this number are or were among its deliveries
+    dropped    INTEGER NOT NULL           -- deliveries that were given up because there were too many
+) STRICT;
+-- Events that a webhook has not got yet. Each is a copy, since a host may acknowledge its event
+-- before; it is deleted once the receiver has it.
+CREATE TABLE webhook_deliveries (
+    id             INTEGER PRIMARY KEY,
+    webhook        INTEGER NOT NULL REFERENCES webhooks (id),
+    sequence       INTEGER NOT NULL,
+    tenant         INTEGER NOT NULL,
+    removed_tenant TEXT,
+    at             INTEGER NOT NULL,
+    resource       INTEGER,
+    kind           INTEGER NOT NULL,
+    percent        INTEGER NOT NULL,
+    first          INTEGER NOT NULL,
+    second         INTEGER NOT NULL,
+    text           TEXT NOT NULL,
+    attempts       INTEGER NOT NULL,
+    next_at        INTEGER,               -- when it is tried next; NULL: it is a dead letter
+    failure        TEXT NOT NULL,         -- of the last attempt
+    UNIQUE (webhook, sequence)
+) STRICT;
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook, next_at)
+    WHERE next_at IS NOT NULL;
+CREATE INDEX webhook_deliveries_by_tenant ON webhook_deliveries (tenant);
+
+-- Metrics --------------------------------------------------------------------------------------
+-- What was counted of all tenants together; it only grows, also where tenants are deleted. The
+-- metrics of the history, and 65: periods that were closed.
+CREATE TABLE totals (
+    metric   INTEGER NOT NULL,
+    resource INTEGER NOT NULL,
+    count    INTEGER NOT NULL,
+    PRIMARY KEY (metric, resource)
+) STRICT, WITHOUT ROWID;
+INSERT INTO totals SELECT metric, resource, CAST(min(total(count), 9e18) AS INTEGER) FROM history
+    GROUP BY metric, resource;
+INSERT INTO totals SELECT 65, 65535, count(*) FROM periods WHERE EXISTS (SELECT 1 FROM periods);

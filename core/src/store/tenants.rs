@@ -257,6 +257,7 @@ impl Write<'_> {
             }
             Ok(())
         };
+        self.total_period();
         write().map_err(sqlite("closing a period"))
     }
 

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use rusqlite::Connection;
 
 use super::open::{read_token, update_meta};
+use super::totals::Totals;
 use super::{mark, sqlite};
 use crate::crash_points;
 use crate::error::StoreError;
@@ -24,6 +25,8 @@ pub(crate) struct Write<'a> {
     settling: bool,
     /// Who makes it, for the audit trail.
     actor: RefCell<Option<String>>,
+    /// What it counts of all tenants together.
+    pub(super) totals: RefCell<Totals>,
 }
 
 /// Whether a commit waits for the disk.
@@ -72,6 +75,7 @@ impl<'a> Write<'a> {
                 open: true,
                 settling: true,
                 actor: RefCell::new(None),
+                totals: RefCell::default(),
             };
             connection
                 .prepare_cached("UPDATE meta SET value = value + 1 WHERE name = 'settled_commits'")
@@ -84,8 +88,8 @@ impl<'a> Write<'a> {
         let token = live.intend_token(found);
         let number = live.next_commit();
         let actor = RefCell::new(None);
-        let write =
-            Write { connection, live, token, number, sync, open: true, settling: false, actor };
+        let (totals, open, settling) = (RefCell::default(), true, false);
+        let write = Write { connection, live, token, number, sync, open, settling, actor, totals };
         crash_points::point("token.intended");
         write.write_token()?;
         Ok(write)
@@ -113,7 +117,11 @@ impl<'a> Write<'a> {
     ) -> Result<T, E> {
         let run = |sql| self.connection.execute_batch(sql).map_err(sqlite("writing in parts"));
         run("SAVEPOINT part")?;
+        let before = self.totals.borrow().clone();
         let result = part();
+        if result.is_err() {
+            self.totals.replace(before);
+        }
         run(if result.is_ok() { "RELEASE part" } else { "ROLLBACK TO part; RELEASE part" })?;
         result
     }
@@ -126,6 +134,7 @@ impl<'a> Write<'a> {
     /// Commits. On success everything stands, on `Poisoned` the outcome is not known, on any
     /// other error nothing was changed.
     pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+        self.save_totals()?;
         crash_points::point("commit.before");
         let result = self.connection.execute_batch("COMMIT");
         crash_points::point("commit.after");

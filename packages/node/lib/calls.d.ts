@@ -358,11 +358,12 @@ export class EngineCalls {
   /** As paymentEvent, in this thread. */
   paymentEventSync(gateway: string, body: Uint8Array | string, token: string): Payment;
   /**
-   * Lists the names of all tenants, sorted. Result: a list of texts. It reads; reads SQLite.
+   * Lists the names of tenants, sorted: all of them, or page by page. Result: a list of texts. It
+   * reads; reads SQLite.
    */
-  tenants(given?: {}): Promise<any>;
+  tenants(given?: { after?: string | null; most?: number | null }): Promise<any>;
   /** As tenants, in this thread. */
-  tenantsSync(given?: {}): any;
+  tenantsSync(given?: { after?: string | null; most?: number | null }): any;
   /**
    * Creates a tenant with its plan, extras, account holder, limits and features: all or nothing. A
    * tenant of that name that exists already is an error. Result: null. It changes; once under a
@@ -687,6 +688,13 @@ export class EngineCalls {
   /** As invoices, in this thread. */
   invoicesSync(given: { tenant: string }): any;
   /**
+   * Returns whose invoice it is. Result: the name of the tenant, or null where there is no such
+   * invoice. It reads; reads SQLite.
+   */
+  tenantOfInvoice(given: { invoice: number }): Promise<any>;
+  /** As tenantOfInvoice, in this thread. */
+  tenantOfInvoiceSync(given: { invoice: number }): any;
+  /**
    * Returns the invoice that will be written when the running period ends. Result: {"due",
    * "amount_cents", "currency", "lines"}, or null if no invoice follows. It reads; reads SQLite.
    */
@@ -833,12 +841,67 @@ export class EngineCalls {
   /** As acknowledgeEvents, in this thread. */
   acknowledgeEventsSync(given: { up_to: number }): any;
   /**
+   * Returns figures for monitoring: of all tenants together, without naming one, and of this
+   * process. Result: {"tenants", "used", "returned" ([{"resource", "units"}]), "denied", "shadowed"
+   * ([{"reason", "resource", "decisions"}]), "settled_periods", "live_file_bytes",
+   * "live_file_used_bytes", "process": {"lock_waits", "lock_wait_us", "checkpoint_rows"}}. It
+   * reads; reads SQLite.
+   */
+  metrics(given?: {}): Promise<any>;
+  /** As metrics, in this thread. */
+  metricsSync(given?: {}): any;
+  /**
    * Lists the latest administrative changes, the latest first. Result: [{"id", "at", "tenant",
    * "what", "detail"}]. It reads; reads SQLite.
    */
   auditTrail(given?: { tenant?: string | null; most?: number | null }): Promise<any>;
   /** As auditTrail, in this thread. */
   auditTrailSync(given?: { tenant?: string | null; most?: number | null }): any;
+  /**
+   * Lists the webhooks: where cotas serve sends events. Result: [{"id", "url", "created_at",
+   * "waiting", "dead", "dropped" (events), "failure" (of the latest event that has not arrived)}].
+   * It reads; reads SQLite.
+   */
+  webhooks(given?: {}): Promise<any>;
+  /** As webhooks, in this thread. */
+  webhooksSync(given?: {}): any;
+  /**
+   * Adds a webhook, which gets every event from now on. An address that has one is an error.
+   * Result: {"id", "secret" (what deliveries are signed with, given this once)}. It changes; takes
+   * no key; waits for the disk.
+   */
+  addWebhook(given: { url: string }): Promise<any>;
+  /** As addWebhook, in this thread. */
+  addWebhookSync(given: { url: string }): any;
+  /**
+   * Gives a webhook another secret, with which its next delivery is signed. Result: {"id", "secret"
+   * (given this once)}, or null where there is no such webhook. It changes; takes no key; waits for
+   * the disk.
+   */
+  rotateWebhook(given: { webhook: number }): Promise<any>;
+  /** As rotateWebhook, in this thread. */
+  rotateWebhookSync(given: { webhook: number }): any;
+  /**
+   * Removes a webhook, with the events that it has not got yet. Result: whether there was such a
+   * webhook. It changes; takes no key; waits for the disk.
+   */
+  removeWebhook(given: { webhook: number }): Promise<any>;
+  /** As removeWebhook, in this thread. */
+  removeWebhookSync(given: { webhook: number }): any;
+  /**
+   * Lists the dead letters: events that a receiver did not take in any attempt. Result:
+   * [{"webhook", "attempts", "failure" (of the last one), "event"}]. It reads; reads SQLite.
+   */
+  deadDeliveries(given?: { webhook?: number | null; most?: number | null }): Promise<any>;
+  /** As deadDeliveries, in this thread. */
+  deadDeliveriesSync(given?: { webhook?: number | null; most?: number | null }): any;
+  /**
+   * Has dead letters of a webhook tried again. Result: {"resent"}: how many. It changes; takes no
+   * key; waits for the disk.
+   */
+  resendDeliveries(given: { webhook: number; sequence?: number | null }): Promise<any>;
+  /** As resendDeliveries, in this thread. */
+  resendDeliveriesSync(given: { webhook: number; sequence?: number | null }): any;
   /**
    * Reads a catalog, TOML or JSON, and returns what loading it would take from tenants. Result:
    * [{"what" (resource, plan, action or currency), "name", "tenants", "units", "why"}], empty where

@@ -557,6 +557,8 @@ exports.EngineCalls = class {
   endPurchaseSync(given, options) { return this.callSync('end_purchase', given, options); }
   invoices(given, options) { return this.call('invoices', given, options); }
   invoicesSync(given, options) { return this.callSync('invoices', given, options); }
+  tenantOfInvoice(given, options) { return this.call('tenant_of_invoice', given, options); }
+  tenantOfInvoiceSync(given, options) { return this.callSync('tenant_of_invoice', given, options); }
   previewInvoice(given, options) { return this.call('preview_invoice', given, options); }
   previewInvoiceSync(given, options) { return this.callSync('preview_invoice', given, options); }
   createInvoice(given, options) { return this.call('create_invoice', given, options); }
@@ -601,8 +603,24 @@ exports.EngineCalls = class {
   acknowledgeEventsSync(given, options) {
     return this.callSync('acknowledge_events', given, options);
   }
+  metrics(given, options) { return this.call('metrics', given, options); }
+  metricsSync(given, options) { return this.callSync('metrics', given, options); }
   auditTrail(given, options) { return this.call('audit_trail', given, options); }
   auditTrailSync(given, options) { return this.callSync('audit_trail', given, options); }
+  webhooks(given, options) { return this.call('webhooks', given, options); }
+  webhooksSync(given, options) { return this.callSync('webhooks', given, options); }
+  addWebhook(given, options) { return this.call('add_webhook', given, options); }
+  addWebhookSync(given, options) { return this.callSync('add_webhook', given, options); }
+  rotateWebhook(given, options) { return this.call('rotate_webhook', given, options); }
+  rotateWebhookSync(given, options) { return this.callSync('rotate_webhook', given, options); }
+  removeWebhook(given, options) { return this.call('remove_webhook', given, options); }
+  removeWebhookSync(given, options) { return this.callSync('remove_webhook', given, options); }
+  deadDeliveries(given, options) { return this.call('dead_deliveries', given, options); }
+  deadDeliveriesSync(given, options) { return this.callSync('dead_deliveries', given, options); }
+  resendDeliveries(given, options) { return this.call('resend_deliveries', given, options); }
+  resendDeliveriesSync(given, options) {
+    return this.callSync('resend_deliveries', given, options);
+  }
   catalogLosses(given, options) { return this.call('catalog_losses', given, options); }
   catalogLossesSync(given, options) { return this.callSync('catalog_losses', given, options); }
   catalog(given, options) { return this.call('catalog', given, options); }

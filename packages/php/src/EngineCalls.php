@@ -83,11 +83,14 @@ trait EngineCalls
     }
 
     /**
-     * Lists the names of all tenants, sorted. Result: a list of texts. It reads; reads SQLite.
+     * Lists the names of tenants, sorted: all of them, or page by page. Result: a list of texts. It
+     * reads; reads SQLite.
      */
-    public function tenants(): mixed
+    public function tenants(?string $after = null, ?int $most = null): mixed
     {
-        return $this->call('tenants', []);
+        $given = [];
+        $given += self::given(['after' => $after, 'most' => $most]);
+        return $this->call('tenants', $given);
     }
 
     /**
@@ -565,6 +568,15 @@ trait EngineCalls
     }
 
     /**
+     * Returns whose invoice it is. Result: the name of the tenant, or null where there is no such
+     * invoice. It reads; reads SQLite.
+     */
+    public function tenantOfInvoice(int $invoice): mixed
+    {
+        return $this->call('tenant_of_invoice', ['invoice' => $invoice]);
+    }
+
+    /**
      * Returns the invoice that will be written when the running period ends. Result: {"due",
      * "amount_cents", "currency", "lines"}, or null if no invoice follows. It reads; reads SQLite.
      */
@@ -774,6 +786,18 @@ trait EngineCalls
     }
 
     /**
+     * Returns figures for monitoring: of all tenants together, without naming one, and of this
+     * process. Result: {"tenants", "used", "returned" ([{"resource", "units"}]), "denied",
+     * "shadowed" ([{"reason", "resource", "decisions"}]), "settled_periods", "live_file_bytes",
+     * "live_file_used_bytes", "process": {"lock_waits", "lock_wait_us", "checkpoint_rows"}}. It
+     * reads; reads SQLite.
+     */
+    public function metrics(): mixed
+    {
+        return $this->call('metrics', []);
+    }
+
+    /**
      * Lists the latest administrative changes, the latest first. Result: [{"id", "at", "tenant",
      * "what", "detail"}]. It reads; reads SQLite.
      */
@@ -782,6 +806,67 @@ trait EngineCalls
         $given = [];
         $given += self::given(['tenant' => $tenant, 'most' => $most]);
         return $this->call('audit_trail', $given);
+    }
+
+    /**
+     * Lists the webhooks: where cotas serve sends events. Result: [{"id", "url", "created_at",
+     * "waiting", "dead", "dropped" (events), "failure" (of the latest event that has not
+     * arrived)}]. It reads; reads SQLite.
+     */
+    public function webhooks(): mixed
+    {
+        return $this->call('webhooks', []);
+    }
+
+    /**
+     * Adds a webhook, which gets every event from now on. An address that has one is an error.
+     * Result: {"id", "secret" (what deliveries are signed with, given this once)}. It changes;
+     * takes no key; waits for the disk.
+     */
+    public function addWebhook(string $url): mixed
+    {
+        return $this->call('add_webhook', ['url' => $url]);
+    }
+
+    /**
+     * Gives a webhook another secret, with which its next delivery is signed. Result: {"id",
+     * "secret" (given this once)}, or null where there is no such webhook. It changes; takes no
+     * key; waits for the disk.
+     */
+    public function rotateWebhook(int $webhook): mixed
+    {
+        return $this->call('rotate_webhook', ['webhook' => $webhook]);
+    }
+
+    /**
+     * Removes a webhook, with the events that it has not got yet. Result: whether there was such a
+     * webhook. It changes; takes no key; waits for the disk.
+     */
+    public function removeWebhook(int $webhook): mixed
+    {
+        return $this->call('remove_webhook', ['webhook' => $webhook]);
+    }
+
+    /**
+     * Lists the dead letters: events that a receiver did not take in any attempt. Result:
+     * [{"webhook", "attempts", "failure" (of the last one), "event"}]. It reads; reads SQLite.
+     */
+    public function deadDeliveries(?int $webhook = null, ?int $most = null): mixed
+    {
+        $given = [];
+        $given += self::given(['webhook' => $webhook, 'most' => $most]);
+        return $this->call('dead_deliveries', $given);
+    }
+
+    /**
+     * Has dead letters of a webhook tried again. Result: {"resent"}: how many. It changes; takes no
+     * key; waits for the disk.
+     */
+    public function resendDeliveries(int $webhook, ?int $sequence = null): mixed
+    {
+        $given = ['webhook' => $webhook];
+        $given += self::given(['sequence' => $sequence]);
+        return $this->call('resend_deliveries', $given);
     }
 
     /**

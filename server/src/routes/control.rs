@@ -2,8 +2,8 @@
 //! machine, at `POST /api/v1/operations/<name>`. Names, arguments and results are the table's; only
 //! who may call what is said here.
 
-use cotas::AccessRole;
 use cotas::control::{self, Effect, Operation};
+use cotas::{AccessRole, Engine};
 use serde_json::Value;
 
 use super::{Answer, Call, Method, Route};
@@ -17,12 +17,14 @@ const PATH: &str = "/api/v1/operations/";
 const FOR_VIEWERS: [&str; 4] = ["balances", "feature", "report", "usage"];
 
 /// What only the platform may do: what concerns every tenant at once, or how payments come in.
-const FOR_THE_PLATFORM: [&str; 13] = [
+const FOR_THE_PLATFORM: [&str; 19] = [
     "acknowledge_events",
+    "add_webhook",
     "apply_payment",
     "catalog_losses",
     "checkpoint",
     "confirm_clock",
+    "dead_deliveries",
     "erase",
     "erased_accounts",
     "export",
@@ -30,8 +32,15 @@ const FOR_THE_PLATFORM: [&str; 13] = [
     "maintain",
     "purge_demo",
     "remove_ended_trials",
+    "remove_webhook",
+    "resend_deliveries",
+    "rotate_webhook",
     "set_webhook_token",
+    "webhooks",
 ];
+
+/// What names an invoice, and money that may be another tenant's.
+const OF_ANY_MONEY: &str = "assign_payment";
 
 /// What is not offered: it names files of this machine, or has a route of its own.
 const NOT_OFFERED: [&str; 4] = ["live_path", "opening", "payment_event", "verify_token"];
@@ -62,8 +71,8 @@ fn run(call: &Call<'_>) -> Result<Answer, Problem> {
     Ok(Answer::json(&call.engine.call(name, call.arguments, call.key)?))
 }
 
-/// Who may call an operation. One that names a tenant may be called with a token for that tenant;
-/// any other concerns every tenant.
+/// Who may call an operation. One that names a tenant, or an invoice, may be called with a token
+/// for that tenant, or the invoice's; any other concerns every tenant.
 fn needs(operation: &Operation) -> Needs {
     let role = if FOR_THE_PLATFORM.contains(&operation.name) {
         AccessRole::Platform
@@ -74,17 +83,30 @@ fn needs(operation: &Operation) -> Needs {
     } else {
         AccessRole::Reseller
     };
-    let names_tenant = operation.arguments.iter().any(is_tenant);
-    if names_tenant { Needs::Tenant(role) } else { Needs::EveryTenant(role) }
+    let names = |name| operation.arguments.iter().any(|it| is_required(it, name));
+    if names("tenant") {
+        Needs::Tenant(role)
+    } else if names("invoice") && operation.name != OF_ANY_MONEY {
+        Needs::Invoice(role)
+    } else {
+        Needs::EveryTenant(role)
+    }
 }
 
-fn is_tenant(argument: &control::Argument) -> bool {
-    argument.name == "tenant" && argument.presence == control::Presence::Required
+fn is_required(argument: &control::Argument, name: &str) -> bool {
+    argument.name == name && argument.presence == control::Presence::Required
 }
 
-/// The tenant that the arguments of an operation name.
-pub(crate) fn tenant_of(arguments: &Value) -> Option<&str> {
-    arguments.get("tenant")?.as_str()
+/// The tenant that the arguments of an operation name, itself or by an invoice.
+pub(crate) fn tenant_of(
+    engine: &Engine,
+    needs: Needs,
+    arguments: &Value,
+) -> Result<Option<String>, Problem> {
+    match (needs, arguments.get("invoice").and_then(Value::as_i64)) {
+        (Needs::Invoice(_), Some(invoice)) => Ok(engine.tenant_of_invoice(invoice)?),
+        _ => Ok(arguments.get("tenant").and_then(Value::as_str).map(str::to_owned)),
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +116,7 @@ mod tests {
     #[test]
     fn every_name_is_an_operations() {
         let named = FOR_VIEWERS.iter().chain(&FOR_THE_PLATFORM).chain(&NOT_OFFERED);
+        let named = named.chain([&OF_ANY_MONEY]);
         let unknown: Vec<_> = named.filter(|it| control::operation(it).is_err()).collect();
         assert!(unknown.is_empty(), "{unknown:?}");
     }

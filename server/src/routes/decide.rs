@@ -198,6 +198,6 @@ fn details<'a>(call: &'a Call<'_>) -> Result<Details<'a>, Problem> {
 /// The answer that a decision is.
 #[allow(clippy::unnecessary_wraps)] // Every route ends with it.
 pub(super) fn decided(call: &Call<'_>, decision: &Decision) -> Result<Answer, Problem> {
-    call.counters.decided(decision);
+    call.counters.decided(call.path, decision);
     Ok(Answer::json(&call.engine.decision_document(decision)))
 }

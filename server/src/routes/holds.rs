@@ -129,7 +129,8 @@ pub(super) const ROUTES: &[Route] = &[
         },
     )
     .taking(&[RESOURCE])
-    .for_those(MANAGER),
+    .for_those(MANAGER)
+    .tagged(),
     Route::public(
         Method::Post,
         "/api/v1/tenants/{tenant}/seats/occupy",

@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cotas::control::Operation;
 use cotas::{Builder, Engine, Tenant};
 use serde_json::Value;
@@ -57,6 +59,8 @@ pub struct Route {
     pub operation: Option<&'static Operation>,
     /// Whether it takes an `Idempotency-Key`.
     pub takes_key: bool,
+    /// Whether its answer has an `ETag`, and is left out where the client has it.
+    pub has_etag: bool,
     /// Whether it is there only where sign-up is switched on.
     pub is_signup: bool,
     pub(crate) run: fn(&Call<'_>) -> Result<Answer, Problem>,
@@ -86,6 +90,7 @@ impl Route {
             fields: &[],
             operation: None,
             takes_key: false,
+            has_etag: false,
             is_signup: false,
             run,
         }
@@ -99,6 +104,11 @@ impl Route {
     /// The same route for those who may use it.
     const fn for_those(self, needs: Needs) -> Route {
         Route { needs, ..self }
+    }
+
+    /// The same route, whose answer has an `ETag`.
+    const fn tagged(self) -> Route {
+        Route { has_etag: true, ..self }
     }
 
     /// The same route, which takes an idempotency key.
@@ -118,6 +128,8 @@ pub(crate) struct Call<'a> {
     /// The tenant that the path, the header `X-Tenant` or the token names.
     pub(crate) tenant: Option<&'a str>,
     pub(crate) fields: Fields,
+    /// The pattern of the route.
+    pub(crate) path: &'static str,
     /// The operation of the control plane, and its arguments.
     pub(crate) operation: Option<&'static Operation>,
     pub(crate) arguments: &'a Value,
@@ -135,6 +147,19 @@ impl Call<'_> {
     pub(crate) fn tenant(&self) -> Result<Tenant, Problem> {
         Ok(self.engine.tenant(self.tenant_name()?)?)
     }
+}
+
+/// A tag of a representation: the same bytes have the same one, in every process.
+fn etag(body: &[u8]) -> String {
+    let hash = ring::digest::digest(&ring::digest::SHA256, body);
+    format!("\"{}\"", URL_SAFE_NO_PAD.encode(hash))
+}
+
+/// Whether one of the tags of `If-None-Match` is this one. `W/` makes no difference there
+/// (RFC 9110, 13.1.2).
+fn is_tag(given: &str, tag: &str) -> bool {
+    let given = given.trim();
+    given == "*" || given.strip_prefix("W/").unwrap_or(given) == tag
 }
 
 /// The answer to a request.
@@ -163,6 +188,29 @@ impl Answer {
 
     pub(crate) fn with_status(self, status: StatusCode) -> Answer {
         Answer { status, ..self }
+    }
+
+    /// The answer for a client that may have it already: its `ETag`, and without the body where
+    /// `If-None-Match` names it.
+    pub(crate) fn for_one_who_has(self, known: &HeaderMap) -> Response<Body> {
+        if self.status != StatusCode::OK {
+            return self.into_response();
+        }
+        let tag = etag(self.body.as_bytes());
+        let mut given =
+            known.get_all(header::IF_NONE_MATCH).iter().filter_map(|it| it.to_str().ok());
+        let has_it = given.any(|it| it.split(',').any(|it| is_tag(it, &tag)));
+        let mut response = if has_it {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        } else {
+            self.into_response()
+        };
+        if let Ok(tag) = HeaderValue::from_str(&tag) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        response
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {

@@ -24,10 +24,16 @@ pub(super) const ROUTES: &[Route] = &[
         Method::Get,
         "/metrics",
         "Give figures to Prometheus: what this process answered, and how the database stands",
-        |call| Ok(Answer::text(metrics::MEDIA, call.counters.page(&call.database.doctor()?))),
+        |call| {
+            let webhooks = call.engine.webhooks().list()?;
+            let metrics = call.engine.metrics()?;
+            let page = call.counters.page(&metrics, &call.database.doctor()?, &webhooks);
+            Ok(Answer::text(metrics::MEDIA, page))
+        },
     )
     .for_those(Needs::EveryTenant(AccessRole::Viewer)),
     Route::public(Method::Get, "/openapi.json", "Describe every route", |call| {
         Ok(Answer::json(&crate::openapi::document(call.options.signup.enabled)))
-    }),
+    })
+    .tagged(),
 ];

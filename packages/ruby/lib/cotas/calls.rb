@@ -549,9 +549,12 @@ module Cotas
       Payment.of(f)
     end
 
-    # Lists the names of all tenants, sorted. Result: a list of texts. It reads; reads SQLite.
-    def tenants
-      call("tenants", {})
+    # Lists the names of tenants, sorted: all of them, or page by page. Result: a list of texts. It
+    # reads; reads SQLite.
+    def tenants(after: nil, most: nil)
+      given = {}
+      given.merge!({ after: after, most: most }.compact)
+      call("tenants", given)
     end
 
     # Creates a tenant with its plan, extras, account holder, limits and features: all or nothing. A
@@ -869,6 +872,12 @@ module Cotas
       call("invoices", { tenant: tenant })
     end
 
+    # Returns whose invoice it is. Result: the name of the tenant, or null where there is no such
+    # invoice. It reads; reads SQLite.
+    def tenant_of_invoice(invoice:)
+      call("tenant_of_invoice", { invoice: invoice })
+    end
+
     # Returns the invoice that will be written when the running period ends. Result: {"due",
     # "amount_cents", "currency", "lines"}, or null if no invoice follows. It reads; reads SQLite.
     def preview_invoice(tenant:)
@@ -1007,12 +1016,64 @@ module Cotas
       call("acknowledge_events", { up_to: up_to })
     end
 
+    # Returns figures for monitoring: of all tenants together, without naming one, and of this
+    # process. Result: {"tenants", "used", "returned" ([{"resource", "units"}]), "denied",
+    # "shadowed" ([{"reason", "resource", "decisions"}]), "settled_periods", "live_file_bytes",
+    # "live_file_used_bytes", "process": {"lock_waits", "lock_wait_us", "checkpoint_rows"}}. It
+    # reads; reads SQLite.
+    def metrics
+      call("metrics", {})
+    end
+
     # Lists the latest administrative changes, the latest first. Result: [{"id", "at", "tenant",
     # "what", "detail"}]. It reads; reads SQLite.
     def audit_trail(tenant: nil, most: nil)
       given = {}
       given.merge!({ tenant: tenant, most: most }.compact)
       call("audit_trail", given)
+    end
+
+    # Lists the webhooks: where cotas serve sends events. Result: [{"id", "url", "created_at",
+    # "waiting", "dead", "dropped" (events), "failure" (of the latest event that has not arrived)}].
+    # It reads; reads SQLite.
+    def webhooks
+      call("webhooks", {})
+    end
+
+    # Adds a webhook, which gets every event from now on. An address that has one is an error.
+    # Result: {"id", "secret" (what deliveries are signed with, given this once)}. It changes; takes
+    # no key; waits for the disk.
+    def add_webhook(url:)
+      call("add_webhook", { url: url })
+    end
+
+    # Gives a webhook another secret, with which its next delivery is signed. Result: {"id",
+    # "secret" (given this once)}, or null where there is no such webhook. It changes; takes no key;
+    # waits for the disk.
+    def rotate_webhook(webhook:)
+      call("rotate_webhook", { webhook: webhook })
+    end
+
+    # Removes a webhook, with the events that it has not got yet. Result: whether there was such a
+    # webhook. It changes; takes no key; waits for the disk.
+    def remove_webhook(webhook:)
+      call("remove_webhook", { webhook: webhook })
+    end
+
+    # Lists the dead letters: events that a receiver did not take in any attempt. Result:
+    # [{"webhook", "attempts", "failure" (of the last one), "event"}]. It reads; reads SQLite.
+    def dead_deliveries(webhook: nil, most: nil)
+      given = {}
+      given.merge!({ webhook: webhook, most: most }.compact)
+      call("dead_deliveries", given)
+    end
+
+    # Has dead letters of a webhook tried again. Result: {"resent"}: how many. It changes; takes no
+    # key; waits for the disk.
+    def resend_deliveries(webhook:, sequence: nil)
+      given = { webhook: webhook }
+      given.merge!({ sequence: sequence }.compact)
+      call("resend_deliveries", given)
     end
 
     # Reads a catalog, TOML or JSON, and returns what loading it would take from tenants. Result:
