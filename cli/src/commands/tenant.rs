@@ -22,6 +22,8 @@ use crate::values::{self, AsPlannedOr, OwnFeature, OwnLimit, PlanChoice, Units};
 pub enum TenantCommand {
     /// Create a tenant, with its plan and extras
     Add(Box<Add>),
+    /// Create tenants of another system, out of a CSV file
+    Import(super::import::Import),
     /// Show what a tenant has, used and may still use
     Show {
         /// The tenant
@@ -194,6 +196,7 @@ impl TenantCommand {
                 let erased = engine.erased_accounts(name.as_deref())?;
                 return output.print(&erased_text(&erased), &json!(erased));
             }
+            TenantCommand::Import(import) => return import.run(database, output),
             TenantCommand::Add(add) => (add.run(database)?, &add.name),
             TenantCommand::Show { name, at } => (database.open(at.clock())?, name),
             TenantCommand::Status { name, status, reason, as_operator, how } => {
