@@ -164,7 +164,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Deliveries of a webhook that are due, at most so many. No other caller gets them before `until`.
+    /// Deliveries of a webhook that are due, at most so many. No other caller gets them before
+    /// `until`.
     pub(crate) fn take_due_deliveries(
         &self,
         webhook: i64,
