@@ -26,7 +26,7 @@ fn of_error(error: &cotas::Error) -> u8 {
         code if BUSY_CODES.contains(&code) => BUSY,
         // Families of errors: docs/errors.md. What is no database, or none of this version, was
         // given; the disk and the live file were not.
-        100 | 105 | 106 | 200..=299 | 501..=599 => INTERNAL,
+        105 | 106 | 200..=299 | 501..=599 => INTERNAL,
         _ => INPUT,
     }
 }

@@ -211,10 +211,13 @@ fn opening_says_how_the_live_file_was_found() {
     let desk = with_padaria(&[]);
     assert_eq!(desk.json(&["open"])["origin"], "adopted");
     std::fs::remove_file(desk.path("cotas.db-live")).expect("it lies beside the database");
+    let says = desk.ok(&["open"]);
+    let (found, rules) = says.split_once('\n').expect("two lines");
     assert_eq!(
-        desk.ok(&["open"]),
-        "rebuilt: it was missing; what was used since the last checkpoint may be missing\n"
+        found,
+        "rebuilt: it was missing; what was used since the last checkpoint may be missing"
     );
+    assert!(rules.starts_with("rules of time zones: "), "{rules}");
     assert!(desk.ok(&["open"]).starts_with("adopted: "));
 }
 

@@ -200,7 +200,7 @@ fn whatever_a_tenant_is_called_the_drawing_is_well_formed() {
     for (name, shown_as) in [
         ("<b>&amp;\"Pão & Cia'\"</b>", "<b>&amp;\"Pão & Cia'\"</b>"),
         ("]]><!-- a", "]]><!-- a"),
-        ("bell\u{7}and\u{ffff}none", "bell and\u{fffd}none"),
+        ("one and\u{ffff}none", "one and\u{fffd}none"),
         (&longest, &longest),
     ] {
         add(&desk, name, &[]);
