@@ -35,7 +35,7 @@ impl ManualClock {
         self.0.set(now.0);
     }
 
-    /// Moves on.
+    /// Moves on, as if the time had passed.
     fn advance(&self, by: Lapse) {
         self.0.advance_ms(by.0);
     }
