@@ -14,6 +14,7 @@
 # make third-party   writes THIRD-PARTY.md
 # make pictures   draws docs/pictures
 # make reference   writes docs/cli.md, as the command line says
+# make test-pages   the pages of cotas serve, in a browser
 # make deps    installs the interpreters that the tests of other languages use
 # make packages   the packages of other languages, in target/packages
 # make bindings   writes what the packages have of the header and of the table of operations
@@ -29,7 +30,7 @@ CRASH_TESTS := --package cotas-tests --features crash_points
 
 .PHONY: test-quick test-crash torture power-cuts faults damage filesystems libc overshoot
 .PHONY: bench-compare packages bindings
-.PHONY: demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
+.PHONY: test-pages demo test lint test-rust test-c test-hosts test-python deps wheel bench bench-python \
     header operations install install-built traffic docs reference deny third-party pictures fuzz
 
 demo: export COTAS_DB := $(DEMO)/help-desk.db
@@ -50,9 +51,12 @@ demo:
 	$(COTAS) replay examples/traffic/help_desk_day.csv \
 	    --plan full --first-due 2026-06-10 --time-zone America/Sao_Paulo --auto-renew
 	$(COTAS) verify
+	@echo "In the browser: $(COTAS) --db $(COTAS_DB) serve --at 2026-05-20T21:00:00-03:00"
+	@echo "then open http://127.0.0.1:7711/ and log in with this token:"
+	@$(COTAS) token create --role platform --title demo
 
 # A stage and the minutes that it may take on two cores.
-STAGES := lint:6 test-rust:18 test-crash:5 test-python:5 test-c:3 test-hosts:3
+STAGES := lint:6 test-rust:18 test-crash:5 test-python:5 test-c:3 test-hosts:3 test-pages:4
 test:
 	tests/stages.sh $(MAKE) $(STAGES)
 
@@ -152,11 +156,17 @@ torture:
 
 # What is missing is skipped, but on a build machine.
 ifeq ($(CI),true)
-test-c test-hosts: deps
+test-c test-hosts test-pages: deps
 endif
 test-hosts:
 	$(CARGO) build --package cotas-ffi --package cotas-python
 	python3 tests/hosts/run.py
+
+# Every page in Chromium, with pictures of each in target/pages/shots; COTAS_WRITE=1 also writes those
+# of docs/pictures.
+test-pages:
+	$(CARGO) build --bin cotas
+	tests/pages/run.sh target/pages-modules
 
 # First with a hook that panics, which no other library has.
 test-c:

@@ -86,22 +86,9 @@ pub enum Failure {
         /// What the system said.
         source: io::Error,
     },
-    /// More intervals than a chart has capacity for.
-    #[error(
-        "a chart has capacity for {most} {interval}s, not for {asked}; choose a longer --by, or \
-             --since and --until"
-    )]
-    ChartTooLong {
-        /// What a bar sums up.
-        interval: &'static str,
-        /// How many were asked for.
-        asked: usize,
-        /// How many there may be.
-        most: usize,
-    },
-    /// The chart cannot be drawn.
-    #[error("cannot draw the chart: {0}")]
-    Drawing(String),
+    /// There is no chart of it.
+    #[error("{0}; choose a longer --by, or --since and --until")]
+    Chart(#[from] cotas_chart::ChartError),
     /// Only loading a catalog makes a database.
     #[error("there is no database at {}; `cotas catalog load` makes one", .0.display())]
     NoDatabase(PathBuf),
@@ -154,7 +141,7 @@ impl Failure {
             Failure::NothingUnderstood { .. } | Failure::NoTraffic { .. } => USAGE,
             Failure::Denied => DENIED,
             Failure::Engine(error) | Failure::Newcomer { source: error, .. } => of_error(error),
-            Failure::Drawing(_) | Failure::Output(_) => INTERNAL,
+            Failure::Chart(cotas_chart::ChartError::Drawing(_)) | Failure::Output(_) => INTERNAL,
             _ => INPUT,
         }
     }

@@ -46,10 +46,15 @@ fn row(route: &Route) -> String {
 /// Who may call the operations of the control plane: what is not the rule is named.
 fn of_operations() -> String {
     let mut exceptions = [(AccessRole::Viewer, Vec::new()), (AccessRole::Platform, Vec::new())];
+    let mut of_managers = Vec::new();
     for route in ROUTES.iter() {
         let (Some(operation), Some(role)) = (route.operation, route.needs.role()) else { continue };
         let reads = operation.effect == Effect::Reads;
         let by_effect = if reads { AccessRole::Manager } else { AccessRole::Reseller };
+        if role == AccessRole::Manager && !reads {
+            of_managers.push(format!("`{}`", operation.name));
+            continue;
+        }
         match exceptions.iter_mut().find(|(of, _)| *of == role) {
             Some((_, names)) => names.push(format!("`{}`", operation.name)),
             None => assert_eq!(role, by_effect, "{}", operation.name),
@@ -63,7 +68,7 @@ fn of_operations() -> String {
     let [viewer, platform] = exceptions.map(|(_, names)| names.join(", "));
     let rows = [
         (viewer.as_str(), "viewer"),
-        ("every other one that reads", "manager"),
+        (&format!("every other one that reads; {}", of_managers.join(", ")), "manager"),
         ("every other one that changes something", "reseller"),
         (&platform, "platform"),
         (&left_out.join(", "), "not offered"),

@@ -29,7 +29,8 @@ impl Language {
     }
 
     /// The one or the other text.
-    pub(crate) const fn say(self, english: &'static str, portuguese: &'static str) -> &'static str {
+    #[must_use]
+    pub const fn say(self, english: &'static str, portuguese: &'static str) -> &'static str {
         match self {
             Language::English => english,
             Language::Portuguese => portuguese,

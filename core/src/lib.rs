@@ -82,11 +82,12 @@ pub use engine::{
     Finding, GrantView, IgnoredBecause, Invoice, InvoiceLine, InvoicePreview, InvoiceStatus,
     IssuedToken, IssuedWebhook, KEY_BYTES_MAX, LIFETIME_MS_MAX, Leases, Maintained, Maintenance,
     ManualLine, Meter, Metric, Metrics, NewAccessToken, NewGrant, NewTenant, NextPeriod, Occupancy,
-    Once, Opening, Origin, Outgoing, OutgoingEvent, OverLimit, PaymentOutcome, PeriodView,
-    PlanChange, PlanChangeQuote, PlanOffer, ProcessMetrics, Progress, Purchase, Quote,
-    QuotedInvoice, Rates, Resolution, ResourceRef, ResourceTotal, Seat, Seats, SubscriptionRecord,
-    SubscriptionView, SummaryInvoice, TENANT_NAME_BYTES_MAX, Tenant, TenantReport, Terms,
-    TokenSeat, Unmatched, UsageRow, Validation, WebhookView, Webhooks,
+    Once, Opening, Origin, Outgoing, OutgoingEvent, OverLimit, PageSession, PageVisit,
+    PaymentOutcome, PeriodView, PlanChange, PlanChangeQuote, PlanOffer, ProcessMetrics, Progress,
+    Purchase, Quote, QuotedInvoice, Rates, Resolution, ResourceRef, ResourceTotal, Seat, Seats,
+    SubscriptionRecord, SubscriptionView, SummaryInvoice, TENANT_NAME_BYTES_MAX, Tenant,
+    TenantFilter, TenantLine, TenantReport, TenantSearch, Terms, TokenSeat, Unmatched, UsageRow,
+    Validation, WebhookView, Webhooks,
 };
 pub use error::{Error, OpenError, StoreError};
 pub use form::{
@@ -94,8 +95,8 @@ pub use form::{
 };
 pub use language::{Language, Wording};
 pub use report::{
-    BalanceLine, Balances, Channel, Channels, GrantLine, Interval, NextCharge, PlanReport,
-    PlanSummary, Role, Statement, UsageBucket, UsageReport,
+    BalanceLine, Balances, Channel, Channels, GrantLine, Interval, NextCharge, Pace, PlanReport,
+    PlanSummary, Role, Statement, UsageBucket, UsageReport, figures, words,
 };
 pub use rules::{
     Decision, EventKind, LeaseOutcome, LineKind, Mode, Pause, Reason, Reasons, Receipt,

@@ -18,6 +18,31 @@ func (engine *Engine) Tenants(arguments TenantsArguments) (json.RawMessage, erro
 	return engine.Call("tenants", arguments, "")
 }
 
+// FindTenantsArguments are what FindTenants takes.
+type FindTenantsArguments struct {
+	// Text: A part of a name. Any unless given.
+	Text string `json:"text,omitempty"`
+	// Filter: A status; nearly_used_up: nine tenths of something; over_limit. All unless given.
+	Filter string `json:"filter,omitempty"`
+	// After: The last name of the page before. From the first unless given.
+	After string `json:"after,omitempty"`
+	// Most: How many at most: 1 to 1,000; 100 unless given.
+	Most *int64 `json:"most,omitempty"`
+}
+
+// FindTenants: Lists tenants by name, as of the last checkpoint: those whose name, or whose account
+// holder's, has a text, and that a filter lets through. Result: [{"name", "status", "trade_name",
+// "plan"}]. It reads; reads SQLite.
+func (engine *Engine) FindTenants(arguments FindTenantsArguments) (json.RawMessage, error) {
+	return engine.Call("find_tenants", arguments, "")
+}
+
+// CountTenants: Counts tenants by status, and by plan. Result: {"by_status": {status: count},
+// "by_plan": {plan: count}}. It reads; reads SQLite.
+func (engine *Engine) CountTenants() (json.RawMessage, error) {
+	return engine.Call("count_tenants", struct{}{}, "")
+}
+
 // CreateTenantArguments are what CreateTenant takes.
 type CreateTenantArguments struct {
 	// Form: What the tenant is to be.
@@ -918,6 +943,22 @@ func (engine *Engine) Usage(arguments UsageArguments) (json.RawMessage, error) {
 	return engine.Call("usage", arguments, "")
 }
 
+// RefusalsArguments are what Refusals takes.
+type RefusalsArguments struct {
+	// Interval: How much time is summed up.
+	Interval string `json:"interval"`
+	// Since: From the hour that begins then on.
+	Since string `json:"since,omitempty"`
+	// Until: Up to the hour that begins then.
+	Until string `json:"until,omitempty"`
+}
+
+// Refusals: Returns what was denied to all tenants together, by hour, day or month of the catalog's
+// zone. Result: the refusals, by interval, as of usage. It reads; waits for the disk.
+func (engine *Engine) Refusals(arguments RefusalsArguments) (json.RawMessage, error) {
+	return engine.Call("refusals", arguments, "")
+}
+
 // EventsArguments are what Events takes.
 type EventsArguments struct {
 	// After: The number of the last event that was seen. From the first unless given.
@@ -1053,6 +1094,21 @@ type CatalogLossesArguments struct {
 // "why"}], empty where it takes nothing. It reads; waits for other changes.
 func (engine *Engine) CatalogLosses(arguments CatalogLossesArguments) (json.RawMessage, error) {
 	return engine.Call("catalog_losses", arguments, "")
+}
+
+// CompareCatalogArguments are what CompareCatalog takes.
+type CompareCatalogArguments struct {
+	// Text: What the catalog says.
+	Text string `json:"text"`
+	// Name: What messages call it; one that ends in .json is JSON. catalog.toml unless given.
+	Name string `json:"name,omitempty"`
+}
+
+// CompareCatalog: Checks a catalog as load_catalog would, and lists what it changes beside the one
+// in force. Changes nothing. Result: [{"what", "before", "after", "takes" (whether it takes
+// something away)}]. It reads; waits for nothing.
+func (engine *Engine) CompareCatalog(arguments CompareCatalogArguments) (json.RawMessage, error) {
+	return engine.Call("compare_catalog", arguments, "")
 }
 
 // Catalog: Returns the catalog in force. Result: {"version", "catalog"}. It reads; waits for

@@ -39,6 +39,12 @@ Interval = Literal["hour", "day", "month"]
 Path = str | PathLike[str]
 
 
+def _instant(at: datetime | None) -> str | None:
+    """A time as operations take it; one without a zone is refused there."""
+    return None if at is None else at.isoformat()
+
+
+
 class Engine(_cotas.Engine):
     """The quota engine of one database, to be shared by all threads and by forked workers.
 
@@ -200,6 +206,43 @@ class Engine(_cotas.Engine):
     def erased_accounts(self, name: str | None = None) -> tuple[reports.ErasedAccount, ...]:
         """What is kept of tenants that were erased: of those of one name, or of all."""
         return reports.all_of(reports.ErasedAccount, self._erased_accounts(name))
+
+    def find_tenants(
+        self,
+        text: str = "",
+        *,
+        filter: str | None = None,
+        after: str = "",
+        most: int = 100,
+    ) -> tuple[reports.TenantLine, ...]:
+        """Tenants by name, as of the last checkpoint: those whose name, or whose account holder's,
+        has a text, and that a filter lets through: a status, `nearly_used_up` or `over_limit`."""
+        given = {"text": text, "filter": filter, "after": after, "most": most}
+        return reports.all_of(reports.TenantLine, self._read("find_tenants", json.dumps(given)))
+
+    def count_tenants(self) -> dict[str, dict[str, int]]:
+        """How many tenants there are: `by_status`, and `by_plan`."""
+        counts: dict[str, dict[str, int]] = json.loads(self._read("count_tenants", ""))
+        return counts
+
+    def refusals(
+        self,
+        interval: Interval = "hour",
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[dict[str, Any]]:
+        """What was denied to all tenants together, by hour, day or month of the catalog's zone."""
+        given = {"interval": interval, "since": _instant(since), "until": _instant(until)}
+        lines: list[dict[str, Any]] = json.loads(self._read("refusals", json.dumps(given)))
+        return lines
+
+    def compare_catalog(
+        self, text: str, name: str = "catalog.toml"
+    ) -> tuple[reports.CatalogChange, ...]:
+        """Checks a catalog, and lists what it changes beside the one in force."""
+        given = json.dumps({"text": text, "name": name})
+        return reports.all_of(reports.CatalogChange, self._read("compare_catalog", given))
 
     def what_if(self, tenant: str, plan: str) -> tuple[reports.OverLimit, ...]:
         """What of a tenant's seats, leases and meters would be over its limit on another plan."""

@@ -374,6 +374,26 @@ class OverLimit(Document):
 
 
 @dataclass(frozen=True)
+class TenantLine(Document):
+    """A tenant in a list."""
+
+    name: str
+    status: str
+    trade_name: str
+    plan: str | None
+
+
+@dataclass(frozen=True)
+class CatalogChange(Document):
+    """Something that a new catalog says otherwise."""
+
+    what: str
+    before: str | None
+    after: str | None
+    takes: bool
+
+
+@dataclass(frozen=True)
 class PlanReport(Document):
     """A tenant's plan, its limits and what is in use. `to_dict` gives the document that the
     platform's page reads: `data.max_<resource>`, `data.<feature>_enabled`, `data.usage`."""

@@ -31,6 +31,11 @@ impl Engine {
         }
     }
 
+    /// What an operation of the control plane that reads gives, by its name.
+    fn _read(&self, py: Python<'_>, operation: Name<'_>, arguments: Name<'_>) -> PyResult<String> {
+        self.ask(py, |engine| engine.call_json(operation.0, arguments.0, None))
+    }
+
     fn _plan_report(&self, py: Python<'_>, tenant: Name<'_>, role: Name<'_>) -> PyResult<String> {
         let role = known("role", role.0, &Role::ALL, Role::code)?;
         self.document(py, |engine| Ok(engine.plan_report(tenant.0, role)?.to_json()))

@@ -17,17 +17,19 @@ use tokio::sync::Semaphore;
 use crate::access::{self, Needs};
 use crate::fields::{self, Fields};
 use crate::metrics::Counters;
+use crate::pages::Logins;
 use crate::problem::Problem;
 use crate::routes::{self, Answer, Call, ROUTES, Route};
 use crate::{AccessLog, LogLine, Options};
 
 /// What every request needs.
 pub(crate) struct App {
-    engine: Engine,
+    pub(crate) engine: Engine,
     database: Builder,
-    counters: Arc<Counters>,
-    options: Options,
-    log: AccessLog,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) options: Options,
+    pub(crate) log: AccessLog,
+    pub(crate) logins: Logins,
     turns: Arc<Semaphore>,
 }
 
@@ -51,8 +53,8 @@ impl App {
         log: AccessLog,
     ) -> Arc<App> {
         let turns = Arc::new(Semaphore::new(options.calls_max.max(1)));
-        let options = options.clone();
-        Arc::new(App { engine, database, counters, options, log, turns })
+        let (options, logins) = (options.clone(), Logins::default());
+        Arc::new(App { engine, database, counters, options, log, logins, turns })
     }
 
     /// Every route of the table, and answers for what is none.
@@ -74,7 +76,7 @@ impl App {
             router = router.route(route.path, on(filter, handler));
         }
         let (unknown, wrong) = (self.clone(), self.clone());
-        router
+        self.with_pages(router)
             .fallback(move |request: Request| {
                 let problem = Problem::new(StatusCode::NOT_FOUND, "no route has this path");
                 std::future::ready(unknown.turn_away(request.method(), problem))
@@ -230,7 +232,7 @@ impl App {
     }
 
     /// Runs what may block on a thread of its own, when it has its turn.
-    async fn in_turn<T: Send + 'static>(
+    pub(crate) async fn in_turn<T: Send + 'static>(
         &self,
         call: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
@@ -256,7 +258,7 @@ impl App {
         }
     }
 
-    async fn body(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    pub(crate) async fn body(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
         let most = self.options.body_bytes_max;
         let too_long = || {
             let detail = format!("the body is too long; {most} bytes at most are allowed");
@@ -280,7 +282,7 @@ impl App {
     }
 
     /// Adds what browsers are to know of every answer.
-    fn secured(&self, mut response: Response<Body>) -> Response<Body> {
+    pub(crate) fn secured(&self, mut response: Response<Body>) -> Response<Body> {
         const HEADERS: [(HeaderName, &str); 4] = [
             (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
             (header::REFERRER_POLICY, "no-referrer"),

@@ -14,6 +14,7 @@ mod listen;
 mod log;
 mod metrics;
 mod openapi;
+mod pages;
 mod problem;
 mod routes;
 mod tls;
@@ -25,6 +26,7 @@ pub use fields::{Field, Kind};
 pub use listen::{ServeError, Server};
 pub use log::{AccessLog, LogLine};
 pub use openapi::document as openapi;
+pub use pages::{PAGES, Page};
 pub use routes::{Method, ROUTES, Route};
 pub use webhooks::WebhookTargets;
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use cotas::{Builder, Engine};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::app::App;
 use crate::metrics::Counters;
+use crate::pages::Visitor;
 use crate::webhooks::{self, Sender};
 use crate::write_timeout::WriteTimeout;
 use crate::{AccessLog, Options, descriptors, tls};
@@ -157,9 +158,9 @@ async fn serve(
     loop {
         let next = std::pin::pin!(accept(&listener, &capacity));
         let either = futures_or(next, stop.as_mut()).await;
-        let Some((stream, permit)) = either else { break };
+        let Some((stream, visitor, permit)) = either else { break };
         let connection = Connection {
-            router: router.clone(),
+            router: router.clone().layer(Extension(visitor)),
             read_timeout: options.read_timeout,
             write_timeout: options.write_timeout,
             watcher: open.watcher(),
@@ -202,14 +203,14 @@ async fn futures_or<T>(
 async fn accept(
     listener: &TcpListener,
     capacity: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+) -> (TcpStream, Visitor, Option<OwnedSemaphorePermit>) {
     // It is never closed, so there is always a permit.
     let permit = capacity.clone().acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 let _ = stream.set_nodelay(true);
-                return (stream, permit);
+                return (stream, Visitor(address), permit);
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }

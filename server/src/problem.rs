@@ -54,6 +54,22 @@ impl Problem {
         self.0.status
     }
 
+    /// What was wrong.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// The number of the error, where the engine gave it.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.0.code
+    }
+
+    /// Something that should not happen.
+    pub(crate) fn fault(why: impl std::fmt::Display) -> Problem {
+        let detail = format!("a fault of Cotas; report it, with the time: {why}");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
+
     /// A field of the request is wrong.
     pub(crate) fn field(name: &str, why: impl std::fmt::Display) -> Problem {
         let mut problem = Problem::new(StatusCode::BAD_REQUEST, format!("{name}: {why}"));

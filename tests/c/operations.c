@@ -481,6 +481,10 @@ static void options(void) {
     CHECK(decision.allowed && decision.used == 10);
     OK(ask(engine, "create_tenant", "{'form': {'name': 'demo', 'status': 'demo'}}"));
     OK(cotas_engine_set_time(engine, MAY_19 + 20 * DAY, &error));
+    OK(ask(engine, "find_tenants", "{'text': 'demo', 'filter': 'demo', 'most': 1}"));
+    OK(ask(engine, "count_tenants", "{}"));
+    OK(ask(engine, "refusals", "{'interval': 'hour'}"));
+    OK(ask(engine, "compare_catalog", "{'text': '[catalog]\\ncurrency = \\u0022BRL\\u0022'}"));
     OK(ask(engine, "ended_demos", "{}"));
     CHECK(is("[\"demo\"]"));
     OK(ask(engine, "remove_ended_trials", "{}"));

@@ -11,7 +11,7 @@ wanted=(gcc:gcc g++:g++ valgrind:valgrind spin:spin php:php-cli "/usr/sbin/php-f
     /usr/share/php/Illuminate/Events:php-illuminate-events
     /usr/share/doc/ruby-sidekiq:ruby-sidekiq /usr/share/doc/ruby-railties:ruby-railties
     ruby:ruby puma:puma rackup:ruby-rack go:golang-go luajit:luajit2 nginx:nginx-light
-    node:nodejs npm:npm javac:default-jdk-headless
+    node:nodejs npm:npm chromium:chromium javac:default-jdk-headless
     /usr/share/java/jna.jar:libjna-java /usr/share/java/gson.jar:libgoogle-gson-java
     /usr/lib/nginx/modules/ngx_http_lua_module.so:libnginx-mod-http-lua
     /usr/share/lua/5.1/cjson/util.lua:lua-cjson)

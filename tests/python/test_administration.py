@@ -45,6 +45,18 @@ def test_a_report_says_how_a_tenant_stands(engine: cotas.Engine, acme: cotas.Ten
     assert engine.balances("acme")["sms"].contracted == 15
 
 
+def test_tenants_are_found_and_refusals_summed_up(engine: cotas.Engine, acme: cotas.Tenant) -> None:
+    assert not acme.consume("sms", 1_000)
+    engine.checkpoint()
+    assert [it.name for it in engine.find_tenants("ACM", filter="active")] == ["acme"]
+    assert engine.find_tenants(after="acme", most=1) == ()
+    assert engine.count_tenants()["by_status"] == {"active": 1}
+    [line] = engine.refusals("day")
+    assert line["denied"] == {"quota_exhausted": 1}
+    with pytest.raises(cotas.CatalogError):
+        engine.compare_catalog("[plans")
+
+
 def test_a_plan_is_changed_and_history_kept(engine: cotas.Engine, acme: cotas.Tenant) -> None:
     acme.seats("users").occupy("ana")
     acme.seats("users").occupy("bia")

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 
 use comfy_table::{Cell, CellAlignment};
-use cotas::{Metric, UsageReport};
+use cotas::{Language, Metric, UsageReport};
+use cotas_chart::{metrics, nothing, resources, total};
 use terminal_size::{Width, terminal_size_of};
 
-use super::{NOTHING, metrics, resources, total};
 use crate::output::{grouped, number, printable, right, table, words};
 
 /// Columns where no width is known: in a pipe.
@@ -31,7 +31,7 @@ pub fn width() -> usize {
 /// The chart, about `width` columns wide.
 pub fn chart(tenant: &str, report: &UsageReport, width: usize) -> String {
     if report.buckets.is_empty() {
-        return NOTHING.to_owned();
+        return nothing(Language::English).to_owned();
     }
     let labels: Vec<_> = report.spans().map(|span| report.label(span.start)).collect();
     let zone = report.time_zone.name();
@@ -202,6 +202,6 @@ mod tests {
             }
             assert!(text.find("\nthe tenant").expect("there") > text.find("\nsms").expect("there"));
         }
-        assert_eq!(chart("acme", &self::report(&[]), 80), NOTHING);
+        assert_eq!(chart("acme", &self::report(&[]), 80), nothing(Language::English));
     }
 }

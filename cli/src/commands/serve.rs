@@ -3,15 +3,13 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use cotas::SystemClock;
 use cotas_server::{AccessLog, Options, Server, Signup, TlsFiles, WebhookTargets};
 
 use crate::codes::whole;
-use crate::database::Database;
+use crate::database::{At, Database};
 use crate::failure::Failure;
 use crate::output::complain;
 use crate::values;
@@ -59,6 +57,8 @@ pub struct Serve {
     /// Send webhooks also to loopback and private networks, and there without TLS as well
     #[arg(long)]
     webhooks_inside: bool,
+    #[command(flatten)]
+    at: At,
     /// Print no access log
     #[arg(long)]
     quiet: bool,
@@ -67,7 +67,7 @@ pub struct Serve {
 impl Serve {
     /// Serves it. The access log goes to standard error.
     pub fn run(&self, database: &Database) -> Result<(), Failure> {
-        let engine = database.open(Arc::new(SystemClock))?;
+        let engine = database.open(self.at.clock())?;
         let log = if self.quiet {
             AccessLog::none()
         } else {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use clap::Args;
-use cotas::{Engine, Error, Interval, SystemClock, UnknownName, UsageReport};
+use cotas::{Engine, Error, Interval, Language, SystemClock, UnknownName, UsageReport};
+use cotas_chart::Style;
 use serde_json::json;
 
-use crate::chart::{svg, terminal};
+use crate::chart::terminal;
 use crate::database::Database;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -67,7 +68,12 @@ impl UsageCommand {
     }
 
     fn draw(&self, path: &Path, report: &UsageReport, output: Output) -> Result<(), Failure> {
-        let chart = svg::chart(&self.tenant, report)?;
+        let style = Style {
+            heading: Some(&self.tenant),
+            language: Language::English,
+            title: &str::to_owned,
+        };
+        let chart = cotas_chart::chart(report, &style)?;
         fs::write(path, chart)
             .map_err(|source| Failure::Unwritten { path: path.to_owned(), source })?;
         let path = path.display();

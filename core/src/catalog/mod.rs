@@ -7,6 +7,7 @@ mod actions;
 mod caps;
 mod changes;
 mod compile;
+mod difference;
 mod error;
 mod from_json;
 mod from_toml;
@@ -24,6 +25,7 @@ mod wordings;
 
 pub(crate) use changes::{Removed, Renames, rename_key};
 pub(crate) use compile::{Compiled, CompiledAction, CompiledSession, is_granted};
+pub use difference::CatalogChange;
 pub use error::CatalogError;
 pub(crate) use error::{near, quoted};
 pub use model::*;

@@ -60,6 +60,27 @@ pub(super) const OPERATIONS: &[Operation] = &[
         },
     },
     Operation {
+        name: "compare_catalog",
+        summary: "Checks a catalog as load_catalog would, and lists what it changes beside the one \
+                  in force. Changes nothing.",
+        arguments: &[
+            Argument::required("text", Type::Text, "What the catalog says."),
+            Argument::optional(
+                "name",
+                Type::Text,
+                "What messages call it; one that ends in .json is JSON. catalog.toml unless given.",
+            ),
+        ],
+        result: "[{\"what\", \"before\", \"after\", \"takes\" (whether it takes something away)}]",
+        effect: Effect::Reads,
+        blocks: Blocks::Never,
+        run: |engine, given| {
+            let name = given.text_or_none("name")?.unwrap_or("catalog.toml");
+            let (_, in_force) = engine.catalog()?;
+            json(&Catalog::parse(given.text("text")?, name)?.changes_from(&in_force))
+        },
+    },
+    Operation {
         name: "catalog",
         summary: "Returns the catalog in force.",
         arguments: &[],

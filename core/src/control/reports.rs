@@ -15,6 +15,11 @@ const ROLE: Argument = Argument::optional(
     Type::Code(|| Role::ALL.map(Role::code).to_vec()),
     "Who asks: the plan report is for managers and above. manager unless given.",
 );
+const INTERVAL: Argument = Argument::required(
+    "interval",
+    Type::Code(|| Interval::ALL.map(Interval::code).to_vec()),
+    "How much time is summed up.",
+);
 /// The resource whose seats are channels, unless another is named.
 const CHANNELS: &str = "channels";
 /// Entries of a list, unless another number is given.
@@ -101,11 +106,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         summary: "Returns what was counted, by hour, day or month of the tenant's zone.",
         arguments: &[
             TENANT,
-            Argument::required(
-                "interval",
-                Type::Code(|| Interval::ALL.map(Interval::code).to_vec()),
-                "How much time is summed up.",
-            ),
+            INTERVAL,
             Argument::optional("since", Type::Instant, "From the hour that begins then on."),
             Argument::optional("until", Type::Instant, "Up to the hour that begins then."),
         ],
@@ -116,6 +117,24 @@ pub(super) const OPERATIONS: &[Operation] = &[
             let interval = given.code("interval", Interval::from_code)?;
             let (since, until) = (given.instant_or_none("since")?, given.instant_or_none("until")?);
             Ok(engine.usage_by(given.text("tenant")?, interval, since, until)?.to_json())
+        },
+    },
+    Operation {
+        name: "refusals",
+        summary: "Returns what was denied to all tenants together, by hour, day or month of the \
+                  catalog's zone.",
+        arguments: &[
+            INTERVAL,
+            Argument::optional("since", Type::Instant, "From the hour that begins then on."),
+            Argument::optional("until", Type::Instant, "Up to the hour that begins then."),
+        ],
+        result: "the refusals, by interval, as of usage",
+        effect: Effect::Reads,
+        blocks: Blocks::Disk,
+        run: |engine, given| {
+            let interval = given.code("interval", Interval::from_code)?;
+            let (since, until) = (given.instant_or_none("since")?, given.instant_or_none("until")?);
+            Ok(engine.refusals(interval, since, until)?.to_json())
         },
     },
     Operation {

@@ -1,14 +1,19 @@
 //! Operations on tenants: creating them, and changing what they may do.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::arguments::{Argument, ArgumentType as Type, Arguments};
 use super::{Blocks, Effect, Operation, json};
 use crate::TenantForm;
 use crate::billing::DocumentType;
-use crate::engine::NewGrant;
+use crate::engine::{NewGrant, TenantFilter, TenantSearch};
 use crate::error::Error;
 use crate::rules::{Source, Status};
+
+/// Tenants of a list, unless another number is given.
+const FOUND: u32 = 100;
 
 pub(super) const TENANT: Argument =
     Argument::required("tenant", Type::Text, "The name of the tenant.");
@@ -47,6 +52,55 @@ pub(super) const OPERATIONS: &[Operation] = &[
                     json(&engine.tenants_after(after.unwrap_or_default(), most)?)
                 }
             }
+        },
+    },
+    Operation {
+        name: "find_tenants",
+        summary: "Lists tenants by name, as of the last checkpoint: those whose name, or whose \
+                  account holder's, has a text, and that a filter lets through.",
+        arguments: &[
+            Argument::optional("text", Type::Text, "A part of a name. Any unless given."),
+            Argument::optional(
+                "filter",
+                Type::Code(|| TenantFilter::ALL.map(TenantFilter::code).to_vec()),
+                "A status; nearly_used_up: nine tenths of something; over_limit. All unless given.",
+            ),
+            Argument::optional(
+                "after",
+                Type::Text,
+                "The last name of the page before. From the first unless given.",
+            ),
+            Argument::optional(
+                "most",
+                Type::Units,
+                "How many at most: 1 to 1,000; 100 unless given.",
+            ),
+        ],
+        result: "[{\"name\", \"status\", \"trade_name\", \"plan\"}]",
+        effect: Effect::Reads,
+        blocks: Blocks::ReadsStore,
+        run: |engine, given| {
+            let search = TenantSearch {
+                text: given.text_or_none("text")?.unwrap_or_default(),
+                filter: given.code_or_none("filter", TenantFilter::from_code)?,
+                after: given.text_or_none("after")?.unwrap_or_default(),
+            };
+            json(&engine.find_tenants(&search, given.count_or_none("most")?.unwrap_or(FOUND))?)
+        },
+    },
+    Operation {
+        name: "count_tenants",
+        summary: "Counts tenants by status, and by plan.",
+        arguments: &[],
+        result: "{\"by_status\": {status: count}, \"by_plan\": {plan: count}}",
+        effect: Effect::Reads,
+        blocks: Blocks::ReadsStore,
+        run: |engine, _| {
+            let statuses = engine.count_tenants()?;
+            let by_status: BTreeMap<_, _> =
+                statuses.into_iter().map(|(status, count)| (status.code(), count)).collect();
+            let by_plan: BTreeMap<_, _> = engine.tenants_on_plans()?.into_iter().collect();
+            json(&serde_json::json!({ "by_status": by_status, "by_plan": by_plan }))
         },
     },
     Operation {

@@ -138,6 +138,9 @@ fn tenants(story: &mut Story) {
         json!(1),
     );
     story.answers("tenants", json!(null), json!(["acme", "b"]));
+    let named_b = json!({ "text": "B", "filter": "active", "after": "acme", "most": 5 });
+    story.says("find_tenants", named_b, "/0/name", json!("b"));
+    story.says("count_tenants", json!(null), "/by_plan", json!({ "small": 1 }));
     story.says("validate", json!({ "form": account("aurora") }), "/problems", json!([]));
     story.answers("register", json!({ "form": account("aurora") }), json!("aurora"));
     let aurora = json!({ "tenant": "aurora" });
@@ -247,6 +250,7 @@ fn reports(story: &mut Story) {
     }
     let usage = json!({ "tenant": "acme", "interval": "day", "since": "2026-05-01T00:00:00Z" });
     story.gives("usage", usage, Value::is_array);
+    story.answers("refusals", json!({ "interval": "hour" }), json!([]));
     let two = |it: &Value| it.as_array().is_some_and(|all| all.len() == 2);
     let events = story.gives("events", json!({ "after": 0, "most": 2 }), two);
     let seen = json!({ "up_to": events[1]["sequence"] });
@@ -285,6 +289,11 @@ fn ends(story: &mut Story) {
 
 fn maintenance(story: &mut Story) {
     story.says("catalog", json!(null), "/version", json!(1));
+    let cheaper = json!({ "text": CATALOG.replace("9.90", "8.90") });
+    let price = json!([{
+        "what": "plans.small.price_cents", "before": "990", "after": "890", "takes": false,
+    }]);
+    story.answers("compare_catalog", cheaper, price);
     story.says("opening", json!(null), "/origin", json!("rebuilt"));
     story.answers("live_path", json!(null), json!(null));
     story.answers("verify", json!(null), json!([]));

@@ -111,7 +111,7 @@ pub struct Access {
 /// The access tokens of a database.
 #[derive(Clone, Copy)]
 pub struct AccessTokens<'a> {
-    engine: &'a Engine,
+    pub(super) engine: &'a Engine,
 }
 
 impl Engine {
@@ -228,18 +228,18 @@ impl AccessTokens<'_> {
         })
     }
 
-    fn hash(self, token: &str) -> Vec<u8> {
+    pub(super) fn hash(self, token: &str) -> Vec<u8> {
         let secret = self.engine.shared.live.secret();
         let key = blake3::derive_key("cotas 2026 access tokens", &secret);
         blake3::keyed_hash(&key, token.as_bytes()).as_bytes().to_vec()
     }
 }
 
-fn is_valid(row: &AccessTokenRow, now: Timestamp) -> bool {
+pub(super) fn is_valid(row: &AccessTokenRow, now: Timestamp) -> bool {
     row.revoked_at.is_none() && row.expires_at.is_none_or(|end| now < end)
 }
 
-fn role_of(row: &AccessTokenRow) -> Result<AccessRole, Error> {
+pub(super) fn role_of(row: &AccessTokenRow) -> Result<AccessRole, Error> {
     AccessRole::from_code(&row.role).ok_or_else(|| {
         let (what, value) = ("role of an access token", row.role.clone());
         Error::Store(crate::error::StoreError::Corrupt { what, value })

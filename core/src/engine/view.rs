@@ -377,7 +377,7 @@ impl Engine {
 }
 
 /// The first hour of the history that begins at `at` or later.
-fn first_hour(at: Timestamp) -> u32 {
+pub(super) fn first_hour(at: Timestamp) -> u32 {
     u32::try_from(hour_of(at.plus_ms(HOUR_MS - 1))).unwrap_or(0)
 }
 

@@ -4,7 +4,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::page::{Column, Page, limit, number};
+use super::figures::{limit, number};
+use super::page::{Column, Page};
 use crate::language::{Language, Wording};
 
 /// What is contracted and available of one resource.

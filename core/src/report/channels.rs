@@ -6,7 +6,8 @@ use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use super::balances::BalanceLine;
-use super::page::{Column, Page, date, day, money, yes_or_no};
+use super::figures::{date, day, money, yes_or_no};
+use super::page::{Column, Page};
 use crate::billing::Cents;
 use crate::clock::Timestamp;
 use crate::language::{Language, Wording};

@@ -3,14 +3,18 @@
 
 mod balances;
 mod channels;
+pub mod figures;
+mod pace;
 mod page;
 mod plan;
 mod statement;
 mod statement_page;
 mod usage;
+pub mod words;
 
 pub use balances::{BalanceLine, Balances};
 pub use channels::{Channel, Channels, NextCharge};
+pub use pace::Pace;
 pub use plan::{PlanReport, Role};
 pub use statement::{GrantLine, PlanSummary, Statement};
 pub use usage::{Interval, UsageBucket, UsageReport};

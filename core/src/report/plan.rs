@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
-use super::page::{Column, Page, day, limit, number, yes_or_no};
+use super::figures::{day, limit, number, yes_or_no};
+use super::page::{Column, Page};
+use super::words;
 use crate::clock::Timestamp;
 use crate::language::{Language, Wording};
 
@@ -121,7 +123,7 @@ impl PlanReport {
         let none = say("none", "nenhum");
         let mut facts = vec![
             (say("Plan", "Plano"), self.plan_title.as_deref().unwrap_or(none).to_owned()),
-            (say("Status", "Situação"), status(&self.status, language).to_owned()),
+            (say("Status", "Situação"), words::status(&self.status, language).to_owned()),
         ];
         if let (Some(start), Some(end)) = (self.period_start, self.period_end) {
             let first = day(start, self.time_zone, language);
@@ -182,20 +184,6 @@ impl PlanReport {
         };
         let rows = self.features.iter().map(row).collect();
         page.table(page.say("Features", "Funcionalidades"), &header, rows);
-    }
-}
-
-/// A status as people call it (docs/sources.md, Helena).
-fn status(code: &str, language: Language) -> &str {
-    match code {
-        "demo" => language.say("demonstration", "demonstração"),
-        "onboarding" => language.say("onboarding", "em implantação"),
-        "active" => language.say("active", "ativo"),
-        "past_due" => language.say("past due", "em atraso"),
-        "suspended" => language.say("suspended", "suspenso"),
-        "cancelled" => language.say("cancelled", "cancelado"),
-        "pending" => language.say("waits to be paid", "aguarda pagamento"),
-        other => other,
     }
 }
 

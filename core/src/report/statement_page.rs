@@ -1,12 +1,12 @@
 //! The page "Minha assinatura" (docs/sources.md, LiveChat 360) to read.
 
 use super::balances::tabulate;
-use super::page::{Column, Page, date, day, money, number, yes_or_no};
+use super::figures::{date, day, money, number, yes_or_no};
+use super::page::{Column, Page};
 use super::statement::{GrantLine, Statement};
-use crate::billing::PaymentMethod;
+use super::words;
 use crate::language::Language;
-use crate::rules::Source;
-use crate::{Invoice, InvoiceStatus, SubscriptionRecord};
+use crate::{Invoice, SubscriptionRecord};
 
 impl Statement {
     /// As a page to read.
@@ -33,7 +33,7 @@ impl Statement {
             (page.say("Plan", "Plano"), plan.title.clone()),
             (
                 page.say("Payment form", "Forma de pagamento"),
-                payment(&plan.payment_type, plan.payment_method, page.language),
+                words::payment(&plan.payment_type, plan.payment_method, page.language),
             ),
             (page.say("Next due date", "Próximo vencimento"), date(plan.due, page.language)),
             (
@@ -55,7 +55,10 @@ impl Statement {
         ];
         let row = |GrantLine { title, grant, used_up }: &GrantLine| {
             let until = grant.expires_at.map(|at| day(at.plus_ms(-1), self.time_zone, language));
-            let mut row = vec![title.text(language).to_owned(), source(grant.source, language)];
+            let mut row = vec![
+                title.text(language).to_owned(),
+                words::source(grant.source, language).to_owned(),
+            ];
             row.push(number(grant.granted, language));
             row.extend(
                 [grant.consumed, grant.remaining]
@@ -84,10 +87,10 @@ impl Statement {
                 it.id.to_string(),
                 it.title.clone(),
                 it.gateway_id.clone().unwrap_or_default(),
-                payment(&it.payment_type, it.payment_method, language),
+                words::payment(&it.payment_type, it.payment_method, language),
                 day(it.period_start, self.time_zone, language),
                 date(it.due, language),
-                standing(it.status, language).to_owned(),
+                words::subscription_status(it.status, language).to_owned(),
             ]
         };
         let rows = self.subscriptions.iter().map(row).collect();
@@ -121,8 +124,8 @@ impl Statement {
                 it.id.to_string(),
                 money(it.amount, &self.currency, language),
                 it.title.clone(),
-                payment(&it.payment_type, it.payment_method, language),
-                invoice_status(it.status, language).to_owned(),
+                words::payment(&it.payment_type, it.payment_method, language),
+                words::invoice_status(it.status, language).to_owned(),
                 yes_or_no(it.recurring, language),
                 date(it.due, language),
                 paid_on.unwrap_or_default(),
@@ -134,52 +137,5 @@ impl Statement {
         };
         let rows = self.invoices.iter().map(row).collect();
         page.table(page.say("Invoices", "Faturas"), &header, rows);
-    }
-}
-
-/// The label of how it is paid, with the method at the gateway: `Asaas (Boleto)`.
-fn payment(label: &str, method: Option<PaymentMethod>, language: Language) -> String {
-    let method = match method {
-        None => return label.to_owned(),
-        Some(PaymentMethod::Boleto) => "Boleto",
-        Some(PaymentMethod::Card) => language.say("Card", "Cartão"),
-        Some(PaymentMethod::Pix) => "Pix",
-        Some(PaymentMethod::Cash) => language.say("Cash", "Dinheiro"),
-        Some(PaymentMethod::Transfer) => language.say("Transfer", "Transferência"),
-        Some(PaymentMethod::Other) => language.say("Other", "Outro"),
-    };
-    format!("{label} ({method})")
-}
-
-fn source(source: Source, language: Language) -> String {
-    match source {
-        Source::Plan => language.say("Plan", "Plano"),
-        Source::Extra => language.say("Extra", "Extra"),
-        Source::Package => language.say("Package", "Pacote"),
-        Source::Manual => language.say("Manual", "Manual"),
-    }
-    .to_owned()
-}
-
-/// How a subscription stands.
-fn standing(status: &'static str, language: Language) -> &'static str {
-    match status {
-        "active" => language.say("active", "ativo"),
-        "lapsed" => language.say("lapsed", "expirado"),
-        "paused" => language.say("paused", "pausado"),
-        "pending" => language.say("pending", "pendente"),
-        "scheduled" => language.say("scheduled", "agendado"),
-        _ => language.say("cancelled", "cancelado"),
-    }
-}
-
-fn invoice_status(status: InvoiceStatus, language: Language) -> &'static str {
-    match (status, language) {
-        (status, Language::English) => status.code(),
-        (InvoiceStatus::Pending, _) => "pendente",
-        (InvoiceStatus::Paid, _) => "paga",
-        (InvoiceStatus::Overdue, _) => "vencida",
-        (InvoiceStatus::Cancelled, _) => "cancelada",
-        (InvoiceStatus::Refunded, _) => "estornada",
     }
 }

@@ -105,6 +105,16 @@ impl Store {
         })
     }
 
+    /// The token with a number, as any process sees it.
+    pub(crate) fn access_token_of_id(&self, id: i64) -> Result<Option<AccessTokenRow>, StoreError> {
+        self.with(|connection| {
+            connection
+                .prepare_cached(&format!("{SELECT} WHERE a.id = ?1"))
+                .and_then(|mut statement| statement.query_row([id], token).optional())
+                .map_err(sqlite(READING))
+        })
+    }
+
     /// The token with a hash.
     pub(crate) fn access_token_of_hash(
         &self,

@@ -45,7 +45,7 @@ pub(super) fn hash_of(blob: &[u8]) -> Hash128 {
     Hash128 { low, high }
 }
 
-fn rows<T>(
+pub(super) fn rows<T>(
     connection: &Connection,
     sql: &str,
     parameters: &[&dyn rusqlite::ToSql],

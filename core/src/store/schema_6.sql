@@ -233,3 +233,7 @@ CREATE TABLE totals (
 INSERT INTO totals SELECT metric, resource, CAST(min(total(count), 9e18) AS INTEGER) FROM history
     GROUP BY metric, resource;
 INSERT INTO totals SELECT 65, 65535, count(*) FROM periods WHERE EXISTS (SELECT 1 FROM periods);
+-- Lists -----------------------------------------------------------------------------------------
+CREATE INDEX tenants_by_status ON tenants (status, name);
+-- What was denied to all tenants; 1 to 63 are the numbers of reasons.
+CREATE INDEX history_denied ON history (hour, resource, metric, count) WHERE metric BETWEEN 1 AND 63;

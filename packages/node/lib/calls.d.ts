@@ -365,6 +365,21 @@ export class EngineCalls {
   /** As tenants, in this thread. */
   tenantsSync(given?: { after?: string | null; most?: number | null }): any;
   /**
+   * Lists tenants by name, as of the last checkpoint: those whose name, or whose account holder's,
+   * has a text, and that a filter lets through. Result: [{"name", "status", "trade_name", "plan"}].
+   * It reads; reads SQLite.
+   */
+  findTenants(given?: { text?: string | null; filter?: 'nearly_used_up' | 'over_limit' | 'past_due' | 'suspended' | 'active' | 'demo' | 'onboarding' | 'cancelled' | null; after?: string | null; most?: number | null }): Promise<any>;
+  /** As findTenants, in this thread. */
+  findTenantsSync(given?: { text?: string | null; filter?: 'nearly_used_up' | 'over_limit' | 'past_due' | 'suspended' | 'active' | 'demo' | 'onboarding' | 'cancelled' | null; after?: string | null; most?: number | null }): any;
+  /**
+   * Counts tenants by status, and by plan. Result: {"by_status": {status: count}, "by_plan": {plan:
+   * count}}. It reads; reads SQLite.
+   */
+  countTenants(given?: {}): Promise<any>;
+  /** As countTenants, in this thread. */
+  countTenantsSync(given?: {}): any;
+  /**
    * Creates a tenant with its plan, extras, account holder, limits and features: all or nothing. A
    * tenant of that name that exists already is an error. Result: null. It changes; once under a
    * key; waits for the disk.
@@ -827,6 +842,13 @@ export class EngineCalls {
   /** As usage, in this thread. */
   usageSync(given: { tenant: string; interval: 'hour' | 'day' | 'month'; since?: string | null; until?: string | null }): any;
   /**
+   * Returns what was denied to all tenants together, by hour, day or month of the catalog's zone.
+   * Result: the refusals, by interval, as of usage. It reads; waits for the disk.
+   */
+  refusals(given: { interval: 'hour' | 'day' | 'month'; since?: string | null; until?: string | null }): Promise<any>;
+  /** As refusals, in this thread. */
+  refusalsSync(given: { interval: 'hour' | 'day' | 'month'; since?: string | null; until?: string | null }): any;
+  /**
    * Lists what has happened to tenants, the oldest first. Events stay until acknowledge_events.
    * Result: a list of events, each with its number. It reads; waits for the disk.
    */
@@ -910,6 +932,14 @@ export class EngineCalls {
   catalogLosses(given: { text: string; name?: string | null }): Promise<any>;
   /** As catalogLosses, in this thread. */
   catalogLossesSync(given: { text: string; name?: string | null }): any;
+  /**
+   * Checks a catalog as load_catalog would, and lists what it changes beside the one in force.
+   * Changes nothing. Result: [{"what", "before", "after", "takes" (whether it takes something
+   * away)}]. It reads; waits for nothing.
+   */
+  compareCatalog(given: { text: string; name?: string | null }): Promise<any>;
+  /** As compareCatalog, in this thread. */
+  compareCatalogSync(given: { text: string; name?: string | null }): any;
   /**
    * Returns the catalog in force. Result: {"version", "catalog"}. It reads; waits for nothing.
    */

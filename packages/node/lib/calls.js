@@ -455,6 +455,10 @@ exports.EngineCalls = class {
   paymentEventSync(gateway, body, token) { return this._now(paymentEvent, gateway, body, token); }
   tenants(given, options) { return this.call('tenants', given, options); }
   tenantsSync(given, options) { return this.callSync('tenants', given, options); }
+  findTenants(given, options) { return this.call('find_tenants', given, options); }
+  findTenantsSync(given, options) { return this.callSync('find_tenants', given, options); }
+  countTenants(given, options) { return this.call('count_tenants', given, options); }
+  countTenantsSync(given, options) { return this.callSync('count_tenants', given, options); }
   createTenant(given, options) { return this.call('create_tenant', given, options); }
   createTenantSync(given, options) { return this.callSync('create_tenant', given, options); }
   ensureTenant(given, options) { return this.call('ensure_tenant', given, options); }
@@ -597,6 +601,8 @@ exports.EngineCalls = class {
   pageSync(given, options) { return this.callSync('page', given, options); }
   usage(given, options) { return this.call('usage', given, options); }
   usageSync(given, options) { return this.callSync('usage', given, options); }
+  refusals(given, options) { return this.call('refusals', given, options); }
+  refusalsSync(given, options) { return this.callSync('refusals', given, options); }
   events(given, options) { return this.call('events', given, options); }
   eventsSync(given, options) { return this.callSync('events', given, options); }
   acknowledgeEvents(given, options) { return this.call('acknowledge_events', given, options); }
@@ -623,6 +629,8 @@ exports.EngineCalls = class {
   }
   catalogLosses(given, options) { return this.call('catalog_losses', given, options); }
   catalogLossesSync(given, options) { return this.callSync('catalog_losses', given, options); }
+  compareCatalog(given, options) { return this.call('compare_catalog', given, options); }
+  compareCatalogSync(given, options) { return this.callSync('compare_catalog', given, options); }
   catalog(given, options) { return this.call('catalog', given, options); }
   catalogSync(given, options) { return this.callSync('catalog', given, options); }
   opening(given, options) { return this.call('opening', given, options); }

@@ -94,6 +94,31 @@ trait EngineCalls
     }
 
     /**
+     * Lists tenants by name, as of the last checkpoint: those whose name, or whose account
+     * holder's, has a text, and that a filter lets through. Result: [{"name", "status",
+     * "trade_name", "plan"}]. It reads; reads SQLite.
+     */
+    public function findTenants(
+        ?string $text = null, ?string $filter = null, ?string $after = null, ?int $most = null,
+    ): mixed
+    {
+        $given = [];
+        $given += self::given([
+            'text' => $text, 'filter' => $filter, 'after' => $after, 'most' => $most,
+        ]);
+        return $this->call('find_tenants', $given);
+    }
+
+    /**
+     * Counts tenants by status, and by plan. Result: {"by_status": {status: count}, "by_plan":
+     * {plan: count}}. It reads; reads SQLite.
+     */
+    public function countTenants(): mixed
+    {
+        return $this->call('count_tenants', []);
+    }
+
+    /**
      * Creates a tenant with its plan, extras, account holder, limits and features: all or nothing.
      * A tenant of that name that exists already is an error. Result: null. It changes; once under a
      * key; waits for the disk.
@@ -766,6 +791,17 @@ trait EngineCalls
     }
 
     /**
+     * Returns what was denied to all tenants together, by hour, day or month of the catalog's zone.
+     * Result: the refusals, by interval, as of usage. It reads; waits for the disk.
+     */
+    public function refusals(string $interval, ?string $since = null, ?string $until = null): mixed
+    {
+        $given = ['interval' => $interval];
+        $given += self::given(['since' => $since, 'until' => $until]);
+        return $this->call('refusals', $given);
+    }
+
+    /**
      * Lists what has happened to tenants, the oldest first. Events stay until acknowledge_events.
      * Result: a list of events, each with its number. It reads; waits for the disk.
      */
@@ -879,6 +915,18 @@ trait EngineCalls
         $given = ['text' => $text];
         $given += self::given(['name' => $name]);
         return $this->call('catalog_losses', $given);
+    }
+
+    /**
+     * Checks a catalog as load_catalog would, and lists what it changes beside the one in force.
+     * Changes nothing. Result: [{"what", "before", "after", "takes" (whether it takes something
+     * away)}]. It reads; waits for nothing.
+     */
+    public function compareCatalog(string $text, ?string $name = null): mixed
+    {
+        $given = ['text' => $text];
+        $given += self::given(['name' => $name]);
+        return $this->call('compare_catalog', $given);
     }
 
     /**

@@ -16,6 +16,10 @@ const PATH: &str = "/api/v1/operations/";
 /// What a viewer may read: what a tenant has left.
 const FOR_VIEWERS: [&str; 4] = ["balances", "feature", "report", "usage"];
 
+/// What a tenant's manager may change: what it buys, and how it pays (docs/sources.md, LiveChat
+/// 360).
+const FOR_MANAGERS: [&str; 2] = ["buy", "set_payment_method"];
+
 /// What only the platform may do: what concerns every tenant at once, or how payments come in.
 const FOR_THE_PLATFORM: [&str; 19] = [
     "acknowledge_events",
@@ -78,7 +82,7 @@ fn needs(operation: &Operation) -> Needs {
         AccessRole::Platform
     } else if FOR_VIEWERS.contains(&operation.name) {
         AccessRole::Viewer
-    } else if operation.effect == Effect::Reads {
+    } else if operation.effect == Effect::Reads || FOR_MANAGERS.contains(&operation.name) {
         AccessRole::Manager
     } else {
         AccessRole::Reseller
@@ -95,6 +99,11 @@ fn needs(operation: &Operation) -> Needs {
 
 fn is_required(argument: &control::Argument, name: &str) -> bool {
     argument.name == name && argument.presence == control::Presence::Required
+}
+
+/// Who may call the operation with this name; `None`: no caller on another machine may.
+pub(crate) fn needs_of(name: &str) -> Option<Needs> {
+    operations().find(|it| it.name == name).map(needs)
 }
 
 /// The tenant that the arguments of an operation name, itself or by an invoice.
@@ -115,8 +124,8 @@ mod tests {
 
     #[test]
     fn every_name_is_an_operations() {
-        let named = FOR_VIEWERS.iter().chain(&FOR_THE_PLATFORM).chain(&NOT_OFFERED);
-        let named = named.chain([&OF_ANY_MONEY]);
+        let named = FOR_VIEWERS.iter().chain(&FOR_MANAGERS).chain(&FOR_THE_PLATFORM);
+        let named = named.chain(&NOT_OFFERED).chain([&OF_ANY_MONEY]);
         let unknown: Vec<_> = named.filter(|it| control::operation(it).is_err()).collect();
         assert!(unknown.is_empty(), "{unknown:?}");
     }

@@ -72,7 +72,7 @@ pub static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
     written.into_iter().flatten().copied().chain(control::routes()).collect()
 });
 
-pub(crate) use control::tenant_of;
+pub(crate) use control::{needs_of, tenant_of};
 
 impl Route {
     /// One that everybody may use.

@@ -557,6 +557,21 @@ module Cotas
       call("tenants", given)
     end
 
+    # Lists tenants by name, as of the last checkpoint: those whose name, or whose account holder's,
+    # has a text, and that a filter lets through. Result: [{"name", "status", "trade_name",
+    # "plan"}]. It reads; reads SQLite.
+    def find_tenants(text: nil, filter: nil, after: nil, most: nil)
+      given = {}
+      given.merge!({ text: text, filter: filter, after: after, most: most }.compact)
+      call("find_tenants", given)
+    end
+
+    # Counts tenants by status, and by plan. Result: {"by_status": {status: count}, "by_plan":
+    # {plan: count}}. It reads; reads SQLite.
+    def count_tenants
+      call("count_tenants", {})
+    end
+
     # Creates a tenant with its plan, extras, account holder, limits and features: all or nothing. A
     # tenant of that name that exists already is an error. Result: null. It changes; once under a
     # key; waits for the disk.
@@ -1002,6 +1017,14 @@ module Cotas
       call("usage", given)
     end
 
+    # Returns what was denied to all tenants together, by hour, day or month of the catalog's zone.
+    # Result: the refusals, by interval, as of usage. It reads; waits for the disk.
+    def refusals(interval:, since: nil, until: nil)
+      given = { interval: interval }
+      given.merge!({ since: since, until: binding.local_variable_get(:until) }.compact)
+      call("refusals", given)
+    end
+
     # Lists what has happened to tenants, the oldest first. Events stay until acknowledge_events.
     # Result: a list of events, each with its number. It reads; waits for the disk.
     def events(after: nil, most: nil)
@@ -1083,6 +1106,15 @@ module Cotas
       given = { text: text }
       given.merge!({ name: name }.compact)
       call("catalog_losses", given)
+    end
+
+    # Checks a catalog as load_catalog would, and lists what it changes beside the one in force.
+    # Changes nothing. Result: [{"what", "before", "after", "takes" (whether it takes something
+    # away)}]. It reads; waits for nothing.
+    def compare_catalog(text:, name: nil)
+      given = { text: text }
+      given.merge!({ name: name }.compact)
+      call("compare_catalog", given)
     end
 
     # Returns the catalog in force. Result: {"version", "catalog"}. It reads; waits for nothing.

@@ -1,8 +1,8 @@
 //! Round numbers along the sides of a drawing.
 
-use cotas::Interval;
+use cotas::{Interval, Language};
 
-use crate::output::grouped;
+use crate::grouped;
 
 /// Steps between the numbers of a scale.
 const STEPS_MAX: u64 = 4;
@@ -19,14 +19,14 @@ const UNITS: [(u64, &str); 6] = [
 const UNITS_FROM: u64 = 10_000;
 
 /// A scale for counts: from 0, in steps of 1, 2 or 5 times a power of ten.
-pub struct Scale {
+pub(crate) struct Scale {
     step: u64,
     steps: u64,
 }
 
 impl Scale {
     /// The scale with the fewest steps that ends at `most` or above.
-    pub fn up_to(most: u64) -> Scale {
+    pub(crate) fn up_to(most: u64) -> Scale {
         let powers = std::iter::successors(Some(1_u64), |power| power.checked_mul(10));
         let steps = powers.flat_map(|power| [1, 2, 5].map(|factor| power.saturating_mul(factor)));
         let step = steps.into_iter().find(|&step| most.div_ceil(step) <= STEPS_MAX);
@@ -35,28 +35,29 @@ impl Scale {
     }
 
     /// Its last number.
-    pub fn top(&self) -> u64 {
+    pub(crate) fn top(&self) -> u64 {
         self.step.saturating_mul(self.steps)
     }
 
     /// Its numbers.
-    pub fn ticks(&self) -> Vec<u64> {
+    pub(crate) fn ticks(&self) -> Vec<u64> {
         (0..=self.steps).map(|step| self.step.saturating_mul(step)).collect()
     }
 
     /// How one of them is written: all with the same unit.
-    pub fn write(&self, tick: u64) -> String {
+    pub(crate) fn write(&self, tick: u64, language: Language) -> String {
         let top = self.top();
         let unit = UNITS.iter().find(|&&(unit, _)| top >= UNITS_FROM && top >= unit);
-        let Some(&(unit, name)) = unit.filter(|_| tick > 0) else { return grouped(tick) };
+        let Some(&(unit, name)) = unit.filter(|_| tick > 0) else { return grouped(tick, language) };
         let (whole, tenths) = (tick / unit, tick % unit / (unit / 10));
-        if tenths == 0 { format!("{whole}{name}") } else { format!("{whole}.{tenths}{name}") }
+        let point = language.say(".", ",");
+        if tenths == 0 { format!("{whole}{name}") } else { format!("{whole}{point}{tenths}{name}") }
     }
 }
 
 /// Every how many intervals there is space for a label of `width` pixels, where an interval has
 /// `pixels`: steps that fit into days, weeks and years.
-pub fn label_step(interval: Interval, width: usize, pixels: usize) -> usize {
+pub(crate) fn label_step(interval: Interval, width: usize, pixels: usize) -> usize {
     let round: &[usize] = match interval {
         Interval::Hour => &[1, 2, 3, 6, 12, 24, 48, 168],
         Interval::Day => &[1, 2, 7, 14, 28],
@@ -75,7 +76,7 @@ mod tests {
     fn ticks(most: u64) -> Vec<String> {
         let scale = Scale::up_to(most);
         assert!(scale.top() >= most);
-        scale.ticks().into_iter().map(|tick| scale.write(tick)).collect()
+        scale.ticks().into_iter().map(|tick| scale.write(tick, Language::English)).collect()
     }
 
     #[test]

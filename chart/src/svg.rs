@@ -6,15 +6,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{Datelike, Timelike};
-use cotas::{Interval, Metric, Reason, Timestamp, UsageReport};
+use cotas::rules::calendar;
+use cotas::{Interval, Language, Metric, Reason, Timestamp, UsageReport, words};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::axis::{Scale, label_step};
-use super::{NOTHING, metrics, resources, total};
-use crate::failure::Failure;
-use crate::output::{grouped, printable};
+use crate::axis::{Scale, label_step};
+use crate::{ChartError, Style, grouped, metrics, nothing, resources, total};
 
 /// A year of hours, and more years of days than the program is old.
 const BARS_MAX: usize = 10_000;
@@ -73,6 +72,7 @@ struct Series {
 struct Panel {
     title: &'static str,
     series: Vec<Series>,
+    language: Language,
 }
 
 /// What all panels have in common.
@@ -87,32 +87,43 @@ struct Foot {
 }
 
 /// The chart as SVG.
-pub fn chart(tenant: &str, report: &UsageReport) -> Result<String, Failure> {
+pub fn chart(report: &UsageReport, style: &Style<'_>) -> Result<String, ChartError> {
     let asked = report.spans().count();
     if asked > BARS_MAX {
         let interval = report.interval.code();
-        return Err(Failure::ChartTooLong { interval, asked, most: BARS_MAX });
+        return Err(ChartError::TooLong { interval, asked, most: BARS_MAX });
     }
-    let foot = Foot::new(report);
-    let panels = panels(report);
+    let foot = Foot::new(report, style.language);
+    let panels = panels(report, style);
+    let header = if style.heading.is_some() { HEADER } else { 0 };
     let height = panels.iter().map(|panel| panel.height(&foot)).sum::<usize>().max(PLOT_HEIGHT);
     let mut svg = String::new();
-    let size = (foot.width as u32, (HEADER + height) as u32);
+    let size = (foot.width as u32, (header + height) as u32);
     let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-    draw(&root, tenant, report, &foot, &panels)
-        .map_err(|error| Failure::Drawing(error.to_string()))?;
+    draw(&root, report, style, &foot, &panels)
+        .map_err(|error| ChartError::Drawing(error.to_string()))?;
     drop(root);
     Ok(svg)
 }
 
-fn draw(root: &Area, tenant: &str, report: &UsageReport, foot: &Foot, panels: &[Panel]) -> Drawn {
+fn draw(
+    root: &Area,
+    report: &UsageReport,
+    style: &Style<'_>,
+    foot: &Foot,
+    panels: &[Panel],
+) -> Drawn {
     root.fill(&WHITE)?;
-    header(root, tenant, report, foot)?;
-    if panels.is_empty() {
-        let middle = ((foot.width / 2) as i32, (HEADER + PLOT_HEIGHT / 2) as i32);
-        root.draw_text(NOTHING, &text(16).pos(Pos::new(HPos::Center, VPos::Center)), middle)?;
+    let mut top = 0;
+    if let Some(heading) = style.heading {
+        header(root, heading, report, foot)?;
+        top = HEADER;
     }
-    let mut top = HEADER;
+    if panels.is_empty() {
+        let middle = ((foot.width / 2) as i32, (top + PLOT_HEIGHT / 2) as i32);
+        let centre = text(16).pos(Pos::new(HPos::Center, VPos::Center));
+        root.draw_text(nothing(style.language), &centre, middle)?;
+    }
     for panel in panels {
         let height = panel.height(foot);
         panel.draw(
@@ -124,9 +135,14 @@ fn draw(root: &Area, tenant: &str, report: &UsageReport, foot: &Foot, panels: &[
     root.present()
 }
 
-fn header(root: &Area, tenant: &str, report: &UsageReport, foot: &Foot) -> Drawn {
-    // What may stand in a name but not in XML, however it is escaped.
-    let name = printable(tenant).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
+/// The text without what moves a cursor, or may not stand in XML however it is escaped.
+fn printable(text: &str) -> String {
+    let text = text.trim_end().replace(char::is_control, " ");
+    text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+}
+
+fn header(root: &Area, heading: &str, report: &UsageReport, foot: &Foot) -> Drawn {
+    let name = printable(heading);
     // A letter takes seven tenths of its height.
     let letters = (foot.width - 2 * GAP) * 10 / 7;
     let size = (letters / name.len().max(1)).clamp(8, 18) as u32;
@@ -152,7 +168,8 @@ fn text(size: u32) -> TextStyle<'static> {
 }
 
 /// Panels with everything in the report.
-fn panels(report: &UsageReport) -> Vec<Panel> {
+fn panels(report: &UsageReport, style: &Style<'_>) -> Vec<Panel> {
+    let Style { language, title: name_of, .. } = *style;
     let mut used = Vec::new();
     let mut others: BTreeMap<&'static str, BTreeMap<(Option<Reason>, &str), Series>> =
         BTreeMap::new();
@@ -165,14 +182,19 @@ fn panels(report: &UsageReport) -> Vec<Panel> {
         for metric in metrics(report, resource) {
             let counts = report.series(resource, metric);
             if metric == Metric::Used {
-                let series = vec![Series { name: resource.to_owned(), colour, counts }];
-                used.push(Panel { title: metric.parts().0, series });
+                let name = printable(&name_of(resource));
+                let title = counted(metric.parts().0, language);
+                used.push(Panel { title, series: vec![Series { name, colour, counts }], language });
                 continue;
             }
             let (title, reason) = metric.parts();
             let key = (reason, if reason.is_none() { resource } else { "" });
             let series = others.entry(title).or_default().entry(key).or_insert_with(|| {
-                let name = reason.map_or(resource, |reason| reason.code()).to_owned();
+                let name = match (reason, language) {
+                    (None, _) => printable(&name_of(resource)),
+                    (Some(reason), Language::English) => reason.code().to_owned(),
+                    (Some(reason), _) => words::reason(reason, language).to_owned(),
+                };
                 Series { name, colour: reason.map_or(colour, colour_of), counts: Vec::new() }
             });
             series.add(&counts);
@@ -180,9 +202,20 @@ fn panels(report: &UsageReport) -> Vec<Panel> {
     }
     let others = others.into_iter().map(|(title, series)| {
         let series = series.into_values().collect();
-        Panel { title, series }
+        Panel { title: counted(title, language), series, language }
     });
     used.into_iter().chain(others).collect()
+}
+
+/// What is counted, as [`Metric::parts`] names it.
+fn counted(what: &'static str, language: Language) -> &'static str {
+    match (language, what) {
+        (Language::Portuguese, "used") => "usado",
+        (Language::Portuguese, "returned") => "devolvido",
+        (Language::Portuguese, "denied") => "recusado",
+        (Language::Portuguese, "shadowed") => "seria recusado",
+        _ => what,
+    }
 }
 
 fn colour_of(reason: Reason) -> RGBColor {
@@ -199,19 +232,22 @@ impl Series {
         }
     }
 
-    fn legend(&self) -> String {
-        format!("{} {}", self.name, grouped(total(&self.counts)))
+    fn legend(&self, language: Language) -> String {
+        format!("{} {}", self.name, grouped(total(&self.counts), language))
     }
 }
 
 impl Foot {
-    fn new(report: &UsageReport) -> Foot {
+    fn new(report: &UsageReport, language: Language) -> Foot {
         let starts: Vec<_> = report.spans().map(|span| span.start).collect();
         let step = (PLOT_WIDTH / starts.len().max(1)).max(1);
-        let local = |at: Timestamp| at.to_utc().with_timezone(&report.time_zone);
-        let label = |&at: &Timestamp| match report.interval {
-            Interval::Hour => local(at).format("%m-%d %H:%M").to_string(),
-            Interval::Day | Interval::Month => report.label(at),
+        let local = |at| calendar::local(at, report.time_zone);
+        let label = |&at: &Timestamp| match (report.interval, language) {
+            (Interval::Hour, Language::English) => local(at).format("%m-%d %H:%M").to_string(),
+            (Interval::Hour, _) => local(at).format("%d/%m %H:%M").to_string(),
+            (Interval::Day, Language::Portuguese) => local(at).format("%d/%m/%Y").to_string(),
+            (Interval::Month, Language::Portuguese) => local(at).format("%m/%Y").to_string(),
+            (Interval::Day | Interval::Month, _) => report.label(at),
         };
         let labels: Vec<_> = starts.iter().map(label).collect();
         let letters = labels.first().map_or(0, String::len);
@@ -253,7 +289,7 @@ impl Panel {
         let (mut left, mut line) = (first, 0);
         let mut places = Vec::new();
         for series in &self.series {
-            let width = (series.legend().chars().count() + 5) * LETTER;
+            let width = (series.legend(self.language).chars().count() + 5) * LETTER;
             if left > first && left + width > foot.width {
                 (left, line) = (first, line + 1);
             }
@@ -273,7 +309,7 @@ impl Panel {
         for (left, line, series) in legend {
             let (x, y) = (left as i32, (line * LEGEND_LINE) as i32 + centre);
             area.draw(&Rectangle::new([(x, y - 5), (x + 10, y + 5)], series.colour.filled()))?;
-            area.draw_text(&series.legend(), &text(13), (x + 16, y))?;
+            area.draw_text(&series.legend(self.language), &text(13), (x + 16, y))?;
         }
         let top = (lines * LEGEND_LINE) as u32;
         let size = (foot.width as u32, (PLOT_HEIGHT + FOOT) as u32);
@@ -310,7 +346,7 @@ impl Panel {
             .axis_style(INK)
             .label_style(text(12))
             .x_label_formatter(&label)
-            .y_label_formatter(&|&count| scale.write(count))
+            .y_label_formatter(&|&count| scale.write(count, self.language))
             .draw()?;
         let mut floors = vec![0_u64; foot.labels.len()];
         for series in &self.series {
