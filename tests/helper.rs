@@ -119,6 +119,7 @@ fn obey(engine: &Engine, words: &[&str]) -> Result<String, Error> {
         ["settle", name] => engine.settle(name)?,
         ["full-disk"] => return fill_the_disk(engine),
         ["maintain"] => return maintain(engine),
+        ["lag"] => return Ok(engine.lag().lag_ms.to_string()),
         ["checkpoint"] => return Ok(engine.checkpoint()?.to_string()),
         ["verify"] => {
             let findings = engine.verify()?;

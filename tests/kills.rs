@@ -693,3 +693,29 @@ fn events_survive_the_process_that_made_them_and_two_readers_see_the_same() {
     assert_eq!(other.acknowledge_events(first).expect("acknowledges"), 0);
     assert_sound(&engine);
 }
+
+#[test]
+fn a_round_that_dies_leaves_the_age_of_what_it_did_not_write() {
+    let before = Duration::from_millis(400);
+    for point in ["lag.moved", "checkpoint.written", "checkpoint.committed", "round.end"] {
+        for without in ["", "lag"] {
+            let database = database();
+            let engine = with_acme(&database);
+            engine.checkpoint().expect("is made");
+            assert!(engine.consume("acme", "credits", 1).expect("decides").allowed());
+            std::thread::sleep(before);
+            let mut command = database.command(&["checkpoint"]);
+            command.env("COTAS_CRASH", point).env("COTAS_WITHOUT", without);
+            let signal = command.output().expect("starts").status.signal();
+            let dies = signal == Some(libc::SIGKILL);
+            assert_eq!(dies, without.is_empty() || point != "lag.moved", "{point}");
+            let lag = u128::from(engine.lag().lag_ms);
+            let is_done = point == "round.end" || !dies;
+            // The negative control: with one word, the dead round would have taken it along.
+            let stays = !is_done && without.is_empty();
+            assert_eq!(lag >= before.as_millis(), stays, "{point} {without}: {lag} ms");
+            engine.checkpoint().expect("is made");
+            assert_eq!(engine.lag().lag_ms, 0, "{point} {without}");
+        }
+    }
+}

@@ -22,6 +22,8 @@ pub(crate) enum Guard {
     Instant,
     /// That a commit waits for the disk.
     Sync,
+    /// That the age of what a round did not write stays.
+    Lag,
 }
 
 #[cfg(not(feature = "crash_points"))]
@@ -61,10 +63,10 @@ mod switched {
     }
 
     pub(crate) fn off(guard: super::Guard) -> bool {
-        static OFF: OnceLock<[bool; 7]> = OnceLock::new();
+        static OFF: OnceLock<[bool; 8]> = OnceLock::new();
         let off = OFF.get_or_init(|| {
             let text = std::env::var("COTAS_WITHOUT").unwrap_or_default();
-            ["lock", "undo", "dedupe", "settle", "token", "instant", "sync"]
+            ["lock", "undo", "dedupe", "settle", "token", "instant", "sync", "lag"]
                 .map(|name| text.split(',').any(|word| word == name))
         });
         off.get(guard as usize).copied().unwrap_or(false)

@@ -435,6 +435,17 @@ pub enum Error {
         /// What was held.
         what: &'static str,
     },
+    /// Decisions are refused while changes wait for longer than `lag_max` to be written to SQLite.
+    #[error(
+        "changes have waited for {lag_ms} ms to be written to the database, and {lag_max_ms} ms at \
+         most are allowed; try again, and look at what `lag` says"
+    )]
+    Lagging {
+        /// How old the oldest of them is, in milliseconds.
+        lag_ms: u64,
+        /// What [`Builder::lag_max`](crate::Builder::lag_max) allows.
+        lag_max_ms: u64,
+    },
     /// A process held it for too long that could not be asked whether it lives.
     #[error("{what} is locked, and whether its owner lives could not be asked: {why}")]
     OwnerNotAsked {
@@ -509,7 +520,7 @@ impl Error {
             Error::PriceMissing { .. } => 428,
             Error::InvalidForm(_) => 440,
             Error::Owes { .. } => 441,
-            Error::Busy { .. } => 500,
+            Error::Busy { .. } | Error::Lagging { .. } => 500,
             Error::NoCapacity(_) => 501,
             Error::DurabilityUnknown => 502,
             Error::Poisoned(_) => 503,

@@ -52,6 +52,7 @@ struct Settings {
     maintenance: Maintenance,
     checkpoint_interval: Option<Duration>,
     disk_timeout: Option<Duration>,
+    lag_max: Option<Duration>,
     live_directory: Option<PathBuf>,
     allow_network_file_system: bool,
     keep_open: bool,
@@ -92,6 +93,9 @@ impl OptionsHandle {
         }
         if let Some(timeout) = settings.disk_timeout {
             builder = builder.disk_timeout(timeout);
+        }
+        if let Some(max) = settings.lag_max {
+            builder = builder.lag_max(max);
         }
         if let Some(directory) = settings.live_directory {
             builder = builder.live_directory(directory);
@@ -233,6 +237,26 @@ pub unsafe extern "C" fn cotas_options_set_disk_timeout_ms(
         let timeout = Duration::from_millis(timeout_ms);
         let options = call.get::<OptionsHandle, _>(options)?;
         options.set(|settings| settings.disk_timeout = Some(timeout));
+        Ok(())
+    })
+}
+
+/// Has decisions refused with COTAS_E_BUSY while changes have waited for longer than this to be
+/// written to the database (1 to a day's milliseconds; without it they go on, and the operation lag
+/// says how long). The first engine that the process opens of a database says so for all of them.
+///
+/// Threads: any. Blocks: never. Fork: no matter.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cotas_options_set_lag_max_ms(
+    options: *mut cotas_options,
+    max_ms: u64,
+    error: *mut cotas_error,
+) -> i32 {
+    // SAFETY: the header's contract.
+    unsafe { call(error) }.run(|call| {
+        let max = Duration::from_millis(max_ms);
+        let options = call.get::<OptionsHandle, _>(options)?;
+        options.set(|settings| settings.lag_max = Some(max));
         Ok(())
     })
 }

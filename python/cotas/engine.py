@@ -425,6 +425,10 @@ class Engine(_cotas.Engine):
         """Proves that nothing was lost or invented: what was found amiss, which is nothing."""
         return reports.all_of(reports.Finding, self._verify())
 
+    def lag(self) -> reports.Lag:
+        """How far SQLite is behind what was decided: what a power cut would cost."""
+        return reports.of(reports.Lag, self._lag())
+
     def maintain(self) -> reports.Maintained:
         """Does now what maintenance does: checkpoints, and settles tenants whose time has come."""
         return reports.of(reports.Maintained, self._maintain())
@@ -497,6 +501,7 @@ def open(  # noqa: A001
     clock: _cotas.ManualClock | None = None,
     checkpoint_interval: timedelta | None = None,
     disk_timeout: timedelta | None = None,
+    lag_max: timedelta | None = None,
     allow_network_file_system: bool = False,
     keep_open: bool = False,
 ) -> Engine:
@@ -505,6 +510,8 @@ def open(  # noqa: A001
     All processes that open it decide from the same memory. `live_directory`: where that lies,
     instead of beside the database. `checkpoint_interval`: what a power cut may cost (100 ms).
     `disk_timeout`: how long a decision waits for the disk with `durability="disk"` (5 s).
+    `lag_max`: decisions raise `Busy` while changes wait for longer than this to be written; the
+    first engine of a process says so for all of them.
     `keep_open`: stays open in this process when it is closed, so that opening it again costs next
     to nothing; what it had not checkpointed when the process ends is left to the next one."""
     if path is None:
@@ -518,6 +525,7 @@ def open(  # noqa: A001
             clock=clock,
             checkpoint_interval=checkpoint_interval,
             disk_timeout=disk_timeout,
+            lag_max=lag_max,
             allow_network_file_system=allow_network_file_system,
             keep_open=keep_open,
         )

@@ -580,8 +580,8 @@ class Versions(Document):
 
 @dataclass(frozen=True)
 class LiveView(Document):
-    """A live file. `lag_ms_at_least`: the least age of the oldest change that SQLite does not have.
-    """
+    """A live file. `lag_ms`: the age of the oldest change that SQLite does not have. `failing_ms`:
+    for how long checkpoints have failed, `failure`: the code of the last one's error."""
 
     is_of_this_boot: bool
     is_clean: bool
@@ -589,7 +589,10 @@ class LiveView(Document):
     epoch: int
     tenants: int
     unsaved_tenants: int
-    lag_ms_at_least: int | None
+    lag_ms: int
+    failing_ms: int | None
+    failure: int | None
+    rounds_failed: int
     inquiries_failed: int
 
 
@@ -641,6 +644,18 @@ class Diagnosis(Document):
     def is_sound(self) -> bool:
         """Whether nothing is so wrong that it must be put right."""
         return all(it.severity != "error" for it in self.concerns)
+
+
+@dataclass(frozen=True)
+class Lag(Document):
+    """How far SQLite is behind. `failing_ms`: for how long checkpoints have failed, `failure`: the
+    code of the last one's error; both absent where the last one succeeded."""
+
+    lag_ms: int
+    failing_ms: int | None
+    failure: int | None
+    rounds_failed: int
+    alarm: bool
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,10 @@ impl Engine {
         self.document(py, |engine| Ok(engine.opening().clone()))
     }
 
+    fn _lag(&self, py: Python<'_>) -> PyResult<String> {
+        self.document(py, |engine| Ok(engine.lag()))
+    }
+
     fn _maintain(&self, py: Python<'_>) -> PyResult<String> {
         self.document(py, cotas::Engine::maintain)
     }

@@ -29,11 +29,12 @@ impl Engine {
         signature = (
             database, *, durability=How(Durability::Process), maintenance=How(Maintenance::Thread),
             live_directory=None, clock=None, checkpoint_interval=None, disk_timeout=None,
-            allow_network_file_system=false, keep_open=false,
+            lag_max=None, allow_network_file_system=false, keep_open=false,
         ),
         text_signature = "(database, *, durability='process', maintenance='thread', \
             live_directory=None, clock=None, checkpoint_interval=None, \
-            disk_timeout=None, allow_network_file_system=False, keep_open=False)",
+            disk_timeout=None, lag_max=None, allow_network_file_system=False, \
+            keep_open=False)",
     )]
     #[allow(clippy::too_many_arguments)] // Keyword arguments.
     fn new(
@@ -45,6 +46,7 @@ impl Engine {
         clock: Option<&Bound<'_, ManualClock>>,
         checkpoint_interval: Option<Lapse>,
         disk_timeout: Option<Lapse>,
+        lag_max: Option<Lapse>,
         allow_network_file_system: bool,
         keep_open: bool,
     ) -> PyResult<Engine> {
@@ -61,6 +63,7 @@ impl Engine {
             live_directory: live_directory.map(|path| path.0),
             checkpoint_interval,
             disk_timeout,
+            lag_max,
             allow_network_file_system,
             keep_open,
             clock: clock.clone(),

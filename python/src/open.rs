@@ -35,6 +35,7 @@ pub struct Options {
     pub live_directory: Option<PathBuf>,
     pub checkpoint_interval: Option<Lapse>,
     pub disk_timeout: Option<Lapse>,
+    pub lag_max: Option<Lapse>,
     pub allow_network_file_system: bool,
     pub keep_open: bool,
     pub clock: Option<Arc<ManualClock>>,
@@ -92,6 +93,9 @@ impl Options {
         }
         if let Some(timeout) = self.disk_timeout {
             builder = builder.disk_timeout(timeout.duration()?);
+        }
+        if let Some(max) = self.lag_max {
+            builder = builder.lag_max(max.duration()?);
         }
         Ok(builder)
     }

@@ -145,9 +145,13 @@ fn escaped(value: &str) -> String {
 
 fn write_diagnosis(page: &mut Page, diagnosis: &Diagnosis) {
     if let Some(live) = &diagnosis.live {
-        let lag = Duration::from_millis(live.lag_ms_at_least.unwrap_or(0)).as_secs_f64();
+        let lag = Duration::from_millis(live.lag_ms).as_secs_f64();
         page.gauge("cotas_lag_seconds", "Age of the oldest change that is not on disk yet", lag);
         page.gauge("cotas_tenants", "Tenants in the live file", live.tenants);
+        let failing = Duration::from_millis(live.failing_ms.unwrap_or(0)).as_secs_f64();
+        page.gauge("cotas_checkpoints_failing_seconds", "For how long they have failed", failing);
+        page.family("cotas_checkpoints_failed", "counter", "Rounds of checkpoints that failed");
+        page.sample("cotas_checkpoints_failed_total", "", live.rounds_failed);
         let help = "Tenants whose last changes are not in the database yet";
         page.gauge("cotas_unsaved_tenants", help, live.unsaved_tenants);
         page.gauge("cotas_live_file_epoch", "How often the live file was rebuilt", live.epoch);

@@ -453,6 +453,7 @@ static void options(void) {
     OK(cotas_options_set_maintenance(set, COTAS_MAINTENANCE_EXTERNAL, &error));
     OK(cotas_options_set_checkpoint_interval_ms(set, 50, &error));
     OK(cotas_options_set_disk_timeout_ms(set, 2000, &error));
+    OK(cotas_options_set_lag_max_ms(set, 60000, &error));
     OK(cotas_options_set_live_directory(set, TEXT("."), &error));
     OK(cotas_options_set_allow_network_file_system(set, 1, &error));
     OK(cotas_options_set_time(set, MAY_19, &error));

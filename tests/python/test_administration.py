@@ -441,11 +441,17 @@ def test_traffic_is_decided_again_once(engine: cotas.Engine) -> None:
 
 
 def test_a_database_is_looked_after(database: Path, tmp_path: Path) -> None:
-    with cotas.open(database, maintenance="external", checkpoint_interval=timedelta(1)) as engine:
+    with cotas.open(
+        database,
+        maintenance="external",
+        checkpoint_interval=timedelta(1),
+        lag_max=timedelta(minutes=1),
+    ) as engine:
         assert engine.opening.origin == "adopted" and engine.tenants() == ["acme"]
         assert engine.with_durability("disk").consume("acme", "sms")
         engine.consume("acme", "sms")
-        assert engine.maintain().checkpointed == 1 and engine.checkpoint() == 0
+        assert not engine.lag().alarm and engine.lag().failing_ms is None
+        assert engine.maintain().checkpointed == 1 and engine.lag().lag_ms == 0 and engine.checkpoint() == 0
         assert engine.verify() == ()
         engine.backup(tmp_path / "copy.db")
         with pytest.raises(cotas.CotasError):

@@ -97,7 +97,10 @@ fn no_live_file() -> String {
 }
 
 fn live(it: &LiveView) -> String {
-    let lag = it.lag_ms_at_least.map_or(String::new(), |ms| format!(" for at least {ms} ms"));
+    let lag = match it.lag_ms {
+        0 => String::new(),
+        ms => format!(" for {} ms", grouped(ms)),
+    };
     format!(
         "live file: epoch {}, {}, {} not in the database yet{lag}{}",
         it.epoch,

@@ -101,6 +101,9 @@ fn details(kind: &EventKind) -> Vec<(String, Value)> {
             ("refunded_cents", json!(refunded_cents)),
             ("paid_cents", json!(paid_cents)),
         ],
+        EventKind::CheckpointsFailed { failing_ms, failure } => {
+            vec![("failing_ms", json!(failing_ms)), ("failure", json!(failure))]
+        }
         EventKind::GrantExpired { grant, units } => {
             vec![("grant", json!(grant)), ("units", json!(units))]
         }

@@ -133,6 +133,17 @@ pub(super) const OPERATIONS: &[Operation] = &[
         run: |engine, _| json(&engine.maintain()?),
     },
     Operation {
+        name: "lag",
+        summary: "Returns how far SQLite is behind what was decided: what a power cut would cost, \
+                  and whether checkpoints fail.",
+        arguments: &[],
+        result: "{\"lag_ms\", \"failing_ms\" (null: the last checkpoint succeeded), \"failure\" \
+                 (the code of the error), \"rounds_failed\", \"alarm\"}",
+        effect: Effect::Reads,
+        blocks: Blocks::Never,
+        run: |engine, _| json(&engine.lag()),
+    },
+    Operation {
         name: "checkpoint",
         summary: "Writes everything that has changed to SQLite.",
         arguments: &[],

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::{Concern, Diagnosis, FileView, Severity, StuckLock, Subject};
+use super::{Concern, Diagnosis, FileView, LiveView, Severity, StuckLock, Subject};
 use crate::clock::HOUR_MS;
+use crate::engine::ALARM_AFTER_MS;
 use crate::error::{OpenError, StoreError};
 use crate::live::inspect::Inspected;
 use crate::live::layout::header;
@@ -193,11 +194,24 @@ fn live(seen: &Diagnosis, concerns: &mut Vec<Concern>) {
         }
         return;
     }
-    if let Some(lag) = live.lag_ms_at_least.filter(|&lag| lag > LAG_MS.0) {
-        let tenants = live.unsaved_tenants;
+    checkpoints(live, concerns);
+}
+
+fn checkpoints(live: &LiveView, concerns: &mut Vec<Concern>) {
+    let (lag, tenants) = (live.lag_ms, live.unsaved_tenants);
+    if let (Some(ms), Some(code)) = (live.failing_ms, live.failure)
+        && ms >= ALARM_AFTER_MS
+    {
         let what = format!(
-            "changes of {tenants} tenants are not in the database, for {lag} ms or longer: no \
-             process makes checkpoints. Run `cotas maintain`, or open the database with maintenance"
+            "checkpoints have failed for {ms} ms, the last one with error {code} (docs/errors.md): \
+             changes of {tenants} tenants would be lost with a power cut, the oldest {lag} ms old. \
+             Free space on the disk, or see why the database cannot be written"
+        );
+        note(concerns, Error, "lag", what);
+    } else if lag > LAG_MS.0 {
+        let what = format!(
+            "changes of {tenants} tenants are not in the database, for {lag} ms: no process makes \
+             checkpoints. Run `cotas maintain`, or open the database with maintenance"
         );
         note(concerns, if lag > LAG_MS.1 { Error } else { Warning }, "lag", what);
     }

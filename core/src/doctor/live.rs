@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Concern, LiveView, OwnerView, Severity, StuckLock};
 use crate::clock::Timestamp;
-use crate::live::inspect::{HeldLock, Inspected, LOCKS, Records};
+use crate::live::inspect::{HeldLock, Inspected, InspectedLag, LOCKS, Records};
 use crate::live::layout::{LAYOUT_VERSION, header};
 use crate::live::owners::OwnerRow;
 use crate::live::process;
@@ -30,7 +30,7 @@ pub(super) struct Looked {
 }
 
 /// Looks at the live file at `path`.
-pub(super) fn look(path: &Path, now: Timestamp) -> Looked {
+pub(super) fn look(path: &Path) -> Looked {
     let failed = |what: String| {
         let concern = Concern { severity: Severity::Error, about: "live file", what };
         Looked { concern: Some(concern), ..Looked::default() }
@@ -52,7 +52,7 @@ pub(super) fn look(path: &Path, now: Timestamp) -> Looked {
     let rows = file.owners();
     let records = if is_of_this_boot { file.records() } else { Records::default() };
     let stuck = if is_of_this_boot { stuck(&file, &rows, &records) } else { Vec::new() };
-    let at_least = |since| now.ms().saturating_sub_unsigned(since).max(0).unsigned_abs();
+    let lag = if is_of_this_boot { file.lag() } else { InspectedLag::default() };
     let view = LiveView {
         is_of_this_boot,
         is_clean: file.word(header::IS_CLEAN) == Some(1) && file.poison().is_none(),
@@ -60,7 +60,10 @@ pub(super) fn look(path: &Path, now: Timestamp) -> Looked {
         epoch: file.word(header::EPOCH).unwrap_or(0),
         tenants: records.count,
         unsaved_tenants: records.unsaved,
-        lag_ms_at_least: records.unsaved_since_ms.map(at_least),
+        lag_ms: lag.ms,
+        failing_ms: lag.failing.map(|(ms, _)| ms),
+        failure: lag.failing.map(|(_, code)| code),
+        rounds_failed: lag.rounds_failed,
         inquiries_failed: file.word(header::INQUIRIES_FAILED).unwrap_or(0),
     };
     let concern = records.is_damaged.then(|| Concern {

@@ -145,9 +145,16 @@ pub struct LiveView {
     pub tenants: u64,
     /// Tenants whose last changes are not in the database yet.
     pub unsaved_tenants: u64,
-    /// The least age of the oldest change that is not in the database yet, in milliseconds: the
-    /// lag is not shorter.
-    pub lag_ms_at_least: Option<u64>,
+    /// Age of the oldest change that is not known to be in the database, in milliseconds: what a
+    /// power cut would cost.
+    pub lag_ms: u64,
+    /// For how long rounds of checkpoints have failed, in milliseconds; absent: the last one
+    /// succeeded.
+    pub failing_ms: Option<u64>,
+    /// The code of the last failure's error; absent: as above.
+    pub failure: Option<i32>,
+    /// Rounds of checkpoints that have failed since the live file was made.
+    pub rounds_failed: u64,
     /// Inquiries about owners that could not be made.
     pub inquiries_failed: u64,
 }
@@ -216,7 +223,7 @@ pub(crate) fn diagnose(subject: Subject<'_>) -> Diagnosis {
         None
     };
     let now = SystemClock.now();
-    let looked = live::look(subject.live_file, now);
+    let looked = live::look(subject.live_file);
     let file = looked.file;
     concerns.extend(looked.concern);
     let mut diagnosis = Diagnosis {

@@ -31,6 +31,8 @@ const ROUND_TIMEOUT: Duration = Duration::from_secs(10);
 const RECORD_TIMEOUT: Duration = Duration::from_millis(50);
 /// How long a decision waits for capacity that only a checkpoint can make.
 const CAPACITY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The lag from which on a caller that wrote its own tenant looks whether any other has changed.
+const LAG_OF_A_LONE_CALLER_MS: u64 = 1_000;
 /// How often a waiting caller looks again, in case the one it waits for has died.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -70,6 +72,12 @@ impl Shared {
     pub(super) fn checkpoint_within(&self, timeout: Duration) -> Result<usize, Error> {
         self.check_database()?;
         let _round = self.begin_round(timeout)?;
+        self.note_outcome(self.checkpoint_all())
+    }
+
+    /// One round. The caller holds the checkpoint lock.
+    fn checkpoint_all(&self) -> Result<usize, Error> {
+        self.live.begin_round();
         let mut dirty = Vec::new();
         directory::for_each_record(&self.live.memory, Some(Mark::Dirty), |at| dirty.push(at));
         let mut round = Round::default();
@@ -86,6 +94,7 @@ impl Shared {
         if let Some(error) = round.failed {
             return Err(error);
         }
+        self.live.end_round();
         crash_points::point("round.end");
         // After those who wait for the disk have been woken: nothing of theirs depends on it.
         self.trim_log();
@@ -98,6 +107,9 @@ impl Shared {
         let _round = self.begin_round(Duration::ZERO)?;
         let mut round = Round::default();
         self.checkpoint_batch(&[], timeout, &mut round)?;
+        if self.live.lag_ms() > LAG_OF_A_LONE_CALLER_MS {
+            self.end_round_if_clean();
+        }
         crash_points::point("round.end");
         // Where there is a maintenance thread, that spares callers this work.
         if self.maintenance != Maintenance::Thread {
@@ -105,6 +117,16 @@ impl Shared {
             self.live.memory.grow_ahead(round.wanted);
         }
         round.failed.map_or(Ok(()), Err)
+    }
+
+    /// Where there are no rounds, for what callers have written: nothing else has changed.
+    fn end_round_if_clean(&self) {
+        self.live.begin_round();
+        let mut is_clean = true;
+        directory::for_each_record(&self.live.memory, Some(Mark::Dirty), |_| is_clean = false);
+        if is_clean {
+            self.live.end_round();
+        }
     }
 
     fn begin_round(&self, timeout: Duration) -> Result<HeldLong<'_>, Error> {
@@ -134,6 +156,7 @@ impl Shared {
         let _writer_lock = self.lock_writer_within(timeout)?;
         self.store.with(|connection| {
             let mut write = Write::begin(connection, &self.live, Sync::Full)?;
+            let begun = self.live.instant();
             let mut batch = Batch::default();
             let rest = self.fill_batch(&mut batch, &write, records, round);
             crash_points::point("checkpoint.written");
@@ -146,7 +169,12 @@ impl Shared {
             for (at, seq) in batch.written {
                 // One that is busy is confirmed by the next round, which finds it committed.
                 match self.lock_record_within(at, RECORD_TIMEOUT) {
-                    Ok(mut guard) => guard.confirm_snapshot(seq, write.number()),
+                    Ok(mut guard) => {
+                        guard.confirm_snapshot(seq, write.number());
+                        if guard.is_dirty() {
+                            self.live.is_dirty_since(begun);
+                        }
+                    }
                     Err(error) => round.note(error),
                 }
                 crash_points::point("checkpoint.confirmed");

@@ -211,7 +211,7 @@ impl Engine {
         result: &mut Result<Decision, Error>,
     ) {
         let Ok(decision) = result else { return };
-        if let Err(error) = self.shared.check_poison() {
+        if let Err(error) = self.check_may_decide() {
             return *result = Err(error);
         }
         let now = self.now_of_decision();
@@ -284,7 +284,7 @@ impl Engine {
         name: &str,
         mut operation: impl FnMut(Timestamp) -> Result<T, RetryReason>,
     ) -> Result<T, Error> {
-        self.shared.check_poison()?;
+        self.check_may_decide()?;
         for _ in 0..TRIES {
             let now = self.now_of_decision();
             match operation(now) {

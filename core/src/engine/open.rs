@@ -84,6 +84,7 @@ pub struct Builder {
     maintenance: Maintenance,
     checkpoint_interval: Duration,
     disk_timeout: Duration,
+    lag_max: Option<Duration>,
     allow_network: bool,
     keep_open: bool,
 }
@@ -117,6 +118,7 @@ impl Builder {
             maintenance: Maintenance::default(),
             checkpoint_interval: Duration::from_millis(100),
             disk_timeout: Duration::from_secs(5),
+            lag_max: None,
             allow_network: false,
             keep_open: false,
         }
@@ -165,6 +167,16 @@ impl Builder {
     #[must_use]
     pub fn disk_timeout(mut self, timeout: Duration) -> Self {
         self.disk_timeout = timeout.min(DAY);
+        self
+    }
+
+    /// Refuses decisions as [`Busy`](Error::Busy) while changes have waited for longer than `max`
+    /// (at least 1 ms, at most a day) to be written to SQLite: what a power cut may cost has a
+    /// bound then, also while the disk is full. Without it they go on, see
+    /// [`lag`](Engine::lag). Goes by the process: the first to open the database in it says so.
+    #[must_use]
+    pub fn lag_max(mut self, max: Duration) -> Self {
+        self.lag_max = Some(max.clamp(Duration::from_millis(1), DAY));
         self
     }
 
@@ -269,6 +281,9 @@ impl Builder {
         opening: Opening,
         attached: Option<Attached>,
     ) -> Shared {
+        if let Some(max) = self.lag_max {
+            live.memory.limit_lag(max.as_millis() as u64);
+        }
         let (live_path, attachment, database) = match attached {
             Some(it) => (Some(it.live_path), Some(it.attachment), Some(it.database)),
             None => (None, None, None),

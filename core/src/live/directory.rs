@@ -201,7 +201,8 @@ const MARKS: u64 = 2;
 #[inline]
 pub(crate) fn set_mark(memory: &Memory, mark: Mark, index: u64) {
     let (cell, bit) = mark_bit(memory, mark, index);
-    memory.cell(cell).fetch_or(bit, Ordering::Release);
+    // Before the look at `DIRTY_SINCE`.
+    memory.cell(cell).fetch_or(bit, Ordering::SeqCst);
 }
 
 /// Takes the mark away again.
@@ -229,7 +230,7 @@ pub(crate) fn for_each_record(memory: &Memory, marked: Option<Mark>, mut visit: 
         let table = memory.get(header::RECORD_CHUNKS + chunk * WORD);
         let mut marks = u64::MAX << (position % 64);
         if let Some(mark) = marked {
-            marks &= memory.cell(mark_bit(memory, mark, index).0).load(Ordering::Acquire);
+            marks &= memory.cell(mark_bit(memory, mark, index).0).load(Ordering::SeqCst);
         }
         // 64 records share a word of marks; chunks are multiples of 64.
         let word_end = (index / 64 + 1) * 64;

@@ -59,8 +59,12 @@ pub(crate) struct Memory {
     /// The file behind the mapping; `None`: there is none, the memory is this process's alone.
     location: Option<FileLocation>,
     owner: Owner,
-    /// What `header::POISON` says as long as this process may go on.
+    /// What `header::POISON` says as long as this process may go on without a further look.
     attached: AtomicU64,
+    /// The adoption that this process goes by, as `header::POISON` says it: its low bits are 0.
+    adopted: AtomicU64,
+    /// The lag from which on decisions are refused, in milliseconds; 0: none.
+    lag_max_ms: AtomicU64,
     /// The length that this process knows of; the header may know of more.
     known_len: AtomicU64,
     /// Up to where this process has had the pages made ready; 0: nowhere yet.
@@ -83,6 +87,8 @@ const NOWHERE_WORDS: usize = 40;
 /// What `attached` is where this process must not go on: no file says so.
 const DATABASE_GONE: u64 = u64::MAX;
 const NOT_MAPPED: u64 = u64::MAX - 1;
+/// What it is where there is more to look at before each decision.
+const LOOK_CLOSER: u64 = u64::MAX - 2;
 
 /// Bits of `header::POISON` that say why; above them is the adoption number.
 const POISON_BITS: u32 = 2;
@@ -129,6 +135,8 @@ impl Memory {
                         location,
                         owner: Owner::new()?,
                         attached: AtomicU64::new(0),
+                        adopted: AtomicU64::new(0),
+                        lag_max_ms: AtomicU64::new(0),
                         known_len: AtomicU64::new(HEADER_BYTES),
                         ready_to: AtomicU64::new(0),
                         nowhere: Box::new(std::array::from_fn(|_| AtomicU64::new(0))),
@@ -181,7 +189,26 @@ impl Memory {
     /// The adoption that this process goes by, as [`header::POISON`] says it: its low bits are 0.
     #[inline(always)]
     pub(super) fn adoption(&self) -> u64 {
-        self.attached.load(Ordering::Relaxed) & !((1 << POISON_BITS) - 1)
+        self.adopted.load(Ordering::Relaxed)
+    }
+
+    /// Has decisions refused while the lag is longer. No other process is asked to; one that does
+    /// not limit the lag pays nothing for this.
+    pub(crate) fn limit_lag(&self, max_ms: u64) {
+        self.lag_max_ms.store(max_ms, Ordering::Relaxed);
+        let (adopted, order) = (self.adoption(), Ordering::Relaxed);
+        let _ = self.attached.compare_exchange(adopted, LOOK_CLOSER, order, order);
+    }
+
+    /// The lag from which on decisions are refused, in milliseconds.
+    pub(crate) fn lag_max_ms(&self) -> Option<u64> {
+        Some(self.lag_max_ms.load(Ordering::Relaxed)).filter(|&ms| ms != 0)
+    }
+
+    /// Whether there is nothing more to look at before a decision is made.
+    #[inline]
+    pub(crate) fn is_undisturbed(&self) -> bool {
+        self.get(header::POISON) == self.attached.load(Ordering::Relaxed)
     }
 
     /// Whether `bytes` from `at` lie within the file, which is not called damaged where they do
@@ -197,7 +224,10 @@ impl Memory {
             return;
         }
         let word = self.cell(header::POISON).load(Ordering::Acquire);
-        self.attached.store(word >> POISON_BITS << POISON_BITS, Ordering::Relaxed);
+        let adopted = word >> POISON_BITS << POISON_BITS;
+        self.adopted.store(adopted, Ordering::Relaxed);
+        let attached = if self.lag_max_ms().is_some() { LOOK_CLOSER } else { adopted };
+        self.attached.store(attached, Ordering::Relaxed);
     }
 
     /// Adopts the file: its number is above that of every adoption before.
@@ -209,25 +239,21 @@ impl Memory {
     /// Why this process may not use the file, if so.
     #[inline]
     pub(crate) fn poison(&self) -> Option<Poison> {
-        let word = self.get(header::POISON);
-        if word == self.attached.load(Ordering::Relaxed) {
-            return None;
-        }
-        self.why_poisoned(word)
+        if self.is_undisturbed() { None } else { self.why_poisoned(self.get(header::POISON)) }
     }
 
     #[cold]
     fn why_poisoned(&self, word: u64) -> Option<Poison> {
-        let attached = self.attached.load(Ordering::Relaxed);
-        match attached {
+        match self.attached.load(Ordering::Relaxed) {
             DATABASE_GONE => return Some(Poison::DatabaseGone),
             NOT_MAPPED => return Some(Poison::NotMapped),
             _ => {}
         }
-        if word >> POISON_BITS != attached >> POISON_BITS {
+        let adopted = self.adopted.load(Ordering::Relaxed);
+        if word >> POISON_BITS != adopted >> POISON_BITS {
             return Some(Poison::TakenForDead);
         }
-        match word - attached {
+        match word - adopted {
             0 => None,
             1 => Some(Poison::Commit),
             _ => Some(Poison::Damaged),

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::layout::{MAGIC, WORD, chunk_of, header, owner, owner_number, record};
 use super::lock::WAITERS;
 use super::owners::{self, OwnerRow};
-use super::{Poison, directory, pin, process};
+use super::{Poison, directory, lag, pin, process};
 
 /// Tenants that are looked at, so that a damaged number keeps no process busy for ever.
 const RECORDS_MAX: u64 = 1 << 20;
@@ -42,6 +42,15 @@ pub(crate) struct HeldLock {
     pub(crate) seq: u64,
 }
 
+/// How far SQLite is behind, by the header.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct InspectedLag {
+    pub(crate) ms: u64,
+    /// For how long checkpoints have failed, and the code of the last failure's error.
+    pub(crate) failing: Option<(u64, i32)>,
+    pub(crate) rounds_failed: u64,
+}
+
 /// What the records say.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
@@ -49,8 +58,6 @@ pub(crate) struct Records {
     pub(crate) count: u64,
     /// Those that SQLite does not have all of.
     pub(crate) unsaved: u64,
-    /// The earliest of the instants at which an unsaved one was last used.
-    pub(crate) unsaved_since_ms: Option<u64>,
     /// The latest instant that any of them has seen.
     pub(crate) latest_ms: u64,
     /// Those that are locked.
@@ -131,6 +138,21 @@ impl Inspected {
         [header::TOKEN_CURRENT, header::TOKEN_INTENDED]
             .into_iter()
             .any(|at| self.word(at) == Some(token))
+    }
+
+    /// How far SQLite is behind.
+    pub(crate) fn lag(&self) -> InspectedLag {
+        let word = |at| self.word(at).unwrap_or(0);
+        let now = process::coarse_monotonic_ms();
+        let failing = match word(header::FAILING_SINCE) {
+            0 => None,
+            since => Some((now.saturating_sub(since), word(header::FAILURE) as i32)),
+        };
+        InspectedLag {
+            ms: lag::lag_of(word(header::DIRTY_SINCE), word(header::ROUND_SINCE), now),
+            failing,
+            rounds_failed: word(header::ROUNDS_FAILED),
+        }
     }
 
     /// The processes that have noted themselves as owners since the file was adopted.
@@ -215,8 +237,6 @@ impl Inspected {
         }
         if seq > saved && exists {
             found.unsaved += 1;
-            let since = found.unsaved_since_ms.map_or(seen_ms, |since| since.min(seen_ms));
-            found.unsaved_since_ms = Some(since);
         }
         found.held.extend(self.held(at, self.seq_of(at)?));
         Some(())

@@ -76,6 +76,17 @@ pub(crate) mod header {
     pub(crate) const IS_CLEAN: u64 = 30 * WORD;
     /// Inquiries about owners that could not be made.
     pub(crate) const INQUIRIES_FAILED: u64 = 31 * WORD;
+    /// When the first tenant changed after the last round of checkpoints began (milliseconds,
+    /// monotonic); 0: none has.
+    pub(crate) const DIRTY_SINCE: u64 = 32 * WORD;
+    /// The same of what changed before it and is not all written.
+    pub(crate) const ROUND_SINCE: u64 = 33 * WORD;
+    /// When the first of the rounds failed that have failed since one succeeded; 0: none has.
+    pub(crate) const FAILING_SINCE: u64 = 34 * WORD;
+    /// Code of the error of the last round that failed.
+    pub(crate) const FAILURE: u64 = 35 * WORD;
+    /// Rounds that have failed.
+    pub(crate) const ROUNDS_FAILED: u64 = 36 * WORD;
 
     // How the clocks stood at the last look: see `clocks.rs`. A line of their own.
     /// Whose clock is looked at: 0: none yet, 1: a manual one, 2: the machine's.
@@ -396,7 +407,7 @@ const _: () = {
     assert!(record::HASH + 2 * WORD == 2 * LINE);
     assert!(record::FEATURES + record::FEATURE_WORDS * WORD == record::EVENTS);
     assert!(record::EVENT_SNAPSHOT < record::HISTORY);
-    assert!(header::INQUIRIES_FAILED < header::CLOCK_SOURCE);
+    assert!(header::ROUNDS_FAILED < header::CLOCK_SOURCE);
     assert!(header::CLOCK_SOURCE.is_multiple_of(LINE));
     assert!(header::CLOCK_BOOT + WORD <= header::WRITER_LOCK);
     assert!(header::CHECKPOINT_TURN + LINE <= header::ASKED);

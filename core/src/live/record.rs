@@ -15,6 +15,7 @@ use super::Poison;
 use super::check;
 use super::directory::{self, Hash128, Mark};
 use super::file::{GrowError, Memory};
+use super::lag;
 use super::last_commit;
 use super::layout::{WORD, counter, pack, record, unpack};
 use super::lock::{self, LockError, LockGuard};
@@ -120,6 +121,7 @@ impl<'a> RecordGuard<'a> {
         let seq = self.get(record::SEQ);
         if seq == self.get(record::CHECKPOINTED_SEQ) {
             directory::set_mark(self.memory, Mark::Dirty, self.get(record::INDEX));
+            lag::note_dirty(self.memory);
         }
         let next = seq.wrapping_add(1);
         self.tag = undo_tag(next);

@@ -106,6 +106,14 @@ pub enum EventKind {
         /// What remains paid, in cents.
         paid_cents: i64,
     },
+    /// Rounds of checkpoints failed for a time, and go on now: what was decided meanwhile would have
+    /// been lost with a power cut. It is about no tenant.
+    CheckpointsFailed {
+        /// For how long, in milliseconds.
+        failing_ms: u64,
+        /// The code of the last failure's error.
+        failure: i32,
+    },
     /// Units of a grant have run out of time.
     GrantExpired {
         /// Number of the grant.
@@ -154,6 +162,7 @@ const ERASED: u8 = 22;
 const PAYMENT_UNMATCHED: u8 = 11;
 const PAID_AGAIN: u8 = 12;
 const PARTLY_REFUNDED: u8 = 13;
+const CHECKPOINTS_FAILED: u8 = 30;
 
 impl EventKind {
     /// The event of reaching `percent` of `limit`.
@@ -184,6 +193,7 @@ impl EventKind {
             EventKind::PaymentUnmatched { .. } => "payment_unmatched",
             EventKind::PaidAgain { .. } => "paid_again",
             EventKind::PartlyRefunded { .. } => "partly_refunded",
+            EventKind::CheckpointsFailed { .. } => "checkpoints_failed",
             EventKind::GrantExpired { .. } => "grant_expired",
             EventKind::LeaseExpired { .. } => "lease_expired",
             EventKind::ReservationExpired { .. } => "reservation_expired",
@@ -232,6 +242,9 @@ impl EventKind {
                 let of_cents = numbers(PARTLY_REFUNDED, cents[0], cents[1]);
                 StoredEvent { text: invoice.to_string(), ..of_cents }
             }
+            &EventKind::CheckpointsFailed { failing_ms, failure } => {
+                numbers(CHECKPOINTS_FAILED, failing_ms, u64::from(failure.unsigned_abs()))
+            }
             &EventKind::GrantExpired { grant, units } => numbers(GRANT_EXPIRED, grant, units),
             &EventKind::LeaseExpired { fencing } => numbers(LEASE_EXPIRED, fencing, 0),
             &EventKind::ReservationExpired { reservation: ReservationId(handle) } => {
@@ -278,6 +291,9 @@ impl EventKind {
                 refunded_cents: first.cast_signed(),
                 paid_cents: second.cast_signed(),
             },
+            CHECKPOINTS_FAILED => {
+                EventKind::CheckpointsFailed { failing_ms: first, failure: second as i32 }
+            }
             GRANT_EXPIRED => EventKind::GrantExpired { grant: first, units: second },
             LEASE_EXPIRED => EventKind::LeaseExpired { fencing: first },
             RESERVATION_EXPIRED => {
