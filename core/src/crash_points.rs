@@ -24,6 +24,8 @@ pub(crate) enum Guard {
     Sync,
     /// That the age of what a round did not write stays.
     Lag,
+    /// That a checkpoint leaves out nothing that SQLite does not have.
+    Saved,
 }
 
 #[cfg(not(feature = "crash_points"))]

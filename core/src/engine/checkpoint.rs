@@ -247,7 +247,10 @@ impl Shared {
             guard.mark_clean();
             return Ok(None);
         }
-        let Some((row, committed)) = write.checkpointed(guard.hash())? else { return Ok(None) };
+        let found = write.checkpointed(guard.row(), guard.hash())?;
+        let Some((row, committed)) = found else { return Ok(None) };
+        guard.set_row(row);
+        let saved_seq = guard.saved_seq();
         let mut taken = guard.take_snapshot(committed, write.number());
         if crash_points::off(crash_points::Guard::Instant) {
             drop(guard);
@@ -260,6 +263,9 @@ impl Shared {
         if taken.seq <= committed {
             guard.mark_clean_if_clean();
             return Ok(None);
+        }
+        if !crash_points::off(crash_points::Guard::Saved) {
+            guard.leave_out_saved(&mut taken, committed, saved_seq);
         }
         round.wanted = round.wanted.saturating_add(guard.capacity_wanted_next());
         drop(guard);

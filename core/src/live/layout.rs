@@ -233,6 +233,12 @@ pub(crate) mod record {
 
     /// Number of the transaction that wrote what `CHECKPOINTED_SEQ` says.
     pub(crate) const COMMIT: u64 = 32 * WORD;
+    /// Packed: copy of what SQLite has of counters and grants, its capacity in words; 0: none.
+    pub(crate) const SAVED: u64 = 33 * WORD;
+    /// `SEQ` of the snapshot that the copy is of; 0: it counts for nothing.
+    pub(crate) const SAVED_SEQ: u64 = 34 * WORD;
+    /// The tenant's row in SQLite, as far as it is known; 0: it is not.
+    pub(crate) const ROW: u64 = 35 * WORD;
     // The rest of the line is left for checksums.
     /// `CLOCK_RESTARTS` of the header when the tenant's leases, rates and reservations were last
     /// looked through.

@@ -35,6 +35,7 @@ mod pin;
 pub(crate) mod process;
 pub(crate) mod record;
 pub(crate) mod restore;
+mod saved;
 mod sip;
 pub(crate) mod snapshot;
 pub(crate) mod takings;

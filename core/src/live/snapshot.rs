@@ -84,6 +84,7 @@ impl RecordGuard<'_> {
         {
             self.confirm_snapshot(committed, commit);
         }
+        self.forget_saved();
         let seq = self.get(record::SEQ);
         let counters = self.counter_images();
         let remaining = self.remaining();

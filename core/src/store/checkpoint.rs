@@ -13,12 +13,28 @@ use crate::rules::Usage;
 const DOING: &str = "writing a checkpoint";
 
 impl Write<'_> {
-    /// Row number of a tenant and the sequence number of its last checkpoint.
-    pub(crate) fn checkpointed(&self, hash: Hash128) -> Result<Option<(i64, u64)>, StoreError> {
+    /// Row number of a tenant and the sequence number of its last checkpoint. It is looked for at
+    /// `row` first, where it probably is.
+    pub(crate) fn checkpointed(
+        &self,
+        row: i64,
+        hash: Hash128,
+    ) -> Result<Option<(i64, u64)>, StoreError> {
+        let hash = blob([hash.high, hash.low]);
+        let sql = "SELECT id, seq FROM tenants WHERE id = ?1 AND hash = ?2";
+        let found = self.connection.prepare_cached(sql).and_then(|mut statement| {
+            statement.query_row(params![row, hash], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        });
+        match found.map_err(sqlite(DOING))? {
+            Some(found) => Ok(Some(found)),
+            None => self.checkpointed_by_hash(hash),
+        }
+    }
+
+    fn checkpointed_by_hash(&self, hash: Vec<u8>) -> Result<Option<(i64, u64)>, StoreError> {
         self.connection
             .prepare_cached("SELECT id, seq FROM tenants WHERE hash = ?1")
             .and_then(|mut statement| {
-                let hash = blob([hash.high, hash.low]);
                 statement.query_row([hash], |row| Ok((row.get(0)?, row.get(1)?))).optional()
             })
             .map_err(sqlite(DOING))

@@ -115,14 +115,21 @@ impl<'a> Write<'a> {
         &self,
         part: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let run = |sql| self.connection.execute_batch(sql).map_err(sqlite("writing in parts"));
+        let run = |sql| {
+            self.connection
+                .prepare_cached(sql)
+                .and_then(|mut statement| statement.execute([]))
+                .map(|_| ())
+                .map_err(sqlite("writing in parts"))
+        };
         run("SAVEPOINT part")?;
         let before = self.totals.borrow().clone();
         let result = part();
         if result.is_err() {
             self.totals.replace(before);
+            run("ROLLBACK TO part")?;
         }
-        run(if result.is_ok() { "RELEASE part" } else { "ROLLBACK TO part; RELEASE part" })?;
+        run("RELEASE part")?;
         result
     }
 
