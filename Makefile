@@ -76,7 +76,7 @@ lint:
 
 test-rust:
 	$(CARGO) test --workspace
-	$(CARGO) test $(CRASH_TESTS) --test crashes --test kills
+	$(CARGO) test $(CRASH_TESTS) --test crashes --test kills --test checkpoints
 	python3 examples/traffic/generate.py | cmp - examples/traffic/help_desk_day.csv
 
 # The crash test for a minute, and that it fails without each guard.

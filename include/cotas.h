@@ -934,6 +934,17 @@ int32_t cotas_options_set_disk_timeout_ms(struct cotas_options *options,
                                           struct cotas_error *error);
 
 /**
+ * Has decisions refused with COTAS_E_BUSY while changes have waited for longer than this to be
+ * written to the database (1 to a day's milliseconds; without it they go on, and the operation lag
+ * says how long). The first engine that the process opens of a database says so for all of them.
+ *
+ * Threads: any. Blocks: never. Fork: no matter.
+ */
+int32_t cotas_options_set_lag_max_ms(struct cotas_options *options,
+                                     uint64_t max_ms,
+                                     struct cotas_error *error);
+
+/**
  * Sets where the live file lies, instead of beside the database. All processes must name the same
  * directory.
  *

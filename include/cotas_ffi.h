@@ -244,6 +244,10 @@ int32_t cotas_options_set_disk_timeout_ms(struct cotas_options *options,
                                           uint64_t timeout_ms,
                                           struct cotas_error *error);
 
+int32_t cotas_options_set_lag_max_ms(struct cotas_options *options,
+                                     uint64_t max_ms,
+                                     struct cotas_error *error);
+
 int32_t cotas_options_set_live_directory(struct cotas_options *options,
                                          const char *directory,
                                          size_t directory_len,

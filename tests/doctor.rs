@@ -212,10 +212,18 @@ fn a_stuck_lock_keeps_the_doctor_waiting_for_a_second_at_most_and_its_owner_is_n
         let status = Command::new("kill").args([signal, &child.0.id().to_string()]).status();
         assert!(status.expect("runs").success());
     };
+    // A process that waits for a processor stops when it gets one.
+    let is_stopped = |id: u32| {
+        let state = fs::read_to_string(format!("/proc/{id}/stat")).expect("it lives");
+        state.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    };
     // It holds the lock most of the time: soon it is stopped with it.
     let mut found = None;
     for _ in 0..200 {
         stop("-STOP");
+        while !is_stopped(child.0.id()) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let begun = Instant::now();
         let seen = look(&database);
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());

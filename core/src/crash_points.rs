@@ -24,6 +24,8 @@ pub(crate) enum Guard {
     Sync,
     /// That the age of what a round did not write stays.
     Lag,
+    /// That a session which goes on is written only when it outlasts what SQLite has of it.
+    Slack,
     /// That a checkpoint leaves out nothing that SQLite does not have.
     Saved,
 }
@@ -65,11 +67,14 @@ mod switched {
     }
 
     pub(crate) fn off(guard: super::Guard) -> bool {
-        static OFF: OnceLock<[bool; 8]> = OnceLock::new();
+        static OFF: OnceLock<[bool; 10]> = OnceLock::new();
         let off = OFF.get_or_init(|| {
             let text = std::env::var("COTAS_WITHOUT").unwrap_or_default();
-            ["lock", "undo", "dedupe", "settle", "token", "instant", "sync", "lag"]
-                .map(|name| text.split(',').any(|word| word == name))
+            [
+                "lock", "undo", "dedupe", "settle", "token", "instant", "sync", "lag", "slack",
+                "saved",
+            ]
+            .map(|name| text.split(',').any(|word| word == name))
         });
         off.get(guard as usize).copied().unwrap_or(false)
     }

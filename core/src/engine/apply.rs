@@ -8,6 +8,7 @@ use super::decide::RetryReason;
 use super::reclaim::note;
 use super::session_call::{Rule, SessionCall};
 use crate::clock::Timestamp;
+use crate::crash_points::{Guard, off};
 use crate::live::Hash128;
 use crate::live::entries::{
     Entry, EntryIndex, EntryKind, KEPT_UNTIL, LEASE_PARENTS, meta, pack_parents,
@@ -215,6 +216,11 @@ pub(super) fn session(
     };
     guard.entry_set(index, entry::END, end.ms() as u64);
     guard.entry_set(index, KEPT_UNTIL, end.plus_ms(late_ms).ms() as u64);
+    // A session that only goes on is written again when it outlasts what SQLite has of it.
+    if made.is_none() && (end <= guard.saved_end(index) || off(Guard::Slack)) {
+        return None;
+    }
+    guard.set_saved_end(index, end.plus_ms(session.rule.slack_ms()));
     guard.touch_entry(index, seq);
     made
 }

@@ -264,9 +264,7 @@ impl Shared {
             guard.mark_clean_if_clean();
             return Ok(None);
         }
-        if !crash_points::off(crash_points::Guard::Saved) {
-            guard.leave_out_saved(&mut taken, committed, saved_seq);
-        }
+        guard.leave_out_saved(&mut taken, committed, saved_seq);
         round.wanted = round.wanted.saturating_add(guard.capacity_wanted_next());
         drop(guard);
         crash_points::point("checkpoint.snapshot");

@@ -218,6 +218,7 @@ pub(super) fn close_session(
     if kept_until > high_water_mark {
         guard.entry_set(session, entry::START, start);
         guard.entry_set(session, entry::END, before);
+        guard.set_saved_end(session, Timestamp::from_word(before));
         guard.entry_set_word(session, KEPT_WORD, kept_until.ms() as u64);
         guard.set_entry_state(session, SessionState::Used as u8);
         guard.touch_entry(session, seq);

@@ -51,6 +51,17 @@ impl<'a> From<&'a CompiledSession> for Rule<'a> {
     }
 }
 
+/// A session's end in SQLite runs ahead by this part of its window, and by no more than a minute.
+const SLACK_PART: i64 = 64;
+const SLACK_MS_MAX: i64 = 60_000;
+
+impl Rule<'_> {
+    /// By how much the end that SQLite has may run ahead of a session's own.
+    pub(super) fn slack_ms(&self) -> i64 {
+        (self.window_ms / SLACK_PART).min(SLACK_MS_MAX)
+    }
+}
+
 impl SessionCall<'_> {
     /// The key of the session that a contact has there.
     pub(super) fn key_of(&self, contact: Hash128) -> Hash128 {

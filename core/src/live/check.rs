@@ -83,6 +83,11 @@ impl Check<'_> {
             self.get(record::HISTORY_COUNT) <= record::HISTORY_ENTRIES,
             "a record's history is longer than its capacity",
         )?;
+        let (saved, words) = unpack(self.get(record::SAVED));
+        ensure(
+            self.get(record::SAVED) == 0 || self.is_allocated(saved, words * WORD),
+            "a copy of a record's counters is not allocated",
+        )?;
         self.events()?;
         self.counters()?;
         self.entries()

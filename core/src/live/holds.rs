@@ -7,6 +7,7 @@
 use super::entries::{Entry, EntryIndex, EntryKind, ReservationState};
 use super::layout::{WORD, entry};
 use super::record::RecordGuard;
+use crate::clock::Timestamp;
 
 /// What a reservation is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,9 @@ const OWNER: u64 = 0;
 const OWNER_NUMBER: u64 = 1;
 const BEFORE_START: u64 = 2;
 const BEFORE_END: u64 = 3;
+/// Word of a session's payload: the end that SQLite has of it, or will have with the next
+/// checkpoint. Not before its own end.
+pub(super) const SAVED_END: u64 = 4;
 /// The word of a send's or a session's reservation that leads to the other entry: place plus one.
 const LINK: u64 = 6;
 const LINK_MASK: u64 = u32::MAX as u64;
@@ -188,12 +192,22 @@ impl RecordGuard<'_> {
 
     /// Says what may give back a session that the operation has opened.
     pub(crate) fn own_session(&mut self, opened: OpenedSession, owner: SessionOwner) {
-        let [start, end] = opened.before.unwrap_or([crate::Timestamp::MIN.ms() as u64; 2]);
+        let [start, end] = opened.before.unwrap_or([Timestamp::MIN.ms() as u64; 2]);
         self.set_entry_state(opened.index, owner.state as u8);
         self.entry_set_word(opened.index, OWNER, u64::from(owner.index.0) + 1);
         self.entry_set_word(opened.index, OWNER_NUMBER, owner.number);
         self.entry_set_word(opened.index, BEFORE_START, start);
         self.entry_set_word(opened.index, BEFORE_END, end);
+    }
+
+    /// The end that SQLite has of a session.
+    pub(crate) fn saved_end(&self, session: EntryIndex) -> Timestamp {
+        Timestamp::from_word(self.entry_word(session, SAVED_END))
+    }
+
+    /// Has the next checkpoint write this end of a session, which the operation notes as changed.
+    pub(crate) fn set_saved_end(&mut self, session: EntryIndex, end: Timestamp) {
+        self.entry_set_word(session, SAVED_END, end.ms() as u64);
     }
 
     /// Start and end of the session that was kept before one that may be given back.

@@ -75,6 +75,16 @@ impl RecordGuard<'_> {
         self.put(record::SAVED_SEQ, taken.seq);
     }
 
+    /// The tenant's row in SQLite, if it is known: only a guess, whoever uses it compares the hash.
+    pub(crate) fn row(&self) -> i64 {
+        self.get(record::ROW).cast_signed()
+    }
+
+    /// Remembers the tenant's row in SQLite.
+    pub(crate) fn set_row(&self, row: i64) {
+        self.put(record::ROW, row.cast_unsigned());
+    }
+
     /// The sequence number of the copy; 0: there is none that counts.
     pub(crate) fn saved_seq(&self) -> u64 {
         self.get(record::SAVED_SEQ)

@@ -2,9 +2,10 @@
 //! confirmation once SQLite has it.
 
 use super::directory::{self, Mark};
-use super::entries::{EntryIndex, EntryKind, LEASE_PARENTS, counted_in};
+use super::entries::{EntryIndex, EntryKind, KEPT_WORD, LEASE_PARENTS, counted_in};
 use super::events::EventImage;
 use super::history::HistoryKey;
+use super::holds::SAVED_END;
 use super::layout::{WORD, counter, entries, entry, record, unpack};
 use super::record::{CounterRef, RecordGuard};
 use crate::clock::Timestamp;
@@ -58,6 +59,19 @@ pub(crate) struct EntryImage {
 impl EntryImage {
     pub(crate) fn resource(&self) -> ResourceId {
         ResourceId((self.meta >> 8) as u16)
+    }
+
+    /// A session with the end that SQLite is to have of it.
+    fn ahead(mut self) -> EntryImage {
+        let is_session = EntryKind::from_number(self.meta as u8) == Some(EntryKind::Session);
+        let saved = self.payload.get(SAVED_END as usize).map_or(0, |&saved| saved.cast_signed());
+        if is_session && saved > self.end {
+            if let Some(kept_until) = self.payload.get_mut(KEPT_WORD as usize) {
+                *kept_until = kept_until.saturating_add_signed(saved - self.end);
+            }
+            self.end = saved;
+        }
+        self
     }
 
     /// The resources that it counts in, if it is a lease.
@@ -141,15 +155,17 @@ impl RecordGuard<'_> {
         indices.into_iter().map(|index| self.entry_image(EntryIndex(index))).collect()
     }
 
+    /// An entry as SQLite is to have it.
     pub(crate) fn entry_image(&self, index: EntryIndex) -> EntryImage {
-        EntryImage {
+        let image = EntryImage {
             index: index.0,
             key: [self.entry_get(index, entry::KEY), self.entry_get(index, entry::KEY + WORD)],
             meta: self.entry_get(index, entry::META),
             start: self.entry_get(index, entry::START) as i64,
             end: self.entry_get(index, entry::END) as i64,
             payload: self.entry_payload(index),
-        }
+        };
+        image.ahead()
     }
 
     /// SQLite has the snapshot with this sequence number, by the transaction `commit` or one before
