@@ -17,18 +17,18 @@ mod fixture;
 /// A plan as a help desk has it: a dozen resources, of which a decision uses one.
 const CATALOG: &str = r#"
     [resources]
-    credits = "allowance"
-    sms = "allowance"
-    emails = "allowance"
-    calls = "allowance"
-    exports = "allowance"
-    imports = "allowance"
-    reports = "allowance"
-    bots = "allowance"
-    flows = "allowance"
-    voices = "allowance"
-    images = "allowance"
-    searches = "allowance"
+    credits = { kind = "allowance" }
+    sms = { kind = "allowance" }
+    emails = { kind = "allowance" }
+    calls = { kind = "allowance" }
+    exports = { kind = "allowance" }
+    imports = { kind = "allowance" }
+    reports = { kind = "allowance" }
+    bots = { kind = "allowance" }
+    flows = { kind = "allowance" }
+    voices = { kind = "allowance" }
+    images = { kind = "allowance" }
+    searches = { kind = "allowance" }
     [plans.full]
     title = "Plano full"
     price = "299.00"
@@ -95,7 +95,10 @@ fn watch_lag(engine: &Engine, names: &[String]) {
     lags.sort_unstable();
     let at = |percent: usize| lags.get((lags.len() - 1) * percent / 100).copied().unwrap_or(0);
     let (middle, high, most) = (at(50), at(99), at(100));
-    println!("lag while {} tenants change: p50 {middle} ms, p99 {high} ms, max {most} ms", names.len());
+    println!(
+        "lag while {} tenants change: p50 {middle} ms, p99 {high} ms, max {most} ms",
+        names.len()
+    );
 }
 
 fn main() {

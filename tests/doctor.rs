@@ -163,7 +163,7 @@ fn units_that_are_never_saved_and_a_clock_that_was_set_back_are_reported() {
     let engine = database.with_acme();
     let seen = look(&database);
     let live = seen.live.as_ref().expect("is there");
-    // Nobody saves it.
+    // No process saves it.
     assert_eq!(live.unsaved_tenants, 1);
     let first = live.lag_ms;
     std::thread::sleep(std::time::Duration::from_millis(200));

@@ -33,7 +33,7 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) -> Duration {
 }
 
 #[test]
-fn the_lag_is_the_age_of_the_oldest_change_whoever_made_it() {
+fn the_lag_is_the_age_of_the_oldest_change_of_any_process() {
     let database = database();
     let engine = database.with_acme();
     engine.checkpoint().expect("is made");
@@ -58,7 +58,7 @@ fn a_caller_that_writes_its_own_tenant_leaves_no_lag_where_there_are_no_rounds()
     std::thread::sleep(Duration::from_millis(1_100));
     assert!(consume(&disk, "acme").expect("decides"));
     assert_eq!(engine.lag().lag_ms, 0);
-    // Another tenant has changed: the lag is that tenant's, who waits for nobody.
+    // Another tenant has changed: the lag is that of its change.
     add_tenant(&engine, "other", "full", "2036-05-20", true);
     engine.checkpoint().expect("is made");
     assert!(consume(&engine, "other").expect("decides"));

@@ -39,6 +39,10 @@ static int32_t set_timeout(uintptr_t o, uint64_t it, cotas_error *error) {
     return cotas_options_set_disk_timeout_ms((cotas_options *)o, it, error);
 }
 
+static int32_t set_lag_max(uintptr_t o, uint64_t it, cotas_error *error) {
+    return cotas_options_set_lag_max_ms((cotas_options *)o, it, error);
+}
+
 static int32_t set_directory(uintptr_t o, _GoString_ it, cotas_error *error) {
     return cotas_options_set_live_directory((cotas_options *)o, TEXT(it), error);
 }
@@ -134,6 +138,7 @@ type Options struct {
 	Maintenance            Maintenance
 	CheckpointInterval     time.Duration
 	DiskTimeout            time.Duration
+	LagMax                 time.Duration
 	LiveDirectory          string
 	AllowNetworkFileSystem bool
 	KeepOpen               bool
@@ -210,6 +215,9 @@ func (options Options) setters(o C.uintptr_t, from *C.cotas_error) (setters []fu
 	})
 	add(options.DiskTimeout != 0, func() C.int32_t {
 		return C.set_timeout(o, milliseconds(options.DiskTimeout), from)
+	})
+	add(options.LagMax != 0, func() C.int32_t {
+		return C.set_lag_max(o, milliseconds(options.LagMax), from)
 	})
 	add(options.LiveDirectory != "", func() C.int32_t {
 		return C.set_directory(o, options.LiveDirectory, from)

@@ -1144,6 +1144,13 @@ func (engine *Engine) Maintain() (json.RawMessage, error) {
 	return engine.Call("maintain", struct{}{}, "")
 }
 
+// Lag: Returns how far SQLite is behind what was decided: what a power cut would cost, and whether
+// checkpoints fail. Result: {"lag_ms", "failing_ms" (null: the last checkpoint succeeded),
+// "failure" (the code of the error), "rounds_failed", "alarm"}. It reads; waits for nothing.
+func (engine *Engine) Lag() (json.RawMessage, error) {
+	return engine.Call("lag", struct{}{}, "")
+}
+
 // Checkpoint: Writes everything that has changed to SQLite. Result: of how many tenants. It
 // changes; takes no key; waits for the disk.
 func (engine *Engine) Checkpoint() (json.RawMessage, error) {

@@ -114,6 +114,8 @@ export interface EngineOptions {
   checkpointInterval?: number;
   /** Milliseconds. */
   diskTimeout?: number;
+  /** Milliseconds. */
+  lagMax?: number;
   liveDirectory?: string;
   allowNetworkFileSystem?: boolean;
   keepOpen?: boolean;

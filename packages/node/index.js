@@ -23,6 +23,7 @@ const setters = {
   checkpointInterval: setOption(
     'checkpoint_interval_ms', (f, it) => f.duration('checkpointInterval', it)),
   diskTimeout: setOption('disk_timeout_ms', (f, it) => f.duration('diskTimeout', it)),
+  lagMax: setOption('lag_max_ms', (f, it) => f.duration('lagMax', it)),
   liveDirectory: call('cotas_options_set_live_directory', 'nothing', (f, self, it) =>
     [self, f.text('liveDirectory', it), f.length, f.error]),
   allowNetworkFileSystem: setOption(

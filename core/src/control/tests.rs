@@ -297,6 +297,7 @@ fn maintenance(story: &mut Story) {
     story.says("opening", json!(null), "/origin", json!("rebuilt"));
     story.answers("live_path", json!(null), json!(null));
     story.answers("verify", json!(null), json!([]));
+    story.gives("lag", json!(null), |it| it["alarm"] == json!(false));
     story.gives("maintain", json!(null), |it| it["settled"].is_u64());
     story.gives("checkpoint", json!(null), Value::is_u64);
     let directory = tempfile::tempdir().expect("is made");

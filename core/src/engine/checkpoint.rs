@@ -14,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::crash_points;
 use crate::error::Error;
 use crate::live::directory::{self, Mark};
+use crate::live::lag;
 use crate::live::layout::{header, record};
 use crate::live::lock::{self, HeldLong};
 use crate::store::{Sync, Write};
@@ -156,7 +157,7 @@ impl Shared {
         let _writer_lock = self.lock_writer_within(timeout)?;
         self.store.with(|connection| {
             let mut write = Write::begin(connection, &self.live, Sync::Full)?;
-            let begun = self.live.instant();
+            let begun = lag::now();
             let mut batch = Batch::default();
             let rest = self.fill_batch(&mut batch, &write, records, round);
             crash_points::point("checkpoint.written");

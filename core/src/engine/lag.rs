@@ -76,17 +76,13 @@ impl Shared {
     /// Notes whether a round succeeded. The first that does after an alarm reports it to those who
     /// read events: while checkpoints fail, nothing can be written.
     pub(super) fn note_outcome<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
-        match &outcome {
-            Err(error) => self.live.note_failed(error.code()),
-            Ok(_) => match self.live.failing() {
-                Some((ms, code)) if ms >= ALARM_AFTER_MS => {
-                    if self.report_failing(ms, code).is_ok() {
-                        self.live.note_succeeded();
-                    }
-                }
-                Some(_) => self.live.note_succeeded(),
-                None => {}
-            },
+        if let Err(error) = &outcome {
+            self.live.note_failed(error.code());
+        } else if let Some((ms, code)) = self.live.failing() {
+            // What could not be reported is reported by the next round.
+            if ms < ALARM_AFTER_MS || self.report_failing(ms, code).is_ok() {
+                self.live.note_succeeded();
+            }
         }
         outcome
     }

@@ -12,8 +12,8 @@ use super::layout::header;
 use super::process;
 use crate::crash_points::{self, Guard, off};
 
-/// An instant as the words hold it: 0 means that there is none.
-fn now() -> u64 {
+/// The present instant as the words hold it: 0 means that there is none.
+pub(crate) fn now() -> u64 {
     process::coarse_monotonic_ms().max(1)
 }
 
@@ -79,11 +79,6 @@ impl LiveFile {
     /// Everything that had changed when the round began is committed.
     pub(crate) fn end_round(&self) {
         self.memory.cell(header::ROUND_SINCE).store(0, SeqCst);
-    }
-
-    /// The present instant, for [`is_dirty_since`](Self::is_dirty_since).
-    pub(crate) fn instant(&self) -> u64 {
-        now()
     }
 
     /// A tenant has changed again while its snapshot of the instant `at`, or a later one, was

@@ -21,7 +21,7 @@ pub(crate) mod history;
 pub(crate) mod holds;
 mod inquiry;
 pub(crate) mod inspect;
-mod lag;
+pub(crate) mod lag;
 pub(crate) mod layout;
 mod layout_4;
 pub(crate) mod location;

@@ -32,7 +32,8 @@ fn words_of(taken: &Snapshot) -> Vec<u64> {
     head.into_iter().chain(taken.counters.iter().flat_map(counter)).chain(grants).collect()
 }
 
-/// Leaves of a snapshot what differs from the copy `saved`, whose first words are as those of `now`.
+/// Leaves of a snapshot what differs from the copy `saved`, whose first words are as those of
+/// `now`.
 fn leave_out(taken: &mut Snapshot, now: &[u64], saved: &[u64]) {
     let counters_end = HEAD_WORDS + COUNTER_WORDS * taken.counters.len();
     let part = |words: &'_ [u64], from: usize, to: usize| words.get(from..to).map(<[u64]>::to_vec);
@@ -75,7 +76,7 @@ impl RecordGuard<'_> {
         self.put(record::SAVED_SEQ, taken.seq);
     }
 
-    /// The tenant's row in SQLite, if it is known: only a guess, whoever uses it compares the hash.
+    /// The tenant's row in SQLite, if it is known: only a guess, whose user compares the hash.
     pub(crate) fn row(&self) -> i64 {
         self.get(record::ROW).cast_signed()
     }

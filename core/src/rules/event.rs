@@ -106,8 +106,8 @@ pub enum EventKind {
         /// What remains paid, in cents.
         paid_cents: i64,
     },
-    /// Rounds of checkpoints failed for a time, and go on now: what was decided meanwhile would have
-    /// been lost with a power cut. It is about no tenant.
+    /// Rounds of checkpoints failed for a time, and go on now: what was decided meanwhile would
+    /// have been lost with a power cut. It is about no tenant.
     CheckpointsFailed {
         /// For how long, in milliseconds.
         failing_ms: u64,

@@ -976,6 +976,14 @@ export class EngineCalls {
   /** As maintain, in this thread. */
   maintainSync(given?: {}): any;
   /**
+   * Returns how far SQLite is behind what was decided: what a power cut would cost, and whether
+   * checkpoints fail. Result: {"lag_ms", "failing_ms" (null: the last checkpoint succeeded),
+   * "failure" (the code of the error), "rounds_failed", "alarm"}. It reads; waits for nothing.
+   */
+  lag(given?: {}): Promise<any>;
+  /** As lag, in this thread. */
+  lagSync(given?: {}): any;
+  /**
    * Writes everything that has changed to SQLite. Result: of how many tenants. It changes; takes no
    * key; waits for the disk.
    */

@@ -20,6 +20,7 @@ exports.prototypes = {
   cotas_options_set_maintenance: [i32, [ptr, i32, ptr]],
   cotas_options_set_checkpoint_interval_ms: [i32, [ptr, u64, ptr]],
   cotas_options_set_disk_timeout_ms: [i32, [ptr, u64, ptr]],
+  cotas_options_set_lag_max_ms: [i32, [ptr, u64, ptr]],
   cotas_options_set_live_directory: [i32, [ptr, ptr, size, ptr]],
   cotas_options_set_allow_network_file_system: [i32, [ptr, i32, ptr]],
   cotas_options_set_keep_open: [i32, [ptr, i32, ptr]],
@@ -641,6 +642,8 @@ exports.EngineCalls = class {
   verifySync(given, options) { return this.callSync('verify', given, options); }
   maintain(given, options) { return this.call('maintain', given, options); }
   maintainSync(given, options) { return this.callSync('maintain', given, options); }
+  lag(given, options) { return this.call('lag', given, options); }
+  lagSync(given, options) { return this.callSync('lag', given, options); }
   checkpoint(given, options) { return this.call('checkpoint', given, options); }
   checkpointSync(given, options) { return this.callSync('checkpoint', given, options); }
   backup(given, options) { return this.call('backup', given, options); }

@@ -27,8 +27,8 @@ final class Engine
      * Opens the database at a path, making it if there is none.
      *
      * Options: durability (process, disk), maintenance (thread, inline, external),
-     * checkpointInterval and diskTimeout (milliseconds), liveDirectory, allowNetworkFileSystem,
-     * keepOpen (true unless given), now (a clock of its own, for tests).
+     * checkpointInterval, diskTimeout and lagMax (milliseconds), liveDirectory,
+     * allowNetworkFileSystem, keepOpen (true unless given), now (a clock of its own, for tests).
      */
     public static function open(string $path, mixed ...$options): self
     {

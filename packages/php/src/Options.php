@@ -41,6 +41,8 @@ final class Options
                 $options, Library::whole($name, $value), $c->error),
             'diskTimeout' => $ffi->cotas_options_set_disk_timeout_ms(
                 $options, Library::whole($name, $value), $c->error),
+            'lagMax' => $ffi->cotas_options_set_lag_max_ms(
+                $options, Library::whole($name, $value), $c->error),
             'liveDirectory' => $ffi->cotas_options_set_live_directory(
                 $options, $value, \strlen($value), $c->error),
             'allowNetworkFileSystem' => $ffi->cotas_options_set_allow_network_file_system(
@@ -48,7 +50,7 @@ final class Options
             'keepOpen' => $ffi->cotas_options_set_keep_open($options, (int) $value, $c->error),
             'now' => $ffi->cotas_options_set_time($options, Library::instant($value), $c->error),
             default => throw new ArgumentException("unknown option $name (there are durability, "
-                . 'maintenance, checkpointInterval, diskTimeout, liveDirectory, '
+                . 'maintenance, checkpointInterval, diskTimeout, lagMax, liveDirectory, '
                 . 'allowNetworkFileSystem, keepOpen, now)'),
         });
     }

@@ -1148,6 +1148,13 @@ module Cotas
       call("maintain", {})
     end
 
+    # Returns how far SQLite is behind what was decided: what a power cut would cost, and whether
+    # checkpoints fail. Result: {"lag_ms", "failing_ms" (null: the last checkpoint succeeded),
+    # "failure" (the code of the error), "rounds_failed", "alarm"}. It reads; waits for nothing.
+    def lag
+      call("lag", {})
+    end
+
     # Writes everything that has changed to SQLite. Result: of how many tenants. It changes; takes
     # no key; waits for the disk.
     def checkpoint

@@ -6,8 +6,9 @@ module Cotas
     include EngineCalls
 
     # Opens the database at a path, making it if there is none. Options: durability (process, disk),
-    # maintenance (thread, inline, external), checkpoint_interval and disk_timeout (milliseconds),
-    # live_directory, allow_network_file_system, keep_open, now (a clock of its own, for tests).
+    # maintenance (thread, inline, external), checkpoint_interval, disk_timeout and lag_max
+    # (milliseconds), live_directory, allow_network_file_system, keep_open, now (a clock of its own,
+    # for tests).
     # With a block it is closed when the block ends.
     def self.open(path, **options)
       path = Native.text(:path, path.to_s)

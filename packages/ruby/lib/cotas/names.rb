@@ -70,6 +70,7 @@ module Cotas
     cotas_options_set_maintenance: %i[I32 PTR I32 PTR],
     cotas_options_set_checkpoint_interval_ms: %i[I32 PTR U64 PTR],
     cotas_options_set_disk_timeout_ms: %i[I32 PTR U64 PTR],
+    cotas_options_set_lag_max_ms: %i[I32 PTR U64 PTR],
     cotas_options_set_live_directory: %i[I32 PTR PTR SIZE PTR],
     cotas_options_set_allow_network_file_system: %i[I32 PTR I32 PTR],
     cotas_options_set_keep_open: %i[I32 PTR I32 PTR],

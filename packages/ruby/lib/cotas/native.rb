@@ -182,6 +182,7 @@ module Cotas
         when :checkpoint_interval
           [C::OPTIONS_SET_CHECKPOINT_INTERVAL_MS, whole(name, value)]
         when :disk_timeout then [C::OPTIONS_SET_DISK_TIMEOUT_MS, whole(name, value)]
+        when :lag_max then [C::OPTIONS_SET_LAG_MAX_MS, whole(name, value)]
         when :live_directory
           directory = text(name, value)
           [C::OPTIONS_SET_LIVE_DIRECTORY, directory, directory.bytesize]
