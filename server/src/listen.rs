@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::{Extension, Router};
+use axum::Router;
 use cotas::{Builder, Engine};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -17,6 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
+use tower::util::MapRequest;
 
 use crate::app::App;
 use crate::metrics::Counters;
@@ -160,7 +163,8 @@ async fn serve(
         let either = futures_or(next, stop.as_mut()).await;
         let Some((stream, visitor, permit)) = either else { break };
         let connection = Connection {
-            router: router.clone().layer(Extension(visitor)),
+            router: router.clone(),
+            visitor,
             read_timeout: options.read_timeout,
             write_timeout: options.write_timeout,
             watcher: open.watcher(),
@@ -219,6 +223,7 @@ async fn accept(
 
 struct Connection {
     router: Router,
+    visitor: Visitor,
     read_timeout: Duration,
     write_timeout: Duration,
     watcher: hyper_util::server::graceful::Watcher,
@@ -232,7 +237,13 @@ impl Connection {
             .timer(TokioTimer::new())
             .header_read_timeout(self.read_timeout)
             .max_buf_size(HEAD_BYTES_MAX);
-        let service = TowerToHyperService::new(self.router);
+        // Said of each request: a layer of the router would be a copy of all routes.
+        let visitor = self.visitor;
+        let service = MapRequest::new(self.router, move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(visitor);
+            request
+        });
+        let service = TowerToHyperService::new(service);
         let stream = TokioIo::new(WriteTimeout::new(stream, self.write_timeout));
         let connection = builder.serve_connection(stream, service);
         // A client that breaks off, or speaks no HTTP, is its own affair.
