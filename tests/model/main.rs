@@ -74,6 +74,7 @@ fn take(subject: &mut Subject, step: &Step) {
             subject.epoch += 1;
             let leases = subject.model.iter_mut().flat_map(|tenant| &mut tenant.leases);
             leases.for_each(|lease| lease.stale = true);
+            subject.model.iter_mut().for_each(Tenant::rebuild_sessions);
             subject.open();
         }
         Step::Events => compare_events(subject),

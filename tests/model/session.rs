@@ -13,6 +13,9 @@ const MONTH_MS: i64 = 30 * DAY_MS;
 /// How long the outcome is remembered after that.
 const REMEMBERED_MS: i64 = 7 * DAY_MS;
 
+/// By how much the end that is saved of a session runs ahead of its own.
+const SLACK_MS: i64 = 60_000;
+
 impl Tenant {
     /// As [`ask`](Self::ask), of a message that was sent at `sent`; says whether it would open a
     /// session.
@@ -93,14 +96,24 @@ impl Tenant {
         if extends {
             let moved = self.contacts.get_mut(&(name, contact.1)).expect("it is kept");
             moved.end = moved.end.max(sent + WINDOW_MS);
+            if moved.end > moved.saved {
+                moved.saved = moved.end + SLACK_MS;
+            }
         }
         Vec::new()
+    }
+
+    /// What a rebuild makes of sessions: each has the end that was saved of it.
+    pub fn rebuild_sessions(&mut self) {
+        for session in self.contacts.values_mut() {
+            session.end = session.end.max(session.saved);
+        }
     }
 
     fn open(&mut self, contact: (u8, u8), end: i64, hold: Hold) -> Vec<Taken> {
         let taken = self.take(&[(SESSIONS, 1)]);
         let before = self.contacts.get(&contact).map(|it| it.end);
-        self.contacts.insert(contact, Session { end, hold, before });
+        self.contacts.insert(contact, Session { end, saved: end + SLACK_MS, hold, before });
         self.report(SESSIONS);
         taken
     }
@@ -120,7 +133,7 @@ impl Tenant {
         let Some((&contact, &session)) = self.contacts.iter().find(is_it) else { return false };
         match session.before.filter(|&end| end + LATE_MS > now) {
             Some(end) => {
-                let kept = Session { end, hold: Hold::Used, before: None };
+                let kept = Session { end, saved: end, hold: Hold::Used, before: None };
                 self.contacts.insert(contact, kept);
             }
             None => {

@@ -109,6 +109,8 @@ pub enum Hold {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Session {
     pub end: i64,
+    /// The end that a rebuild gives it: see `docs/durability.md`.
+    pub saved: i64,
     pub hold: Hold,
     /// When the session before it ended.
     pub before: Option<i64>,
