@@ -242,6 +242,11 @@ fn a_database_that_is_none_or_another_programs_or_newer() {
 
 /// Takes everything away that schema 2 brought.
 const BACK_TO_SCHEMA_1: &str = "
+    DROP INDEX tenants_by_status;
+    DROP INDEX history_denied;
+    DROP TABLE totals;
+    DROP TABLE webhook_deliveries;
+    DROP TABLE webhooks;
     DROP TABLE access_tokens;
     ALTER TABLE audit DROP COLUMN actor;
     DROP TABLE charges;
@@ -354,14 +359,14 @@ fn what_is_made_for_a_database_belongs_to_its_owner() {
     assert_eq!(owner("app.db-lock"), owner("app.db"));
 }
 
-/// Fills a file system of 2 MiB, in a mount namespace of its own, with a database or with the
+/// Fills a file system of 3 MiB, in a mount namespace of its own, with a database or with the
 /// live file of one that lies elsewhere.
 fn on_a_small_disk(live_only: bool) -> String {
     let small = tempfile::tempdir().expect("a directory");
     let large = tempfile::tempdir().expect("a directory");
     let database = if live_only { large.path() } else { small.path() };
     let script = format!(
-        "mount -t tmpfs -o size=2m none {small} && exec {helper} {database}/app.db full-disk",
+        "mount -t tmpfs -o size=3m none {small} && exec {helper} {database}/app.db full-disk",
         small = small.path().display(),
         helper = env!("CARGO_BIN_EXE_helper"),
         database = database.display(),

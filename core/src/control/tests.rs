@@ -293,6 +293,7 @@ fn maintenance(story: &mut Story) {
     let price = json!([{
         "what": "plans.small.price_cents", "before": "990", "after": "890", "takes": false,
     }]);
+    story.answers("catalog_losses", cheaper.clone(), json!([]));
     story.answers("compare_catalog", cheaper, price);
     story.says("opening", json!(null), "/origin", json!("rebuilt"));
     story.answers("live_path", json!(null), json!(null));
