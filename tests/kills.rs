@@ -326,6 +326,8 @@ fn a_crash_at_any_word_of_taking_back_takes_back_once_and_reports_once() {
         }
         let acquire = ["acquire", "acme", "d"];
         let point = format!("undo.word:{word}");
+        // All processes of a machine have one time.
+        let engine = engine.with_clock(Arc::new(ManualClock::new(at(TWO_HOURS_LATER))));
         let output = run_at(&database, TWO_HOURS_LATER, Some(&point), &acquire);
         let died = output.status.signal() == Some(libc::SIGKILL);
         assert_sound(&engine);

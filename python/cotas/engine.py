@@ -282,38 +282,45 @@ class Engine(_cotas.Engine):
 
     def metrics(self) -> dict[str, Any]:
         """Figures for monitoring, of all tenants together and of this process. It names no tenant."""
-        return self._called("metrics")
+        found: dict[str, Any] = self._called("metrics")
+        return found
 
     # Webhooks: where `cotas serve` sends events (docs/webhooks.md).
 
     def webhooks(self) -> list[dict[str, Any]]:
         """Every webhook, with how many events it is still to get; without its secret."""
-        return self._called("webhooks")
+        found: list[dict[str, Any]] = self._called("webhooks")
+        return found
 
     def add_webhook(self, url: str) -> dict[str, Any]:
         """Adds a webhook, which gets every event from now on: its `id`, and its `secret`, given this
         once. Waits for the disk."""
-        return self._called("add_webhook", url=url)
+        found: dict[str, Any] = self._called("add_webhook", url=url)
+        return found
 
     def rotate_webhook(self, webhook: int) -> dict[str, Any] | None:
         """Gives a webhook another secret. None: there is no such webhook. Waits for the disk."""
-        return self._called("rotate_webhook", webhook=webhook)
+        found: dict[str, Any] | None = self._called("rotate_webhook", webhook=webhook)
+        return found
 
     def remove_webhook(self, webhook: int) -> bool:
         """Removes a webhook with what it has not got yet; says whether there was one. Waits for the
         disk."""
-        return self._called("remove_webhook", webhook=webhook)
+        found: bool = self._called("remove_webhook", webhook=webhook)
+        return found
 
     def dead_deliveries(
         self, webhook: int | None = None, *, most: int = 1_000
     ) -> list[dict[str, Any]]:
         """Events that a webhook, or any, did not take in any attempt, the oldest first."""
-        return self._called("dead_deliveries", webhook=webhook, most=most)
+        found: list[dict[str, Any]] = self._called("dead_deliveries", webhook=webhook, most=most)
+        return found
 
     def resend_deliveries(self, webhook: int, sequence: int | None = None) -> int:
         """Has dead letters of a webhook tried again: that of one event, or all. Says how many. Waits
         for the disk."""
-        return self._called("resend_deliveries", webhook=webhook, sequence=sequence)["resent"]
+        resent: int = self._called("resend_deliveries", webhook=webhook, sequence=sequence)["resent"]
+        return resent
 
     def _called(self, operation: str, **arguments: Any) -> Any:
         return json.loads(self._call(operation, json.dumps(arguments)))
@@ -322,7 +329,8 @@ class Engine(_cotas.Engine):
 
     def tenant_of_invoice(self, invoice: int) -> str | None:
         """The name of the tenant whose invoice this is. None: there is no such invoice."""
-        return self._called("tenant_of_invoice", invoice=invoice)
+        found: str | None = self._called("tenant_of_invoice", invoice=invoice)
+        return found
 
     def quote_package(self, package: str, units: int) -> reports.PackageQuote:
         """What a quantity of a package costs: the cheapest exact composition of sizes."""
