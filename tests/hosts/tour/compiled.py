@@ -30,7 +30,8 @@ func main() {
 """
 OPTIONS = {"now": "instant", "durability": "durability", "maintenance": "maintenance",
            "checkpoint_interval": "duration", "disk_timeout": "duration",
-           "live_directory": "text", "allow_network_file_system": "flag", "keep_open": "flag"}  # fmt: skip
+           "lag_max": "duration", "live_directory": "text",
+           "allow_network_file_system": "flag", "keep_open": "flag"}  # fmt: skip
 # Functions that are written manually: what they take, and what they give.
 MANUAL = {"with_key_lifetime": (["duration"], "tenant"), "tenant": (["text"], "tenant"),
           "with_durability": (["durability"], "engine"), "without_waiting": ([], "engine"),
@@ -103,7 +104,7 @@ def call(step, functions, operations):
             + (text(value) if isinstance(value, str) and
                any(members[key]["is"].startswith(it) for it in kinds)
                else f"parsed(`{json.dumps(value)}`)")
-            for key, value in given[0].items()
+            for key, value in (given or [{}])[0].items()
         )  # fmt: skip
         places.append(f"cotas.{writer.pascal(name)}Arguments{{{written}}}")
     if operation.takes_key:
