@@ -38,9 +38,11 @@ def functions():
 
 
 def spelt_out(text):
-    """`<129 x>` as so many letters, `<hex ff>` as these bytes."""
+    """`<129 x>` as so many letters, `<hex ff>` as these bytes, `<file f>` as what is in a file."""
     if letters := re.fullmatch(r"<(\d+) x>", text):
         return b"x" * int(letters[1])
+    if file := re.fullmatch(r"<file (.+)>", text):
+        return (TABLE / file[1]).read_bytes()
     if digits := re.fullmatch(r"<hex ([0-9a-f ]*)>", text):
         return bytes.fromhex(digits[1])
     return text.encode()
