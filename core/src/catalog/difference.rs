@@ -64,7 +64,7 @@ fn compare(path: &mut Vec<String>, old: &Value, new: &Value, to: &mut Vec<Catalo
 
 /// A value as people read it.
 fn written(value: &Value, is_named: bool) -> String {
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match value {
         // A plan or a resource that comes or goes as a whole goes by its title.
         Value::Object(members) if is_named => {
@@ -73,9 +73,9 @@ fn written(value: &Value, is_named: bool) -> String {
         }
         // A limit, `{"finite": 1000}`, and whatever else is a word with one value.
         Value::Object(members) if members.len() == 1 => {
-            members.values().next().map_or_else(String::new, plain)
+            members.values().next().map_or_else(String::new, text)
         }
-        other => plain(other),
+        other => text(other),
     }
 }
 

@@ -58,7 +58,7 @@ pub struct WebhookView {
     pub id: i64,
     /// Where events are sent.
     pub url: String,
-    /// When it was added: it gets what happened since.
+    /// When it was added: it gets every event since.
     #[serde(serialize_with = "crate::json::text")]
     pub created_at: Timestamp,
     /// Events that it is still to get.

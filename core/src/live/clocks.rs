@@ -232,9 +232,8 @@ impl RecordGuard<'_> {
         of_length.map(|(_, counter)| counter_heap(counter)).chain([self.hold_heap()]).collect()
     }
 
-    /// Whether an entry was begun after `time`. Of a send no caller waits for the end, and what
-    /// pays
-    /// for its session does not say when it was begun.
+    /// Whether an entry was begun after `time`. Not asked of a send: no caller waits for its end,
+    /// and what pays for its session does not say when it was begun.
     pub(crate) fn is_begun_after(&self, index: EntryIndex, time: Timestamp) -> bool {
         let has_begin = match self.entry_kind(index) {
             Some(EntryKind::Lease | EntryKind::Rate) => true,

@@ -12,7 +12,7 @@ use super::layout::header;
 use super::process;
 use crate::crash_points::{self, Guard, off};
 
-/// The present instant as the words hold it: 0 means that there is none.
+/// The present instant as the words hold it. It is never 0, which stands for no instant.
 pub(crate) fn now() -> u64 {
     process::coarse_monotonic_ms().max(1)
 }
@@ -50,8 +50,8 @@ pub(super) fn lag_of(dirty_since: u64, round_since: u64, now: u64) -> u64 {
 }
 
 impl LiveFile {
-    /// Age of the oldest change that is not known to be in SQLite, in milliseconds; 0: there is
-    /// none.
+    /// Age of the oldest change that is not known to be in SQLite, in milliseconds; 0: SQLite has
+    /// every change.
     pub(crate) fn lag_ms(&self) -> u64 {
         let word = |at| self.memory.cell(at).load(SeqCst);
         // In this order: a round writes the second word before it clears the first.

@@ -36,8 +36,7 @@ fn words_of(taken: &Snapshot) -> Vec<u64> {
 /// `now`.
 fn leave_out(taken: &mut Snapshot, now: &[u64], saved: &[u64]) {
     let counters_end = HEAD_WORDS + COUNTER_WORDS * taken.counters.len();
-    let part = |words: &'_ [u64], from: usize, to: usize| words.get(from..to).map(<[u64]>::to_vec);
-    let differs = |from: usize, to: usize| part(now, from, to) != part(saved, from, to);
+    let differs = |from: usize, to: usize| now.get(from..to) != saved.get(from..to);
     let mut at = HEAD_WORDS;
     taken.counters.retain(|_| {
         at += COUNTER_WORDS;
@@ -76,7 +75,8 @@ impl RecordGuard<'_> {
         self.put(record::SAVED_SEQ, taken.seq);
     }
 
-    /// The tenant's row in SQLite, if it is known: only a guess, whose user compares the hash.
+    /// The tenant's row in SQLite, as it was last seen; 0: not seen yet. The caller compares the
+    /// hash.
     pub(crate) fn row(&self) -> i64 {
         self.get(record::ROW).cast_signed()
     }
@@ -86,7 +86,7 @@ impl RecordGuard<'_> {
         self.put(record::ROW, row.cast_unsigned());
     }
 
-    /// The sequence number of the copy; 0: there is none that counts.
+    /// The sequence number of the copy; 0: no copy counts.
     pub(crate) fn saved_seq(&self) -> u64 {
         self.get(record::SAVED_SEQ)
     }

@@ -160,7 +160,7 @@ fn in_language(visit: &Visit<'_>, language: Language) -> String {
 }
 
 /// The page of the login has no header, but the languages.
-pub(super) fn plain(visit: &Visit<'_>, title: &str, content: &Markup) -> Markup {
+pub(super) fn without_header(visit: &Visit<'_>, title: &str, content: &Markup) -> Markup {
     let content = html! { (content) div.narrow { (languages(visit)) } };
     framed(visit.language, title, None, &content)
 }

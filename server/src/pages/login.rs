@@ -49,8 +49,11 @@ fn form(
         kept => kept.to_owned(),
     };
     let csrf = visit.engine.access_tokens().form_token(&cookie);
-    let markup =
-        layout::plain(visit, visit.say("Log in", "Entrar"), &fields(visit, &csrf, wrong, next));
+    let markup = layout::without_header(
+        visit,
+        visit.say("Log in", "Entrar"),
+        &fields(visit, &csrf, wrong, next),
+    );
     let set = Cookie::Login.set(&cookie, Duration::from_hours(1), visit.is_secure);
     Ok(Reply::status(status, markup).with_cookie(set))
 }
