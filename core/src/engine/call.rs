@@ -288,23 +288,9 @@ impl<'a> Call<'a> {
         campaign: Option<CampaignUnits>,
         kept: impl FnOnce(&SessionCall<'_>, Timestamp) -> Option<KeptSession>,
     ) -> Option<SessionRequest<'a>> {
-        self.session.as_ref().map(|session| {
-            let at = session.at.map_or(now, |at| at.min(now));
-            SessionRequest {
-                resource: session.rule.resource,
-                parents: session.rule.parents,
-                at,
-                may_open: session.rule.open != Open::Never,
-                // A send that may yet fail moves no end.
-                extends: session.rule.extends && self.hold_ms.is_none(),
-                window_ms: session.rule.window_ms,
-                late_ms: session.rule.late_ms,
-                seen: now.max(high_water_mark),
-                kept: kept(session, at),
-                reserves: self.hold_ms.is_some(),
-                campaign,
-            }
-        })
+        let session = self.session.as_ref()?;
+        let seen = now.max(high_water_mark);
+        Some(session.request((now, seen), self.hold_ms.is_some(), campaign, kept))
     }
 
     /// The rate part of the request; `regained_at` looks the key up.

@@ -33,7 +33,7 @@ impl With {
 
     /// Whether nothing goes with it.
     #[inline(always)]
-    pub(super) const fn is_plain(&self) -> bool {
+    pub(super) const fn is_simple(&self) -> bool {
         self.once.is_none() && self.cursor.is_none() && self.apply
     }
 }
@@ -217,7 +217,7 @@ impl Caller<'_> {
         decided(|result| {
             let engine = self.engine;
             if self.key.is_none()
-                && let Some(message) = engine.plain_message((gate, None), rule, details)?
+                && let Some(message) = engine.simple_message((gate, None), rule, details)?
             {
                 engine.run_message(self.at, self.name, &message, result);
                 return Ok(());

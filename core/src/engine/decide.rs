@@ -393,9 +393,9 @@ impl Engine {
     ) -> Result<Decision, Error> {
         decided(|result| {
             let policy = self.policy_of(action, details)?;
-            if let Some(rule) = policy.session_alone().filter(|_| with.is_plain()) {
+            if let Some(rule) = policy.session_alone().filter(|_| with.is_simple()) {
                 let gate = (policy.gate, policy.feature);
-                if let Some(message) = self.plain_message(gate, rule.into(), details)? {
+                if let Some(message) = self.simple_message(gate, rule.into(), details)? {
                     self.run_message(at, name, &message, result);
                     return Ok(());
                 }

@@ -1,85 +1,44 @@
 //! A message that opens a session, or belongs to one, and asks for nothing else: most of what a
 //! help desk asks.
 //!
-//! Nearly each of them finds its session open and paid for, and changes nothing. That is seen here,
-//! by the rule that every call is decided by, and before a call is made of the message; where more
-//! comes of it, it is decided as any other call is.
+//! Nearly each of them finds its session open and paid for, and changes nothing. Such a message is
+//! decided here, by the rule that decides every call, and no call is made of it. Any other is
+//! decided as a call.
 
 use std::time::Duration;
 
 use super::call::{Call, Details};
 use super::decide::RetryReason;
-use super::session_call::{Rule, SessionCall, check_contact};
-use super::state::kept_at;
+use super::session_call::{Rule, SessionCall};
+use super::state::kept_session;
 use super::{Engine, Shared};
-use crate::catalog::{Gate, Open};
+use crate::catalog::Gate;
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::live::entry_index;
 use crate::live::record::RecordGuard;
-use crate::live::{Hash128, entry_index};
-use crate::rules::decide::{KeptSession, SessionRequest, decide_into};
+use crate::rules::decide::decide_into;
 use crate::rules::{Decision, FeatureId, Request};
 
 /// What such a message asks.
 pub(super) struct Message<'a> {
     gate: Gate,
     feature: Option<FeatureId>,
-    contact: Hash128,
-    index: Hash128,
-    at: Option<Timestamp>,
-    rule: Rule<'a>,
+    session: SessionCall<'a>,
 }
 
 impl<'a> Message<'a> {
-    /// The key of its session.
-    #[inline(always)]
-    fn key(&self) -> Hash128 {
-        Hash128 {
-            low: self.index.low ^ self.contact.low,
-            high: self.index.high ^ self.contact.high,
-        }
-    }
-
     /// As a call, with all that it does not ask for.
     fn call(&self) -> Call<'a> {
-        let session = SessionCall {
-            contact: self.contact,
-            also: None,
-            index: self.index,
-            at: self.at,
-            campaign: None,
-            message: None,
-            rule: self.rule,
-        };
         let (gate, feature) = (self.gate, self.feature);
-        Call { gate, feature, session: Some(session), ..Call::consume(&[]) }
-    }
-
-    /// The request that the rules decide, where a session is kept.
-    #[inline(always)]
-    fn request(&self, (now, seen): (Timestamp, Timestamp), kept: KeptSession) -> Request<'a> {
-        let session = SessionRequest {
-            resource: self.rule.resource,
-            parents: self.rule.parents,
-            at: self.at.map_or(now, |at| at.min(now)),
-            may_open: self.rule.open != Open::Never,
-            extends: self.rule.extends,
-            window_ms: self.rule.window_ms,
-            late_ms: self.rule.late_ms,
-            seen,
-            kept: Some(kept),
-            reserves: false,
-            campaign: None,
-        };
-        let (gate, feature) = (self.gate, self.feature);
-        Request { gate, feature, session: Some(session), rate: None, charges: &[] }
+        Call { gate, feature, session: Some(self.session), ..Call::consume(&[]) }
     }
 }
 
 impl Engine {
     /// What the details describe, where there is no more to it than a message of a contact.
     #[inline]
-    pub(super) fn plain_message<'a>(
+    pub(super) fn simple_message<'a>(
         &self,
         (gate, feature): (Gate, Option<FeatureId>),
         rule: Rule<'a>,
@@ -92,9 +51,7 @@ impl Engine {
         if is_more {
             return Ok(None);
         }
-        check_contact(details)?;
-        let (contact, index) = self.place_of(rule, details);
-        Ok(Some(Message { gate, feature, contact, index, at: details.at, rule }))
+        Ok(Some(Message { gate, feature, session: self.session_call(rule, details)? }))
     }
 
     pub(super) fn run_message(
@@ -123,7 +80,8 @@ impl Shared {
         (now, timeout): (Timestamp, Duration),
         decision: &mut Decision,
     ) -> Result<(), RetryReason> {
-        entry_index::expect(&self.live.memory, at, message.key());
+        let key = message.session.key_of(message.session.contact);
+        entry_index::expect(&self.live.memory, at, key);
         let mut guard = self.ready_record(at, now, timeout)?;
         if changes_nothing(&guard, message, now, decision) {
             guard.raise_high_water_mark(now);
@@ -153,13 +111,16 @@ fn changes_nothing(
     now: Timestamp,
     decision: &mut Decision,
 ) -> bool {
-    if guard.has_aliases() {
+    let seen = now.max(guard.high_water_mark());
+    let session = message.session.request((now, seen), false, None, |session, at| {
+        kept_session(guard, session, (at, seen)).map(|(_, kept)| kept)
+    });
+    if session.kept.is_none() {
         return false;
     }
-    let Some(entry) = guard.find(message.key()) else { return false };
-    let seen = now.max(guard.high_water_mark());
-    let Some(kept) = kept_at(guard, entry, message.rule.late_ms, seen) else { return false };
-    let changes = decide_into(guard, &message.request((now, seen), kept), decision);
+    let Message { gate, feature, .. } = *message;
+    let request = Request { gate, feature, session: Some(session), rate: None, charges: &[] };
+    let changes = decide_into(guard, &request, decision);
     if decision.allowed() && !decision.too_old && changes.is_empty() {
         return true;
     }

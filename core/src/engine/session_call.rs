@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::live::Hash128;
 use crate::live::entries::EntryKind;
+use crate::rules::decide::{CampaignUnits, KeptSession, SessionRequest};
 use crate::rules::{EntryHandle, ReservationId, ResourceId};
 
 /// What a call has to do with a contact's session.
@@ -18,7 +19,7 @@ pub(super) struct SessionCall<'a> {
     /// Another name of the same contact.
     pub(super) also: Option<Hash128>,
     /// Hash of resource, channel and category: with a contact's it makes the session's key.
-    pub(super) index: Hash128,
+    index: Hash128,
     pub(super) at: Option<Timestamp>,
     /// The campaign that pays for it.
     pub(super) campaign: Option<EntryHandle>,
@@ -62,7 +63,34 @@ impl Rule<'_> {
     }
 }
 
-impl SessionCall<'_> {
+impl<'a> SessionCall<'a> {
+    /// The request that the rules decide: at `now`, by a tenant that has `seen` that time.
+    /// `reserves`: it is a send that may yet fail. `kept` looks the contact's session up.
+    #[inline(always)]
+    pub(super) fn request(
+        &self,
+        (now, seen): (Timestamp, Timestamp),
+        reserves: bool,
+        campaign: Option<CampaignUnits>,
+        kept: impl FnOnce(&SessionCall<'a>, Timestamp) -> Option<KeptSession>,
+    ) -> SessionRequest<'a> {
+        let at = self.at.map_or(now, |at| at.min(now));
+        SessionRequest {
+            resource: self.rule.resource,
+            parents: self.rule.parents,
+            at,
+            may_open: self.rule.open != Open::Never,
+            // A send that may yet fail moves no end.
+            extends: self.rule.extends && !reserves,
+            window_ms: self.rule.window_ms,
+            late_ms: self.rule.late_ms,
+            seen,
+            kept: kept(self, at),
+            reserves,
+            campaign,
+        }
+    }
+
     /// The key of the session that a contact has there.
     pub(super) fn key_of(&self, contact: Hash128) -> Hash128 {
         Hash128 { low: self.index.low ^ contact.low, high: self.index.high ^ contact.high }
@@ -70,25 +98,17 @@ impl SessionCall<'_> {
 }
 
 impl Engine {
-    /// The contact, and where its session is: both make the session's key.
-    #[inline]
-    pub(super) fn place_of(&self, rule: Rule<'_>, details: &Details<'_>) -> (Hash128, Hash128) {
-        let category = if rule.open == Open::PerCategory { details.category } else { "" };
-        let contact = self.shared.contact_hash(details.contact);
-        (contact, self.shared.session_scope(rule.resource, details.channel, category))
-    }
-
     pub(super) fn session_call<'a>(
         &self,
         rule: Rule<'a>,
         details: &Details<'_>,
     ) -> Result<SessionCall<'a>, Error> {
         check_contact(details)?;
-        let (contact, index) = self.place_of(rule, details);
+        let category = if rule.open == Open::PerCategory { details.category } else { "" };
         Ok(SessionCall {
-            contact,
+            contact: self.shared.contact_hash(details.contact),
             also: self.other_name(details)?,
-            index,
+            index: self.shared.session_scope(rule.resource, details.channel, category),
             at: details.at,
             campaign: details.campaign.map(|ReservationId(handle)| handle),
             message: self.message_of(details)?,

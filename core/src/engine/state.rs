@@ -5,7 +5,7 @@ use super::contacts::NAMES_MAX;
 use super::session_call::SessionCall;
 use crate::clock::Timestamp;
 use crate::live::Hash128;
-use crate::live::entries::{Entry, EntryIndex, counter_heap};
+use crate::live::entries::{EntryIndex, counter_heap};
 use crate::live::holds::SessionState;
 use crate::live::layout::{counter, entry, record};
 use crate::live::record::{CounterRef, RecordGuard};
@@ -24,8 +24,21 @@ pub(super) fn kept_session(
 ) -> Option<(EntryIndex, KeptSession)> {
     let kept = |contact: Hash128| {
         let entry = guard.find(call.key_of(contact))?;
-        let session = kept_at(guard, entry, call.rule.late_ms, high_water_mark)?;
-        Some((entry.index, session))
+        if entry.kept_until() <= high_water_mark {
+            return None;
+        }
+        let start = Timestamp::from_word(entry.get(entry::START));
+        let end = Timestamp::from_word(entry.get(entry::END));
+        let hold = match SessionState::of(entry) {
+            SessionState::Used => SessionHold::Used,
+            SessionState::Refundable => SessionHold::Refundable,
+            SessionState::Reserved => {
+                let [_, before] = guard.session_before(entry.index).map(Timestamp::from_word);
+                let is_kept = before.plus_ms(call.rule.late_ms) > high_water_mark;
+                SessionHold::Reserved { before: if is_kept { before } else { Timestamp::MIN } }
+            }
+        };
+        Some((entry.index, KeptSession { start, end, hold }))
     };
     if !guard.has_aliases() && call.also.is_none() {
         return kept(call.contact);
@@ -37,31 +50,6 @@ pub(super) fn kept_session(
         let covers = at < session.end;
         (covers, covers && session.hold == SessionHold::Used, session.end)
     })
-}
-
-/// The session of an entry, if it is still kept.
-#[inline(always)]
-pub(super) fn kept_at(
-    guard: &RecordGuard<'_>,
-    entry: Entry<'_>,
-    late_ms: i64,
-    high_water_mark: Timestamp,
-) -> Option<KeptSession> {
-    if entry.kept_until() <= high_water_mark {
-        return None;
-    }
-    let start = Timestamp::from_word(entry.get(entry::START));
-    let end = Timestamp::from_word(entry.get(entry::END));
-    let hold = match SessionState::of(entry) {
-        SessionState::Used => SessionHold::Used,
-        SessionState::Refundable => SessionHold::Refundable,
-        SessionState::Reserved => {
-            let [_, before] = guard.session_before(entry.index).map(Timestamp::from_word);
-            let is_kept = before.plus_ms(late_ms) > high_water_mark;
-            SessionHold::Reserved { before: if is_kept { before } else { Timestamp::MIN } }
-        }
-    };
-    Some(KeptSession { start, end, hold })
 }
 
 /// The names of a contact, the one that is asked for first.
