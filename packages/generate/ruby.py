@@ -59,16 +59,7 @@ def argument(parameter):
 
 
 def filled(head, items, tail, indent):
-    one = head + ", ".join(items) + tail
-    if len(one) <= 100:
-        return one
-    lines, line = [head.rstrip()], indent + "  "
-    for item in items:
-        if len(line) + len(item) + 2 > 101:
-            lines.append(line.rstrip())
-            line = indent + "  "
-        line += item + ", "
-    return "\n".join([*lines, line.rstrip().removesuffix(","), indent + tail.lstrip()])
+    return surface.filled(head, items, tail, indent, comma="")
 
 
 def documented(function):

@@ -209,6 +209,21 @@ def camel(name):
     return first + "".join(it.capitalize() for it in rest)
 
 
+def filled(head, items, tail, indent, *, step="  ", comma=","):
+    """Items between head and tail, on as many lines as they need; `comma` follows the last."""
+    one = head + ", ".join(items) + tail
+    if len(one) <= 100:
+        return one
+    lines, line = [head.rstrip()], indent + step
+    for item in items:
+        if len(line) + len(item) + 2 > 101:
+            lines.append(line.rstrip())
+            line = indent + step
+        line += item + ", "
+    last = line.rstrip().removesuffix(",") + comma
+    return "\n".join([*lines, last, indent + tail.lstrip()])
+
+
 def wrapped(text, prefix, width=100):
     """A comment of lines that begin with a prefix."""
     import textwrap
