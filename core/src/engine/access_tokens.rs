@@ -246,14 +246,19 @@ pub(super) fn role_of(row: &AccessTokenRow) -> Result<AccessRole, Error> {
     })
 }
 
-fn random_token() -> Result<String, Error> {
-    let mut random = [0; RANDOM_BYTES];
+/// Random bytes for `what`.
+pub(super) fn random_bytes<const N: usize>(what: &'static str) -> Result<[u8; N], Error> {
+    let mut random = [0; N];
     getrandom::fill(&mut random).map_err(|error| {
         let why = format!("the system gives no random bytes: {error}");
-        Error::InvalidArgument { what: "access token", why }
+        Error::InvalidArgument { what, why }
     })?;
+    Ok(random)
+}
+
+fn random_token() -> Result<String, Error> {
     let mut token = PREFIX.to_owned();
-    for byte in random {
+    for byte in random_bytes::<RANDOM_BYTES>("access token")? {
         // Writing into a `String` does not fail.
         let _ = write!(token, "{byte:02x}");
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::access_tokens::random_bytes;
 use super::{Engine, Event, call};
 use crate::clock::{HOUR_MS, Timestamp};
 use crate::error::Error;
@@ -139,7 +140,7 @@ impl Webhooks<'_> {
     /// An address that has one already is refused. Waits for the disk.
     pub fn add(&self, url: &str) -> Result<IssuedWebhook, Error> {
         check_url(url)?;
-        let (secret, now) = (random_secret()?, self.engine.now());
+        let (secret, now) = (random_bytes::<SECRET_BYTES>("secret")?, self.engine.now());
         let id = self.write(|write| {
             if let Some(id) = write.webhook_of_url(url)? {
                 return Err(wrong(
@@ -170,7 +171,7 @@ impl Webhooks<'_> {
     /// Gives a webhook another secret, with which its next delivery is signed. `None`: there is no
     /// such webhook. Waits for the disk.
     pub fn rotate(&self, id: i64) -> Result<Option<IssuedWebhook>, Error> {
-        let (secret, now) = (random_secret()?, self.engine.now());
+        let (secret, now) = (random_bytes::<SECRET_BYTES>("secret")?, self.engine.now());
         let is_there = self.write(|write| {
             let is_there = write.replace_webhook_secret(id, &secret)?;
             if is_there {
@@ -319,13 +320,6 @@ fn check_url(url: &str) -> Result<(), Error> {
         return refused("it has a fragment, which is not sent");
     }
     Ok(())
-}
-
-fn random_secret() -> Result<[u8; SECRET_BYTES], Error> {
-    let mut secret = [0; SECRET_BYTES];
-    getrandom::fill(&mut secret)
-        .map_err(|error| wrong("secret", format!("the system gives no random bytes: {error}")))?;
-    Ok(secret)
 }
 
 /// A secret as receivers are given it.
