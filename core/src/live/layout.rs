@@ -239,7 +239,7 @@ pub(crate) mod record {
     pub(crate) const SAVED_SEQ: u64 = 34 * WORD;
     /// The tenant's row in SQLite, as far as it is known; 0: it is not.
     pub(crate) const ROW: u64 = 35 * WORD;
-    // The rest of the line is left for checksums.
+    // What lies between is left for checksums.
     /// `CLOCK_RESTARTS` of the header when the tenant's leases, rates and reservations were last
     /// looked through.
     pub(crate) const CLOCK_RESTARTS: u64 = 39 * WORD;
