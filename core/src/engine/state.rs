@@ -17,39 +17,59 @@ use crate::rules::{
 /// The contact's session that is still kept at `mark`, and where it is: of several that its names
 /// have, one that covers `at`, rather one that is paid for good, and of these the one that ends
 /// last.
+#[inline]
 pub(super) fn kept_session(
     guard: &RecordGuard<'_>,
     call: &SessionCall<'_>,
     (at, high_water_mark): (Timestamp, Timestamp),
 ) -> Option<(EntryIndex, KeptSession)> {
-    let kept = |contact: Hash128| {
-        let entry = guard.find(call.key_of(contact))?;
-        if entry.kept_until() <= high_water_mark {
-            return None;
-        }
-        let start = Timestamp::from_word(entry.get(entry::START));
-        let end = Timestamp::from_word(entry.get(entry::END));
-        let hold = match SessionState::of(entry) {
-            SessionState::Used => SessionHold::Used,
-            SessionState::Refundable => SessionHold::Refundable,
-            SessionState::Reserved => {
-                let [_, before] = guard.session_before(entry.index).map(Timestamp::from_word);
-                let is_kept = before.plus_ms(call.rule.late_ms) > high_water_mark;
-                SessionHold::Reserved { before: if is_kept { before } else { Timestamp::MIN } }
-            }
-        };
-        Some((entry.index, KeptSession { start, end, hold }))
-    };
-    if !guard.has_aliases() && call.also.is_none() {
-        return kept(call.contact);
+    if guard.has_aliases() || call.also.is_some() {
+        return kept_under_names(guard, call, (at, high_water_mark));
     }
+    kept_under(guard, call, call.contact, high_water_mark)
+}
+
+/// As [`kept_session`], of a contact that may have several names.
+#[inline(never)]
+fn kept_under_names(
+    guard: &RecordGuard<'_>,
+    call: &SessionCall<'_>,
+    (at, high_water_mark): (Timestamp, Timestamp),
+) -> Option<(EntryIndex, KeptSession)> {
     // A second id that is not linked yet, or cannot be, counts all the same.
     let names = names_of(guard, call.contact);
     let others = call.also.into_iter().flat_map(|also| names_of(guard, also));
+    let kept = |name| kept_under(guard, call, name, high_water_mark);
     names.chain(others).filter_map(kept).max_by_key(|(_, session)| {
         let covers = at < session.end;
         (covers, covers && session.hold == SessionHold::Used, session.end)
     })
+}
+
+/// The session that is kept under one name of the contact.
+#[inline]
+fn kept_under(
+    guard: &RecordGuard<'_>,
+    call: &SessionCall<'_>,
+    name: Hash128,
+    high_water_mark: Timestamp,
+) -> Option<(EntryIndex, KeptSession)> {
+    let entry = guard.find(call.key_of(name))?;
+    if entry.kept_until() <= high_water_mark {
+        return None;
+    }
+    let start = Timestamp::from_word(entry.get(entry::START));
+    let end = Timestamp::from_word(entry.get(entry::END));
+    let hold = match SessionState::of(entry) {
+        SessionState::Used => SessionHold::Used,
+        SessionState::Refundable => SessionHold::Refundable,
+        SessionState::Reserved => {
+            let [_, before] = guard.session_before(entry.index).map(Timestamp::from_word);
+            let is_kept = before.plus_ms(call.rule.late_ms) > high_water_mark;
+            SessionHold::Reserved { before: if is_kept { before } else { Timestamp::MIN } }
+        }
+    };
+    Some((entry.index, KeptSession { start, end, hold }))
 }
 
 /// The names of a contact, the one that is asked for first.
